@@ -1,0 +1,1 @@
+//! The contract of engined with its callers.

@@ -1,0 +1,4 @@
+//! The engine that runs strangers' code.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,582 @@
+//! The link between `engined` and `jaild`: the trust boundary.
+//!
+//! One `SOCK_SEQPACKET` connection. Every message is exactly [`MESSAGE_BYTES`] long: a version, a tag, the fields of
+//! its variant in little-endian order, then zeroes. Descriptors travel beside it (`SCM_RIGHTS`), at most
+//! [`MAX_DESCRIPTORS`]. There is one enum per direction. Decoding believes nothing: a wrong length, version, tag, a
+//! field out of its range or a byte after the last field is an error, never a panic, and a message with too many
+//! descriptors is refused with all of them closed.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use crate::spec::{
+    Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
+};
+use crate::sys;
+
+/// The version of this protocol. Both ends must have the same.
+pub const VERSION: u32 = 1;
+/// The length of every message.
+pub const MESSAGE_BYTES: usize = 256;
+/// The most descriptors that one message may carry.
+pub const MAX_DESCRIPTORS: usize = 8;
+/// The longest name of a profile.
+pub const PROFILE_BYTES: usize = 64;
+
+/// Names what jaild knows of a step: language, toolchain and step, as in `c/gcc/compile`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileName(String);
+
+impl ProfileName {
+    /// `None` unless `name` is 1 to 64 bytes of `a-z 0-9 . _ + - /`.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._+-/".contains(&b);
+        ((1..=PROFILE_BYTES).contains(&name.len()) && name.bytes().all(legal)).then(|| ProfileName(name.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One run to be made.
+///
+/// Its descriptors, in this order: the sealed bundle (`bundle.rs`), standard input, output and error (pipes), then,
+/// if `has_artifact`, a sealed memfd of file records to unpack after the bundle, and, if `collects`, an empty memfd
+/// that init fills with the records of the files that the bundle names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The caller's name for it.
+    pub id: RunId,
+    /// Which tree, filter and ceilings.
+    pub profile: ProfileName,
+    /// What it may use.
+    pub limits: Limits,
+    /// A fifth descriptor bears the artifact of an earlier step.
+    pub has_artifact: bool,
+    /// The last descriptor takes the collected files.
+    pub collects: bool,
+}
+
+impl Order {
+    /// How many descriptors belong to it.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        4 + usize::from(self.has_artifact) + usize::from(self.collects)
+    }
+}
+
+/// What the engine says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Make this run.
+    Order(Order),
+    /// End that run. Nothing happens when it has ended already.
+    Stop {
+        /// Which run.
+        id: RunId,
+        /// Why: `Output`, `Cancelled` or `Gone`.
+        why: StopReason,
+    },
+}
+
+/// Why an order was refused. Nothing of it was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Refusal {
+    /// The message could not be decoded.
+    Malformed = 1,
+    /// There is no such profile.
+    UnknownProfile = 2,
+    /// A limit is zero, under its floor or above the ceiling of its profile.
+    LimitOutside = 3,
+    /// Descriptors are missing, too many, of the wrong kind or not sealed.
+    BadDescriptors = 4,
+    /// A run of this id is under way.
+    DuplicateId = 5,
+    /// As many sandboxes as there are slots run already.
+    NoRoom = 6,
+    /// The sandbox could not be made: see jaild's log.
+    Broken = 7,
+}
+
+impl Refusal {
+    fn from_wire(byte: u8) -> Option<Self> {
+        [
+            Self::Malformed,
+            Self::UnknownProfile,
+            Self::LimitOutside,
+            Self::BadDescriptors,
+            Self::DuplicateId,
+            Self::NoRoom,
+            Self::Broken,
+        ]
+        .into_iter()
+        .find(|refusal| *refusal as u8 == byte)
+    }
+}
+
+/// The two control group interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CgroupVersion {
+    /// Hybrid or legacy.
+    V1 = 1,
+    /// Unified.
+    V2 = 2,
+}
+
+/// What jaild says first on a new link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The layers that the operator did not waive.
+    pub wanted: Layers,
+    /// The layers that a probe run had when jaild started.
+    pub obtained: Layers,
+    /// Which interface limits the runs.
+    pub cgroup: CgroupVersion,
+    /// The landlock ABI of the kernel.
+    pub landlock_abi: u32,
+    /// How many runs there may be at once.
+    pub slots: u32,
+    /// The highest limits that any profile grants.
+    pub ceiling: Limits,
+}
+
+/// What jaild says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The first message of a link.
+    Welcome(Welcome),
+    /// The order was not begun. `id` is 0 when the message could not be read that far.
+    Refused {
+        /// Which run.
+        id: RunId,
+        /// Why.
+        why: Refusal,
+    },
+    /// The run is over: every process of it is dead and its usage final.
+    Ended(Ended),
+}
+
+/// A message that can't be what it says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not [`MESSAGE_BYTES`] long.
+    #[error("a message of the link is {MESSAGE_BYTES} bytes long, this one has {0}")]
+    Length(usize),
+    /// Another [`VERSION`].
+    #[error("this end speaks version {VERSION} of the link, the other version {0}: install both programs together")]
+    Version(u32),
+    /// No message of this direction has that tag.
+    #[error("unknown tag {0}")]
+    Tag(u32),
+    /// A field is out of its range.
+    #[error("field `{0}` is out of its range")]
+    Field(&'static str),
+    /// There are bytes after the last field.
+    #[error("bytes after the last field")]
+    Trailing,
+}
+
+const TAG_ORDER: u32 = 1;
+const TAG_STOP: u32 = 2;
+const TAG_WELCOME: u32 = 101;
+const TAG_REFUSED: u32 = 102;
+const TAG_ENDED: u32 = 103;
+
+impl Request {
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> [u8; MESSAGE_BYTES] {
+        match self {
+            Request::Order(order) => {
+                let mut w = Writer::new(TAG_ORDER);
+                w.u64(order.id.0);
+                w.u8(u8::from(order.has_artifact) | u8::from(order.collects) << 1);
+                w.limits(&order.limits);
+                w.name(&order.profile);
+                w.finish()
+            }
+            Request::Stop { id, why } => {
+                let mut w = Writer::new(TAG_STOP);
+                w.u64(id.0);
+                w.u8(*why as u8);
+                w.finish()
+            }
+        }
+    }
+
+    /// Reads a message from the engine.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything that `encode` does not write.
+    pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
+        let (tag, mut r) = Reader::new(message)?;
+        let request = match tag {
+            TAG_ORDER => {
+                let id = RunId(r.u64()?);
+                let flags = r.u8()?;
+                if flags > 3 {
+                    return Err(DecodeError::Field("flags"));
+                }
+                let limits = r.limits()?;
+                let profile = r.name()?;
+                Request::Order(Order { id, profile, limits, has_artifact: flags & 1 != 0, collects: flags & 2 != 0 })
+            }
+            TAG_STOP => {
+                let id = RunId(r.u64()?);
+                match StopReason::from_wire(r.u8()?) {
+                    Some(why @ (StopReason::Output | StopReason::Cancelled | StopReason::Gone)) => {
+                        Request::Stop { id, why }
+                    }
+                    _ => return Err(DecodeError::Field("why")),
+                }
+            }
+            other => return Err(DecodeError::Tag(other)),
+        };
+        r.end()?;
+        Ok(request)
+    }
+}
+
+impl Report {
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> [u8; MESSAGE_BYTES] {
+        match self {
+            Report::Welcome(welcome) => {
+                let mut w = Writer::new(TAG_WELCOME);
+                w.u32(welcome.wanted.to_wire());
+                w.u32(welcome.obtained.to_wire());
+                w.u8(welcome.cgroup as u8);
+                w.u32(welcome.landlock_abi);
+                w.u32(welcome.slots);
+                w.limits(&welcome.ceiling);
+                w.finish()
+            }
+            Report::Refused { id, why } => {
+                let mut w = Writer::new(TAG_REFUSED);
+                w.u64(id.0);
+                w.u8(*why as u8);
+                w.finish()
+            }
+            Report::Ended(ended) => {
+                let mut w = Writer::new(TAG_ENDED);
+                w.ended(ended);
+                w.finish()
+            }
+        }
+    }
+
+    /// Reads a message from jaild.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything that `encode` does not write.
+    pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
+        let (tag, mut r) = Reader::new(message)?;
+        let report = match tag {
+            TAG_WELCOME => Report::Welcome(Welcome {
+                wanted: r.layers("wanted")?,
+                obtained: r.layers("obtained")?,
+                cgroup: match r.u8()? {
+                    1 => CgroupVersion::V1,
+                    2 => CgroupVersion::V2,
+                    _ => return Err(DecodeError::Field("cgroup")),
+                },
+                landlock_abi: r.u32()?,
+                slots: r.u32()?,
+                ceiling: r.limits()?,
+            }),
+            TAG_REFUSED => Report::Refused {
+                id: RunId(r.u64()?),
+                why: Refusal::from_wire(r.u8()?).ok_or(DecodeError::Field("why"))?,
+            },
+            TAG_ENDED => Report::Ended(r.ended()?),
+            other => return Err(DecodeError::Tag(other)),
+        };
+        r.end()?;
+        Ok(report)
+    }
+}
+
+/// Lays fields down one after the other. The fixed size holds the largest message (a test checks each).
+struct Writer {
+    bytes: [u8; MESSAGE_BYTES],
+    at: usize,
+}
+
+impl Writer {
+    fn new(tag: u32) -> Self {
+        let mut w = Writer { bytes: [0; MESSAGE_BYTES], at: 0 };
+        w.u32(VERSION);
+        w.u32(tag);
+        w
+    }
+
+    fn put(&mut self, field: &[u8]) {
+        self.bytes[self.at..self.at + field.len()].copy_from_slice(field);
+        self.at += field.len();
+    }
+
+    fn u8(&mut self, value: u8) {
+        self.put(&[value]);
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.put(&value.to_le_bytes());
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.put(&value.to_le_bytes());
+    }
+
+    fn name(&mut self, name: &ProfileName) {
+        let mut field = [0; PROFILE_BYTES];
+        field[..name.0.len()].copy_from_slice(name.0.as_bytes());
+        self.put(&field);
+    }
+
+    fn limits(&mut self, l: &Limits) {
+        self.u64(l.cpu_time.0);
+        self.u64(l.wall_time.0);
+        self.u64(l.memory.0);
+        self.u32(l.processes);
+        self.u32(l.cpus_milli);
+        self.u64(l.file.0);
+        self.u64(l.disk.0);
+        self.u32(l.open_files);
+        self.u64(l.stack.0);
+    }
+
+    fn ended(&mut self, e: &Ended) {
+        self.u64(e.id.0);
+        match e.outcome {
+            Outcome::Exited(code) => {
+                self.u8(0);
+                self.u8(code);
+                self.u32(0);
+                self.u32(0);
+            }
+            Outcome::Signalled(signal) => {
+                self.u8(1);
+                self.u8(signal);
+                self.u32(0);
+                self.u32(0);
+            }
+            Outcome::Failed { step, errno, index } => {
+                self.u8(2);
+                self.u8(step);
+                self.u32(errno.cast_unsigned());
+                self.u32(index);
+            }
+        }
+        self.u8(e.stop.map_or(0, |reason| reason as u8));
+        self.u8(u8::from(e.filter_killed)
+            | u8::from(e.usage.processes_hit) << 1
+            | u8::from(e.usage.disk_hit) << 2
+            | u8::from(e.usage.memory_peak_source == PeakSource::Sampled) << 3);
+        let u = &e.usage;
+        for value in [u.cpu.0, u.user.0, u.system.0, u.wall.0, u.memory_peak.0, u.throttled.0, u.involuntary_switches] {
+            self.u64(value);
+        }
+        self.u32(u.processes_peak);
+        self.u32(u.oom_kills);
+        self.u64(e.setup.0);
+        self.u8(match e.collected {
+            Collected::None => 0,
+            Collected::Complete => 1,
+            Collected::Cut => 2,
+        });
+        self.u32(e.layers.to_wire());
+    }
+
+    fn finish(self) -> [u8; MESSAGE_BYTES] {
+        self.bytes
+    }
+}
+
+/// Takes fields off one after the other.
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn new(message: &'a [u8]) -> Result<(u32, Self), DecodeError> {
+        if message.len() != MESSAGE_BYTES {
+            return Err(DecodeError::Length(message.len()));
+        }
+        let mut r = Reader { rest: message };
+        let version = r.u32()?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        Ok((r.u32()?, r))
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (field, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Length(self.rest.len()))?;
+        self.rest = rest;
+        Ok(*field)
+    }
+
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        Ok(self.take::<1>()?[0])
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_le_bytes(self.take()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
+
+    fn layers(&mut self, field: &'static str) -> Result<Layers, DecodeError> {
+        Layers::from_wire(self.u32()?).ok_or(DecodeError::Field(field))
+    }
+
+    fn name(&mut self) -> Result<ProfileName, DecodeError> {
+        let field = self.take::<PROFILE_BYTES>()?;
+        let length = field.iter().position(|b| *b == 0).unwrap_or(PROFILE_BYTES);
+        let (name, padding) = field.split_at(length);
+        if padding.iter().any(|b| *b != 0) {
+            return Err(DecodeError::Field("profile"));
+        }
+        std::str::from_utf8(name).ok().and_then(ProfileName::new).ok_or(DecodeError::Field("profile"))
+    }
+
+    fn limits(&mut self) -> Result<Limits, DecodeError> {
+        Ok(Limits {
+            cpu_time: Millis(self.u64()?),
+            wall_time: Millis(self.u64()?),
+            memory: Bytes(self.u64()?),
+            processes: self.u32()?,
+            cpus_milli: self.u32()?,
+            file: Bytes(self.u64()?),
+            disk: Bytes(self.u64()?),
+            open_files: self.u32()?,
+            stack: Bytes(self.u64()?),
+        })
+    }
+
+    fn ended(&mut self) -> Result<Ended, DecodeError> {
+        let id = RunId(self.u64()?);
+        let outcome = match (self.u8()?, self.u8()?, self.u32()?, self.u32()?) {
+            (0, code, 0, 0) => Outcome::Exited(code),
+            (1, signal, 0, 0) => Outcome::Signalled(signal),
+            (2, step, errno, index) => Outcome::Failed { step, errno: errno.cast_signed(), index },
+            _ => return Err(DecodeError::Field("outcome")),
+        };
+        let stop = match self.u8()? {
+            0 => None,
+            byte => Some(StopReason::from_wire(byte).ok_or(DecodeError::Field("stop"))?),
+        };
+        let flags = self.u8()?;
+        if flags > 15 {
+            return Err(DecodeError::Field("flags"));
+        }
+        let [cpu, user, system, wall, memory_peak, throttled, involuntary_switches] =
+            [self.u64()?, self.u64()?, self.u64()?, self.u64()?, self.u64()?, self.u64()?, self.u64()?];
+        let processes_peak = self.u32()?;
+        let oom_kills = self.u32()?;
+        let setup = Micros(self.u64()?);
+        let collected = match self.u8()? {
+            0 => Collected::None,
+            1 => Collected::Complete,
+            2 => Collected::Cut,
+            _ => return Err(DecodeError::Field("collected")),
+        };
+        let layers = self.layers("layers")?;
+        Ok(Ended {
+            id,
+            outcome,
+            stop,
+            filter_killed: flags & 1 != 0,
+            usage: Usage {
+                cpu: Micros(cpu),
+                user: Micros(user),
+                system: Micros(system),
+                wall: Micros(wall),
+                memory_peak: Bytes(memory_peak),
+                memory_peak_source: if flags & 8 != 0 { PeakSource::Sampled } else { PeakSource::Kernel },
+                processes_peak,
+                throttled: Micros(throttled),
+                involuntary_switches,
+                oom_kills,
+                processes_hit: flags & 2 != 0,
+                disk_hit: flags & 4 != 0,
+            },
+            setup,
+            collected,
+            layers,
+        })
+    }
+
+    fn end(&self) -> Result<(), DecodeError> {
+        if self.rest.iter().all(|b| *b == 0) { Ok(()) } else { Err(DecodeError::Trailing) }
+    }
+}
+
+/// The engine's end of the link. Non-blocking: `WouldBlock` means wait until the descriptor is ready.
+#[derive(Debug)]
+pub struct Client {
+    socket: OwnedFd,
+}
+
+impl Client {
+    /// Connects to the socket of jaild at `path`.
+    ///
+    /// # Errors
+    /// That of `socket` or `connect`: `NotFound` and `ConnectionRefused` while jaild is not up or serves another link.
+    pub fn connect(path: &Path) -> io::Result<Self> {
+        Ok(Client { socket: sys::connect_seqpacket(path)? })
+    }
+
+    /// Sends one request with its descriptors. They are duplicated into the message; the caller's stay open.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the link is full, `BrokenPipe` when jaild is gone.
+    pub fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        sys::send_with_descriptors(self.socket.as_fd(), &request.encode(), descriptors)
+    }
+
+    /// The next report, `None` once jaild has closed the link.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none yet, `InvalidData` for a message that is not a report.
+    pub fn recv(&self) -> io::Result<Option<Report>> {
+        let mut buffer = [0; MESSAGE_BYTES + 1];
+        let (length, _descriptors) = sys::recv_with_descriptors(self.socket.as_fd(), &mut buffer, 0)?;
+        if length == 0 {
+            return Ok(None);
+        }
+        Report::decode(&buffer[..length]).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl std::os::fd::AsRawFd for Client {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.socket)
+    }
+}
+
+#[cfg(test)]
+mod tests;

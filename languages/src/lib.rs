@@ -1,0 +1,1 @@
+//! What engined knows of languages.

@@ -1,0 +1,4 @@
+//! What developers of engined run.
+#![forbid(unsafe_code)]
+
+fn main() {}
