@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-const HEADER_BYTES: u64 = 24;
+const HEADER_BYTES: usize = 24;
 /// The longest name or argument. One argument of `execve` may be 128 KiB long.
 pub const NAME_BYTES: u32 = 128 << 10;
 /// The longest path of a file in a bundle.
@@ -103,7 +103,7 @@ impl RecordWriter {
             .ok()
             .filter(|n| *n <= NAME_BYTES)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a name in a record is at most 128 KiB long"))?;
-        let mut header = Vec::with_capacity(24 + name.len());
+        let mut header = Vec::with_capacity(HEADER_BYTES + name.len());
         header.extend_from_slice(&(kind as u32).to_le_bytes());
         header.extend_from_slice(&u32::from(executable).to_le_bytes());
         header.extend_from_slice(&name_length.to_le_bytes());
@@ -203,7 +203,7 @@ impl<'a> RecordReader<'a> {
         if self.ended {
             return Ok(None);
         }
-        let mut header = [0_u8; HEADER_BYTES as usize];
+        let mut header = [0_u8; HEADER_BYTES];
         self.file.read_exact_at(&mut header, self.at)?;
         let word = |i: usize| u32::from_le_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
         let kind = Kind::from_wire(word(0)).ok_or_else(|| invalid("unknown kind of record"))?;
@@ -212,7 +212,7 @@ impl<'a> RecordReader<'a> {
         if flags > 1 || zero != 0 || name_length > NAME_BYTES {
             return Err(invalid("a record's header is out of its range"));
         }
-        let name_at = self.at + HEADER_BYTES;
+        let name_at = self.at + HEADER_BYTES as u64;
         let offset = name_at + u64::from(name_length);
         let next = offset.checked_add(length).filter(|n| *n <= self.size);
         let Some(next) = next else {

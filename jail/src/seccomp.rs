@@ -1,0 +1,264 @@
+//! The system call filter: an allow-list that pins the architecture, laid out as a tree.
+//!
+//! What it answers: system calls that the lists below do not name ENOSYS, so that programs fall back as on an older
+//! kernel; those that are known but refused EPERM, so that honest probes (libuv asks for io_uring) go on; and it kills
+//! the process for another architecture, for x32 (bit 30 of the number) and for the calls of [`KILLED`], which no
+//! honest program makes. `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every libc then
+//! uses `clone`, whose flags it can.
+//!
+//! The kernel runs a new filter once for every system call number to fill its cache (`seccomp_cache_prepare`, since
+//! 5.11), so the length of the way through it is paid at each start of a program. A sorted tree over runs of equal
+//! answers needs 8 comparisons where a list needs 200. That, and one filter having more than two answers, is why the
+//! program is laid out here and seccompiler only installs it.
+//!
+//! A filter is checked in the unit tests by interpreting it for every number.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use seccompiler::{BpfProgram, sock_filter};
+
+use tables::{ALLOWED, KILLED, REFUSED};
+
+/// What a filter answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The call is made.
+    Allow,
+    /// The call fails with this error number.
+    Errno(u16),
+    /// The whole process is killed (`SIGSYS`).
+    Kill,
+}
+
+impl Answer {
+    /// The return value, see `seccomp(2)`.
+    fn value(self) -> u32 {
+        match self {
+            Answer::Allow => libc::SECCOMP_RET_ALLOW,
+            Answer::Errno(number) => libc::SECCOMP_RET_ERRNO | u32::from(number),
+            Answer::Kill => libc::SECCOMP_RET_KILL_PROCESS,
+        }
+    }
+}
+
+/// Error numbers as `seccomp(2)` takes them, see errno(3).
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+const EAFNOSUPPORT: u16 = 97;
+
+/// A test of the low 32 bits of one argument, which is all of it for the calls that are tested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    /// One of these values: then allowed.
+    OneOf(u32, Vec<u32>),
+    /// None of these values: then allowed.
+    NoneOf(u32, Vec<u32>),
+    /// None of these bits: then allowed.
+    NoBits(u32, u32),
+}
+
+/// What a filter does about one system call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rule {
+    Always(Answer),
+    /// Allowed when the test holds, else this answer.
+    When(Test, Answer),
+}
+
+/// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
+/// in `clone` that byte is the exit signal.
+const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
+
+/// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would.
+fn conditional() -> Vec<(libc::c_long, Rule)> {
+    let when = |test, answer| Rule::When(test, Answer::Errno(answer));
+    vec![
+        (libc::SYS_clone, when(Test::NoBits(0, NAMESPACE_FLAGS), EPERM)),
+        (libc::SYS_unshare, when(Test::NoBits(0, NAMESPACE_FLAGS | 0x80), EPERM)),
+        // AF_UNIX, AF_INET and AF_INET6: the network namespace is empty, so the last two reach this run's own lo.
+        (libc::SYS_socket, when(Test::OneOf(0, vec![1, 2, 10]), EAFNOSUPPORT)),
+        // TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines.
+        (libc::SYS_ioctl, when(Test::NoneOf(1, vec![0x5412, 0x541c, 0x5423]), EPERM)),
+        // Query and the plain Linux personality: others switch protections off.
+        (libc::SYS_personality, when(Test::OneOf(0, vec![0, 0xffff_ffff]), EPERM)),
+        (libc::SYS_prctl, when(Test::OneOf(0, PRCTL.to_vec()), EPERM)),
+    ]
+}
+
+/// The options of `prctl(2)` that programs use on themselves: names, death signal, dumpable, timer slack, subreaper,
+/// huge pages, and questions. None switches a protection off.
+const PRCTL: [u32; 17] =
+    [1, 2, 3, 4, 15, 16, 21, 23, 29, 30, 36, 37, 38, 39, 41, 42, 0x5356_4d41 /* PR_SET_VMA: names of mappings */];
+
+/// What a manifest may add: nothing that this table does not call refused.
+///
+/// # Errors
+/// The name, when it is not a system call that a manifest can allow.
+pub fn extra(names: &[String]) -> Result<Vec<libc::c_long>, String> {
+    names
+        .iter()
+        .map(|name| {
+            REFUSED
+                .iter()
+                .find(|(known, _)| known.strip_prefix("SYS_") == Some(name))
+                .map(|(_, nr)| *nr)
+                .ok_or_else(|| name.clone())
+        })
+        .collect()
+}
+
+/// A filter, ready to be installed.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    program: BpfProgram,
+}
+
+impl Filter {
+    /// The filter of a payload, with the calls `extra` allowed besides.
+    #[must_use]
+    pub fn payload(extra: &[libc::c_long]) -> Self {
+        let mut rules = base();
+        for number in extra {
+            rules.insert(*number, Rule::Always(Answer::Allow));
+        }
+        Filter { program: compile(&rules) }
+    }
+
+    /// The filter of init, which every payload inherits below its own: what payloads may do, what init needs to make
+    /// one and confine it. The calls of [`KILLED`] that init has no use for kill it too.
+    #[must_use]
+    pub fn init(extra: &[libc::c_long]) -> Self {
+        let mut rules = base();
+        let own = [
+            libc::SYS_clone3,
+            libc::SYS_unshare,
+            libc::SYS_mount,
+            libc::SYS_prctl,
+            libc::SYS_seccomp,
+            libc::SYS_landlock_restrict_self,
+            libc::SYS_capset,
+            libc::SYS_setgroups,
+        ];
+        for number in own.iter().chain(extra) {
+            rules.insert(*number, Rule::Always(Answer::Allow));
+        }
+        Filter { program: compile(&rules) }
+    }
+
+    /// Installs it for this process and all that it will start. It can't be taken off.
+    ///
+    /// # Errors
+    /// When `no_new_privs` is not set, or the kernel refuses.
+    pub fn install(&self) -> io::Result<()> {
+        seccompiler::apply_filter(&self.program).map_err(io::Error::other)
+    }
+}
+
+fn base() -> BTreeMap<libc::c_long, Rule> {
+    let mut rules = BTreeMap::new();
+    for (table, answer) in [(ALLOWED, Answer::Allow), (REFUSED, Answer::Errno(EPERM)), (KILLED, Answer::Kill)] {
+        rules.extend(table.iter().map(|(_, number)| (*number, Rule::Always(answer))));
+    }
+    rules.extend(conditional());
+    rules
+}
+
+// The instructions of classic BPF, see linux/bpf_common.h: class | size or operation | source.
+const LOAD_WORD: u16 = 0x20;
+const JUMP: u16 = 0x05;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_AT_LEAST: u16 = 0x35;
+const JUMP_ANY_BIT: u16 = 0x45;
+const RETURN: u16 = 0x06;
+/// Offsets in struct seccomp_data: number, architecture, low half of the first argument (little-endian).
+const OFFSET_NUMBER: u32 = 0;
+const OFFSET_ARCH: u32 = 4;
+const OFFSET_ARGUMENTS: u32 = 16;
+/// AUDIT_ARCH_X86_64, see linux/audit.h.
+const ARCH_X86_64: u32 = 0xc000_003e;
+/// Bit 30 of the number selects the x32 table.
+const X32: u32 = 0x4000_0000;
+
+fn op(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter { code, jt, jf, k }
+}
+
+fn give(answer: Answer) -> sock_filter {
+    op(RETURN, answer.value(), 0, 0)
+}
+
+/// Lays the rules out: architecture, x32, then the tree over runs of neighbouring numbers with the same rule.
+fn compile(rules: &BTreeMap<libc::c_long, Rule>) -> BpfProgram {
+    let unknown = Rule::Always(Answer::Errno(ENOSYS));
+    let mut runs: Vec<(u32, Rule)> = vec![(0, rules.get(&0).unwrap_or(&unknown).clone())];
+    let last = rules.keys().next_back().copied().unwrap_or(0);
+    for number in 1..=last + 1 {
+        let rule = rules.get(&number).unwrap_or(&unknown);
+        if runs.last().is_none_or(|(_, before)| before != rule) {
+            runs.push((u32::try_from(number).unwrap_or(X32), rule.clone()));
+        }
+    }
+    let mut program = vec![
+        op(LOAD_WORD, OFFSET_ARCH, 0, 0),
+        op(JUMP_EQUAL, ARCH_X86_64, 1, 0),
+        give(Answer::Kill),
+        op(LOAD_WORD, OFFSET_NUMBER, 0, 0),
+        // -1 is no x32 call: programs pass it to learn whether there is a kernel at all, and get ENOSYS.
+        op(JUMP_EQUAL, u32::MAX, 0, 1),
+        give(Answer::Errno(ENOSYS)),
+        op(JUMP_ANY_BIT, X32, 0, 1),
+        give(Answer::Kill),
+    ];
+    program.extend(tree(&runs));
+    program
+}
+
+/// The middle run decides between the two halves. Offsets of conditional jumps have 8 bits, so the way to the upper
+/// half is a plain jump, which has 32.
+fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
+    match runs {
+        [] => vec![give(Answer::Errno(ENOSYS))],
+        [(_, rule)] => leaf(rule),
+        _ => {
+            let (lower, upper) = runs.split_at(runs.len() / 2);
+            let below = tree(lower);
+            let mut program = vec![
+                op(JUMP_AT_LEAST, upper[0].0, 0, 1),
+                op(JUMP, u32::try_from(below.len()).unwrap_or(u32::MAX), 0, 0),
+            ];
+            program.extend(below);
+            program.extend(tree(upper));
+            program
+        }
+    }
+}
+
+fn leaf(rule: &Rule) -> BpfProgram {
+    let (test, otherwise) = match rule {
+        Rule::Always(answer) => return vec![give(*answer)],
+        Rule::When(test, otherwise) => (test, *otherwise),
+    };
+    let (argument, values, listed, unlisted) = match test {
+        Test::OneOf(argument, values) => (argument, values, Answer::Allow, otherwise),
+        Test::NoneOf(argument, values) => (argument, values, otherwise, Answer::Allow),
+        Test::NoBits(argument, bits) => {
+            return vec![
+                op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0),
+                op(JUMP_ANY_BIT, *bits, 0, 1),
+                give(otherwise),
+                give(Answer::Allow),
+            ];
+        }
+    };
+    let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
+    for value in values {
+        program.extend([op(JUMP_EQUAL, *value, 0, 1), give(listed)]);
+    }
+    program.push(give(unlisted));
+    program
+}
+
+mod tables;
+#[cfg(test)]
+mod tests;
