@@ -1,1 +1,44 @@
-//! The contract of engined with its callers.
+//! The contract of engined with its callers: what they send, what they get, what they are told when neither works.
+//!
+//! Theory of operation: a body becomes an [`ExecutionRequest`] by [`ExecutionRequest::from_json`] and by nothing else
+//! in the engine. What it returns is decoded and has the right shape: exactly one of `source` and `files`, safe and
+//! distinct paths, legal environment names, no NUL where the kernel would stop, labels within their caps, limits from
+//! 1 up, base64 decoded, files within the [`Caps`], nothing that comes with a later version. What depends on the
+//! languages or the plan (versions, entry, flags, floors, ceilings) is the engine's to check. Every mistake is a [`Problem`] that points at
+//! its field; [`Problem::answer`] ties it to a request and makes the body of the answer.
+//!
+//! `openapi.yaml` says the same for machines, `README.md` for people. Tests compare both with these types.
+
+#![forbid(unsafe_code)]
+
+pub mod catalogue;
+pub mod check;
+pub mod content;
+pub mod limits;
+pub mod parse;
+pub mod problem;
+pub mod query;
+pub mod request;
+pub mod response;
+pub mod stream;
+
+pub use catalogue::{
+    ApiVersion, CgroupVersion, Health, HealthResponse, IsolationResponse, Language, LanguageVersion, LanguagesResponse,
+    LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage, VersionResponse,
+};
+pub use check::Caps;
+pub use content::Content;
+pub use limits::{LimitName, Limits, LimitsRequest};
+pub use problem::{Code, Problem, ProblemBody};
+pub use query::check_execution_query;
+pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
+pub use response::{
+    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped, Reason,
+    RunResult, Start, Status, Timings, Usage, Verdict,
+};
+pub use stream::{Data, Stream};
+
+/// The media type of results and of everything else that is no problem.
+pub const JSON: &str = "application/json";
+/// The media type of problems.
+pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -1,0 +1,153 @@
+//! Bytes that a caller sends: a plain string, `{"text": …}` or `{"base64": …}`.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::parse::coded;
+use crate::problem::Code;
+
+/// Bytes that a caller sends, decoded. Nothing is added to or trimmed from them.
+///
+/// Written back, they are a plain string when they are UTF-8, else `{base64}`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Content(Vec<u8>);
+
+impl Content {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Content(bytes)
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Content(text.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Content(text.into_bytes())
+    }
+}
+
+impl fmt::Debug for Content {
+    /// The length alone: sources and inputs are the callers' and don't belong into a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("base64", &BASE64_STANDARD.encode(&self.0))?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"a string, {"text": "…"} or {"base64": "…"}"#)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Content, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Content, E> {
+        Ok(text.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+        let content = match map.next_key::<Encoding>()? {
+            Some(Encoding::Text) => Content(map.next_value::<String>()?.into_bytes()),
+            Some(Encoding::Base64) => map.next_value::<FromBase64>()?.0,
+            Some(Encoding::Blob) => {
+                return Err(A::Error::custom(
+                    "{blob} comes with a later version of the engine: send {text} or {base64}",
+                ));
+            }
+            None => return Err(A::Error::custom(r#"expected "text" or "base64" in {}"#)),
+        };
+        match map.next_key::<Encoding>()? {
+            None => Ok(content),
+            Some(_) => Err(A::Error::custom(r#"exactly one of "text" and "base64" may be given"#)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Encoding {
+    Text,
+    Base64,
+    Blob,
+}
+
+/// Decodes from the borrowed text, so that 10 MB of input are not copied once more.
+struct FromBase64(Content);
+
+impl<'de> Deserialize<'de> for FromBase64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Base64Visitor;
+        impl Visitor<'_> for Base64Visitor {
+            type Value = FromBase64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string of base64")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<FromBase64, E> {
+                let bytes = BASE64_STANDARD.decode(text).map_err(|why| coded(Code::InvalidBase64, why))?;
+                Ok(FromBase64(Content(bytes)))
+            }
+        }
+        deserializer.deserialize_str(Base64Visitor)
+    }
+}

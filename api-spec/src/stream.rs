@@ -1,0 +1,95 @@
+//! Bytes that a program wrote, as they stand in an answer.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::request::OutputEncoding;
+
+/// What is kept of one output stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stream {
+    /// The bytes that were kept.
+    #[serde(flatten)]
+    pub data: Data,
+    /// How many bytes were produced, kept or not.
+    pub bytes: u64,
+    /// Fewer were kept.
+    pub truncated: bool,
+}
+
+/// Bytes in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Data {
+    /// Valid UTF-8, as it is.
+    Text(String),
+    /// Anything, in the standard alphabet with padding.
+    Base64(String),
+}
+
+impl Stream {
+    /// A stream of which `kept` is the head and `bytes` the whole length.
+    ///
+    /// A cut may split a character: then its first bytes are dropped too, so that text stays text. Without a cut
+    /// nothing is dropped: half a character that the program itself wrote comes back as base64.
+    #[must_use]
+    pub fn new(kept: Vec<u8>, bytes: u64, encoding: OutputEncoding) -> Self {
+        let truncated = u64::try_from(kept.len()).is_ok_and(|length| length < bytes);
+        Stream { data: Data::new(kept, truncated, encoding), bytes, truncated }
+    }
+
+    /// A stream that the program never wrote to.
+    #[must_use]
+    pub fn empty(encoding: OutputEncoding) -> Self {
+        Stream::new(Vec::new(), 0, encoding)
+    }
+
+    /// The bytes that were kept.
+    ///
+    /// # Errors
+    /// When the engine at the other end sent something else than base64.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
+        self.data.to_bytes()
+    }
+}
+
+impl Data {
+    fn new(kept: Vec<u8>, cut: bool, encoding: OutputEncoding) -> Self {
+        let bytes = match encoding {
+            OutputEncoding::Base64 => kept,
+            OutputEncoding::Auto => match String::from_utf8(kept) {
+                Ok(text) => return Data::Text(text),
+                Err(error) => {
+                    // No length means that it ends in the midst of a character.
+                    let split = error.utf8_error().error_len().is_none();
+                    let whole = error.utf8_error().valid_up_to();
+                    let mut bytes = error.into_bytes();
+                    if cut && split {
+                        bytes.truncate(whole);
+                        match String::from_utf8(bytes) {
+                            Ok(text) => return Data::Text(text),
+                            Err(error) => error.into_bytes(),
+                        }
+                    } else {
+                        bytes
+                    }
+                }
+            },
+        };
+        Data::Base64(BASE64_STANDARD.encode(bytes))
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// When it is no base64.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
+        match self {
+            Data::Text(text) => Ok(text.clone().into_bytes()),
+            Data::Base64(text) => BASE64_STANDARD.decode(text),
+        }
+    }
+}
