@@ -1,4 +1,95 @@
-//! What developers of engined run.
+//! What developers of engined run. Two of these commands do everything on a fresh Debian or Ubuntu: `cargo xtask up` and `cargo xtask test`.
+//!
+//! The way of a test: [`setup`] makes the machine ready, [`build`] makes both programs, [`engine`] starts them as a
+//! caller would find them, [`corpus`] and [`host`] send programs to them, [`tally`] counts what passed. Every command
+//! but `up` closes with one line, `N passed, N failed`, and fails when the second number is not 0.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod bench;
+mod build;
+mod corpus;
+mod engine;
+mod gates;
+mod host;
+mod http;
+mod memory;
+mod problem;
+mod prove;
+mod setup;
+mod tally;
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::problem::Result;
+use crate::tally::Tally;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set up, start, test and measure engined", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set this machine up, build both programs and start them: `engined up` until Ctrl-C
+    Up {
+        /// Passed on to `engined up`, such as --listen 127.0.0.1:8080
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Only set this machine up: packages, accounts, subordinate ids
+    Setup,
+    /// Every test: the workspace's, the corpus through a live engine, the test host
+    Test {
+        /// Only the part in the test host (a Debian 12 with systemd in QEMU)
+        #[arg(long, conflicts_with = "no_host")]
+        host: bool,
+        /// All but the part in the test host
+        #[arg(long)]
+        no_host: bool,
+    },
+    /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
+    Prove,
+    /// Measure against the bare toolchains
+    Bench {
+        /// Pairs of measurements in each row
+        #[arg(long, default_value_t = 60)]
+        rounds: u32,
+        /// Also write the figures there, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<std::path::PathBuf>,
+    },
+    /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
+    Deny,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Up { args } => up(&args).map(|never| match never {}),
+        Command::Setup => setup::ensure().map(|()| None),
+        Command::Test { host: true, .. } => tests::host_only().map(Some),
+        Command::Test { no_host, .. } => tests::all(!no_host).map(Some),
+        Command::Prove => prove::run().map(Some),
+        Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
+        Command::Deny => gates::deny().map(Some),
+    };
+    match outcome {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(tally)) => tally.close(),
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            Tally::failure("xtask").close()
+        }
+    }
+}
+
+/// Sets up, builds and becomes `engined up`.
+fn up(args: &[String]) -> Result<std::convert::Infallible> {
+    setup::ensure()?;
+    let programs = build::release()?;
+    Err(engine::become_up(&programs, args))
+}

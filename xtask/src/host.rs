@@ -1,0 +1,98 @@
+//! The test host: puts both programs, the units and the corpus on a disk and runs a job in the Debian 12 guest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::build::{self, Programs};
+use crate::engine::Scratch;
+use crate::problem::{Context, Problem, Result};
+use crate::tally::Tally;
+
+/// The kernels that the guest's image has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// 6.12: landlock ABI 6, resettable memory.peak.
+    Newer,
+    /// 6.1: landlock ABI 2.
+    Older,
+}
+
+impl Kernel {
+    /// As `run.sh --kernel` takes it.
+    pub fn version(self) -> &'static str {
+        match self {
+            Kernel::Newer => "6.12",
+            Kernel::Older => "6.1",
+        }
+    }
+}
+
+/// A job of `xtask/testhost/jobs`.
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    /// The systemd units, installed as `systemd/README.md` says.
+    Units,
+    /// `engined up` as the ordinary user `tester`.
+    Rootless,
+}
+
+impl Job {
+    fn folder(self) -> &'static str {
+        match self {
+            Job::Units => "units",
+            Job::Rootless => "rootless",
+        }
+    }
+}
+
+/// Installs the units in the guest and tests through them.
+pub fn run(programs: &Programs, kernel: Kernel) -> Result<Tally> {
+    job(programs, kernel, Job::Units)
+}
+
+/// Starts everything as an ordinary user of the guest and tests that.
+pub fn rootless(programs: &Programs, kernel: Kernel) -> Result<Tally> {
+    job(programs, kernel, Job::Rootless)
+}
+
+fn job(programs: &Programs, kernel: Kernel, job: Job) -> Result<Tally> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Problem::new(
+            "the test host's image is built by root (mmdebstrap)",
+            "run this as root, or `cargo xtask test --no-host`",
+        ));
+    }
+    println!("xtask: test host, kernel {}, job {}", kernel.version(), job.folder());
+    let top = build::root();
+    let scratch = Scratch::new("testhost")?;
+    let disk = scratch.path();
+    // The guest gets what a release would hold, laid out as the repository is.
+    place(&programs.engined, &disk.join("target/release/engined"))?;
+    place(&programs.jaild, &disk.join("target/release/jaild"))?;
+    for folder in ["systemd", "corpus", "languages/manifests"] {
+        place(&top.join(folder), &disk.join(folder))?;
+    }
+    let jobs = top.join("xtask/testhost/jobs");
+    place(&jobs.join("common.sh"), &disk.join("common.sh"))?;
+    place(&jobs.join(job.folder()).join("run-in-guest.sh"), &disk.join("run-in-guest.sh"))?;
+    let mut command = Command::new(top.join("xtask/testhost/run.sh"));
+    command.args(["--kernel", kernel.version(), "--timeout", "900"]).arg(disk);
+    build::counted(&format!("test host {} {}", kernel.version(), job.folder()), command)
+}
+
+/// Copies a file or a folder, with modes.
+fn place(from: &Path, to: &PathBuf) -> Result<()> {
+    let told = || format!("{} cannot be copied to {}", from.display(), to.display());
+    if from.is_dir() {
+        for entry in fs::read_dir(from).or_problem(told(), "git status")? {
+            let entry = entry.or_problem(told(), "git status")?;
+            place(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).or_problem(told(), "free some disk, or set TMPDIR")?;
+    }
+    fs::copy(from, to).map(|_| ()).or_problem(told(), "build first, and free some disk")
+}

@@ -1,0 +1,75 @@
+//! The smallest HTTP/1.1 client that can measure: one connection that is kept, JSON out and in.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::problem::{Context, Problem, Result};
+
+const REMEDY: &str = "target/release/engined doctor";
+
+/// A connection to an engine.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<TcpStream>,
+    port: u16,
+}
+
+impl Client {
+    /// Connects to the loopback.
+    pub fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).or_problem("no engine answers", REMEDY)?;
+        // A request is one write: waiting for more to send with it would only be measured.
+        stream.set_nodelay(true).or_problem("TCP_NODELAY was refused", REMEDY)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120))).or_problem("no time-out can be set", REMEDY)?;
+        Ok(Client { stream: BufReader::new(stream), port })
+    }
+
+    /// Runs one program. Gives the result and the time from the first byte sent to the last received.
+    pub fn execute(&mut self, request: &Value) -> Result<(Value, Duration)> {
+        let body = request.to_string();
+        let mut message = format!("POST /v1/executions HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);
+        message += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let start = Instant::now();
+        self.stream.get_mut().write_all(message.as_bytes()).or_problem("the engine hung up", REMEDY)?;
+        let (status, answer) = self.answer()?;
+        let took = start.elapsed();
+        if status != 200 || answer["verdict"] != "ok" {
+            return Err(Problem::new(format!("the engine answered {status}: {answer}"), REMEDY));
+        }
+        Ok((answer, took))
+    }
+
+    fn answer(&mut self) -> Result<(u16, Value)> {
+        let head = self.line()?;
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
+        let status = status.ok_or_else(|| Problem::new(format!("`{head}` is no status line"), REMEDY))?;
+        let mut length = None;
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse::<usize>().ok();
+            }
+        }
+        let length = length.ok_or_else(|| Problem::new("the answer has no Content-Length", REMEDY))?;
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).or_problem("the answer broke off", REMEDY)?;
+        Ok((status, serde_json::from_slice(&body).or_problem("the answer is no JSON", REMEDY)?))
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        let count = self.stream.read_line(&mut line).or_problem("the engine does not answer", REMEDY)?;
+        if count == 0 {
+            return Err(Problem::new("the engine closed the connection without an answer", REMEDY));
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}
