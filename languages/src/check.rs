@@ -1,0 +1,202 @@
+//! The rules for single values: what may be a name, a path, a placeholder.
+
+use std::path::{Component, Path};
+
+use crate::definition::{Part, Placeholder};
+use crate::mistake::{Fault, Verdict};
+
+/// Two ids, the step and two slashes must fit the 64 bytes that a profile's name has on the link.
+const ID_BYTES: usize = 24;
+const FILE_NAME_BYTES: usize = 64;
+
+fn ensure(holds: bool, why: &str, remedy: &str) -> Verdict {
+    if holds { Ok(()) } else { Err(Fault::new(why, remedy)) }
+}
+
+pub(crate) fn id(id: &str) -> Verdict {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let plain = id.bytes().next().is_some_and(legal) && id.bytes().all(|b| legal(b) || b"._+-".contains(&b));
+    ensure(
+        plain && id.len() <= ID_BYTES,
+        "is not a plain name",
+        "write 1 to 24 of a-z 0-9 . _ + -, a letter or digit first",
+    )
+}
+
+pub(crate) fn text(text: &str) -> Verdict {
+    let one_line = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    ensure(one_line, "is empty or has control characters", "write one line of text")
+}
+
+pub(crate) fn reason(reason: &str) -> Verdict {
+    ensure(!reason.trim().is_empty(), "is empty", "say in a sentence why strangers' programs may have this")
+}
+
+pub(crate) fn file_name(name: &str) -> Verdict {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
+    let plain = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') && name.bytes().all(legal);
+    ensure(
+        plain && name.len() <= FILE_NAME_BYTES,
+        "is not a plain file name",
+        "write up to 64 of a-z A-Z 0-9 . _ + - without a folder, a letter, a digit or _ first",
+    )
+}
+
+pub(crate) fn suffix(suffix: &str) -> Verdict {
+    let rest = suffix.strip_prefix('.').unwrap_or_default();
+    let plain = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b));
+    ensure(plain, "is no suffix", "write a dot and letters or digits, as in \".c\"")
+}
+
+pub(crate) fn argument(argument: &str) -> Verdict {
+    ensure(!argument.contains('\0'), "has a NUL character", "remove it: no program can be given one")
+}
+
+/// Package names as apt takes them, one or several: they stand in a command that people copy into a root shell.
+pub(crate) fn packages(packages: &str) -> Verdict {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+    let plain = |name: &str| name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && name.bytes().all(legal);
+    let any = packages.split(' ').count() > 0 && packages.split(' ').all(plain);
+    ensure(any, "is no package name", "write the names that apt-get install takes, with one space between")
+}
+
+pub(crate) fn env_name(name: &str) -> Verdict {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let plain = first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    ensure(plain, "is no name of an environment variable", "write letters, digits and _, no digit first")
+}
+
+pub(crate) fn syscall(name: &str) -> Verdict {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    let plain = first && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    ensure(
+        plain && name.len() <= 40,
+        "is no name of a system call",
+        "write the kernel's name, as in \"io_uring_setup\"",
+    )
+}
+
+/// Absolute, normalised, printable: each component is a name.
+fn absolute(path: &str) -> Verdict {
+    let mut components = Path::new(path).components();
+    let rooted = components.next() == Some(Component::RootDir);
+    let named = components.all(|c| matches!(c, Component::Normal(_)));
+    // `components` swallows what a naive reader of the text would stumble over.
+    let tidy = !path.contains("//") && !path.contains("/./") && !path.ends_with('/') && !path.ends_with("/.");
+    let printable = !path.chars().any(char::is_control);
+    ensure(
+        rooted && named && tidy && printable,
+        "is not an absolute path without . and ..",
+        "write the whole path, as in \"/usr/bin/gcc\"",
+    )
+}
+
+/// A program must be somewhere in the tree that a payload sees, or nothing could start it.
+pub(crate) fn program(path: &str, mount: Option<&Path>) -> Verdict {
+    absolute(path)?;
+    let path = Path::new(path);
+    if ["/usr/local", "/usr/src"].iter().any(|hidden| path.starts_with(hidden)) {
+        return Err(Fault::new(
+            "is in a part of /usr that programs do not see",
+            "install the toolchain from a package, or below /opt with a mount",
+        ));
+    }
+    let seen = ["/usr", "/bin"].iter().any(|root| path.starts_with(root) && path != Path::new(root))
+        || mount.is_some_and(|mount| path.starts_with(mount) && path != mount);
+    ensure(
+        seen,
+        "is neither below /usr nor below this toolchain's mount",
+        "add mount = { path = \"…\", reason = \"…\" } with the toolchain's folder",
+    )
+}
+
+/// What the tree makes itself, or what would show the host's state to strangers.
+const NEVER_MOUNTED: [&str; 18] = [
+    "/bin", "/boot", "/box", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt", "/proc",
+    "/root", "/run", "/sbin", "/sys", "/tmp",
+];
+
+pub(crate) fn mount(path: &str) -> Verdict {
+    absolute(path)?;
+    let path = Path::new(path);
+    ensure(!path.starts_with("/usr"), "is below /usr, which every program sees already", "remove the mount")?;
+    ensure(
+        !path.starts_with("/var") && !NEVER_MOUNTED.iter().any(|root| path.starts_with(root)),
+        "is a place that the tree makes itself or that holds the host's state",
+        "install the toolchain below /opt",
+    )?;
+    ensure(
+        path.components().count() > 2,
+        "is a folder of the root directory, which is more than one toolchain",
+        "name the toolchain's own folder, as in \"/opt/python3.13\"",
+    )
+}
+
+/// What the synthetic /etc writes itself, or what no stranger may read.
+const NEVER_OF_ETC: [&str; 16] = [
+    "engined",
+    "group",
+    "gshadow",
+    "host.conf",
+    "hostname",
+    "hosts",
+    "ld.so.cache",
+    "ld.so.preload",
+    "localtime",
+    "nsswitch.conf",
+    "passwd",
+    "resolv.conf",
+    "shadow",
+    "ssh",
+    "sudoers",
+    "ssl/private",
+];
+
+pub(crate) fn etc(path: &str) -> Verdict {
+    let relative = absolute(&format!("/{path}")).is_ok() && !path.starts_with('/');
+    ensure(relative, "is not a path below /etc", "write it without /etc/, as in \"alternatives\"")?;
+    let path = Path::new(path);
+    // Neither the entry itself nor a folder that holds it.
+    let clash = NEVER_OF_ETC.iter().map(Path::new).any(|never| path.starts_with(never) || never.starts_with(path));
+    ensure(
+        !clash && !path.to_string_lossy().contains("shadow"),
+        "is made by the sandbox itself or holds secrets of the host",
+        "name only what the toolchain must read",
+    )
+}
+
+/// The beginning of an allowed flag: enough of it that the tail can't turn it into another option.
+pub(crate) fn flag_prefix(prefix: &str) -> Verdict {
+    ensure(
+        prefix.starts_with('-') && prefix.len() >= 2 && prefix != "--",
+        "is no beginning of a flag",
+        "write - and at least one more character",
+    )?;
+    flag(prefix)
+}
+
+pub(crate) fn flag(flag: &str) -> Verdict {
+    let printable = flag.bytes().all(|b| b.is_ascii_graphic());
+    ensure(
+        flag.starts_with('-') && flag.len() >= 2 && printable,
+        "is no flag",
+        "write -, and then visible ASCII characters without spaces",
+    )
+}
+
+/// Reads one element of a template.
+pub(crate) fn part(element: &str) -> Result<Part, Fault> {
+    if let Some(whole) = Placeholder::ALL.into_iter().find(|p| p.as_str() == element) {
+        return Ok(Part::Placeholder(whole));
+    }
+    if let Some(inner) = Placeholder::ALL.into_iter().find(|p| element.contains(p.as_str())) {
+        let why = format!("has {} inside an argument", inner.as_str());
+        return Err(Fault::new(why, "make the placeholder an element of its own"));
+    }
+    if element.starts_with('{') && element.ends_with('}') {
+        let known: Vec<&str> = Placeholder::ALL.into_iter().map(Placeholder::as_str).collect();
+        return Err(Fault::new("is no known placeholder", format!("write one of {}", known.join(" "))));
+    }
+    argument(element)?;
+    Ok(Part::Text(element.to_owned()))
+}

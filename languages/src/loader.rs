@@ -1,0 +1,293 @@
+//! All languages together: the built-in manifests and an operator's folder of more.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::definition::{Definition, Toolchain};
+use crate::limits::Step;
+use crate::manifest::{self, Manifest};
+use crate::mistake::{Fault, Mistake};
+use crate::reader::{Mistakes, quoted};
+
+const BUILTIN: [(&str, &str); 2] = [
+    ("built-in c.toml", include_str!("../manifests/c.toml")),
+    ("built-in python.toml", include_str!("../manifests/python.toml")),
+];
+
+/// A manifest of this size is no manifest.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// Every language that is known, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalogue {
+    languages: Vec<Definition>,
+}
+
+/// What jaild must know of one step of one installed toolchain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// `<language>/<toolchain>/<step>`, at most 64 bytes of `a-z 0-9 . _ + - /`.
+    pub name: String,
+    /// Which step.
+    pub step: Step,
+    /// The toolchain's program.
+    pub program: PathBuf,
+    /// Folders outside `/usr` to be seen at their own path, read-only. At most one. Its owner is still to be checked.
+    pub mounts: Vec<PathBuf>,
+    /// Files and folders below `/etc` to be seen where the host has them, relative to `/etc`.
+    pub etc: Vec<String>,
+    /// System calls beyond the common list, by name.
+    pub syscalls: Vec<String>,
+}
+
+impl Catalogue {
+    /// The languages that come with the program.
+    ///
+    /// # Panics
+    /// Never: a test loads them.
+    #[must_use]
+    pub fn builtin() -> Self {
+        match Self::load(None) {
+            Ok(catalogue) => catalogue,
+            Err(mistakes) => unreachable!("the built-in manifests are tested: {mistakes:?}"),
+        }
+    }
+
+    /// The built-in languages and those of the `*.toml` files in `folder`. A file with the id of a built-in language
+    /// replaces it; a file with `add_to` adds toolchains to one.
+    ///
+    /// # Errors
+    /// Every mistake of every file.
+    pub fn load(folder: Option<&Path>) -> Result<Self, Vec<Mistake>> {
+        Self::assemble(folder, None)
+    }
+
+    /// As [`Catalogue::load`], and the folder, its files and all folders above them must be such that nobody but root
+    /// and `uid` can change them. For whoever makes sandboxes: a manifest decides what strangers may see.
+    ///
+    /// # Errors
+    /// Every mistake of every file, wrong owners and modes among them.
+    pub fn load_trusted(folder: Option<&Path>, uid: u32) -> Result<Self, Vec<Mistake>> {
+        Self::assemble(folder, Some(uid))
+    }
+
+    fn assemble(folder: Option<&Path>, owner: Option<u32>) -> Result<Self, Vec<Mistake>> {
+        let mut assembly = Assembly::default();
+        for (name, text) in BUILTIN {
+            assembly.read(name, text);
+        }
+        assembly.of_operator = true;
+        if let Some(folder) = folder {
+            match manifests_in(folder, owner) {
+                Ok(files) => files.iter().for_each(|(name, text)| assembly.read(name, text)),
+                Err(mistakes) => assembly.mistakes.extend(mistakes),
+            }
+        }
+        assembly.finish()
+    }
+
+    /// Every language, in the order of their ids.
+    #[must_use]
+    pub fn languages(&self) -> &[Definition] {
+        &self.languages
+    }
+
+    /// The language of this id or alias.
+    #[must_use]
+    pub fn language(&self, name: &str) -> Option<&Definition> {
+        self.languages.iter().find(|language| language.answers_to(name))
+    }
+
+    /// What jaild needs for every step of every toolchain that is installed now.
+    pub fn profiles(&self) -> impl Iterator<Item = Profile> + '_ {
+        self.languages.iter().flat_map(|language| {
+            let installed = language.toolchains.iter().filter(|toolchain| toolchain.installed());
+            installed.flat_map(|toolchain| language.steps().map(|step| profile(language, toolchain, step)))
+        })
+    }
+}
+
+fn profile(language: &Definition, toolchain: &Toolchain, step: Step) -> Profile {
+    Profile {
+        name: language.profile_name(toolchain, step),
+        step,
+        program: toolchain.program.clone(),
+        mounts: toolchain.mount.iter().map(|mount| mount.path.clone()).collect(),
+        etc: language.etc.iter().map(|etc| etc.path.clone()).collect(),
+        syscalls: language.syscalls.iter().map(|syscall| syscall.name.clone()).collect(),
+    }
+}
+
+/// The catalogue while it grows: each language with the file that it came from.
+#[derive(Default)]
+struct Assembly {
+    languages: Vec<(String, Definition)>,
+    additions: Vec<(String, String, Vec<Toolchain>)>,
+    mistakes: Vec<Mistake>,
+    of_operator: bool,
+    replaced: Vec<String>,
+}
+
+impl Assembly {
+    fn read(&mut self, file: &str, text: &str) {
+        match manifest::parse(file, text) {
+            Err(mistakes) => self.mistakes.extend(mistakes),
+            Ok(Manifest::Addition { language, toolchains }) => {
+                self.additions.push((file.to_owned(), language, toolchains));
+            }
+            Ok(Manifest::Language(definition)) => {
+                let replaceable = self.of_operator && !self.replaced.contains(&definition.id);
+                if replaceable {
+                    self.languages.retain(|(_, earlier)| earlier.id != definition.id);
+                    self.replaced.push(definition.id.clone());
+                }
+                self.languages.push((file.to_owned(), *definition));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Catalogue, Vec<Mistake>> {
+        for (file, id, toolchains) in std::mem::take(&mut self.additions) {
+            let mut mistakes = Mistakes::of(&file);
+            match self.languages.iter_mut().find(|(_, language)| language.id == id) {
+                None => mistakes.add(
+                    "add_to",
+                    Some(quoted(&id)),
+                    Fault::new("is no language of a sound manifest", "name the id of a language"),
+                ),
+                Some((_, language)) => add(language, toolchains, &mut mistakes),
+            }
+            self.mistakes.extend(mistakes.verdict(()).err().unwrap_or_default());
+        }
+        self.languages.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+        self.names_are_unique();
+        if self.mistakes.is_empty() {
+            return Ok(Catalogue { languages: self.languages.into_iter().map(|(_, language)| language).collect() });
+        }
+        Err(self.mistakes)
+    }
+
+    fn names_are_unique(&mut self) {
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        for (file, language) in &self.languages {
+            let names = std::iter::once(("id".to_owned(), &language.id))
+                .chain(language.aliases.iter().enumerate().map(|(index, alias)| (format!("aliases[{index}]"), alias)));
+            for (field, name) in names {
+                if let Some((_, other)) = seen.iter().find(|(earlier, _)| earlier == name) {
+                    let mut mistakes = Mistakes::of(file);
+                    let fault = Fault::new(format!("is taken by {other}"), "choose another");
+                    mistakes.add(field, Some(quoted(name)), fault);
+                    self.mistakes.extend(mistakes.verdict(()).err().unwrap_or_default());
+                }
+                seen.push((name, file));
+            }
+        }
+    }
+}
+
+fn add(language: &mut Definition, toolchains: Vec<Toolchain>, mistakes: &mut Mistakes) {
+    for (index, toolchain) in toolchains.into_iter().enumerate() {
+        if language.toolchains.iter().any(|earlier| earlier.id == toolchain.id) {
+            let fault = Fault::new(format!("is a toolchain of {} already", language.id), "choose another id");
+            mistakes.add(format!("toolchain[{index}].id"), Some(quoted(&toolchain.id)), fault);
+        }
+        language.toolchains.push(toolchain);
+    }
+}
+
+/// Name and text of every manifest in an operator's folder, in the order of their names.
+fn manifests_in(folder: &Path, owner: Option<u32>) -> Result<Vec<(String, String)>, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let of_folder = |error: std::io::Error| {
+        let fault =
+            Fault::new(format!("the folder of manifests can't be read: {error}"), "create it or correct the setting");
+        vec![whole(folder, fault)]
+    };
+    if let Some(uid) = owner {
+        mistakes.extend(untrusted(folder, uid));
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(of_folder)? {
+        let path = entry.map_err(of_folder)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.extension().is_some_and(|extension| extension == "toml") && !hidden {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let fault = owner.and_then(|uid| untrusted(&path, uid));
+        match (fault, read(&path)) {
+            (None, Ok(text)) => files.push((path.display().to_string(), text)),
+            (fault, text) => {
+                mistakes.extend(fault);
+                mistakes.extend(text.err().map(|fault| whole(&path, fault)));
+            }
+        }
+    }
+    if mistakes.is_empty() { Ok(files) } else { Err(mistakes) }
+}
+
+fn read(path: &Path) -> Result<String, Fault> {
+    let failed = |error: std::io::Error| Fault::new(format!("can't be read: {error}"), "correct or remove the file");
+    // Looked at before it is opened, as opening a FIFO would wait for its writer.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Fault::new("is no regular file", "remove it"));
+    }
+    let mut text = String::new();
+    File::open(path).and_then(|file| file.take(FILE_BYTES + 1).read_to_string(&mut text)).map_err(failed)?;
+    if text.len() as u64 > FILE_BYTES {
+        return Err(Fault::new("is larger than 1 MiB", "remove it: this is no manifest"));
+    }
+    Ok(text)
+}
+
+fn whole(path: &Path, fault: Fault) -> Mistake {
+    Mistake { file: path.display().to_string(), field: String::new(), value: None, fault }
+}
+
+/// The first thing on the way to `path` that somebody besides root and `uid` could change: a wrong owner, or a mode
+/// that lets group or others write. A folder with the sticky bit may be writable: what is root's in it stays.
+#[must_use]
+pub fn untrusted(path: &Path, uid: u32) -> Option<Mistake> {
+    let real = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) => return Some(whole(path, Fault::new(format!("can't be resolved: {error}"), "correct the path"))),
+    };
+    real.ancestors().find_map(|step| {
+        let metadata = match fs::symlink_metadata(step) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                return Some(whole(step, Fault::new(format!("can't be looked at: {error}"), "correct its mode")));
+            }
+        };
+        let shown = step.display();
+        if metadata.uid() != 0 && metadata.uid() != uid {
+            let why = format!("belongs to uid {}, who could change what strangers' programs may see", metadata.uid());
+            return Some(whole(step, Fault::new(why, format!("chown root: {shown}"))));
+        }
+        let shared = metadata.is_dir() && step != real && metadata.mode() & 0o1000 != 0;
+        if metadata.mode() & 0o022 != 0 && !shared {
+            let why = format!("has mode {:o}: group or others can change it", metadata.mode() & 0o7777);
+            return Some(whole(step, Fault::new(why, format!("chmod go-w {shown}"))));
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_manifest_loads() {
+        let catalogue = Catalogue::load(None).unwrap_or_else(|mistakes| {
+            panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        });
+        let ids: Vec<&str> = catalogue.languages().iter().map(|language| language.id.as_str()).collect();
+        assert_eq!(ids, ["c", "python"]);
+    }
+}
