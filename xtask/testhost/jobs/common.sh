@@ -1,0 +1,76 @@
+# What the jobs share. Sourced in the guest, in the folder of the job.
+
+# Emulation is 10 to 30 times slower than the host: limits and allowed return times are multiplied.
+SCALE=12
+# One honest program per language, then one hostile per mechanism: time, memory, processes, output, files, network,
+# kernel, snooping, signals, compile.
+PROGRAMS="argv_args.py fork_wait.c
+ spin.c mem_touch.c fork_bomb.c out_flood.c persist_fs.py net_connect.py mount_try.c caps_status.c proc_snoop.py kill_all.c cc_include_urandom.c"
+
+passed=0 failed=0
+
+# check NAME COMMAND...: counts one check, and shows what the command said when it failed.
+check() {
+    local name=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        passed=$((passed + 1))
+        echo "ok $name"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $name | $(echo "$said" | tail -n 8 | tr '\n' ' ')"
+    fi
+}
+
+# corpus BASE [OPTION...]: runs PROGRAMS through the engine at BASE and adds up what over_http.py counts.
+corpus() {
+    local base=$1 counts
+    shift
+    # shellcheck disable=SC2086  # a list of names
+    python3 -B corpus/over_http.py "$base" --scale $SCALE "$@" $PROGRAMS | tee /tmp/corpus.out | grep -v ' passed, '
+    counts=$(tail -n 1 /tmp/corpus.out)
+    case $counts in
+    *" passed, "*)
+        passed=$((passed + ${counts%% *}))
+        counts=${counts##*, }
+        failed=$((failed + ${counts%% *} + $(grep -c '^POLICY' /tmp/corpus.out)))
+        ;;
+    *) failed=$((failed + 1)) && echo "FAIL corpus through $base | no counts" ;;
+    esac
+}
+
+# within SECONDS COMMAND...: tries until it succeeds.
+within() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.2
+    done
+}
+
+# status_of PID: the lines of /proc/PID/status that say what a process may do.
+field() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+
+# unprivileged PID USER: an ordinary uid, no capability in the host's user namespace, no_new_privs, a filter.
+unprivileged() {
+    local pid=$1 uid
+    uid=$(id -u "$2")
+    [ "$(field "$pid" Uid | tr -s '\t' ' ')" = "$uid $uid $uid $uid" ] || { echo "uids $(field "$pid" Uid), want $uid"; return 1; }
+    [ -z "$(field "$pid" Groups | tr -d ' ')" ] || [ "$(field "$pid" Groups | tr -d ' ')" = "$(id -g "$2")" ] ||
+        { echo "groups $(field "$pid" Groups)"; return 1; }
+    # Full sets are the host's business only where the user namespace is the host's.
+    if [ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/1/ns/user)" ]; then
+        for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+            [ "$(field "$pid" $set)" = 0000000000000000 ] || { echo "$set $(field "$pid" $set)"; return 1; }
+        done
+    fi
+    [ "$(field "$pid" NoNewPrivs)" = 1 ] || { echo "NoNewPrivs $(field "$pid" NoNewPrivs)"; return 1; }
+}
+
+# The last line, which xtask adds up, and the exit code.
+close_job() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+}

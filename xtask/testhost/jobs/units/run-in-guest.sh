@@ -1,0 +1,70 @@
+#!/bin/bash
+# The systemd units on a pure cgroup v2 host: installed by the very commands of systemd/README.md, started, attacked, stopped.
+cd "$(dirname "$0")" || exit 1
+. ./common.sh
+echo "info  $(uname -r), systemd $(systemctl --version | sed -n '1s/systemd //p')"
+
+# block NAME: the commands of systemd/README.md between the markers of that name.
+block() { sed -n "/<!-- $1 -->/,/<!-- end -->/p" systemd/README.md | sed '/^```/d; /^<!--/d'; }
+step() { block "$1" >"/tmp/$1.sh" && [ -s "/tmp/$1.sh" ] && bash -eux "/tmp/$1.sh"; }
+
+cgroups() { find /sys/fs/cgroup -type d | wc -l; }
+before_mounts=$(wc -l </proc/self/mountinfo) before_cgroups=$(cgroups)
+
+check "install as systemd/README.md says" step install
+check "units are valid" systemd-analyze verify /etc/systemd/system/jaild.service /etc/systemd/system/engined.service
+check "start" step start
+check "jaild.service is active" within 60 systemctl is-active --quiet jaild
+ready() { curl -sf -o /dev/null --unix-socket "$SOCKET" http://localhost/readyz; }
+SOCKET=/run/engined-api/engined.sock
+if ! within 120 ready; then
+    check "ready" false
+    journalctl -u jaild -u engined --no-pager -o cat | tail -n 60
+    close_job
+fi
+check "ready" true
+curl -s --unix-socket "$SOCKET" http://localhost/v1/isolation
+echo
+
+jaild=$(systemctl show -P MainPID jaild) engined=$(systemctl show -P MainPID engined)
+check "status of engined" unprivileged "$engined" engined
+check "status of jaild" unprivileged "$jaild" jaild
+outer() { [ "$(readlink "/proc/$jaild/ns/user")" != "$(readlink /proc/1/ns/user)" ]; }
+check "jaild is not in the host's user namespace" outer
+maps() { [ "$(awk 'NR==1 {print $1, $2, $3}' "/proc/$jaild/uid_map")" = "0 $(id -u jaild) 1" ] || { cat "/proc/$jaild/uid_map"; false; }; }
+check "root of the outer namespace is jaild's ordinary uid" maps
+nobody_privileged() {
+    local pid found=0
+    for pid in $(cat $(find /sys/fs/cgroup/system.slice/jaild.service -name cgroup.procs)); do
+        [ "$(readlink "/proc/$pid/ns/user" 2>/dev/null)" = "$(readlink /proc/1/ns/user)" ] || continue
+        echo "pid $pid ($(cat "/proc/$pid/comm")) lives in the host's user namespace: $(field "$pid" CapEff)" && found=1
+    done
+    return $found
+}
+check "no process of jaild is left in the host's user namespace" nobody_privileged
+
+corpus "unix:$SOCKET"
+refused() { [ "$(curl -s -o /dev/null -w '%{http_code}' -d '{}' -H 'Content-Type: application/json' http://127.0.0.1:7070/v1/executions)" = 401 ]; }
+check "TCP without a token is 401" refused
+PROGRAMS="argv_args.py fork_wait.c spin.c"
+corpus http://127.0.0.1:7070 --token "$(cat /root/engined-token)"
+
+killed() { kill -9 "$jaild" && within 60 ready_again; }
+ready_again() { [ "$(systemctl show -P MainPID jaild)" != "$jaild" ] && ready; }
+check "jaild killed with -9 comes back" killed
+PROGRAMS="argv_args.py"
+corpus "unix:$SOCKET"
+
+check "stop" systemctl stop engined jaild
+nothing_left() {
+    [ -z "$(ps -o pid= -u jaild,engined)" ] || { ps -f -u jaild,engined; return 1; }
+    [ ! -e /sys/fs/cgroup/system.slice/jaild.service ] || { echo "cgroup of jaild"; return 1; }
+    [ "$(wc -l </proc/self/mountinfo)" -le "$before_mounts" ] || { echo "mounts $before_mounts -> $(wc -l </proc/self/mountinfo)"; return 1; }
+    [ "$(cgroups)" -le $((before_cgroups + 2)) ] || { echo "cgroups $before_cgroups -> $(cgroups)"; return 1; }
+}
+check "nothing is left" within 10 nothing_left
+if [ "$failed" != 0 ]; then
+    journalctl -u jaild -u engined --no-pager -o cat | tail -n 60
+    dmesg | tail -n 20
+fi
+close_job
