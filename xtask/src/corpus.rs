@@ -32,17 +32,12 @@ pub fn run(programs: &Programs, load: Load) -> Result<Tally> {
     snapshot(invariants("snap", &cold, None))?;
     let engine = Engine::start(programs)?;
     // The slots of a cgroup v1 host and the page cache are there after the first runs: what counts is growth after that.
-    let mut tally = build::counted(
-        "corpus warm-up",
-        over_http(&engine, Load { times: 1, jobs: 2 }, &["argv_args.py", "fork_wait.c"])?,
-    )?;
+    let warm_up =
+        over_http(&engine, Load { times: 1, jobs: 2 }, &["argv_args.py".to_owned(), "fork_wait.c".to_owned()]);
+    let mut tally = build::counted("corpus warm-up", warm_up)?;
     std::thread::sleep(Duration::from_secs(1));
     snapshot(invariants("snap", &idle, Some(engine.pid())))?;
-    let names = names()?;
-    tally.add(build::counted(
-        "corpus",
-        over_http(&engine, load, &names.iter().map(String::as_str).collect::<Vec<_>>())?,
-    )?);
+    tally.add(build::counted("corpus", over_http(&engine, load, &names()?))?);
     let pid = engine.pid();
     tally.check("the host after the corpus", holds(|| invariants("diff", &idle, Some(pid))));
     let log = engine.log();
@@ -64,15 +59,18 @@ fn invariants(verb: &str, file: &Path, pid: Option<u32>) -> Command {
     command
 }
 
-fn over_http(engine: &Engine, load: Load, names: &[&str]) -> Result<Command> {
+fn over_http(engine: &Engine, load: Load, names: &[String]) -> Command {
     let mut command = build::python(build::root().join("corpus/over_http.py"));
     command.arg(engine.base()).args(["--jobs", &load.jobs.to_string(), "--times", &load.times.to_string()]);
-    command.arg("--json").arg(engine.scratch().join("answers.json")).args(names);
-    Ok(command)
+    // More at once than cores wait for each other, and their answers are allowed to come that much later.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+    command.args(["--scale", &load.jobs.div_ceil(cores).max(1).to_string()]).args(names);
+    command
 }
 
 /// Every program that this engine has a language for.
-pub fn names() -> Result<Vec<String>> {
+fn names() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for folder in ["corpus/benign", "corpus/hostile"] {
         let folder = build::root().join(folder);

@@ -127,11 +127,6 @@ impl Engine {
         self.child.id()
     }
 
-    /// A folder for whoever uses this engine.
-    pub fn scratch(&self) -> &Path {
-        self.scratch.path()
-    }
-
     /// All that it has printed so far.
     pub fn log(&self) -> String {
         fs::read(self.scratch.path().join("log")).map_or_else(

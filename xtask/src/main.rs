@@ -8,6 +8,8 @@
 mod bench;
 mod build;
 mod corpus;
+#[cfg(test)]
+mod docs;
 mod engine;
 mod gates;
 mod host;
