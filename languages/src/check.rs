@@ -52,6 +52,10 @@ pub(crate) fn argument(argument: &str) -> Verdict {
     ensure(!argument.contains('\0'), "has a NUL character", "remove it: no program can be given one")
 }
 
+pub(crate) fn command(args: &[String]) -> Verdict {
+    ensure(!args.is_empty(), "is empty", "write a command, its placeholders as elements of their own")
+}
+
 /// Package names as apt takes them, one or several: they stand in a command that people copy into a root shell.
 pub(crate) fn packages(packages: &str) -> Verdict {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);

@@ -53,13 +53,14 @@ impl Definition {
         }
     }
 
-    /// The least that a step can start under.
+    /// The least that a step can start under: the manifest's floors over those that hold for every language.
     #[must_use]
-    pub fn floors(&self, step: Step) -> &LimitSet {
-        match step {
+    pub fn floors(&self, step: Step) -> LimitSet {
+        let own = match step {
             Step::Compile => &self.compile_floors,
             Step::Run => &self.floors,
-        }
+        };
+        LimitSet::least().overlaid(own)
     }
 
     /// Whether `name` is this language's id or one of its aliases.
@@ -97,6 +98,8 @@ pub struct Toolchain {
     pub id: String,
     /// `program`: absolute, below `/usr` or below `mount`. The toolchain is installed where this can be executed.
     pub program: PathBuf,
+    /// `needs`: other files without which it does not work, absolute. The headers of C are a package of their own.
+    pub needs: Vec<PathBuf>,
     /// `package`: the package or packages that bring it, for the remedy when it is missing.
     pub package: String,
     /// `probe`: how its version is asked for.

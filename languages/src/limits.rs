@@ -84,6 +84,17 @@ impl LimitName {
             LimitName::StackBytes => "stack_bytes",
         }
     }
+
+    /// An amount as the API writes it: `cpus` as a share, all others as they are.
+    #[must_use]
+    pub fn amount(self, value: u64) -> String {
+        if self != LimitName::Cpus {
+            return value.to_string();
+        }
+        let (cores, thousandths) = (value / 1_000, format!("{:03}", value % 1_000));
+        let fraction = thousandths.trim_end_matches('0');
+        format!("{cores}.{}", if fraction.is_empty() { "0" } else { fraction })
+    }
 }
 
 impl fmt::Display for LimitName {
@@ -217,6 +228,23 @@ impl Limits {
 }
 
 impl LimitSet {
+    /// The floors that hold for every language: under them no sandbox starts at all.
+    #[must_use]
+    pub fn least() -> LimitSet {
+        LimitSet {
+            cpu_time_ms: Some(1),
+            wall_time_ms: Some(1),
+            memory_bytes: Some(MIB),
+            processes: Some(1),
+            cpus_milli: Some(100),
+            output_bytes: Some(1),
+            file_bytes: Some(1),
+            disk_bytes: Some(4 * KIB),
+            open_files: Some(8),
+            stack_bytes: Some(64 * KIB),
+        }
+    }
+
     /// The value of one limit, if this set has it.
     #[must_use]
     pub fn get(&self, limit: LimitName) -> Option<u64> {
@@ -312,6 +340,13 @@ mod tests {
         let below = asked.resolved(Step::Run).first_below(&floors);
         assert_eq!(below, Some(BelowFloor { limit: LimitName::MemoryBytes, value: MIB, floor: 16 * MIB }));
         assert_eq!(LimitSet::default().resolved(Step::Run).first_below(&floors), None);
+    }
+
+    #[test]
+    fn cpus_are_shown_as_a_share() {
+        let shown = [100, 250, 1_000, 1_005, 16_000].map(|milli| LimitName::Cpus.amount(milli));
+        assert_eq!(shown, ["0.1", "0.25", "1.0", "1.005", "16.0"]);
+        assert_eq!(LimitName::MemoryBytes.amount(1_000), "1000");
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn language(r: &mut Reader<'_>) -> Definition {
     let aliases = r.list("aliases", check::id);
     for (index, alias) in aliases.iter().enumerate() {
         if *alias == id || aliases[..index].contains(alias) {
-            r.fault(&format!("aliases[{index}]"), Some(quoted(alias)), Fault::new("is there twice", "remove it"));
+            r.fault("aliases", Some(quoted(alias)), Fault::new("is there twice", "remove it"));
         }
     }
     let compiles = r.has("compile");
@@ -100,14 +100,17 @@ fn reason(r: &mut Reader<'_>) -> String {
 
 fn sources(r: &mut Reader<'_>, compiles: bool) -> Vec<String> {
     let given = r.has("sources");
-    let suffixes = r.list("sources", check::suffix);
-    if compiles && suffixes.is_empty() {
-        r.fault("sources", None, Fault::new("is missing", "list the suffixes that the compiler takes, as in [\".c\"]"));
+    if compiles && (!given || r.is_empty_list("sources")) {
+        r.fault(
+            "sources",
+            None,
+            Fault::new("is missing or empty", "list the suffixes that the compiler takes, as in [\".c\"]"),
+        );
     }
     if given && !compiles {
         r.fault("sources", None, Fault::new("has no use without [compile]", "remove it or add [compile]"));
     }
-    suffixes
+    r.list("sources", check::suffix)
 }
 
 fn of_compile(r: &mut Reader<'_>, key: &str, compiles: bool) -> LimitSet {
@@ -163,9 +166,10 @@ fn toolchains(r: &mut Reader<'_>) -> Vec<Toolchain> {
         });
         let outside = mount.as_ref().map(|mount| mount.path.as_path());
         let program = PathBuf::from(r.required("program", |path: &String| check::program(path, outside)));
+        let needs = r.list("needs", |path| check::program(path, outside)).into_iter().map(PathBuf::from).collect();
         let package = r.required("package", |names: &String| check::packages(names));
         let probe = probe(r);
-        Toolchain { id, program, package, probe, mount }
+        Toolchain { id, program, needs, package, probe, mount }
     });
     if list.is_empty() {
         r.fault("toolchain", None, Fault::new("is missing", "describe at least one under [[toolchain]]"));
@@ -250,7 +254,7 @@ fn flag_rule(r: &mut Reader<'_>) -> Option<FlagRule> {
 /// Reads `args`: which placeholders a step may have, must have, and has first.
 fn template(r: &mut Reader<'_>, step: Step, compiles: bool) -> Template {
     use Placeholder::{Args, Artifact, Entry, Flags, Program, Sources};
-    let elements: Vec<String> = r.required("args", |_| Ok(()));
+    let elements = r.required("args", |args: &Vec<String>| check::command(args));
     let (known, needed, first): (&[Placeholder], &[Placeholder], &[Placeholder]) = match (step, compiles) {
         (Step::Compile, _) => (&[Program, Flags, Sources, Artifact], &[Sources, Artifact], &[Program]),
         (Step::Run, true) => (&[Program, Artifact, Entry, Args], &[Artifact, Args], &[Program, Artifact]),
@@ -288,16 +292,27 @@ fn fits(part: &Part, earlier: &[Part], step: Step, known: &[Placeholder]) -> Ver
     Ok(())
 }
 
+/// Defaults that are refused as too low would make a language that nobody can use without limits of their own.
 fn floors_within_defaults(r: &mut Reader<'_>, definition: &Definition) {
-    for (step, table) in [(Step::Run, "floors"), (Step::Compile, "compile_floors")] {
-        let defaults = definition.limits(step).resolved(step);
+    for (step, defaults_table, floors_table) in
+        [(Step::Run, "limits", "floors"), (Step::Compile, "compile_limits", "compile_floors")]
+    {
+        let own = definition.limits(step);
+        let (defaults, floors) = (own.resolved(step), definition.floors(step));
         for limit in LimitName::ALL {
-            let Some(floor) = definition.floors(step).get(limit) else { continue };
+            let Some(floor) = floors.get(limit) else { continue };
             let default = defaults.get(limit);
-            if floor > default {
-                let why = format!("is above the default of {default}");
-                let fault = Fault::new(why, "lower the floor, or raise the default of the same name");
-                r.fault(&format!("{table}.{limit}"), Some(floor.to_string()), fault);
+            if floor <= default {
+                continue;
+            }
+            let (shown_floor, shown_default) = (limit.amount(floor), limit.amount(default));
+            if own.get(limit).is_some() {
+                let fault = Fault::new(format!("is under its floor of {shown_floor}"), "write at least that");
+                r.fault(&format!("{defaults_table}.{limit}"), Some(shown_default), fault);
+            } else {
+                let why = format!("is above the contract's default of {shown_default}");
+                let fault = Fault::new(why, format!("lower it, or set {limit} under [{defaults_table}]"));
+                r.fault(&format!("{floors_table}.{limit}"), Some(shown_floor), fault);
             }
         }
     }

@@ -3,9 +3,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use crate::check;
 use crate::definition::{Probe, Toolchain};
 
 /// The version of a toolchain: numbers, the most significant first.
@@ -95,44 +97,42 @@ pub fn parse_version(probe: &Probe, output: &[u8]) -> Option<Version> {
 pub enum Presence {
     /// It is, and this is the file that its program's path leads to.
     Installed(PathBuf),
-    /// Its program does not exist.
-    Missing,
-    /// Something is there that can't be used. The text says why and what to do.
+    /// This file of it does not exist.
+    Missing(PathBuf),
+    /// Something is there that can't be used. The text says what, why and what to do.
     Unusable(String),
 }
 
 impl Toolchain {
-    /// Looks whether it is installed: its program leads to a regular file that anyone may execute.
+    /// Looks whether it is installed: its program leads to a regular file that everyone may execute and that programs
+    /// in a sandbox see, and all that it needs is there.
     #[must_use]
     pub fn presence(&self) -> Presence {
         let program = self.program.display();
-        let real = match fs::canonicalize(&self.program) {
-            Ok(real) => real,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Presence::Missing,
-            Err(error) => {
-                return Presence::Unusable(format!("{program} can't be resolved: {error}; correct its folders' modes"));
-            }
-        };
-        let metadata = match fs::metadata(&real) {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                return Presence::Unusable(format!(
-                    "{program} can't be looked at: {error}; reinstall {}",
-                    self.package
-                ));
-            }
+        let (real, metadata) = match fs::canonicalize(&self.program).and_then(|real| Ok((fs::metadata(&real)?, real))) {
+            Ok((metadata, real)) => (real, metadata),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Presence::Missing(self.program.clone()),
+            Err(error) => return Presence::Unusable(format!("{program} can't be reached: {error}; {}", self.remedy())),
         };
         if !metadata.is_file() {
-            return Presence::Unusable(format!("{program} is no regular file; reinstall {}", self.package));
+            return Presence::Unusable(format!("{program} is no regular file; {}", self.remedy()));
         }
-        // A sandbox's uid is nobody's owner and in nobody's group.
+        // The uid of a sandbox is nobody's owner and in nobody's group.
         if metadata.permissions().mode() & 0o001 == 0 {
             return Presence::Unusable(format!(
-                "{program} may not be executed by everyone; chmod 755 {}",
+                "{program} is not executable for everyone; chmod 755 {}",
                 real.display()
             ));
         }
-        Presence::Installed(real)
+        let mount = self.mount.as_ref().map(|mount| mount.path.as_path());
+        if let Err(fault) = check::program(&real.to_string_lossy(), mount) {
+            let leads = real.display();
+            return Presence::Unusable(format!("{program} leads to {leads}, which {}; {}", fault.why, fault.remedy));
+        }
+        match self.needs.iter().find(|path| !path.exists()) {
+            Some(missing) => Presence::Missing(missing.clone()),
+            None => Presence::Installed(real),
+        }
     }
 
     /// Whether [`Toolchain::presence`] is `Installed`.

@@ -30,13 +30,16 @@ impl Mistakes {
 
 /// A kind of value that a key may have.
 pub(crate) trait Kind: Sized + Default {
-    /// In a sentence: "must be …".
+    /// In a sentence: "write …".
     const WANTED: &'static str;
+    /// How such a value looks.
+    const SHAPE: &'static str;
     fn read(value: &Value) -> Option<Self>;
 }
 
 impl Kind for String {
     const WANTED: &'static str = "a string";
+    const SHAPE: &'static str = "\"…\"";
     fn read(value: &Value) -> Option<Self> {
         value.as_str().map(str::to_owned)
     }
@@ -44,6 +47,7 @@ impl Kind for String {
 
 impl Kind for Vec<String> {
     const WANTED: &'static str = "a list of strings";
+    const SHAPE: &'static str = "[\"…\"]";
     fn read(value: &Value) -> Option<Self> {
         value.as_array()?.iter().map(String::read).collect()
     }
@@ -63,7 +67,10 @@ impl<'m> Reader<'m> {
 
     /// The full name of a key of this table.
     pub(crate) fn field(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        // A key that TOML would have in quotes is shown so. Ours may have an index or a path in them.
+        let bare = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b));
+        let key = if bare { key.to_owned() } else { quoted(key) };
+        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
 
     /// Notes a mistake of a key of this table.
@@ -74,6 +81,11 @@ impl<'m> Reader<'m> {
 
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Whether a key has a list without elements.
+    pub(crate) fn is_empty_list(&self, key: &str) -> bool {
+        matches!(self.table.get(key), Some(Value::Array(items)) if items.is_empty())
     }
 
     /// The keys that have not been taken yet.
@@ -100,19 +112,29 @@ impl<'m> Reader<'m> {
         if self.has(key) {
             return self.optional(key, check).unwrap_or_default();
         }
-        self.fault(key, None, Fault::new("is missing", format!("add it: {}", T::WANTED)));
+        self.fault(key, None, Fault::new("is missing", format!("add {key} = {}", T::SHAPE)));
         T::default()
     }
 
     /// The elements of a list, each checked and each with a mistake of its own.
     pub(crate) fn list(&mut self, key: &str, check: impl Fn(&str) -> Verdict) -> Vec<String> {
-        let items: Vec<String> = self.optional(key, |_| Ok(())).unwrap_or_default();
+        let items = match self.table.remove(key) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.fault(key, Some(other.to_string()), wanted("a list of strings"));
+                return Vec::new();
+            }
+        };
+        let mut list = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            if let Err(fault) = check(item) {
-                self.fault(&format!("{key}[{index}]"), Some(quoted(item)), fault);
+            let verdict = item.as_str().ok_or_else(|| wanted("a string")).and_then(|text| check(text).map(|()| text));
+            match verdict {
+                Ok(text) => list.push(text.to_owned()),
+                Err(fault) => self.fault(&format!("{key}[{index}]"), Some(item.to_string()), fault),
             }
         }
-        items
+        list
     }
 
     /// A choice of a few words.
