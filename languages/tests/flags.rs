@@ -44,7 +44,7 @@ const WITH_SPACES_AND_WORSE: [&str; 11] =
     ["", " ", "-DA\nB=1", "-DX=\u{7}", "-D A", "-Wall ", "-Wall\n", "-O2 ", " -O2", "-O2\0", "-I a"];
 
 fn c(test: impl FnOnce(&Definition)) {
-    test(Catalogue::builtin().language("c").unwrap());
+    test(Catalogue::builtin().language("c").expect("C is built in"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use languages::{Catalogue, Definition, Presence, Selector, Toolchain, newest, pa
 
 fn with(language: &str, test: impl FnOnce(&Definition, &Toolchain)) {
     let catalogue = Catalogue::builtin();
-    let language = catalogue.language(language).unwrap();
+    let language = catalogue.language(language).expect("it is built in");
     for toolchain in &language.toolchains {
         if toolchain.installed() {
             return test(language, toolchain);
@@ -23,11 +23,17 @@ fn with(language: &str, test: impl FnOnce(&Definition, &Toolchain)) {
 /// Runs a command of the manifest in `folder`, which takes the place of the work directory.
 fn run(folder: &Folder, argv: &[String], env: Vec<(String, String)>) -> Output {
     let program = argv[0].replace("/box", &folder.path().to_string_lossy());
-    Command::new(program).args(&argv[1..]).env_clear().envs(env).current_dir(folder.path()).output().unwrap()
+    Command::new(program)
+        .args(&argv[1..])
+        .env_clear()
+        .envs(env)
+        .current_dir(folder.path())
+        .output()
+        .expect("the program starts")
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes.to_vec()).expect("it is UTF-8")
 }
 
 #[test]
