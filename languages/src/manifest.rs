@@ -68,13 +68,14 @@ fn language(r: &mut Reader<'_>) -> Definition {
             r.fault("aliases", Some(quoted(alias)), Fault::new("is there twice", "remove it"));
         }
     }
+    let entry = r.choice("entry", &[("allowed", Entry::Allowed), ("refused", Entry::Refused)]);
     let compiles = r.has("compile");
     let definition = Definition {
         id,
         name,
         aliases,
         main_file: r.required("main_file", |name: &String| check::file_name(name)),
-        entry: r.choice("entry", &[("allowed", Entry::Allowed), ("refused", Entry::Refused)]).unwrap_or_default(),
+        entry: entry.unwrap_or_default(),
         sources: sources(r, compiles),
         limits: limits(r, "limits"),
         compile_limits: of_compile(r, "compile_limits", compiles),
@@ -90,7 +91,9 @@ fn language(r: &mut Reader<'_>) -> Definition {
         run: run(r, compiles),
     };
     floors_within_defaults(r, &definition);
-    entry_fits(r, &definition);
+    if entry.is_some() {
+        entry_fits(r, &definition);
+    }
     definition
 }
 
