@@ -216,3 +216,6 @@ fn labels(labels: &BTreeMap<String, String>) -> Checked {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

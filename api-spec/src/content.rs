@@ -122,12 +122,34 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum Encoding {
     Text,
     Base64,
     Blob,
+}
+
+/// By hand, so that `blob` is known without being offered.
+impl<'de> Deserialize<'de> for Encoding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EncodingVisitor;
+        impl Visitor<'_> for EncodingVisitor {
+            type Value = Encoding;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or base64")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Encoding, E> {
+                match name {
+                    "text" => Ok(Encoding::Text),
+                    "base64" => Ok(Encoding::Base64),
+                    "blob" => Ok(Encoding::Blob),
+                    other => Err(E::unknown_field(other, &["text", "base64"])),
+                }
+            }
+        }
+        deserializer.deserialize_identifier(EncodingVisitor)
+    }
 }
 
 /// Decodes from the borrowed text, so that 10 MB of input are not copied once more.
@@ -144,10 +166,29 @@ impl<'de> Deserialize<'de> for FromBase64 {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<FromBase64, E> {
-                let bytes = BASE64_STANDARD.decode(text).map_err(|why| coded(Code::InvalidBase64, why))?;
+                let bytes = BASE64_STANDARD
+                    .decode(text)
+                    .map_err(|error| coded(Code::InvalidBase64, mistake(error, text.len())))?;
                 Ok(FromBase64(Content(bytes)))
             }
         }
         deserializer.deserialize_str(Base64Visitor)
+    }
+}
+
+/// In words that help somebody who can't see the decoder.
+fn mistake(error: base64::DecodeError, length: usize) -> String {
+    match error {
+        base64::DecodeError::InvalidByte(place, byte) => {
+            format!("byte {place} is {:?}, which is no base64", char::from(byte))
+        }
+        base64::DecodeError::InvalidLength(_) => format!("{length} characters are no multiple of 4"),
+        base64::DecodeError::InvalidLastSymbol(place, byte) => {
+            format!(
+                "byte {place}, the last before the padding, is {:?}: bits that mean nothing are set",
+                char::from(byte)
+            )
+        }
+        base64::DecodeError::InvalidPadding => "the padding with = is missing or wrong".to_owned(),
     }
 }

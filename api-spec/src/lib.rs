@@ -13,8 +13,11 @@
 
 pub mod catalogue;
 pub mod check;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod content;
 pub mod limits;
+pub mod openapi;
 pub mod parse;
 pub mod problem;
 pub mod query;
@@ -29,6 +32,7 @@ pub use catalogue::{
 pub use check::Caps;
 pub use content::Content;
 pub use limits::{LimitName, Limits, LimitsRequest};
+pub use openapi::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 pub use problem::{Code, Problem, ProblemBody};
 pub use query::check_execution_query;
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::Visitor;
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::parse::coded;
@@ -10,6 +10,8 @@ use crate::problem::Code;
 
 /// The least share of cores.
 pub const CPUS_MIN: f64 = 0.1;
+/// The first number that is too large for a u64.
+const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// One limit, by its name in requests and answers. Times are milliseconds, sizes bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,11 +156,11 @@ pub struct Limits {
 /// Null or a whole number from 1 up.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     struct Whole;
-    impl<'de> Visitor<'de> for Whole {
+    impl Visitor<'_> for Whole {
         type Value = Option<u64>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a whole number from 1 up")
+            f.write_str("a whole number from 1 up, without point or exponent")
         }
 
         fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
@@ -167,6 +169,17 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
 
         fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
             u64::try_from(value).map_err(|_| too_low(value, 1)).and_then(|value| self.visit_u64(value))
+        }
+
+        /// Fractions and exponents, and whole numbers that no u64 can hold.
+        fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+            if value < 0.0 {
+                Err(too_low(value, 1))
+            } else if value >= TWO_TO_64 {
+                Err(above_all(value))
+            } else {
+                Err(E::invalid_type(Unexpected::Float(value), &self))
+            }
         }
 
         fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
@@ -178,10 +191,38 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
 
 /// Null or a number from 0.1 up.
 fn cores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    match Option::<f64>::deserialize(deserializer)? {
-        Some(value) if value < CPUS_MIN => Err(too_low(value, CPUS_MIN)),
-        other => Ok(other),
+    struct Cores;
+    impl Visitor<'_> for Cores {
+        type Value = Option<f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a number from {CPUS_MIN} up")
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+            if value < CPUS_MIN { Err(too_low(value, CPUS_MIN)) } else { Ok(Some(value)) }
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
+            match u32::try_from(value) {
+                Ok(value) => self.visit_f64(value.into()),
+                Err(_) => Err(above_all(value)),
+            }
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
+            u64::try_from(value).map_err(|_| too_low(value, CPUS_MIN)).and_then(|value| self.visit_u64(value))
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
     }
+    deserializer.deserialize_any(Cores)
+}
+
+fn above_all<E: serde::de::Error>(value: impl fmt::Display) -> E {
+    coded(Code::LimitAboveCeiling, format_args!("{value} is asked for, more than any ceiling can be"))
 }
 
 fn too_low<E: serde::de::Error>(value: impl fmt::Display, least: impl fmt::Display) -> E {

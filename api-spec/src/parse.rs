@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserializer;
-use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -18,13 +20,56 @@ pub(crate) fn coded<E: serde::de::Error>(code: Code, why: impl fmt::Display) -> 
     E::custom(format_args!("{code}{MARK}{why}"))
 }
 
-/// Reads one JSON value.
+/// A type of ours that comes as a JSON object. Without this, serde would also take an array of its fields in order.
+pub(crate) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_any(Fields(PhantomData))
+    }
+}
+
+/// An enum of ours that comes as one of its words. Without this, serde would also take an object, and would call every
+/// other value a mistake of syntax.
+pub(crate) struct Word<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Words<T> {
+            type Value = Word<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                T::deserialize(word.into_deserializer()).map(Word)
+            }
+        }
+        deserializer.deserialize_any(Words(PhantomData))
+    }
+}
+
+/// Reads one JSON object.
 ///
 /// # Errors
 /// `malformed_json` when it is none, else `invalid_request` or a [`coded`] one, with `field`.
 pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| problem(error.inner(), Some(error.path())))?;
     deserializer.end().map_err(|error| problem(&error, None))?;
     Ok(value)
@@ -50,11 +95,26 @@ fn problem(error: &serde_json::Error, path: Option<&Path>) -> Problem {
         return Problem::new(*code, format!("{}: {why}", name_of(&pointer))).at(pointer);
     }
     // serde gives the place of the object; the caller looks for the field.
-    let pointer = match said.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        Some(missing) => format!("{pointer}/{}", escape(missing)),
+    let named = ["missing field `", "duplicate field `"].iter().find_map(|words| said.strip_prefix(words));
+    let pointer = match named.and_then(|rest| rest.strip_suffix('`')) {
+        Some(name) => format!("{pointer}/{}", escape(name)),
         None => pointer,
     };
-    Problem::new(Code::InvalidRequest, format!("{}: {said}", name_of(&pointer))).at(pointer)
+    Problem::new(Code::InvalidRequest, format!("{}: {}", name_of(&pointer), in_words_of_json(said))).at(pointer)
+}
+
+/// serde speaks of Rust. Only the beginning and the end are its own words, between them stand the caller's.
+fn in_words_of_json(said: &str) -> String {
+    const BEGINNINGS: [(&str, &str); 4] = [
+        ("unknown variant ", "unknown value "),
+        ("invalid type: sequence", "invalid type: array"),
+        ("invalid type: map", "invalid type: object"),
+        ("invalid type: floating point", "invalid type: number"),
+    ];
+    const END: (&str, &str) = ("expected a sequence", "expected an array");
+    let begun = BEGINNINGS.iter().find_map(|(serde, json)| Some(format!("{json}{}", said.strip_prefix(serde)?)));
+    let said = begun.unwrap_or_else(|| said.to_owned());
+    said.strip_suffix(END.0).map(|head| format!("{head}{}", END.1)).unwrap_or(said)
 }
 
 fn name_of(pointer: &str) -> &str {
@@ -101,7 +161,7 @@ where
             let mut names = BTreeMap::new();
             while let Some((name, value)) = map.next_entry::<String, String>()? {
                 if names.contains_key(&name) {
-                    return Err(A::Error::custom(format_args!("duplicate name `{name}`")));
+                    return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
                 }
                 names.insert(name, value);
             }
@@ -110,3 +170,6 @@ where
     }
     deserializer.deserialize_any(Names)
 }
+
+#[cfg(test)]
+mod tests;

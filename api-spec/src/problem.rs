@@ -227,11 +227,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)?;
-        if let Some(field) = self.field.as_deref().filter(|field| !field.is_empty()) {
-            write!(f, " (at {field})")?;
-        }
-        write!(f, "; {}", self.remedy)
+        write!(f, "{}: {}. {}", self.code, self.detail, self.remedy)
     }
 }
 
@@ -262,7 +258,11 @@ pub struct ProblemBody {
     pub remedy: String,
     /// JSON pointer to the mistake in the body, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub field: Option<String>,
     /// The value of `X-Request-Id`.
     pub request_id: String,
 }
+
+#[cfg(test)]
+mod tests;

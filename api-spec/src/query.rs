@@ -35,3 +35,6 @@ pub fn check_execution_query(query: Option<&str>) -> Result<(), Problem> {
 fn later(what: &str, remedy: &str) -> Problem {
     Problem::new(Code::InvalidRequest, format!("{what} comes with a later version of the engine")).remedy(remedy)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::check::{self, Caps};
 use crate::content::Content;
 use crate::limits::LimitsRequest;
-use crate::parse;
+use crate::parse::{self, Object, Word};
 use crate::problem::Problem;
 
 /// One program to run.
@@ -26,7 +26,7 @@ pub struct ExecutionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Content>,
     /// Several files. Either this or `source`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "files", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SourceFile>>,
     /// Which of the files is run, in languages that run a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,22 +44,22 @@ pub struct ExecutionRequest {
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub compile_flags: Vec<String>,
     /// Limits of the run.
-    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "LimitsRequest::is_default")]
+    #[serde(default, deserialize_with = "limits", skip_serializing_if = "LimitsRequest::is_default")]
     pub limits: LimitsRequest,
     /// Limits of the compile step.
-    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "LimitsRequest::is_default")]
+    #[serde(default, deserialize_with = "limits", skip_serializing_if = "LimitsRequest::is_default")]
     pub compile_limits: LimitsRequest,
     /// Files to bring back. Comes with a later version; until then it must be empty.
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<String>,
     /// What happens when the program writes more than `output_bytes`.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "word")]
     pub on_output_limit: OnOutputLimit,
     /// How output comes back.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "word")]
     pub output_encoding: OutputEncoding,
     /// Which queue.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "word")]
     pub priority: Priority,
     /// The caller's own words about this run, kept in the audit line and the result.
     #[serde(default, deserialize_with = "parse::map_without_duplicates", skip_serializing_if = "BTreeMap::is_empty")]
@@ -140,4 +140,18 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn word<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<Word<T>>::deserialize(deserializer)?.map_or_else(T::default, |word| word.0))
+}
+
+fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LimitsRequest, D::Error> {
+    Ok(Option::<Object<LimitsRequest>>::deserialize(deserializer)?
+        .map_or_else(LimitsRequest::default, |limits| limits.0))
+}
+
+fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<SourceFile>>, D::Error> {
+    let files = Option::<Vec<Object<SourceFile>>>::deserialize(deserializer)?;
+    Ok(files.map(|files| files.into_iter().map(|file| file.0).collect()))
 }

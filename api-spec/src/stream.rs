@@ -93,3 +93,6 @@ impl Data {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Compares live traffic with `openapi.yaml` (feature `conformance`, for tests of other crates).
+//!
+//! Stricter than a client should be: a field of an answer that the document does not name is a mistake here, while
+//! clients are told to ignore it. A schema word that is not understood is one too, so nothing is passed over.
+
+mod schema;
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::openapi::openapi;
+use crate::problem::{Code, ProblemBody};
+use crate::{JSON, PROBLEM_JSON};
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi);
+
+/// Codes that come before an address is looked at, so that no operation can name them.
+const BEFORE_ROUTING: [Code; 8] = [
+    Code::NotFound,
+    Code::MethodNotAllowed,
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::RequestTimeout,
+    Code::HeadersTooLarge,
+    Code::InvalidRequest,
+    Code::Draining,
+];
+
+/// Whether an answer is one that the document allows for this method and path.
+///
+/// # Errors
+/// What does not fit, with the place in the body.
+pub fn check(method: &str, path: &str, status: u16, content_type: &str, body: &[u8]) -> Result<(), String> {
+    let path = path.split('?').next().unwrap_or_default();
+    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    check_inner(method, path, status, &media, body).map_err(|why| format!("{method} {path} answered {status}: {why}"))
+}
+
+fn check_inner(method: &str, path: &str, status: u16, media: &str, body: &[u8]) -> Result<(), String> {
+    // The answer to HEAD is that to GET without its body.
+    let is_head = method == "HEAD";
+    let operation = if is_head { "get".to_owned() } else { method.to_ascii_lowercase() };
+    let Some(operation) = DOCUMENT["paths"][path].get(&operation) else {
+        let known = BEFORE_ROUTING.iter().any(|code| code.status() == status);
+        return if is_head && known { Ok(()) } else { check_unrouted(media, body, status) };
+    };
+    let responses = &operation["responses"];
+    let response = responses
+        .get(status.to_string())
+        .or_else(|| responses.get("default").filter(|_| status >= 400))
+        .ok_or("no such status is documented for this operation")?;
+    let response = schema::resolve(&DOCUMENT, response);
+    if is_head {
+        return if body.is_empty() { Ok(()) } else { Err("an answer to HEAD has no body".to_owned()) };
+    }
+    let Some(content) = response["content"].get(media) else {
+        return Err(format!("the media type {media:?} is not documented for it"));
+    };
+    let value = if is_json(media) {
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?
+    } else {
+        Value::String(str::from_utf8(body).map_err(|error| format!("the body is not UTF-8: {error}"))?.to_owned())
+    };
+    schema::check(&DOCUMENT, &content["schema"], &value)?;
+    if media == PROBLEM_JSON { check_problem(body, status).map(drop) } else { Ok(()) }
+}
+
+fn is_json(media: &str) -> bool {
+    media == JSON || media == PROBLEM_JSON
+}
+
+/// An address or a method that the document does not have can only be answered by a problem.
+fn check_unrouted(media: &str, body: &[u8], status: u16) -> Result<(), String> {
+    if media != PROBLEM_JSON {
+        return Err(format!("the document has no such operation, and {media:?} is no problem"));
+    }
+    let problem = check_problem(body, status)?;
+    if BEFORE_ROUTING.contains(&problem.code) {
+        Ok(())
+    } else {
+        Err(format!("the document has no such operation, and {} says something else", problem.code))
+    }
+}
+
+/// What no schema can say: the parts of a problem agree with each other and with the status line.
+fn check_problem(body: &[u8], status: u16) -> Result<ProblemBody, String> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| format!("the problem is not JSON: {error}"))?;
+    schema::check(&DOCUMENT, &json!({"$ref": "#/components/schemas/ProblemBody"}), &value)?;
+    let problem: ProblemBody = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let code = problem.code;
+    if problem.status != status || code.status() != status {
+        return Err(format!("code {code} is status {}, the body says {}", code.status(), problem.status));
+    }
+    if problem.type_uri != code.type_uri() || problem.title != code.facts().title {
+        return Err(format!("type {:?} and title {:?} are not those of {code}", problem.type_uri, problem.title));
+    }
+    if problem.detail.is_empty() || problem.remedy.is_empty() || problem.request_id.is_empty() {
+        return Err("detail, remedy and request_id must say something".to_owned());
+    }
+    Ok(problem)
+}
+
+/// Whether a body is one that the document allows to be sent there.
+///
+/// # Errors
+/// What does not fit, with the place in the body.
+pub fn check_request(method: &str, path: &str, body: &[u8]) -> Result<(), String> {
+    let path = path.split('?').next().unwrap_or_default();
+    let operation = &DOCUMENT["paths"][path][method.to_ascii_lowercase()];
+    let schema = operation["requestBody"]["content"][JSON]
+        .get("schema")
+        .ok_or_else(|| format!("{method} {path} takes no body by the document"))?;
+    let value = serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    schema::check(&DOCUMENT, schema, &value)
+}
+
+#[cfg(test)]
+pub(crate) fn check_schema(schema: &Value, value: &Value) -> Result<(), String> {
+    schema::check(&DOCUMENT, schema, value)
+}
+
+#[cfg(test)]
+pub(crate) fn resolve(node: &Value) -> &Value {
+    schema::resolve(&DOCUMENT, node)
+}
+
+#[cfg(test)]
+mod tests;

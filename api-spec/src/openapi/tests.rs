@@ -1,0 +1,394 @@
+//! `openapi.yaml` against the types, in both directions.
+//!
+//! The types are described by schemars, which follows the serde attributes. Both descriptions are brought to one form
+//! ([`canonical`]) and compared as a whole: every type, field, enum and nullability, and no type on one side that the
+//! other lacks. Defaults and bounds are tried against the parser: [`defaults_are_kept`] and [`bounds_are_kept`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::{OPENAPI_JSON, OPENAPI_YAML, openapi};
+use crate::check::Caps;
+use crate::problem::Code;
+use crate::{
+    Content, ExecutionRequest, ExecutionResult, HealthResponse, IsolationResponse, LanguagesResponse, ProblemBody,
+    ReadyResponse, VersionResponse, conformance,
+};
+
+impl JsonSchema for Content {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Content".into()
+    }
+
+    /// By hand, as its deserialiser is. `content_forms` in `parse/tests.rs` tries each form.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"oneOf": [
+            {"type": "string"},
+            {"type": "object", "additionalProperties": false, "required": ["text"],
+             "properties": {"text": {"type": "string"}}},
+            {"type": "object", "additionalProperties": false, "required": ["base64"],
+             "properties": {"base64": {"type": "string"}}},
+        ]})
+    }
+}
+
+fn schemas(document: &Value) -> BTreeMap<String, Value> {
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    schemas.iter().map(|(name, schema)| (name.clone(), schema.clone())).collect()
+}
+
+/// What serde makes of the types.
+fn derived() -> BTreeMap<String, Value> {
+    fn add<T: JsonSchema>(settings: SchemaSettings, into: &mut BTreeMap<String, Value>) {
+        let mut root = serde_json::to_value(settings.into_generator().into_root_schema_for::<T>()).unwrap();
+        let parts = root.as_object_mut().unwrap().remove("$defs").unwrap_or_else(|| json!({}));
+        into.insert(T::schema_name().into_owned(), root);
+        into.extend(parts.as_object().unwrap().clone());
+    }
+    let reads = SchemaSettings::draft2020_12;
+    let writes = || SchemaSettings::draft2020_12().for_serialize();
+    let mut all = BTreeMap::new();
+    add::<ExecutionResult>(writes(), &mut all);
+    add::<LanguagesResponse>(writes(), &mut all);
+    add::<IsolationResponse>(writes(), &mut all);
+    add::<VersionResponse>(writes(), &mut all);
+    add::<HealthResponse>(writes(), &mut all);
+    add::<ReadyResponse>(writes(), &mut all);
+    add::<ProblemBody>(writes(), &mut all);
+    add::<ExecutionRequest>(reads(), &mut all);
+    all
+}
+
+/// Only what both sides can say: no descriptions, defaults, bounds or formats; one spelling for what has several.
+fn canonical(schema: &Value) -> Value {
+    let Some(words) = schema.as_object() else { return schema.clone() };
+    let mut out = Map::new();
+    for (word, wish) in words {
+        match word.as_str() {
+            "$ref" => {
+                let name = wish.as_str().unwrap().rsplit('/').next().unwrap();
+                out.insert("ref".into(), json!(name));
+            }
+            "type" => {
+                let names: BTreeSet<&str> = match wish {
+                    Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+                    name => BTreeSet::from([name.as_str().unwrap()]),
+                };
+                out.insert("type".into(), json!(names));
+            }
+            "const" => {
+                out.insert("enum".into(), json!([wish]));
+            }
+            "enum" => {
+                out.insert("enum".into(), wish.clone());
+            }
+            "required" => {
+                let names: BTreeSet<&str> = wish.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                if !names.is_empty() {
+                    out.insert("required".into(), json!(names));
+                }
+            }
+            "properties" => {
+                let fields: Map<_, _> =
+                    wish.as_object().unwrap().iter().map(|(name, field)| (name.clone(), canonical(field))).collect();
+                out.insert("properties".into(), Value::Object(fields));
+            }
+            "items" | "additionalProperties" => {
+                out.insert(word.clone(), canonical(wish));
+            }
+            "oneOf" | "anyOf" => {
+                out.insert(word.clone(), wish.as_array().unwrap().iter().map(canonical).collect());
+            }
+            "description" | "title" | "default" | "$schema" | "format" | "minimum" | "maximum" | "minLength"
+            | "maxLength" | "minItems" | "maxItems" | "maxProperties" | "pattern" | "propertyNames"
+            | "contentEncoding" => {}
+            other => panic!("the comparison does not know {other}"),
+        }
+    }
+    unit_enum(out)
+}
+
+/// An enum whose variants carry descriptions is a `oneOf` of constants to schemars.
+fn unit_enum(mut schema: Map<String, Value>) -> Value {
+    let values = schema.get("oneOf").and_then(Value::as_array).and_then(|variants| {
+        let value = |variant: &Value| {
+            let only = variant["enum"].as_array()?.clone();
+            (variant["type"] == json!(["string"])).then_some(only)
+        };
+        variants.iter().map(value).collect::<Option<Vec<_>>>()
+    });
+    if let Some(values) = values {
+        schema.remove("oneOf");
+        schema.insert("type".into(), json!(["string"]));
+        schema.insert("enum".into(), values.concat().into());
+    }
+    Value::Object(schema)
+}
+
+/// Requests take null for every field that may be left out. serde does that in `null_is_default`, which schemars does
+/// not see: so the rule is taken off here and tried in [`null_is_the_same_as_absent`].
+fn without_null(schema: &mut Value) {
+    let required: BTreeSet<String> =
+        serde_json::from_value(schema.get("required").cloned().unwrap_or_else(|| json!([]))).unwrap();
+    for (name, field) in schema["properties"].as_object_mut().unwrap() {
+        if required.contains(name) {
+            continue;
+        }
+        if let Some(choices) = field.get("anyOf").and_then(Value::as_array).cloned()
+            && let [one, null] = choices.as_slice()
+            && *null == json!({"type": ["null"]})
+        {
+            let one = one.as_object().unwrap().clone();
+            let field = field.as_object_mut().unwrap();
+            field.remove("anyOf");
+            field.extend(one);
+        }
+        if let Some(names) = field.get_mut("type").and_then(Value::as_array_mut) {
+            names.retain(|name| name != "null");
+        }
+    }
+}
+
+#[test]
+fn types_and_document_are_the_same() {
+    let (document, derived) = (schemas(&openapi()), derived());
+    let names = |side: &BTreeMap<String, Value>| side.keys().cloned().collect::<BTreeSet<_>>();
+    let data = BTreeSet::from(["Data".to_owned()]);
+    let of_types: BTreeSet<_> = names(&derived).difference(&data).cloned().collect();
+    assert_eq!(names(&document), of_types);
+    for (name, said) in &document {
+        let (mut said, mut is) = (canonical(said), canonical(&derived[name]));
+        if matches!(name.as_str(), "ExecutionRequest" | "LimitsRequest") {
+            without_null(&mut said);
+            without_null(&mut is);
+        }
+        assert_eq!(said, is, "{name}: openapi.yaml left, the type right");
+    }
+}
+
+#[test]
+fn json_is_yaml() {
+    let yaml: Value = serde_norway::from_str(OPENAPI_YAML).unwrap();
+    let json = serde_json::to_string_pretty(&yaml).unwrap() + "\n";
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &json).unwrap();
+        return;
+    }
+    assert!(
+        serde_json::from_str::<Value>(OPENAPI_JSON).is_ok_and(|same| same == yaml),
+        "openapi.json is not openapi.yaml: UPDATE_OPENAPI=1 cargo test -p api-spec json_is_yaml"
+    );
+}
+
+#[test]
+fn version_is_that_of_the_crate() {
+    assert_eq!(openapi()["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// Every node of the document, with its place.
+fn walk(node: &Value, place: &str, visit: &mut impl FnMut(&str, &Value)) {
+    visit(place, node);
+    match node {
+        Value::Object(object) => {
+            object
+                .iter()
+                .for_each(|(name, child)| walk(child, &format!("{place}/{}", crate::parse::escape(name)), visit));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, child)| walk(child, &format!("{place}/{index}"), visit));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = openapi();
+    walk(&document, "", &mut |place, node| {
+        if let Some(target) = node.get("$ref").and_then(Value::as_str) {
+            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{place}: {target}");
+        }
+    });
+}
+
+#[test]
+fn everything_is_described() {
+    for (name, schema) in schemas(&openapi()) {
+        assert!(schema["description"].is_string(), "{name}");
+        walk(&schema, &name, &mut |place, node| {
+            for (field, schema) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                assert!(schema["description"].as_str().is_some_and(|words| words.len() > 3), "{place}/{field}");
+                if schema.get("type").is_some_and(|kind| kind.to_string().contains("integer")) {
+                    assert!(schema.get("minimum").is_some(), "{place}/{field}: an integer without a least value");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn examples_fit_schemas_and_types() {
+    let document = openapi();
+    let mut seen = 0;
+    walk(&document, "", &mut |place, node| {
+        for (name, example) in node.get("examples").and_then(Value::as_object).into_iter().flatten() {
+            let value = &example["value"];
+            conformance::check_schema(&node["schema"], value).unwrap_or_else(|why| panic!("{place} {name}: {why}"));
+            let bytes = serde_json::to_vec(value).unwrap();
+            let schema = node["schema"].to_string();
+            if schema.contains("/ExecutionRequest") {
+                ExecutionRequest::from_json(&bytes, &Caps::default()).unwrap();
+            } else if schema.contains("/ExecutionResult") {
+                let result: ExecutionResult = serde_json::from_value(value.clone()).unwrap();
+                assert_eq!(serde_json::to_value(result).unwrap(), *value, "{place} {name}");
+            } else if schema.contains("/ProblemBody") {
+                let problem: ProblemBody = serde_json::from_value(value.clone()).unwrap();
+                assert_eq!(serde_json::to_value(problem).unwrap(), *value, "{place} {name}");
+            }
+            seen += 1;
+        }
+    });
+    assert!(seen >= 11, "{seen}");
+}
+
+/// Each response names only codes of its own status, and each code that 0.1 can answer is named by some response.
+#[test]
+fn codes_stand_at_their_status() {
+    let document = openapi();
+    let mut named = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let response = conformance::resolve(response);
+                let schema = &response["content"]["application/problem+json"]["schema"];
+                for code in schema.pointer("/properties/code/enum").and_then(Value::as_array).into_iter().flatten() {
+                    let code: Code = serde_json::from_value(code.clone()).unwrap();
+                    named.insert(code);
+                    assert!(status == "default" || *status == code.status().to_string(), "{method} {path} {code}");
+                    let waits = response["headers"].get("Retry-After").is_some();
+                    assert!(waits == code.wants_retry_after() || status == "default", "{method} {path} {code}");
+                }
+            }
+        }
+    }
+    let later = [Code::ResultExpired, Code::IdempotencyConflict, Code::UnknownBlob, Code::StoreFull];
+    let missing: Vec<_> = Code::ALL.iter().filter(|code| !named.contains(code) && !later.contains(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(later.iter().all(|code| !named.contains(code)));
+}
+
+fn request_with(field: &str, value: Value) -> Value {
+    let mut request = json!({"language": "c", "source": ""});
+    request[field] = value;
+    request
+}
+
+fn is_read(request: &Value) -> bool {
+    ExecutionRequest::from_json(&serde_json::to_vec(request).unwrap(), &Caps::default()).is_ok()
+}
+
+#[test]
+fn null_is_the_same_as_absent() {
+    let plain: ExecutionRequest = serde_json::from_value(json!({"language": "c", "source": ""})).unwrap();
+    let all = &schemas(&openapi())["ExecutionRequest"];
+    for field in all["properties"].as_object().unwrap().keys() {
+        let request = request_with(field, Value::Null);
+        let read = serde_json::from_value::<ExecutionRequest>(request.clone());
+        match field.as_str() {
+            "language" => assert!(read.is_err()),
+            "source" => assert!(!is_read(&request), "no program is left"),
+            _ => assert_eq!(read.unwrap(), plain, "{field}"),
+        }
+    }
+    for field in schemas(&openapi())["LimitsRequest"]["properties"].as_object().unwrap().keys() {
+        let mut limits = json!({});
+        limits[field] = Value::Null;
+        assert_eq!(serde_json::from_value::<ExecutionRequest>(request_with("limits", limits)).unwrap(), plain);
+    }
+}
+
+/// Saying a default is the same as leaving the field out, and every field that may be left out has one.
+#[test]
+fn defaults_are_kept() {
+    let plain: ExecutionRequest = serde_json::from_value(json!({"language": "c", "source": ""})).unwrap();
+    let schemas = schemas(&openapi());
+    for (name, schema) in schemas["ExecutionRequest"]["properties"].as_object().unwrap() {
+        if !matches!(name.as_str(), "language" | "source") {
+            let request = request_with(name, schema.get("default").expect(name).clone());
+            assert_eq!(serde_json::from_value::<ExecutionRequest>(request).unwrap(), plain, "{name}");
+        }
+    }
+    for (name, schema) in schemas["LimitsRequest"]["properties"].as_object().unwrap() {
+        let limits = json!({ name: schema.get("default").expect(name) });
+        let read = serde_json::from_value::<ExecutionRequest>(request_with("limits", limits)).unwrap();
+        assert_eq!(read, plain, "{name}");
+    }
+}
+
+/// A value on each side of every bound that the document sets for requests: the document and the parser agree.
+#[test]
+fn bounds_are_kept() {
+    let words = |count: usize| Value::Array(vec![json!({"path": "p", "content": ""}); count]);
+    let distinct =
+        |count: usize| (0..count).map(|n| json!({"path": format!("p{n}"), "content": ""})).collect::<Value>();
+    let labels = |count: usize| Value::Object((0..count).map(|n| (format!("l{n}"), json!("v"))).collect());
+    let one = |name: &str, value: &str| Value::Object(Map::from_iter([(name.to_owned(), json!(value))]));
+    let mut tries: Vec<(&str, Value)> = vec![
+        ("files", words(0)),
+        ("files", distinct(256)),
+        ("files", distinct(257)),
+        ("files", json!([{"path": "", "content": ""}])),
+        ("files", json!([{"path": "p"}])),
+        ("files", json!([{"path": "p", "content": "", "mode": 1}])),
+        ("entry", json!("")),
+        ("entry", json!("x".repeat(1024))),
+        ("entry", json!("x".repeat(1025))),
+        ("outputs", json!([])),
+        ("outputs", json!(["*.png"])),
+        ("args", json!(["a\u{0}b"])),
+        ("args", json!(["ab"])),
+        ("compile_flags", json!(["a\u{0}b"])),
+        ("env", one("A", "a\u{0}b")),
+        ("env", one("A1_", "a b")),
+        ("env", one("1A", "")),
+        ("env", one("", "")),
+        ("env", one("A-B", "")),
+        ("labels", labels(16)),
+        ("labels", labels(17)),
+        ("labels", one("", "")),
+        ("labels", one(&"n".repeat(64), &"v".repeat(256))),
+        ("labels", one(&"n".repeat(65), "")),
+        ("labels", one("n", &"v".repeat(257))),
+        ("labels", one("n n", "")),
+        ("labels", json!({"n": 1})),
+        ("priority", json!("batch")),
+        ("priority", json!("urgent")),
+        ("on_output_limit", json!("kill")),
+        ("on_output_limit", json!("Kill")),
+        ("output_encoding", json!("base64")),
+        ("output_encoding", json!("text")),
+        ("unknown", json!(1)),
+        ("language", json!(1)),
+        ("stdin", json!({})),
+        ("stdin", json!({"text": "", "base64": ""})),
+        ("stdin", json!({"blob": "sha256:00"})),
+        ("stdin", json!([1])),
+    ];
+    for field in schemas(&openapi())["LimitsRequest"]["properties"].as_object().unwrap().keys() {
+        for value in [json!(0), json!(1), json!(-1), json!(0.1), json!(0.09), json!(2.5), json!("1"), json!(true)] {
+            tries.push(("limits", json!({ field: value })));
+        }
+    }
+    tries.push(("compile_limits", json!({"cpu_time": 1})));
+    for (field, value) in tries {
+        let mut request = request_with(field, value);
+        if field == "files" {
+            request.as_object_mut().unwrap().remove("source");
+        }
+        let said = conformance::check_request("POST", "/v1/executions", &serde_json::to_vec(&request).unwrap());
+        assert_eq!(said.is_ok(), is_read(&request), "{field} {request}: {said:?}");
+    }
+}
