@@ -21,6 +21,8 @@ pub mod openapi;
 pub mod parse;
 pub mod problem;
 pub mod query;
+#[cfg(test)]
+mod readme;
 pub mod request;
 pub mod response;
 pub mod stream;
