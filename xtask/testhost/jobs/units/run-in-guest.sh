@@ -14,7 +14,7 @@ before_mounts=$(wc -l </proc/self/mountinfo) before_cgroups=$(cgroups)
 check "install as systemd/README.md says" step install
 check "units are valid" systemd-analyze verify /etc/systemd/system/jaild.service /etc/systemd/system/engined.service
 check "start" step start
-check "jaild.service is active" within 60 systemctl is-active --quiet jaild
+check "jaild.service is active" within 30 systemctl is-active --quiet jaild
 ready() { curl -sf -o /dev/null --unix-socket "$SOCKET" http://localhost/readyz; }
 SOCKET=/run/engined-api/engined.sock
 if ! within 120 ready; then
