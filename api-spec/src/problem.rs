@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest `detail`, so that a mistake in a huge body does not come back as a huge problem.
+/// The longest `detail` and `field`, so that a mistake in a huge body does not come back as a huge problem.
 const DETAIL_BYTES: usize = 1024;
 
 macro_rules! codes {
@@ -197,9 +197,14 @@ impl Problem {
         Problem { code, detail, remedy: code.facts().remedy.to_owned(), field: None }
     }
 
-    /// Points at the mistake: a JSON pointer (RFC 6901) into the body.
+    /// Points at the mistake: a JSON pointer (RFC 6901) into the body. One that is too long points at the last part
+    /// of its way that is not.
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        let mut field = field.into();
+        while field.len() > DETAIL_BYTES {
+            field.truncate(field.rfind('/').unwrap_or(0));
+        }
+        self.field = Some(field);
         self
     }
 

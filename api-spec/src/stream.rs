@@ -57,29 +57,21 @@ impl Stream {
 }
 
 impl Data {
-    fn new(kept: Vec<u8>, cut: bool, encoding: OutputEncoding) -> Self {
-        let bytes = match encoding {
-            OutputEncoding::Base64 => kept,
-            OutputEncoding::Auto => match String::from_utf8(kept) {
-                Ok(text) => return Data::Text(text),
-                Err(error) => {
-                    // No length means that it ends in the midst of a character.
-                    let split = error.utf8_error().error_len().is_none();
-                    let whole = error.utf8_error().valid_up_to();
-                    let mut bytes = error.into_bytes();
-                    if cut && split {
-                        bytes.truncate(whole);
-                        match String::from_utf8(bytes) {
-                            Ok(text) => return Data::Text(text),
-                            Err(error) => error.into_bytes(),
-                        }
-                    } else {
-                        bytes
-                    }
-                }
-            },
-        };
-        Data::Base64(BASE64_STANDARD.encode(bytes))
+    fn new(mut kept: Vec<u8>, cut: bool, encoding: OutputEncoding) -> Self {
+        if encoding == OutputEncoding::Base64 {
+            return Data::Base64(BASE64_STANDARD.encode(kept));
+        }
+        // An error without a length means that it ends in the midst of a character.
+        if cut
+            && let Err(error) = str::from_utf8(&kept)
+            && error.error_len().is_none()
+        {
+            kept.truncate(error.valid_up_to());
+        }
+        match String::from_utf8(kept) {
+            Ok(text) => Data::Text(text),
+            Err(error) => Data::Base64(BASE64_STANDARD.encode(error.into_bytes())),
+        }
     }
 
     /// The bytes.

@@ -48,5 +48,7 @@ fn a_detail_is_bounded() {
     let problem = Problem::new(Code::InvalidRequest, "é".repeat(DETAIL_BYTES));
     assert!(problem.detail.len() <= DETAIL_BYTES + '…'.len_utf8());
     assert!(problem.detail.ends_with("é…"));
+    let far = Problem::new(Code::InvalidRequest, "").at(format!("/env/{}", "x".repeat(DETAIL_BYTES)));
+    assert_eq!(far.field.as_deref(), Some("/env"));
     assert_eq!((head("aé", 2), head("aé", 3), head("é", 1), head("", 5)), ("a", "aé", "", ""));
 }
