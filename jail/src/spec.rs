@@ -106,9 +106,10 @@ pub enum Outcome {
 }
 
 /// Where `memory_peak` comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PeakSource {
     /// The kernel's own high-water mark.
+    #[default]
     Kernel,
     /// The largest of our samples: kernels before 5.19 keep no mark.
     Sampled,

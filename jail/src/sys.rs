@@ -142,15 +142,16 @@ pub fn pidfd_kill(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes every descriptor but `keep`. Only for a child that never returns to the frames that own the others.
+/// Closes every descriptor but `keep` and the standard streams. Only for a child that never returns to the frames that
+/// own the others.
 ///
 /// # Errors
 /// That of `close_range(2)`.
 pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut numbers: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
     numbers.sort_unstable();
-    let mut first = 0;
-    for number in numbers {
+    let mut first = 3;
+    for number in numbers.into_iter().filter(|number| *number >= 3) {
         if number > first {
             close_range(first, number - 1)?;
         }
@@ -243,4 +244,62 @@ pub fn answers(number: libc::c_long, errno: i32) -> bool {
     // with zero arguments they name no memory.
     let result = unsafe { libc::syscall(number, 0, 0, 0, 0, 0, 0) };
     result == -1 && io::Error::last_os_error().raw_os_error() == Some(errno)
+}
+
+/// The landlock ABI of the running kernel, see `landlock_create_ruleset(2)`.
+///
+/// # Errors
+/// `ENOSYS` when it is not built in, `EOPNOTSUPP` when it is switched off.
+pub fn landlock_abi() -> io::Result<u32> {
+    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+    // SAFETY: with this flag the kernel asks for a null pointer and size 0, and reads no memory.
+    let abi = check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0_usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    })?;
+    u32::try_from(abi).map_err(io::Error::other)
+}
+
+/// Reaps one child that has ended: its pid and its status as `waitpid(2)` gives it (`None`: children live, none ended).
+///
+/// # Errors
+/// `ECHILD` when there is no child.
+pub fn reap_any(wait: bool) -> io::Result<Option<(i32, i32)>> {
+    let mut status = 0;
+    // SAFETY: status lives across the call.
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, if wait { 0 } else { libc::WNOHANG }) }.into())?;
+    Ok((pid != 0).then_some((i32::try_from(pid).map_err(io::Error::other)?, status)))
+}
+
+/// The exit code, or the signal that ended it (real-time signals included).
+#[must_use]
+pub fn outcome_of(status: i32) -> crate::spec::Outcome {
+    if libc::WIFSIGNALED(status) {
+        crate::spec::Outcome::Signalled(u8::try_from(libc::WTERMSIG(status)).unwrap_or(u8::MAX))
+    } else {
+        crate::spec::Outcome::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+    }
+}
+
+/// Gives every signal its default action and blocks none: what is ignored or blocked would be so in the program too.
+///
+/// # Errors
+/// That of `sigprocmask(2)`.
+pub fn default_signals() -> io::Result<()> {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL is no handler of ours, so no code can run in a signal's context. SIGKILL, SIGSTOP and the two
+        // that glibc keeps for itself are refused, which is as good.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    Ok(nix::sys::signal::SigSet::all().thread_unblock()?)
+}
+
+/// Lets the kernel reap this process's children by itself.
+pub fn ignore_children() {
+    // SAFETY: SIG_IGN is no handler of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }

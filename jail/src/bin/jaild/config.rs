@@ -1,0 +1,277 @@
+//! What the operator says to jaild: a few options and `jaild.toml`. All of it is read, every mistake is reported.
+//!
+//! Written by hand rather than with clap: ten options do not weigh up a parser's tree in the process that holds the
+//! sandboxes.
+
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+
+use jail::cgroup::Place;
+use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
+use toml::{Table, Value};
+
+const HELP: &str = "\
+jaild: the broker of engined, which makes the sandboxes
+
+usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] [--languages DIR] [--cgroup self|NAME]
+
+  --socket PATH       where engined connects (/run/engined/jaild.sock)
+  --client-user NAME  who may connect (engined)
+  --user NAME         whom jaild becomes when started as root (jaild)
+  --config FILE       limits that no order may exceed, slots, waived layers (/etc/engined/jaild.toml, if it exists)
+  --languages DIR     the operator's manifests (/etc/engined/languages, if it exists)
+  --cgroup self|NAME  the control group that the service manager delegated, or one of this name (engined)
+
+Signals: SIGTERM ends it and all sandboxes, SIGHUP reads the manifests and the configuration again.
+";
+
+/// Everything that jaild is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub socket: PathBuf,
+    pub client_user: String,
+    pub user: String,
+    pub config: Option<PathBuf>,
+    pub languages: Option<PathBuf>,
+    pub place: Place,
+    /// The descriptors of the second start: the listening socket, then the control groups.
+    pub inner: Vec<RawFd>,
+    /// The engine's uid as the outer namespace shows it: ids that are not mapped show as the overflow uid.
+    pub client_uid: u32,
+    /// How many ids the outer namespace has besides its root.
+    pub ids: u32,
+    /// The arguments as they came, for the second start.
+    pub raw: Vec<String>,
+    #[cfg(feature = "test-hooks")]
+    pub test_off: Layers,
+}
+
+impl Options {
+    /// Reads the command line. `None`: it was `--help` or `--version`, and has been answered.
+    pub fn read(arguments: impl Iterator<Item = String>) -> Result<Option<Self>, Vec<String>> {
+        let raw: Vec<String> = arguments.collect();
+        let mut options = Options {
+            socket: "/run/engined/jaild.sock".into(),
+            client_user: "engined".into(),
+            user: "jaild".into(),
+            config: existing("/etc/engined/jaild.toml"),
+            languages: existing("/etc/engined/languages"),
+            place: Place::Named("engined".into()),
+            inner: Vec::new(),
+            client_uid: 0,
+            ids: 0,
+            raw: raw.clone(),
+            #[cfg(feature = "test-hooks")]
+            test_off: Layers::default(),
+        };
+        let mut mistakes = Vec::new();
+        let mut words = raw.into_iter();
+        while let Some(name) = words.next() {
+            match name.as_str() {
+                "--help" | "-h" => print!("{HELP}"),
+                "--version" | "-V" => println!("jaild {}", env!("CARGO_PKG_VERSION")),
+                _ => match words.next().ok_or_else(|| "needs a value; see jaild --help".to_owned()) {
+                    Ok(value) => {
+                        if let Err(why) = options.set(&name, value) {
+                            mistakes.push(format!("{name}: {why}"));
+                        }
+                        continue;
+                    }
+                    Err(why) => mistakes.push(format!("{name}: {why}")),
+                },
+            }
+            if mistakes.is_empty() {
+                return Ok(None);
+            }
+        }
+        if mistakes.is_empty() { Ok(Some(options)) } else { Err(mistakes) }
+    }
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "--socket" => self.socket = absolute(value)?,
+            "--client-user" => self.client_user = value,
+            "--user" => self.user = value,
+            "--config" => self.config = Some(absolute(value)?),
+            "--languages" => self.languages = Some(absolute(value)?),
+            "--cgroup" if value == "self" => self.place = Place::Own,
+            "--cgroup" if plain(&value) => self.place = Place::Named(value),
+            "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
+            "--inner" => self.inner = numbers(&value)?,
+            "--client-uid" => self.client_uid = number(&value)?,
+            "--ids" => self.ids = number(&value)?,
+            #[cfg(feature = "test-hooks")]
+            "--test-layer-off" => {
+                let layer = Layer::from_name(&value).ok_or("no such layer")?;
+                self.test_off = self.test_off.with(layer);
+            }
+            _ => return Err("unknown option; see jaild --help".into()),
+        }
+        Ok(())
+    }
+}
+
+fn existing(path: &str) -> Option<PathBuf> {
+    Path::new(path).exists().then(|| path.into())
+}
+
+fn absolute(value: String) -> Result<PathBuf, String> {
+    if value.starts_with('/') { Ok(value.into()) } else { Err(format!("{value:?} is not an absolute path")) }
+}
+
+fn plain(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    (1..=64).contains(&name.len()) && name.bytes().all(legal)
+}
+
+fn number(value: &str) -> Result<u32, String> {
+    value.parse().map_err(|_| format!("{value:?} is not a number"))
+}
+
+fn numbers(value: &str) -> Result<Vec<RawFd>, String> {
+    value.split(',').map(|word| word.parse().map_err(|_| format!("{word:?} is not a descriptor"))).collect()
+}
+
+/// `jaild.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How many runs there may be at once.
+    pub slots: u32,
+    /// Layers that may be missing on this host.
+    pub waived: Layers,
+    /// What no order may exceed.
+    pub ceiling: Limits,
+}
+
+const MIB: u64 = 1 << 20;
+
+impl Default for Config {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        Config {
+            slots: cores,
+            waived: Layers::default(),
+            ceiling: Limits {
+                cpu_time: Millis(600_000),
+                wall_time: Millis(1_800_000),
+                memory: Bytes(4096 * MIB),
+                processes: 1024,
+                cpus_milli: cores.saturating_mul(1000),
+                file: Bytes(1024 * MIB),
+                disk: Bytes(2048 * MIB),
+                open_files: 4096,
+                stack: Bytes(4096 * MIB),
+            },
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file; without one, the defaults.
+    ///
+    /// # Errors
+    /// Every mistake: field, value, why, what to do.
+    pub fn load(path: Option<&Path>) -> Result<Self, Vec<String>> {
+        let Some(path) = path else { return Ok(Config::default()) };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| vec![format!("{shown}: {e}")])?;
+        let table: Table = text.parse().map_err(|e| vec![format!("{shown}: {e}")])?;
+        Config::from_table(&table).map_err(|mistakes| mistakes.into_iter().map(|m| format!("{shown}: {m}")).collect())
+    }
+
+    fn from_table(table: &Table) -> Result<Self, Vec<String>> {
+        let mut config = Config::default();
+        let mut mistakes = Vec::new();
+        for (key, value) in table {
+            match (key.as_str(), value) {
+                ("slots", value) => match positive(value, 4096) {
+                    Some(n) => config.slots = u32::try_from(n).unwrap_or(1),
+                    None => mistakes.push(format!("slots = {value}: must be 1 to 4096; leave it out for one per core")),
+                },
+                ("waive_layers", Value::Array(names)) => {
+                    for name in names {
+                        match name.as_str().and_then(Layer::from_name) {
+                            Some(layer) => config.waived = config.waived.with(layer),
+                            None => {
+                                mistakes.push(format!("waive_layers: {name} names no layer; they are {}", all_layers()))
+                            }
+                        }
+                    }
+                }
+                ("ceiling", Value::Table(ceiling)) => ceiling_from(ceiling, &mut config.ceiling, &mut mistakes),
+                _ => mistakes.push(format!("{key}: no such setting; there are slots, waive_layers and [ceiling]")),
+            }
+        }
+        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+}
+
+fn all_layers() -> String {
+    Layer::ALL.map(Layer::name).join(", ")
+}
+
+fn positive(value: &Value, most: u64) -> Option<u64> {
+    value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| (1..=most).contains(n))
+}
+
+fn ceiling_from(table: &Table, ceiling: &mut Limits, mistakes: &mut Vec<String>) {
+    const DAY_MS: u64 = 86_400_000;
+    const TIB: u64 = 1 << 40;
+    for (key, value) in table {
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let most = match key.as_str() {
+            "cpu_time_ms" | "wall_time_ms" => DAY_MS,
+            "processes" | "open_files" => 1 << 20,
+            _ => TIB,
+        };
+        let share = value.as_float().or_else(|| value.as_integer().map(|n| f64::from(i32::try_from(n).unwrap_or(0))));
+        match (key.as_str(), positive(value, most), share) {
+            ("cpu_time_ms", Some(n), _) => ceiling.cpu_time = Millis(n),
+            ("wall_time_ms", Some(n), _) => ceiling.wall_time = Millis(n),
+            ("memory_bytes", Some(n), _) => ceiling.memory = Bytes(n),
+            ("processes", Some(n), _) => ceiling.processes = narrow(n),
+            ("file_bytes", Some(n), _) => ceiling.file = Bytes(n),
+            ("disk_bytes", Some(n), _) => ceiling.disk = Bytes(n),
+            ("open_files", Some(n), _) => ceiling.open_files = narrow(n),
+            ("stack_bytes", Some(n), _) => ceiling.stack = Bytes(n),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+            ("cpus", _, Some(share)) if (0.1..=1024.0).contains(&share) => {
+                ceiling.cpus_milli = (share * 1000.0).round() as u32;
+            }
+            _ => mistakes.push(format!(
+                "ceiling.{key} = {value}: there are cpu_time_ms, wall_time_ms, memory_bytes, processes, cpus, file_bytes, \
+                 disk_bytes, open_files and stack_bytes; each is positive"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_told() {
+        let text = "slots = 0\nwaive_layers = [\"x\"]\ncolour = 1\n[ceiling]\nmemory_bytes = -1\ncpus = 0.0\n";
+        let mistakes = Config::from_table(&text.parse().unwrap()).unwrap_err();
+        assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+    }
+
+    #[test]
+    fn settings_are_taken() {
+        let text = "slots = 3\nwaive_layers = [\"time_ns\"]\n[ceiling]\nmemory_bytes = 1048576\ncpus = 1.5\n";
+        let config = Config::from_table(&text.parse().unwrap()).unwrap();
+        assert_eq!((config.slots, config.ceiling.memory, config.ceiling.cpus_milli), (3, Bytes(1 << 20), 1500));
+        assert!(config.waived.has(Layer::TimeNs));
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let read = |words: &[&str]| Options::read(words.iter().map(|w| (*w).to_owned()));
+        assert!(read(&["--socket", "relative"]).is_err());
+        assert!(read(&["--cgroup", "../up"]).is_err());
+        assert!(read(&["--socket"]).is_err());
+        assert!(read(&["--nothing", "1"]).is_err());
+        assert_eq!(read(&["--cgroup", "self"]).unwrap().unwrap().place, Place::Own);
+    }
+}

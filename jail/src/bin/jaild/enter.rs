@@ -1,0 +1,194 @@
+//! The first start: from root, or from an ordinary user, into the outer user namespace.
+//!
+//! What needs the host's root is done here, once, and in this order: the control groups are made and handed to jaild's
+//! user; the socket is bound and handed to the engine's; hard limits are raised. Then a helper is forked that stays
+//! outside; this process (which keeps its pid for the service manager) leaves its groups and unshares a user
+//! namespace; the helper writes its id maps and ends; this process takes the namespace's uid 0, which outside is
+//! jaild's own, and executes itself again.
+//!
+//! Unsharing after the change of uid would not do: a namespace that an ordinary uid has made gives every process of
+//! that uid on the host all capabilities in it. Nor would it do not to execute again: the memory of the process would
+//! stay the host root's, it could not be dumped, and nobody could write the id maps of its children.
+
+use std::convert::Infallible;
+use std::fs::{DirBuilder, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use jail::cgroup::Base;
+use jail::error::{At, JailError, Step};
+use jail::privileges::{self, RANGE_IDS, Range};
+use jail::sys;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::unistd::{Uid, User, geteuid};
+
+use crate::config::Options;
+
+/// What ids that a namespace does not map look like in it, see user_namespaces(7).
+const OVERFLOW_UID: u32 = 65_534;
+
+/// Who jaild is on the host.
+struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+    rootless: bool,
+}
+
+/// Never returns but with an error.
+pub fn enter(options: &Options) -> Result<(), JailError> {
+    let account = account(options)?;
+    let client = if account.rootless { account.uid } else { user(&options.client_user)?.uid.as_raw() };
+    let uids = Range::of(Path::new("/etc/subuid"), &account.name, account.uid)?;
+    let gids = Range::of(Path::new("/etc/subgid"), &account.name, account.uid)?;
+    trust_files(options, if account.rootless { account.uid } else { 0 })?;
+    let owner = (!account.rootless).then_some((account.uid, account.gid));
+    let groups = Base::create(&options.place, owner)?;
+    let listener = listen_at(&options.socket, if account.rootless { None } else { Some(client) })?;
+    raise_limits()?;
+    // Keyrings need not be there; if they are, jaild and all below it have an empty one.
+    match sys::leave_session_keyring() {
+        Err(e) if e.raw_os_error() != Some(libc::ENOSYS) => return Err(e).on(Step::Outer, "session keyring"),
+        _ => {}
+    }
+    outer_namespace(&account, uids, gids)?;
+    let ids = uids.count.min(gids.count).min(RANGE_IDS);
+    let client_inside = if account.rootless { 0 } else { OVERFLOW_UID };
+    again(options, client_inside, ids, &listener, &groups)
+}
+
+/// Whatever decides what strangers' programs may see must be such that nobody but root (rootless: its user) changes it.
+fn trust_files(options: &Options, uid: u32) -> Result<(), JailError> {
+    let refuse =
+        |mistakes: Vec<String>| Err(std::io::Error::other(mistakes.join("; "))).on(Step::Outer, "configuration");
+    let catalogue = match languages::Catalogue::load_trusted(options.languages.as_deref(), uid) {
+        Ok(catalogue) => catalogue,
+        Err(mistakes) => return refuse(mistakes.iter().map(ToString::to_string).collect()),
+    };
+    let mounts: Vec<_> = catalogue.profiles().flat_map(|profile| profile.mounts).collect();
+    let paths = options.config.iter().chain(&mounts);
+    match paths.filter_map(|path| languages::untrusted(path, uid)).next() {
+        Some(mistake) => refuse(vec![mistake.to_string()]),
+        None => Ok(()),
+    }
+}
+
+fn account(options: &Options) -> Result<Account, JailError> {
+    let me = geteuid();
+    let (account, rootless) = if me.is_root() {
+        (user(&options.user)?, false)
+    } else {
+        let own = User::from_uid(me).on(Step::Outer, format!("uid {me}"))?;
+        (own.ok_or(nix::Error::ENOENT).on(Step::Outer, format!("no account has uid {me}"))?, true)
+    };
+    Ok(Account { name: account.name, uid: account.uid.as_raw(), gid: account.gid.as_raw(), rootless })
+}
+
+fn user(name: &str) -> Result<User, JailError> {
+    let make = format!("there is no user {name}: useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
+    User::from_name(name).on(Step::Outer, name)?.ok_or(nix::Error::ENOENT).on(Step::Outer, make)
+}
+
+/// Binds the socket, which only `owner` may connect to (modes of a socket are checked by `connect(2)`).
+fn listen_at(path: &Path, owner: Option<u32>) -> Result<OwnedFd, JailError> {
+    let shown = path.display().to_string();
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).on(Step::Outer, folder.display().to_string())?;
+    }
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).on(Step::Outer, shown),
+        _ => {}
+    }
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).on(Step::Outer, shown.as_str())?;
+    bind(listener.as_raw_fd(), &UnixAddr::new(path).on(Step::Outer, shown.as_str())?)
+        .on(Step::Outer, shown.as_str())?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).on(Step::Outer, shown.as_str())?;
+    std::os::unix::fs::chown(path, owner, None).on(Step::Outer, shown.as_str())?;
+    listen(&listener, Backlog::new(16).on(Step::Outer, "backlog")?).on(Step::Outer, shown.as_str())?;
+    Ok(listener)
+}
+
+/// A payload's hard limits can't be above jaild's.
+fn raise_limits() -> Result<(), JailError> {
+    for resource in [Resource::RLIMIT_NOFILE, Resource::RLIMIT_STACK, Resource::RLIMIT_FSIZE, Resource::RLIMIT_CPU] {
+        let (_, hard) = getrlimit(resource).on(Step::Rlimit, format!("{resource:?}"))?;
+        setrlimit(resource, hard, hard).on(Step::Rlimit, format!("{resource:?}"))?;
+    }
+    Ok(())
+}
+
+/// Unshares the user namespace and takes its root. A helper outside writes the maps meanwhile.
+fn outer_namespace(account: &Account, uids: Range, gids: Range) -> Result<(), JailError> {
+    let (wait, mut go) = std::io::pipe().at(Step::Outer)?;
+    let (mut answer, done) = std::io::pipe().at(Step::Outer)?;
+    let me = std::process::id();
+    let _helper = sys::clone_child(0, None, || -> Infallible {
+        let result = help(account, me, uids, gids, wait);
+        let text = result.err().map_or_else(String::new, |e| e.to_string());
+        // The other end reports; without it this process has nobody to tell.
+        drop(File::from(OwnedFd::from(done)).write_all(text.as_bytes()));
+        sys::exit_now(0)
+    })
+    .on(Step::Outer, "helper")?;
+    if !account.rootless {
+        privileges::leave_groups()?;
+    }
+    unshare(CloneFlags::CLONE_NEWUSER).on(Step::Outer, "user namespace")?;
+    go.write_all(b"g").at(Step::Outer)?;
+    let mut trouble = String::new();
+    answer.read_to_string(&mut trouble).at(Step::Outer)?;
+    if !trouble.is_empty() {
+        return Err(std::io::Error::other(trouble)).on(Step::IdMap, "helper");
+    }
+    sys::reap_any(true).on(Step::Outer, "helper")?;
+    privileges::take_ids(0)?;
+    privileges::no_new_privs()
+}
+
+fn help(account: &Account, pid: u32, uids: Range, gids: Range, mut wait: impl Read) -> Result<(), JailError> {
+    wait.read_exact(&mut [0]).on(Step::Outer, "jaild is gone")?;
+    if !account.rootless {
+        for (file, map) in [("gid_map", gids.outer_map(account.gid)), ("uid_map", uids.outer_map(account.uid))] {
+            let path = format!("/proc/{pid}/{file}");
+            std::fs::write(&path, map).on(Step::IdMap, path)?;
+        }
+        return Ok(());
+    }
+    // Only these two, which are set-user-ID, may map the range for an ordinary user.
+    for (program, range, own) in [("newgidmap", gids, account.gid), ("newuidmap", uids, account.uid)] {
+        let count = range.count.min(RANGE_IDS).to_string();
+        let arguments =
+            [pid.to_string(), "0".into(), own.to_string(), "1".into(), "1".into(), range.first.to_string(), count];
+        let status = Command::new(program).args(arguments).status();
+        let failed = |s: std::process::ExitStatus| std::io::Error::other(format!("{s}"));
+        status
+            .and_then(|s| if s.success() { Ok(()) } else { Err(failed(s)) })
+            .on(Step::IdMap, format!("{program}, of the package uidmap"))?;
+    }
+    Ok(())
+}
+
+/// Executes this program again, with the descriptors that it needs and a clean environment.
+fn again(options: &Options, client: u32, ids: u32, listener: &OwnedFd, groups: &Base) -> Result<(), JailError> {
+    let kept: Vec<BorrowedFd<'_>> = std::iter::once(listener.as_fd()).chain(groups.descriptors()).collect();
+    for fd in &kept {
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).on(Step::Outer, "descriptor")?;
+    }
+    let numbers: Vec<String> = kept.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
+    let error = Command::new("/proc/self/exe")
+        .arg0("jaild")
+        .args(&options.raw)
+        .args(["--inner", &numbers.join(","), "--client-uid", &client.to_string(), "--ids", &ids.to_string()])
+        .env_clear()
+        .exec();
+    debug_assert!(Uid::effective().is_root(), "of the outer namespace");
+    Err(error).on(Step::Outer, "execute jaild again")
+}

@@ -1,0 +1,40 @@
+//! `jaild`, the broker: it holds the sandboxes, and believes nothing of what it is told.
+//!
+//! It starts twice. First as root (or as an ordinary user, *rootless*): [`enter`] makes the control groups and the
+//! socket, becomes the root of an outer user namespace that is an ordinary user outside, and executes the program again,
+//! because only then does its memory belong to that namespace. The second start, told by `--inner`, has no privilege
+//! left on the host; it compiles the [`policy`], proves every layer with a sandbox, and serves one link at a time
+//! ([`broker`]).
+
+mod broker;
+mod config;
+mod enter;
+mod policy;
+mod prove;
+
+use std::process::ExitCode;
+
+use config::Options;
+
+fn main() -> ExitCode {
+    #[cfg(feature = "test-hooks")]
+    eprintln!("jaild: {}", jail::TEST_HOOKS_MARKER);
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                eprintln!("jaild: {mistake}");
+            }
+            return ExitCode::from(2);
+        }
+    };
+    let result = if options.inner.is_empty() { enter::enter(&options) } else { broker::run(&options) };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("jaild: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What orders may name: the profiles, compiled from the manifests and the configuration that only root can write.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use jail::error::{At, JailError, Step};
+use jail::landlock;
+use jail::link::{Order, ProfileName, Refusal};
+use jail::mounts::{self, TreePlan};
+use jail::seccomp::{self, Filter};
+use jail::spawn::Blueprint;
+use jail::spec::{Layer, Layers};
+use languages::Catalogue;
+
+use crate::config::{Config, Options};
+
+/// The tables that every order is checked against.
+#[derive(Debug)]
+pub struct Policy {
+    /// Slots, ceilings.
+    pub config: Config,
+    /// What spawners build and install.
+    pub blueprint: Blueprint,
+    /// Layers that every run has.
+    pub layers: Layers,
+    filters: BTreeMap<ProfileName, u32>,
+}
+
+impl Policy {
+    /// Reads manifests and configuration and compiles them.
+    ///
+    /// # Errors
+    /// Every mistake, in one text; or a layer that this host lacks and the operator did not waive.
+    pub fn compile(options: &Options) -> Result<Self, JailError> {
+        let mut mistakes = Vec::new();
+        let config = Config::load(options.config.as_deref()).unwrap_or_else(|found| {
+            mistakes.extend(found);
+            Config::default()
+        });
+        // That only root can write them was checked by the first start: seen from the outer namespace, root is nobody.
+        let catalogue = Catalogue::load(options.languages.as_deref()).unwrap_or_else(|found| {
+            mistakes.extend(found.iter().map(ToString::to_string));
+            Catalogue::builtin()
+        });
+        if !mistakes.is_empty() {
+            return Err(io::Error::other(mistakes.join("; "))).on(Step::Outer, "configuration");
+        }
+        let missing = missing_layers();
+        if let Some(layer) = missing.without(config.waived).iter().next() {
+            let why = format!("this host lacks {layer}: {}", layer.remedy());
+            return Err(io::Error::other(why)).on(Step::Probe, layer.name());
+        }
+        let off = off(options, missing);
+        let mut tree = TreePlan { setuid: mounts::setuid_files(Path::new("/usr"))?, ..TreePlan::default() };
+        let mut extra_sets: Vec<Vec<libc::c_long>> = Vec::new();
+        let mut filters = BTreeMap::new();
+        for profile in catalogue.profiles() {
+            let unknown = |name: String| io::Error::other(format!("{name} is no system call that can be allowed"));
+            let mut extra =
+                seccomp::extra(&profile.syscalls).map_err(unknown).on(Step::Seccomp, profile.name.as_str())?;
+            extra.sort_unstable();
+            let index = extra_sets.iter().position(|set| *set == extra).unwrap_or_else(|| {
+                extra_sets.push(extra);
+                extra_sets.len() - 1
+            });
+            let name = ProfileName::new(&profile.name)
+                .ok_or_else(|| io::Error::other("not a name of a profile"))
+                .on(Step::Seccomp, profile.name.as_str())?;
+            filters.insert(name, u32::try_from(index).unwrap_or(u32::MAX));
+            tree.toolchains.extend(profile.mounts);
+            tree.etc.extend(profile.etc);
+        }
+        tree.toolchains.sort();
+        tree.toolchains.dedup();
+        tree.etc.sort();
+        tree.etc.dedup();
+        if extra_sets.is_empty() {
+            extra_sets.push(Vec::new());
+        }
+        let every_extra = extra_sets.concat();
+        let blueprint = Blueprint {
+            tree,
+            init_filter: Filter::init(&every_extra),
+            filters: extra_sets.iter().map(|extra| Filter::payload(extra)).collect(),
+            off,
+        };
+        Ok(Policy { config, blueprint, layers: Layers::all().without(off), filters })
+    }
+
+    /// Checks an order against the tables: the filter of its profile.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn admit(&self, order: &Order) -> Result<u32, Refusal> {
+        let filter = self.filters.get(&order.profile).ok_or(Refusal::UnknownProfile)?;
+        match order.limits.first_outside(&self.config.ceiling) {
+            None => Ok(*filter),
+            Some(_) => Err(Refusal::LimitOutside),
+        }
+    }
+
+    /// How many profiles there are.
+    pub fn profiles(&self) -> usize {
+        self.filters.len()
+    }
+}
+
+/// What this kernel does not have. Everything else is proved by a sandbox.
+fn missing_layers() -> Layers {
+    let landlock = landlock::kernel_abi().map_or(true, |abi| abi == 0);
+    let time = !Path::new("/proc/self/ns/time").exists();
+    [(Layer::Landlock, landlock), (Layer::TimeNs, time)]
+        .into_iter()
+        .filter(|(_, missing)| *missing)
+        .map(|(layer, _)| layer)
+        .collect()
+}
+
+#[cfg(feature = "test-hooks")]
+fn off(options: &Options, missing: Layers) -> Layers {
+    missing.iter().chain(options.test_off.iter()).collect()
+}
+
+#[cfg(not(feature = "test-hooks"))]
+fn off(_options: &Options, missing: Layers) -> Layers {
+    missing
+}

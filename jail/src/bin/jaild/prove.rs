@@ -1,0 +1,63 @@
+//! The proof at start: one sandbox, made as all others, in which [`jail::probe`] tries what the layers forbid.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::OwnedFd;
+
+use jail::error::{At, JailError, Step};
+use jail::privileges::PAYLOAD_ID;
+use jail::probe;
+use jail::records::{Kind, RecordWriter};
+use jail::sandbox::Spec;
+use jail::spec::{Bytes, Ended, Layers, Limits, Millis, Outcome, RunId};
+use jail::talk::now_us;
+
+use crate::policy::Policy;
+
+/// The order of the proof, and where its answer comes out.
+pub fn order(policy: &Policy) -> Result<(Spec, Vec<OwnedFd>, PipeReader), JailError> {
+    let ceiling = policy.config.ceiling;
+    let spec = Spec {
+        id: RunId(0),
+        limits: Limits {
+            cpu_time: Millis(5_000),
+            wall_time: Millis(10_000),
+            memory: Bytes(64 << 20),
+            processes: 8,
+            cpus_milli: ceiling.cpus_milli.min(1000),
+            file: Bytes(1 << 20),
+            disk: Bytes(1 << 20),
+            open_files: 64,
+            stack: Bytes(8 << 20),
+        },
+        filter: 0,
+        probe: true,
+        has_artifact: false,
+        collects: false,
+        ordered_us: now_us(),
+    };
+    let mut bundle = RecordWriter::new().at(Step::Probe)?;
+    bundle.put(Kind::Env, false, format!("UID={PAYLOAD_ID}").as_bytes(), b"").at(Step::Probe)?;
+    let bundle = bundle.seal().at(Step::Probe)?;
+    let null = || File::options().read(true).write(true).open("/dev/null").map(OwnedFd::from).at(Step::Probe);
+    let (answer, stdout) = io::pipe().at(Step::Probe)?;
+    Ok((spec, vec![bundle, null()?, stdout.into(), null()?], answer))
+}
+
+/// The layers that held.
+pub fn judge(ended: &Ended, answer: &mut PipeReader) -> Result<Layers, JailError> {
+    if ended.outcome != Outcome::Exited(0) {
+        let why = match ended.outcome {
+            Outcome::Failed { step, errno, .. } => {
+                let doing = Step::from_number(step).map_or("do something unknown", Step::doing);
+                let remedy = Step::from_number(step).map_or("engined doctor", Step::remedy);
+                format!("could not {doing}: {}; try: {remedy}", io::Error::from_raw_os_error(errno))
+            }
+            other => format!("the probe ended with {other:?}, stopped by {:?}", ended.stop),
+        };
+        return Err(io::Error::other(why)).on(Step::Probe, "start");
+    }
+    let mut report = Vec::new();
+    answer.read_to_end(&mut report).at(Step::Probe)?;
+    probe::parse_report(&report).ok_or(io::ErrorKind::InvalidData).map_err(io::Error::from).on(Step::Probe, "report")
+}

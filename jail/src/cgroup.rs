@@ -1,0 +1,469 @@
+//! Control groups: what limits a run's memory, processes and CPU, kills it whole and tells what it used.
+//!
+//! Both interfaces are served, by descriptor alone: [`Base::create`] finds or makes the folders while jaild is still
+//! root and hands them to its user; after that nothing is looked up by a path from `/`, because jaild's spawners live
+//! in a tree without `/sys`.
+//!
+//! *v2*: `base/broker` holds jaild, `base/slot-K/init` the inits of slot K, and every run has a leaf of its own,
+//! `base/slot-K/run-N`, made for it, entered by `CLONE_INTO_CGROUP` and removed after it. What the leaf counts is the
+//! run's usage. `memory.oom.group` makes the kernel kill the run whole.
+//!
+//! *v1*: a process can enter a group only by a write that waits for every CPU (7 ms after idleness), so each slot has
+//! one group per controller and its spawner sits in it; init and payload are born there. Between runs the counters are
+//! reset or remembered, and limits are set above what spawner and init use already. A slot whose group does not come
+//! back to rest is thrown away by the broker. The kernel kills one process at a time; an eventfd tells the broker, which
+//! kills the rest.
+//!
+//! Every limit is read back after it was written. Sources: `Documentation/admin-guide/cgroup-v2.rst` and
+//! `cgroup-v1/memory.rst` of the kernel.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::error::{At, JailError, Step};
+use crate::link::CgroupVersion;
+use crate::spec::{Bytes, Layer, Layers, Limits, Micros, PeakSource};
+
+mod v1;
+mod v2;
+
+/// The folders under which everything of this jaild lives, by descriptor.
+#[derive(Debug)]
+pub enum Base {
+    /// One folder per controller.
+    V1(v1::Base),
+    /// One folder.
+    V2(v2::Base),
+}
+
+/// The groups of one slot.
+#[derive(Debug)]
+pub enum SlotGroup {
+    /// The groups that spawner, inits and payloads of this slot share.
+    V1(v1::Slot),
+    /// The folder that holds init's leaf and each run's.
+    V2(v2::Slot),
+}
+
+/// The group of one run.
+#[derive(Debug)]
+pub enum RunGroup {
+    /// The slot's groups, with what they counted before.
+    V1(v1::Run),
+    /// A leaf of its own.
+    V2(v2::Run),
+}
+
+/// What a run's group counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted {
+    /// User and system time.
+    pub cpu: Micros,
+    /// User time.
+    pub user: Micros,
+    /// System time.
+    pub system: Micros,
+    /// Highest charge.
+    pub memory_peak: Bytes,
+    /// Where it comes from.
+    pub memory_peak_source: PeakSource,
+    /// Most tasks at once.
+    pub processes_peak: u32,
+    /// A fork was refused.
+    pub processes_hit: bool,
+    /// Time spent waiting for the quota.
+    pub throttled: Micros,
+    /// Processes killed for memory.
+    pub oom_kills: u32,
+}
+
+/// Where [`Base::create`] puts the folders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into the group that jaild was started in: the service manager delegated it.
+    Own,
+    /// A group of this name, beside or below where jaild was started.
+    Named(String),
+}
+
+impl Base {
+    /// Finds out which interface limits memory here, makes the folders and gives them to `owner` (uid and gid).
+    ///
+    /// # Errors
+    /// When a controller is missing or the folders can't be made: with what to do about it.
+    pub fn create(place: &Place, owner: Option<(u32, u32)>) -> Result<Self, JailError> {
+        let memberships = std::fs::read_to_string("/proc/self/cgroup").on(Step::Cgroup, "/proc/self/cgroup")?;
+        let unified = nix::sys::statfs::statfs("/sys/fs/cgroup").on(Step::Cgroup, "/sys/fs/cgroup")?.filesystem_type();
+        if unified == nix::sys::statfs::CGROUP2_SUPER_MAGIC {
+            v2::Base::create(place, owner, &memberships).map(Base::V2)
+        } else {
+            v1::Base::create(place, owner, &memberships).map(Base::V1)
+        }
+    }
+
+    /// The descriptors to hand over an `execve`, in the order that [`Base::adopt`] takes.
+    #[must_use]
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Base::V1(base) => base.folders.iter().map(AsFd::as_fd).collect(),
+            Base::V2(base) => vec![base.folder.as_fd()],
+        }
+    }
+
+    /// Takes the descriptors of [`Base::descriptors`] up again.
+    ///
+    /// # Errors
+    /// When there are neither one (v2) nor four (v1) of them.
+    pub fn adopt(mut descriptors: Vec<OwnedFd>) -> Result<Self, JailError> {
+        if descriptors.len() == 1 {
+            return Ok(Base::V2(v2::Base { folder: descriptors.remove(0) }));
+        }
+        let folders = descriptors.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+        Ok(Base::V1(v1::Base { folders: folders.on(Step::Cgroup, "inherited folders")? }))
+    }
+
+    /// Which interface it is.
+    #[must_use]
+    pub fn version(&self) -> CgroupVersion {
+        match self {
+            Base::V1(_) => CgroupVersion::V1,
+            Base::V2(_) => CgroupVersion::V2,
+        }
+    }
+
+    /// Kills and removes whatever an earlier jaild left in these folders.
+    ///
+    /// # Errors
+    /// When something can't be removed within two seconds.
+    pub fn sweep(&self) -> Result<(), JailError> {
+        match self {
+            Base::V1(base) => base.folders.iter().try_for_each(|folder| sweep(folder.as_fd(), "tasks")),
+            Base::V2(base) => sweep(base.folder.as_fd(), "cgroup.procs"),
+        }
+    }
+
+    /// Makes the groups of slot `number`.
+    ///
+    /// # Errors
+    /// When a folder can't be made or a controller not be switched on.
+    pub fn slot(&self, number: u32) -> Result<SlotGroup, JailError> {
+        match self {
+            Base::V1(base) => base.slot(number).map(SlotGroup::V1),
+            Base::V2(base) => base.slot(number).map(SlotGroup::V2),
+        }
+    }
+}
+
+impl SlotGroup {
+    /// The leaf that inits of this slot are cloned into; `None` on v1, where they are born in the spawner's.
+    #[must_use]
+    pub fn init_leaf(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            SlotGroup::V1(_) => None,
+            SlotGroup::V2(slot) => Some(slot.init.as_fd()),
+        }
+    }
+
+    /// Moves the calling process in, on v1. Once, when a spawner starts.
+    ///
+    /// # Errors
+    /// When one of the groups refuses it.
+    pub fn enter(&self) -> Result<(), JailError> {
+        match self {
+            SlotGroup::V1(slot) => slot.enter(),
+            SlotGroup::V2(_) => Ok(()),
+        }
+    }
+
+    /// The group of run `number`, which the user `init_uid` may fork into.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn run(&self, number: u64, init_uid: u32) -> Result<RunGroup, JailError> {
+        match self {
+            SlotGroup::V1(slot) => slot.run().map(RunGroup::V1),
+            SlotGroup::V2(slot) => slot.run(number, init_uid).map(RunGroup::V2),
+        }
+    }
+
+    /// Removes the slot's groups once its spawner is gone.
+    ///
+    /// # Errors
+    /// When a process is still inside after two seconds.
+    pub fn remove(self) -> Result<(), JailError> {
+        match self {
+            SlotGroup::V1(slot) => slot.remove(),
+            SlotGroup::V2(slot) => slot.remove(),
+        }
+    }
+}
+
+impl RunGroup {
+    /// The leaf that the payload is cloned into; `None` on v1.
+    #[must_use]
+    pub fn leaf(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            RunGroup::V1(_) => None,
+            RunGroup::V2(run) => Some(run.leaf.as_fd()),
+        }
+    }
+
+    /// Sets the limits of the `layers` in force, reads each back, and begins to count. The payload is there by then and
+    /// waits.
+    ///
+    /// # Errors
+    /// When a limit does not hold what was written.
+    pub fn limit(&mut self, limits: &Limits, layers: Layers) -> Result<(), JailError> {
+        match self {
+            RunGroup::V1(run) => run.limit(limits, layers),
+            RunGroup::V2(run) => run.limit(limits, layers),
+        }
+    }
+
+    /// Becomes readable when the kernel kills for memory, on v1. On v2 the whole run is dead then, which init tells.
+    #[must_use]
+    pub fn oom_event(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            RunGroup::V1(run) => run.oom.as_ref().map(AsFd::as_fd),
+            RunGroup::V2(_) => None,
+        }
+    }
+
+    /// Whether the kernel has killed for memory in this run; takes the event.
+    #[must_use]
+    pub fn oom_happened(&self) -> bool {
+        match self {
+            RunGroup::V1(run) => run.oom_happened(),
+            RunGroup::V2(run) => run.counted().is_ok_and(|counted| counted.oom_kills > 0),
+        }
+    }
+
+    /// CPU time so far.
+    ///
+    /// # Errors
+    /// When the counter can't be read.
+    pub fn cpu(&self) -> Result<Micros, JailError> {
+        match self {
+            RunGroup::V1(run) => run.cpu(),
+            RunGroup::V2(run) => run.cpu(),
+        }
+    }
+
+    /// Takes a sample of what the kernel keeps no high-water mark of.
+    pub fn sample(&mut self) {
+        match self {
+            RunGroup::V1(run) => run.sample(),
+            RunGroup::V2(run) => run.sample(),
+        }
+    }
+
+    /// Kills everything inside at once, on v2. On v1 init does it (`kill(-1)`), unhindered by the CPU quota, which
+    /// this call lifts.
+    ///
+    /// # Errors
+    /// When the kernel refuses the write.
+    pub fn kill(&self) -> Result<(), JailError> {
+        match self {
+            RunGroup::V1(run) => run.lift_quota(),
+            RunGroup::V2(run) => put(run.leaf.as_fd(), "cgroup.kill", "1"),
+        }
+    }
+
+    /// What was used, after the last process has ended.
+    ///
+    /// # Errors
+    /// When a counter can't be read.
+    pub fn counted(&self) -> Result<Counted, JailError> {
+        match self {
+            RunGroup::V1(run) => run.counted(),
+            RunGroup::V2(run) => run.counted(),
+        }
+    }
+
+    /// Tries to end the group's use: removes the leaf, or on v1 looks whether the slot is back at rest. `false` means
+    /// not yet; a slot that stays so must be thrown away.
+    ///
+    /// # Errors
+    /// When the group can't be looked at or removed.
+    pub fn try_finish(&self) -> Result<bool, JailError> {
+        match self {
+            RunGroup::V1(run) => run.try_finish(),
+            RunGroup::V2(run) => try_remove(run.slot.as_fd(), &run.name),
+        }
+    }
+}
+
+/// How much memory init and the collector may be charged with in their leaf (v2), beyond what they collect.
+const INIT_MEMORY: u64 = 64 << 20;
+/// The period of the CPU quota. 100 ms is the kernel's default: a run shorter than that is never held up.
+const PERIOD_US: u64 = 100_000;
+
+/// Opens a folder for use as an anchor.
+fn open_folder(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, JailError> {
+    openat(at, name, OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+        .on(Step::Cgroup, name)
+}
+
+/// Makes a folder, or finds it there, and opens it.
+fn make_folder(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, JailError> {
+    match mkdirat(at, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(nix::Error::EEXIST) => open_folder(at, name),
+        Err(e) => Err(e).on(Step::Cgroup, name),
+    }
+}
+
+/// Removes an empty group; `false` while it is still busy: the kernel lets go of a dead process a moment after it was
+/// reaped.
+fn try_remove(at: BorrowedFd<'_>, name: &str) -> Result<bool, JailError> {
+    match unlinkat(at, name, UnlinkatFlags::RemoveDir) {
+        Err(nix::Error::EBUSY) => Ok(false),
+        Err(nix::Error::ENOENT) | Ok(()) => Ok(true),
+        Err(e) => Err(e).on(Step::Cgroup, name),
+    }
+}
+
+/// Removes a group whose processes have been killed, waiting for up to two seconds. Never on the path of a run.
+fn remove_folder(at: BorrowedFd<'_>, name: &str) -> Result<(), JailError> {
+    for _ in 0..2000 {
+        if try_remove(at, name)? {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Err(nix::Error::EBUSY).on(Step::Cgroup, name)
+}
+
+fn open_file(folder: BorrowedFd<'_>, name: &str, how: OFlag) -> Result<File, JailError> {
+    Ok(openat(folder, name, how | OFlag::O_CLOEXEC, Mode::empty()).on(Step::Cgroup, name)?.into())
+}
+
+/// Reads a control file whole.
+fn get(folder: BorrowedFd<'_>, name: &str) -> Result<String, JailError> {
+    let mut text = String::with_capacity(256);
+    open_file(folder, name, OFlag::O_RDONLY)?.read_to_string(&mut text).on(Step::Cgroup, name)?;
+    Ok(text)
+}
+
+/// Writes a control file in one call, as the kernel wants it.
+fn put(folder: BorrowedFd<'_>, name: &str, value: &str) -> Result<(), JailError> {
+    open_file(folder, name, OFlag::O_WRONLY)?.write_all(value.as_bytes()).on(Step::Cgroup, format!("{name} = {value}"))
+}
+
+/// Writes a limit and reads it back; `held` is what the file must say then.
+fn limit(folder: BorrowedFd<'_>, name: &str, value: &str, held: &str) -> Result<(), JailError> {
+    put(folder, name, value)?;
+    let got = get(folder, name)?;
+    if got.trim() == held {
+        return Ok(());
+    }
+    let why = io::Error::other(format!("wrote {value}, but it holds {}", got.trim()));
+    Err(why).on(Step::Cgroup, name)
+}
+
+fn number(folder: BorrowedFd<'_>, name: &str) -> Result<u64, JailError> {
+    let text = get(folder, name)?;
+    text.trim().parse().map_err(io::Error::other).on(Step::Cgroup, format!("{name} holds {:?}", text.trim()))
+}
+
+/// The value of `key` in a file of `key value` lines, 0 when the kernel has no such line.
+fn keyed(text: &str, key: &str) -> u64 {
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .find(|(name, _)| *name == key)
+        .and_then(|(_, value)| value.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// A limit on memory counts whole pages.
+fn whole_pages(bytes: u64) -> u64 {
+    bytes & !4095
+}
+
+/// The quota in microseconds of a period.
+fn quota_us(limits: &Limits) -> u64 {
+    u64::from(limits.cpus_milli) * PERIOD_US / 1000
+}
+
+/// The line of `/proc/self/cgroup` for a controller (`""` for v2), as a path.
+fn membership<'a>(memberships: &'a str, controller: &str) -> Option<&'a str> {
+    memberships.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        controllers.split(',').any(|c| c == controller).then_some(path)
+    })
+}
+
+/// Makes `path`, and hands the folder and the files that its owner must write to `owner`.
+fn hand_over(path: &Path, owner: Option<(u32, u32)>, files: &[&str]) -> Result<(), JailError> {
+    match std::fs::create_dir(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(e).on(Step::Cgroup, path.display().to_string());
+        }
+        _ => {}
+    }
+    give(path, owner, files)
+}
+
+/// Hands an existing folder over.
+fn give(path: &Path, owner: Option<(u32, u32)>, files: &[&str]) -> Result<(), JailError> {
+    let Some((uid, gid)) = owner else { return Ok(()) };
+    let own = |path: PathBuf| {
+        std::os::unix::fs::chown(&path, Some(uid), Some(gid)).on(Step::Cgroup, path.display().to_string())
+    };
+    own(path.to_owned())?;
+    files.iter().map(|file| path.join(file)).filter(|path| path.exists()).try_for_each(own)
+}
+
+/// Removes the groups below `folder`, deepest first, killing what is inside by the list of its members.
+fn sweep(folder: BorrowedFd<'_>, members: &str) -> Result<(), JailError> {
+    let mut entries = Dir::openat(folder, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).at(Step::Cgroup)?;
+    let names: Vec<String> = entries
+        .iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type() == Some(nix::dir::Type::Directory))
+        .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
+        .filter(|name| name.starts_with("slot-") || name.starts_with("run-") || name == "init")
+        .collect();
+    for name in names {
+        let child = open_folder(folder, &name)?;
+        sweep(child.as_fd(), members)?;
+        for pid in get(child.as_fd(), members)?.lines().filter_map(|line| line.parse().ok()) {
+            // It may have ended since, which is what is wanted.
+            match nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL) {
+                Ok(()) | Err(nix::Error::ESRCH) => {}
+                Err(e) => return Err(e).on(Step::Cgroup, format!("process {pid} left in {name}")),
+            }
+        }
+        remove_folder(folder, &name)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyed_files_are_read_by_key() {
+        let text = "usage_usec 12\nuser_usec 5\nbroken\nnr x\n";
+        assert_eq!((keyed(text, "usage_usec"), keyed(text, "user_usec"), keyed(text, "nr")), (12, 5, 0));
+        assert_eq!(keyed(text, "absent"), 0);
+    }
+
+    #[test]
+    fn memberships_are_found_by_controller() {
+        let hybrid = "8:pids:/\n4:memory:/a/b\n2:cpu,cpuacct:/c\n0::/u\n";
+        assert_eq!(membership(hybrid, "memory"), Some("/a/b"));
+        assert_eq!(membership(hybrid, "cpuacct"), Some("/c"));
+        assert_eq!(membership(hybrid, ""), Some("/u"));
+        assert_eq!(membership(hybrid, "freezer"), None);
+    }
+}

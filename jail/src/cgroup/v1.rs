@@ -1,0 +1,216 @@
+//! The older hierarchies: one group per slot and controller, kept, reset and compared between runs.
+
+use super::*;
+
+/// One folder per controller, in this order.
+const CONTROLLERS: [&str; 4] = ["memory", "pids", "cpu", "cpuacct"];
+const MEMORY: usize = 0;
+const PIDS: usize = 1;
+const CPU: usize = 2;
+const CPUACCT: usize = 3;
+/// How much more a slot at rest may be charged with than when it was new: slab of the spawner, not a run's.
+const REST_SLACK: u64 = 32 << 20;
+
+/// The folders that were made for us.
+#[derive(Debug)]
+pub struct Base {
+    pub(super) folders: [OwnedFd; 4],
+}
+
+/// `slot-K` under each controller.
+#[derive(Debug)]
+pub struct Slot {
+    base: [OwnedFd; 4],
+    name: String,
+    folders: [OwnedFd; 4],
+}
+
+/// The slot's groups during one run.
+#[derive(Debug)]
+pub struct Run {
+    folders: [OwnedFd; 4],
+    pub(super) oom: Option<EventFd>,
+    before: Before,
+    tasks: u64,
+}
+
+/// What the counters that can't be reset, and the members that are not the payload, came to before the payload began.
+#[derive(Debug, Default)]
+struct Before {
+    memory: u64,
+    tasks: u64,
+    tasks_peak: u64,
+    cpu_ns: u64,
+    user_ns: u64,
+    system_ns: u64,
+    throttled_ns: u64,
+    oom_kills: u64,
+    forks_refused: u64,
+}
+
+impl Base {
+    pub(super) fn create(place: &Place, owner: Option<(u32, u32)>, memberships: &str) -> Result<Self, JailError> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").on(Step::Cgroup, "/proc/self/mountinfo")?;
+        let name = match place {
+            Place::Own => "engined",
+            Place::Named(name) => name,
+        };
+        let open = |controller: &str| {
+            let missing = || io::Error::new(io::ErrorKind::NotFound, "neither mounted as cgroup v1 nor on v2");
+            let mount = mount_point(&mounts, controller).ok_or_else(missing).on(Step::Cgroup, controller)?;
+            let own = membership(memberships, controller).ok_or_else(missing).on(Step::Cgroup, controller)?;
+            let path = mount.join(own.trim_start_matches('/')).join(name);
+            hand_over(&path, owner, &["cgroup.procs", "tasks"])?;
+            let folder: OwnedFd = File::open(&path).on(Step::Cgroup, path.display().to_string())?.into();
+            Ok(folder)
+        };
+        let [memory, pids, cpu, cpuacct] = CONTROLLERS.map(open);
+        Ok(Base { folders: [memory?, pids?, cpu?, cpuacct?] })
+    }
+
+    pub(super) fn slot(&self, number: u32) -> Result<Slot, JailError> {
+        let name = format!("slot-{number}");
+        let [memory, pids, cpu, cpuacct] = self.folders.each_ref().map(|base| make_folder(base.as_fd(), &name));
+        let folders = [memory?, pids?, cpu?, cpuacct?];
+        // Swap off: with 0 the kernel never swaps pages of this group.
+        limit(folders[MEMORY].as_fd(), "memory.swappiness", "0", "0")?;
+        Ok(Slot { base: duplicates(&self.folders)?, name, folders })
+    }
+}
+
+impl Slot {
+    pub(super) fn enter(&self) -> Result<(), JailError> {
+        self.folders.iter().try_for_each(|folder| put(folder.as_fd(), "cgroup.procs", "0"))
+    }
+
+    /// Lifts the last run's limits as far as making the next sandbox needs: it is made by our own code.
+    pub(super) fn run(&self) -> Result<Run, JailError> {
+        let memory = self.folders[MEMORY].as_fd();
+        put(memory, "memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
+        put(self.folders[PIDS].as_fd(), "pids.max", "64")?;
+        put(self.folders[CPU].as_fd(), "cpu.cfs_quota_us", "-1")?;
+        Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0 })
+    }
+
+    pub(super) fn remove(self) -> Result<(), JailError> {
+        self.base.iter().try_for_each(|base| remove_folder(base.as_fd(), &self.name))
+    }
+}
+
+impl Run {
+    fn folder(&self, controller: usize) -> BorrowedFd<'_> {
+        self.folders[controller].as_fd()
+    }
+
+    pub(super) fn limit(&mut self, limits: &Limits, layers: Layers) -> Result<(), JailError> {
+        put(self.folder(MEMORY), "memory.max_usage_in_bytes", "0")?;
+        self.before = Before {
+            memory: number(self.folder(MEMORY), "memory.usage_in_bytes")?,
+            // The payload is there and waits: all but itself is ours.
+            tasks: number(self.folder(PIDS), "pids.current")?.saturating_sub(1),
+            tasks_peak: number(self.folder(PIDS), "pids.peak").unwrap_or(0),
+            cpu_ns: number(self.folder(CPUACCT), "cpuacct.usage")?,
+            user_ns: number(self.folder(CPUACCT), "cpuacct.usage_user")?,
+            system_ns: number(self.folder(CPUACCT), "cpuacct.usage_sys")?,
+            throttled_ns: keyed(&get(self.folder(CPU), "cpu.stat")?, "throttled_time"),
+            oom_kills: keyed(&get(self.folder(MEMORY), "memory.oom_control")?, "oom_kill"),
+            forks_refused: keyed(&get(self.folder(PIDS), "pids.events")?, "max"),
+        };
+        if layers.has(Layer::CgroupMemory) {
+            let memory = whole_pages(limits.memory.0 + self.before.memory).to_string();
+            limit(self.folder(MEMORY), "memory.limit_in_bytes", &memory, &memory)?;
+        }
+        if layers.has(Layer::CgroupPids) {
+            let tasks = (u64::from(limits.processes) + self.before.tasks).to_string();
+            limit(self.folder(PIDS), "pids.max", &tasks, &tasks)?;
+        }
+        if layers.has(Layer::CgroupCpu) {
+            let period = PERIOD_US.to_string();
+            limit(self.folder(CPU), "cpu.cfs_period_us", &period, &period)?;
+            let quota = quota_us(limits).to_string();
+            limit(self.folder(CPU), "cpu.cfs_quota_us", &quota, &quota)?;
+        }
+        self.watch_oom()
+    }
+
+    /// Registers an eventfd with the group's `memory.oom_control`, see cgroup-v1/memory.rst, *OOM Control*.
+    fn watch_oom(&mut self) -> Result<(), JailError> {
+        use std::os::fd::AsRawFd;
+        let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).on(Step::Cgroup, "eventfd")?;
+        let control = open_file(self.folder(MEMORY), "memory.oom_control", OFlag::O_RDONLY)?;
+        let line = format!("{} {}", event.as_fd().as_raw_fd(), control.as_raw_fd());
+        put(self.folder(MEMORY), "cgroup.event_control", &line)?;
+        self.oom = Some(event);
+        Ok(())
+    }
+
+    pub(super) fn cpu(&self) -> Result<Micros, JailError> {
+        Ok(Micros((number(self.folder(CPUACCT), "cpuacct.usage")?.saturating_sub(self.before.cpu_ns)) / 1000))
+    }
+
+    pub(super) fn oom_happened(&self) -> bool {
+        // Taken, so that the event does not wake the loop for ever; an empty counter is as good.
+        let (None | Some(Ok(_) | Err(_))) = self.oom.as_ref().map(EventFd::read);
+        let kills = get(self.folder(MEMORY), "memory.oom_control").map_or(0, |text| keyed(&text, "oom_kill"));
+        kills > self.before.oom_kills
+    }
+
+    pub(super) fn sample(&mut self) {
+        if let Ok(now) = number(self.folder(PIDS), "pids.current") {
+            self.tasks = self.tasks.max(now.saturating_sub(self.before.tasks));
+        }
+    }
+
+    pub(super) fn lift_quota(&self) -> Result<(), JailError> {
+        put(self.folder(CPU), "cpu.cfs_quota_us", "-1")
+    }
+
+    pub(super) fn counted(&self) -> Result<Counted, JailError> {
+        let before = &self.before;
+        let (memory, pids, cpuacct) = (self.folder(MEMORY), self.folder(PIDS), self.folder(CPUACCT));
+        let since_us = |file: &str, start: u64| Ok(Micros(number(cpuacct, file)?.saturating_sub(start) / 1000));
+        // The mark of the slot's whole life: exact for this run when this run raised it, else samples must do.
+        let mark = number(pids, "pids.peak").unwrap_or(0);
+        let tasks = if mark > before.tasks_peak { mark.saturating_sub(before.tasks) } else { self.tasks.max(1) };
+        let throttled = keyed(&get(self.folder(CPU), "cpu.stat")?, "throttled_time");
+        let oom_kills = keyed(&get(memory, "memory.oom_control")?, "oom_kill").saturating_sub(before.oom_kills);
+        Ok(Counted {
+            cpu: since_us("cpuacct.usage", before.cpu_ns)?,
+            user: since_us("cpuacct.usage_user", before.user_ns)?,
+            system: since_us("cpuacct.usage_sys", before.system_ns)?,
+            memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(before.memory)),
+            memory_peak_source: PeakSource::Kernel,
+            processes_peak: u32::try_from(tasks).unwrap_or(u32::MAX),
+            processes_hit: keyed(&get(pids, "pids.events")?, "max") > before.forks_refused,
+            throttled: Micros(throttled.saturating_sub(before.throttled_ns) / 1000),
+            oom_kills: u32::try_from(oom_kills).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// At rest only the spawner is left, and the memory of the run has gone with its mounts.
+    pub(super) fn try_finish(&self) -> Result<bool, JailError> {
+        let tasks = number(self.folder(PIDS), "pids.current")?;
+        let memory = number(self.folder(MEMORY), "memory.usage_in_bytes")?;
+        if tasks <= 1 && memory > self.before.memory + REST_SLACK {
+            // Freed pages leave the group's count in batches; this asks for it.
+            put(self.folder(MEMORY), "memory.force_empty", "0")?;
+        }
+        Ok(tasks <= 1 && memory <= self.before.memory + REST_SLACK)
+    }
+}
+
+fn duplicates(folders: &[OwnedFd; 4]) -> Result<[OwnedFd; 4], JailError> {
+    let [memory, pids, cpu, cpuacct] = folders.each_ref().map(|folder| folder.try_clone().at(Step::Cgroup));
+    Ok([memory?, pids?, cpu?, cpuacct?])
+}
+
+/// Where the hierarchy with this controller is mounted, from `/proc/self/mountinfo` (see proc(5)).
+fn mount_point(mounts: &str, controller: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (place, file_system) = line.split_once(" - ")?;
+        let mut words = file_system.split(' ');
+        let (kind, _source, options) = (words.next()?, words.next()?, words.next()?);
+        let serves = kind == "cgroup" && options.split(',').any(|option| option == controller);
+        serves.then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
+    })
+}

@@ -1,0 +1,139 @@
+//! Pid 2 of a sandbox: confines itself, unpacks its files as the payload that it is, and becomes the program.
+//!
+//! The bundle comes from `engined`, which may be broken: so it is read here, after the filter, without a capability
+//! and under the program's own limits, where a mistake in the reader gives nothing that the program would not have.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+
+use crate::error::{At, JailError, Step};
+use crate::probe;
+use crate::records::{Kind, Record, RecordReader, relative_components};
+use crate::seccomp::Filter;
+use crate::spec::{Layer, Layers};
+use crate::stage;
+use crate::sys;
+use crate::talk::{Command, Event, now_us};
+
+/// Everything that pid 2 does. Ends by becoming the program.
+pub(crate) fn run(
+    command: OwnedFd,
+    mapped: OwnedFd,
+    rules: Option<::landlock::RulesetCreated>,
+    filters: &[Filter],
+    off: Layers,
+) -> Infallible {
+    let failure = match stage::confine(mapped, rules, off).and_then(|()| become_program(&command, filters, off)) {
+        Ok(never) => match never {},
+        Err(e) => e,
+    };
+    // Without init there is nobody to tell; this process ends all the same.
+    drop(Event::Failed(failure.outcome()).send(command.as_fd()));
+    sys::exit_now(72)
+}
+
+fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> Result<Infallible, JailError> {
+    Event::Armed.send(command_socket.as_fd()).on(Step::Talk, "init")?;
+    let Some((command, descriptors)) = Command::recv(command_socket.as_fd())? else { sys::exit_now(0) };
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
+    let filter = usize::try_from(command.filter).ok().and_then(|index| filters.get(index));
+    let filter = filter.ok_or_else(missing).on(Step::Seccomp, "profile")?;
+    if !off.has(Layer::Seccomp) {
+        filter.install().at(Step::Seccomp)?;
+    }
+    if !off.has(Layer::Rlimits) {
+        command.rlimits.set()?;
+    }
+    let mut descriptors = descriptors.into_iter();
+    let mut next = || descriptors.next().ok_or_else(missing).on(Step::Talk, "descriptors");
+    let (bundle, stdin, stdout, stderr) = (File::from(next()?), next()?, next()?, next()?);
+    let artifact = if command.has_artifact { Some(File::from(next()?)) } else { None };
+    if command.probe {
+        streams(stdin, stdout, stderr)?;
+        probe::report_from_inside(&command.rlimits);
+        sys::exit_now(0);
+    }
+    let program = unpack(&bundle)?;
+    if let Some(artifact) = artifact {
+        unpack(&artifact)?;
+    }
+    streams(stdin, stdout, stderr)?;
+    Event::Starting(now_us()).send(command_socket.as_fd()).on(Step::Talk, "init")?;
+    let path = program.arguments.first().ok_or_else(missing).on(Step::Exec, "no arguments")?;
+    nix::unistd::execve(path, &program.arguments, &program.environment).on(Step::Exec, path.to_string_lossy())
+}
+
+/// Descriptors 0, 1 and 2 become the run's pipes. Everything else is close-on-exec.
+fn streams(stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Result<(), JailError> {
+    nix::unistd::dup2_stdin(stdin).on(Step::Streams, "stdin")?;
+    nix::unistd::dup2_stdout(stdout).on(Step::Streams, "stdout")?;
+    nix::unistd::dup2_stderr(stderr).on(Step::Streams, "stderr")
+}
+
+/// What a bundle says besides its files.
+#[derive(Debug, Default)]
+struct Program {
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+/// Puts the files of a stream into the work directory, which is the current one.
+fn unpack(stream: &File) -> Result<Program, JailError> {
+    let mut program = Program::default();
+    let mut reader = RecordReader::new(stream).on(Step::Unpack, "records")?;
+    let mut index = 0;
+    while let Some(record) = reader.next_record().on(Step::Unpack, "records")? {
+        index += 1;
+        let text = || CString::new(record.name.clone()).map_err(io::Error::other).on(Step::Unpack, "NUL in a record");
+        match record.kind {
+            Kind::Arg => program.arguments.push(text()?),
+            Kind::Env => program.environment.push(text()?),
+            Kind::File => place(stream, &record).map_err(|e| JailError { index, ..e })?,
+            Kind::Collect | Kind::Skipped | Kind::End => {}
+        }
+    }
+    Ok(program)
+}
+
+/// Writes one file, making the folders on the way. Nothing is followed and nothing overwritten.
+fn place(stream: &File, record: &Record) -> Result<(), JailError> {
+    let shown = || String::from_utf8_lossy(&record.name).into_owned();
+    let bad = || io::Error::new(io::ErrorKind::InvalidInput, "not a plain relative path");
+    let components = relative_components(&record.name).ok_or_else(bad).on(Step::Unpack, shown())?;
+    let Some((name, folders)) = components.split_last() else { return Err(bad()).on(Step::Unpack, shown()) };
+    let open_folder = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut at = openat(nix::fcntl::AT_FDCWD, c".", open_folder, Mode::empty()).on(Step::Unpack, shown())?;
+    for folder in folders {
+        match mkdirat(&at, folder.as_c_str(), Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(nix::Error::EEXIST) => {}
+            Err(e) => return Err(e).on(Step::Unpack, shown()),
+        }
+        at = openat(&at, folder.as_c_str(), open_folder, Mode::empty()).on(Step::Unpack, shown())?;
+    }
+    let mode = if record.executable { 0o755 } else { 0o644 };
+    let create = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let fd = openat(&at, name.as_c_str(), create, Mode::from_bits_truncate(mode)).on(Step::Unpack, shown())?;
+    copy(stream, record, &mut File::from(fd)).on(Step::Unpack, shown())
+}
+
+fn copy(stream: &File, record: &Record, to: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    let (mut at, end) = (record.offset, record.offset + record.length);
+    while at < end {
+        let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let got = stream.read_at(&mut buffer[..want], at)?;
+        if got == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        to.write_all(&buffer[..got])?;
+        at += got as u64;
+    }
+    Ok(())
+}

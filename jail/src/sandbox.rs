@@ -1,0 +1,370 @@
+//! A run as the broker holds it: `Making → Prepared → Running → Finishing`, each made of the one before, by value.
+//!
+//! Whichever of them is dropped, its init is killed, and with init the whole pid namespace.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::cgroup::{Counted, RunGroup, SlotGroup};
+use crate::error::{At, JailError, Step};
+use crate::meter::Meter;
+use crate::privileges::{Rlimits, SandboxIds};
+use crate::spawn::Spawner;
+use crate::spec::{Bytes, Collected, Ended, Layers, Limits, Micros, Outcome, RunId, StopReason, Usage};
+use crate::sys;
+use crate::talk::{Command, End, Event, Make, now_us, pair};
+
+/// What a run is to be: checked wishes, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The engine's name for it.
+    pub id: RunId,
+    /// What it may use.
+    pub limits: Limits,
+    /// Which of the blueprint's filters.
+    pub filter: u32,
+    /// Prove the layers instead of running a program.
+    pub probe: bool,
+    /// There is an artifact.
+    pub has_artifact: bool,
+    /// Something is to be collected.
+    pub collects: bool,
+    /// When the order came, by [`now_us`].
+    pub ordered_us: u64,
+}
+
+/// A sandbox under way. Its init is killed when this is dropped.
+#[derive(Debug)]
+pub struct Making {
+    group: RunGroup,
+    control: OwnedFd,
+}
+
+/// A sandbox that waits for its command: every layer is in force, nothing of a caller is in it.
+#[derive(Debug)]
+#[must_use]
+pub struct Prepared {
+    group: RunGroup,
+    control: OwnedFd,
+    init: Init,
+}
+
+/// A sandbox with a program.
+#[derive(Debug)]
+#[must_use]
+pub struct Running {
+    spec: Spec,
+    group: RunGroup,
+    /// `None` once init has closed it.
+    control: Option<OwnedFd>,
+    init: Init,
+    meter: Meter,
+    layers: Layers,
+}
+
+/// A sandbox that is over, until nothing of it is left.
+#[derive(Debug)]
+#[must_use]
+pub struct Finishing {
+    group: RunGroup,
+    init: Init,
+    since_us: u64,
+}
+
+/// Init's pidfd: kills on drop.
+#[derive(Debug)]
+struct Init(OwnedFd);
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        // ESRCH: it has ended already, as it should have.
+        drop(sys::pidfd_kill(self.0.as_fd(), libc::SIGKILL));
+    }
+}
+
+impl Making {
+    /// Makes the run's group and asks the slot's spawner for an init.
+    ///
+    /// # Errors
+    /// When the group can't be made or the spawner is gone.
+    pub fn begin(slot: &SlotGroup, spawner: &Spawner, number: u64, ids: SandboxIds) -> Result<Self, JailError> {
+        let group = slot.run(number, ids.init)?;
+        let (control, theirs) = pair()?;
+        let mut descriptors = vec![theirs.as_fd()];
+        descriptors.extend(slot.init_leaf().into_iter().chain(group.leaf()));
+        spawner.make(Make { ids }, &descriptors)?;
+        Ok(Making { group, control })
+    }
+
+    /// The spawner has cloned this init.
+    #[must_use]
+    pub fn born(self, init: OwnedFd) -> Prepared {
+        Prepared { group: self.group, control: self.control, init: Init(init) }
+    }
+
+    /// There is no init; the group is left to be cleaned.
+    #[must_use]
+    pub fn failed(self) -> RunGroup {
+        self.group
+    }
+}
+
+impl Prepared {
+    /// Where init says that it is armed.
+    #[must_use]
+    pub fn control(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+
+    /// Readable once init has ended.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.init.0.as_fd()
+    }
+
+    /// Sets the limits and gives the command.
+    ///
+    /// # Errors
+    /// What failed, and the sandbox to be cleaned away.
+    pub fn start(
+        mut self,
+        spec: Spec,
+        descriptors: &[BorrowedFd<'_>],
+        layers: Layers,
+    ) -> Result<Running, (JailError, Finishing)> {
+        let command = Command {
+            disk: spec.limits.disk,
+            rlimits: Rlimits::of(&spec.limits),
+            filter: spec.filter,
+            probe: spec.probe,
+            has_artifact: spec.has_artifact,
+            collects: spec.collects,
+            collect_bytes: Bytes(spec.limits.disk.0),
+        };
+        let begun =
+            self.group.limit(&spec.limits, layers).and_then(|()| command.send(self.control.as_fd(), descriptors));
+        match begun {
+            Ok(()) => {
+                let meter = Meter::new(spec.limits, now_us());
+                let Prepared { group, control, init } = self;
+                Ok(Running { spec, group, control: Some(control), init, meter, layers })
+            }
+            Err(e) => Err((e, self.finish())),
+        }
+    }
+
+    /// Throws it away.
+    pub fn finish(self) -> Finishing {
+        finish(self.group, self.init)
+    }
+}
+
+fn finish(group: RunGroup, init: Init) -> Finishing {
+    Finishing { group, init, since_us: now_us() }
+}
+
+/// What [`Running::hear`] came to.
+#[derive(Debug)]
+pub enum Heard {
+    /// It goes on.
+    Running(Running),
+    /// It is over.
+    Over(Ended, Finishing),
+}
+
+impl Running {
+    /// The engine's name for it.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.spec.id
+    }
+
+    /// Where init speaks, until it has closed it.
+    #[must_use]
+    pub fn control(&self) -> Option<BorrowedFd<'_>> {
+        self.control.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Readable once init has ended.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.init.0.as_fd()
+    }
+
+    /// Readable when the kernel kills for memory (cgroup v1).
+    #[must_use]
+    pub fn oom_event(&self) -> Option<BorrowedFd<'_>> {
+        self.group.oom_event()
+    }
+
+    /// When [`Running::tick`] wants to be called, by [`now_us`].
+    #[must_use]
+    pub fn next_tick_us(&self) -> u64 {
+        self.meter.next_us()
+    }
+
+    /// Ends it if a limit is reached.
+    ///
+    /// # Errors
+    /// When its usage can't be read: it is killed then.
+    pub fn tick(&mut self) -> Result<(), JailError> {
+        self.group.sample();
+        let used = self.group.cpu();
+        let now = now_us();
+        match &used {
+            Ok(cpu) => match self.meter.check(now, *cpu) {
+                Some(why) => self.stop(why),
+                None if self.meter.overdue(now) => self.kill_init(),
+                None => {}
+            },
+            Err(_) => self.kill_init(),
+        }
+        used.map(drop)
+    }
+
+    /// Ends it. The first reason counts.
+    pub fn stop(&mut self, why: StopReason) {
+        self.meter.stop(why, now_us());
+        // On v2 this kills the payload at once; init does the same, and alone on v1, when it hears a second word. If
+        // neither is possible, the meter has init itself killed a moment later.
+        let by_group = self.group.kill();
+        let by_init = self.control.as_ref().is_some_and(|control| Event::Armed.send(control.as_fd()).is_ok());
+        if by_group.is_err() && !by_init {
+            self.kill_init();
+        }
+    }
+
+    /// The kernel has killed for memory (v1, where it kills one process at a time), or the event was stale.
+    pub fn out_of_memory(&mut self) {
+        if self.group.oom_happened() {
+            self.stop(StopReason::Memory);
+        }
+    }
+
+    fn kill_init(&self) {
+        // ESRCH: it has just ended.
+        drop(sys::pidfd_kill(self.init.0.as_fd(), libc::SIGKILL));
+    }
+
+    /// Takes what init says.
+    ///
+    /// # Errors
+    /// When the usage can't be read.
+    pub fn hear(mut self) -> Result<Heard, (Box<Ended>, JailError, Finishing)> {
+        let Some(control) = &self.control else { return Ok(Heard::Running(self)) };
+        match Event::recv(control.as_fd()) {
+            Ok(Some(Event::Starting(at))) => {
+                self.meter.started(at);
+                Ok(Heard::Running(self))
+            }
+            Ok(Some(Event::Ended(end))) => self.over(end),
+            Ok(Some(Event::Failed(outcome))) => self.over(End { outcome, ..End::default() }),
+            // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
+            Ok(Some(Event::Armed) | None) | Err(_) => {
+                self.kill_init();
+                self.control = None;
+                Ok(Heard::Running(self))
+            }
+        }
+    }
+
+    /// Init has ended without a word: killed by the meter, by the kernel for memory (v1), or broken.
+    ///
+    /// # Errors
+    /// When the usage can't be read.
+    pub fn died(self) -> Result<Heard, (Box<Ended>, JailError, Finishing)> {
+        let oom = self.group.counted().is_ok_and(|counted| counted.oom_kills > 0);
+        let outcome = if self.meter.stopped().is_some() || oom {
+            Outcome::Signalled(9)
+        } else {
+            Outcome::Failed { step: Step::Talk as u8, errno: libc::EPIPE, index: 0 }
+        };
+        let now = now_us();
+        let end = End { outcome, started_us: self.meter.started_at().unwrap_or(now), ended_us: now, ..End::default() };
+        self.over(end)
+    }
+
+    fn over(self, end: End) -> Result<Heard, (Box<Ended>, JailError, Finishing)> {
+        let counted = self.group.counted();
+        let ended = self.ended(&end, counted.as_ref().ok());
+        let finishing = finish(self.group, self.init);
+        match counted {
+            Ok(_) => Ok(Heard::Over(ended, finishing)),
+            Err(e) => Err((Box::new(Ended { outcome: e.outcome(), ..ended }), e, finishing)),
+        }
+    }
+
+    fn ended(&self, end: &End, counted: Option<&Counted>) -> Ended {
+        let counted = counted.copied().unwrap_or_default();
+        let stop = self.meter.stopped().or((counted.oom_kills > 0).then_some(StopReason::Memory));
+        Ended {
+            id: self.spec.id,
+            outcome: end.outcome,
+            stop,
+            filter_killed: end.outcome == Outcome::Signalled(SIGSYS) && stop.is_none(),
+            usage: Usage {
+                cpu: counted.cpu,
+                user: counted.user,
+                system: counted.system,
+                wall: Micros(end.ended_us.saturating_sub(end.started_us)),
+                memory_peak: counted.memory_peak,
+                memory_peak_source: counted.memory_peak_source,
+                processes_peak: counted.processes_peak,
+                throttled: counted.throttled,
+                involuntary_switches: end.involuntary_switches,
+                oom_kills: counted.oom_kills,
+                processes_hit: counted.processes_hit,
+                disk_hit: end.disk_hit || end.outcome == Outcome::Signalled(SIGXFSZ),
+            },
+            setup: Micros(end.started_us.saturating_sub(self.spec.ordered_us)),
+            collected: if self.spec.collects { end.collected } else { Collected::None },
+            layers: self.layers,
+        }
+    }
+
+    /// Kills it without a report: the link that wanted one is gone.
+    pub fn abandon(self) -> Finishing {
+        finish(self.group, self.init)
+    }
+}
+
+/// The filter's signal, and the one for a file that grew over its limit; see signal(7).
+const SIGSYS: u8 = 31;
+const SIGXFSZ: u8 = 25;
+/// How long a sandbox may take to go. Longer, and its slot is thrown away.
+const FINISH_US: u64 = 5_000_000;
+
+impl Finishing {
+    /// From a group that never had an init.
+    ///
+    /// # Errors
+    /// When the group can't be looked at.
+    pub fn empty(group: &RunGroup) -> Result<bool, JailError> {
+        group.try_finish()
+    }
+
+    /// Readable once init has ended.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.init.0.as_fd()
+    }
+
+    /// Whether init has ended, and with it every process of the run.
+    #[must_use]
+    pub fn init_is_gone(&self) -> bool {
+        let mut wait = [PollFd::new(self.init.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut wait, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Whether nothing is left. To be asked again while it says `false`.
+    ///
+    /// # Errors
+    /// When the group can't be looked at, or does not empty.
+    pub fn is_done(&self) -> Result<bool, JailError> {
+        if now_us() > self.since_us + FINISH_US {
+            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut)).on(Step::Cgroup, "sandbox at rest");
+        }
+        Ok(self.init_is_gone() && self.group.try_finish()?)
+    }
+}

@@ -1,0 +1,159 @@
+//! The spawner of a slot: a small process that sits where sandboxes are born and clones their inits.
+//!
+//! It is a child of jaild, pid 1 of a pid namespace of its own, so that nothing of the slot outlives it, and it dies with
+//! jaild. On cgroup v1 it sits in the slot's groups. It builds the tree, keeps two capabilities of the outer
+//! namespace (to write id maps) and then only waits: it never sees a bundle, a pipe of a run, or a byte of a caller.
+//!
+//! An init is forked, not vforked: it has a copy of the spawner's small memory and shares nothing that it could spoil.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use caps::Capability;
+use nix::sys::signal::Signal;
+
+use crate::cgroup::SlotGroup;
+use crate::error::{At, JailError, Step};
+use crate::mounts::{self, TreePlan};
+use crate::privileges;
+use crate::seccomp::Filter;
+use crate::spec::{Layer, Layers};
+use crate::stage::{self, InitGear};
+use crate::sys::{self, Child};
+use crate::talk::{Make, Spawned, pair};
+
+/// What every spawner of a jaild shares: compiled once, before the first is cloned.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// What the tree holds.
+    pub tree: TreePlan,
+    /// Init's filter.
+    pub init_filter: Filter,
+    /// The payloads' filters.
+    pub filters: Vec<Filter>,
+    /// Layers that this host lacks and the operator waived, or that a test has switched off.
+    pub off: Layers,
+}
+
+/// The broker's hold of a spawner. Dropping it ends the spawner and all that it made.
+#[derive(Debug)]
+pub struct Spawner {
+    child: Child,
+    socket: OwnedFd,
+}
+
+// See clone(2). CLONE_NEWTIME is for clone3 alone.
+const NEW_TIME: u64 = 0x80;
+const NEW_NS: u64 = 0x0002_0000;
+const NEW_UTS: u64 = 0x0400_0000;
+const NEW_IPC: u64 = 0x0800_0000;
+const NEW_USER: u64 = 0x1000_0000;
+const NEW_PID: u64 = 0x2000_0000;
+const NEW_NET: u64 = 0x4000_0000;
+
+/// The namespaces of a sandbox. The cgroup namespace comes later, by `unshare`: it must be rooted in the leaf, and with
+/// `nsdelegate` nobody inside one may clone into a leaf beside its root.
+fn sandbox_flags(off: Layers) -> u64 {
+    [(Layer::NetNs, NEW_NET), (Layer::IpcNs, NEW_IPC), (Layer::UtsNs, NEW_UTS), (Layer::TimeNs, NEW_TIME)]
+        .into_iter()
+        .filter(|(layer, _)| !off.has(*layer))
+        .fold(NEW_USER | NEW_PID | NEW_NS, |flags, (_, flag)| flags | flag)
+}
+
+impl Spawner {
+    /// Clones the spawner of a slot. It says [`Spawned::Ready`] once its tree stands.
+    ///
+    /// # Errors
+    /// When it can't be cloned.
+    pub fn start(group: &SlotGroup, blueprint: &Blueprint) -> Result<Self, JailError> {
+        let (socket, theirs) = pair()?;
+        let flags = NEW_PID | NEW_NS | NEW_NET | NEW_UTS | NEW_IPC;
+        let child = sys::clone_child(flags, None, || {
+            // Without a broker there is nobody to tell.
+            drop(serve(&theirs, group, blueprint).or_else(|e| Spawned::Failed(e.outcome()).send(theirs.as_fd())));
+            sys::exit_now(0)
+        })
+        .on(Step::Clone, "spawner")?;
+        Ok(Spawner { child, socket })
+    }
+
+    /// Where [`Spawned`] comes from.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Readable once it has ended.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.child.pidfd.as_fd()
+    }
+
+    /// Asks for a sandbox.
+    ///
+    /// # Errors
+    /// When the spawner is gone.
+    pub fn make(&self, make: Make, descriptors: &[BorrowedFd<'_>]) -> Result<(), JailError> {
+        make.send(self.socket.as_fd(), descriptors)
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        // ESRCH: it has ended already. Its pid namespace, and so every sandbox of the slot, ends with it.
+        drop(sys::pidfd_kill(self.child.pidfd.as_fd(), libc::SIGKILL));
+    }
+}
+
+fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(), JailError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Clone)?;
+    group.enter()?;
+    sys::default_signals().at(Step::Clone)?;
+    sys::ignore_children();
+    quiet_streams()?;
+    mounts::build_and_enter(&blueprint.tree)?;
+    sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
+    privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
+    Spawned::Ready.send(socket.as_fd())?;
+    while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
+        let said = match spawn(make, descriptors, blueprint) {
+            Ok(child) => Spawned::Init(child.pidfd),
+            Err(e) => Spawned::Failed(e.outcome()),
+        };
+        said.send(socket.as_fd())?;
+    }
+    Ok(())
+}
+
+/// Descriptors 0 to 2 stay taken, by nothing: else a run's pipe could get such a number and be overwritten.
+fn quiet_streams() -> Result<(), JailError> {
+    let null = File::options().read(true).write(true).open("/dev/null").on(Step::Streams, "/dev/null")?;
+    nix::unistd::dup2_stdin(&null).on(Step::Streams, "stdin")?;
+    nix::unistd::dup2_stdout(&null).on(Step::Streams, "stdout")?;
+    nix::unistd::dup2_stderr(&null).on(Step::Streams, "stderr")
+}
+
+fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result<Child, JailError> {
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
+    let mut descriptors = descriptors.into_iter();
+    let control = descriptors.next().ok_or_else(missing).on(Step::Talk, "control socket")?;
+    let (init_leaf, leaf) = (descriptors.next(), descriptors.next());
+    let (mapped, tell_mapped) = io::pipe().at(Step::Talk)?;
+    let child =
+        sys::clone_child(sandbox_flags(blueprint.off), init_leaf.as_ref().map(AsFd::as_fd), || -> Infallible {
+            stage::init(InitGear {
+                control,
+                mapped: mapped.into(),
+                leaf,
+                init_filter: &blueprint.init_filter,
+                filters: &blueprint.filters,
+                off: blueprint.off,
+            })
+        })
+        .on(Step::Clone, "init")?;
+    privileges::write_maps(child.pid, &make.ids.run_map())?;
+    File::from(OwnedFd::from(tell_mapped)).write_all(b"m").at(Step::IdMap)?;
+    Ok(child)
+}

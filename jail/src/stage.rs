@@ -1,0 +1,327 @@
+//! What happens inside a sandbox: init (pid 1) makes it, the payload (pid 2) confines itself and becomes the program.
+//!
+//! [`ORDER`] tells every step once; a test compares it with the README. Each process works its part of the list from
+//! the top, and the first step that fails ends the sandbox: it is reported as `{step, errno, index}` and nothing runs.
+//!
+//! Who talks to whom: the broker holds one end of init's *control* socket, init one end of the payload's *command*
+//! socket. The payload says `Armed`, waits for the command, says `Starting` with the time, and executes; the socket
+//! closes itself then, which is how init learns that the program runs. Both are in the same pid namespace and different
+//! user namespaces; init's descriptors are close-on-exec and in the payload's table only until it executes.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use caps::Capability;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+
+use crate::error::{At, JailError, Step};
+use crate::landlock;
+use crate::mounts::{self, Quota};
+use crate::privileges::{self, PAYLOAD_ID};
+use crate::seccomp::Filter;
+use crate::spec::{Collected, Layer, Layers, Outcome};
+use crate::sys;
+use crate::talk::{Command, End, Event, now_us};
+use crate::{collect, payload};
+
+/// The way of a sandbox, step by step: who does it and what. The README shows this table.
+pub const ORDER: [(&str, &str); 17] = [
+    ("spawner", "clone init with user, pid, mount, net, ipc, uts and time namespaces, on cgroup v2 into init's leaf"),
+    ("spawner", "write init's id maps: two ids of the range"),
+    ("init", "become root of the run's user namespace, die with the spawner"),
+    ("init", "name the host, bring lo up"),
+    ("init", "mount /proc and the scratch"),
+    ("init", "make the landlock ruleset"),
+    ("init", "no_new_privs, give up capabilities but three, install its filter"),
+    ("init", "clone the payload with a user namespace, on cgroup v2 into the run's leaf; write its id map"),
+    ("init", "leave the spawner's cgroup namespace, become undumpable"),
+    ("payload", "mark itself first to be killed for memory, take its uid, forbid user namespaces below"),
+    ("payload", "leave the cgroup namespace, a session of its own, no_new_privs, landlock, no capability at all"),
+    ("payload", "wait for the command"),
+    ("broker", "set the cgroup's limits and read them back"),
+    ("init", "size the scratch, give up mounting, pass the command on"),
+    ("payload", "install its filter, set resource limits, unpack the files, put the streams in place, execute"),
+    ("init", "reap; when the program is over kill(-1), reap to the last, prove to be alone"),
+    ("init", "collect what was asked for, report, end"),
+];
+
+/// What init keeps while it waits: to end the payload's processes, to read files whose modes forbid it when it
+/// collects, and to size the scratch; the last goes before anything foreign runs.
+const INIT_CAPABILITIES: [Capability; 3] =
+    [Capability::CAP_KILL, Capability::CAP_DAC_READ_SEARCH, Capability::CAP_SYS_ADMIN];
+
+/// What a spawner gives an init.
+#[derive(Debug)]
+pub struct InitGear<'a> {
+    /// To the broker.
+    pub control: OwnedFd,
+    /// Says one byte once the id maps are written.
+    pub mapped: OwnedFd,
+    /// The run's leaf, on cgroup v2.
+    pub leaf: Option<OwnedFd>,
+    /// Init's own filter.
+    pub init_filter: &'a Filter,
+    /// The payloads' filters, of which the command names one.
+    pub filters: &'a [Filter],
+    /// Layers that this host lacks and the operator waived, or that a test has switched off.
+    pub off: Layers,
+}
+
+/// Pid 1 of a sandbox, from the moment after its clone.
+pub fn init(gear: InitGear<'_>) -> Infallible {
+    let mut keep = vec![gear.control.as_fd(), gear.mapped.as_fd()];
+    keep.extend(gear.leaf.as_ref().map(AsFd::as_fd));
+    if sys::close_all_but(&keep).is_err() {
+        sys::exit_now(71);
+    }
+    let end = match arm(gear.mapped, gear.leaf, gear.init_filter, gear.filters, gear.off) {
+        Ok(armed) => serve(armed, &gear.control),
+        Err(e) => Err(e),
+    };
+    if let Err(e) = end {
+        // When the broker is gone too there is nobody left to tell; the sandbox ends all the same.
+        drop(Event::Failed(e.outcome()).send(gear.control.as_fd()));
+    }
+    sys::exit_now(0)
+}
+
+/// A payload that waits for its command.
+struct Armed {
+    payload: Pid,
+    command: OwnedFd,
+    children: SignalFd,
+}
+
+fn arm(
+    mapped: OwnedFd,
+    leaf: Option<OwnedFd>,
+    init_filter: &Filter,
+    filters: &[Filter],
+    off: Layers,
+) -> Result<Armed, JailError> {
+    die_with_parent()?;
+    sys::default_signals().at(Step::Ids)?;
+    let mut byte = [0];
+    File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
+    privileges::take_ids(0)?;
+    // The change of ids has cleared it. A spawner that died in between left the pipe's end closed, which the read saw,
+    // or dies with its pid namespace, which takes this one along.
+    die_with_parent()?;
+    nix::unistd::sethostname("sandbox").at(Step::HostName)?;
+    sys::loopback_up().at(Step::Loopback)?;
+    mounts::mount_run(Quota { bytes: 64 << 20 })?;
+    let rules = if off.has(Layer::Landlock) { None } else { Some(landlock::ruleset()?) };
+
+    let (ours, theirs) = crate::talk::pair()?;
+    let (mapped_read, mapped_write) = io::pipe().at(Step::Talk)?;
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGCHLD);
+    signals.thread_block().at(Step::Talk)?;
+    let children = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).at(Step::Talk)?;
+
+    privileges::no_new_privs()?;
+    // The ids are for the payload's map alone; they go right after it.
+    let with_ids = [&INIT_CAPABILITIES[..], &[Capability::CAP_SETUID, Capability::CAP_SETGID]].concat();
+    privileges::keep_only(&with_ids, false)?;
+    if !off.has(Layer::Seccomp) {
+        init_filter.install().at(Step::Seccomp)?;
+    }
+
+    let namespace = CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into();
+    let child = sys::clone_child(namespace, leaf.as_ref().map(AsFd::as_fd), || {
+        payload::run(theirs, mapped_read.into(), rules, filters, off)
+    })
+    .on(Step::Clone, "payload")?;
+    drop(leaf);
+    privileges::write_maps(child.pid, &privileges::payload_map())?;
+    unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "init's cgroup namespace")?;
+    privileges::keep_only(&INIT_CAPABILITIES, false)?;
+    nix::sys::prctl::set_dumpable(false).at(Step::Capabilities)?;
+    io::Write::write_all(&mut File::from(OwnedFd::from(mapped_write)), b"m").at(Step::Talk)?;
+    Ok(Armed { payload: Pid::from_raw(child.pid), command: ours, children })
+}
+
+/// When the spawner dies, so does init, and with it the whole pid namespace.
+fn die_with_parent() -> Result<(), JailError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Ids)
+}
+
+/// From armed to the end.
+fn serve(mut armed: Armed, control: &OwnedFd) -> Result<(), JailError> {
+    match Event::recv(armed.command.as_fd())? {
+        Some(Event::Armed) => {}
+        Some(Event::Failed(outcome)) => return tell(control, Event::Failed(outcome)),
+        _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).on(Step::Talk, "payload"),
+    }
+    tell(control, Event::Armed)?;
+    let Some((command, descriptors)) = Command::recv(control.as_fd())? else { return Ok(()) };
+    Quota { bytes: command.disk.0 }.apply()?;
+    privileges::keep_only(&[Capability::CAP_KILL, Capability::CAP_DAC_READ_SEARCH], false)?;
+    let (collection, for_payload) = command.split(descriptors)?;
+    command.send(armed.command.as_fd(), &for_payload.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
+    // The program's streams must end with the program: no copy may stay here.
+    let bundle = for_payload.into_iter().next();
+    let collection = collection.zip(bundle);
+
+    let Some(mut end) = watch(&mut armed, control)? else { return Ok(()) };
+    alone()?;
+    end.disk_hit = mounts::scratch_is_full();
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).at(Step::Talk)?;
+    end.involuntary_switches = u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
+    if let Some((stream, bundle)) = collection {
+        end.collected = collect::collect(stream, bundle, command.collect_bytes.0);
+    }
+    tell(control, Event::Ended(end))
+}
+
+fn tell(control: &OwnedFd, event: Event) -> Result<(), JailError> {
+    event.send(control.as_fd()).on(Step::Talk, "broker")
+}
+
+/// Waits for the program's end, reaping whatever dies meanwhile, and kills when the broker says so or is gone.
+///
+/// `None` when there is nobody left to report to, or the payload reported for itself that it could not start.
+fn watch(armed: &mut Armed, control: &OwnedFd) -> Result<Option<End>, JailError> {
+    let mut end = End::default();
+    let mut starting = true;
+    loop {
+        let mut waits = vec![
+            PollFd::new(armed.children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(control.as_fd(), PollFlags::POLLIN),
+        ];
+        if starting {
+            waits.push(PollFd::new(armed.command.as_fd(), PollFlags::POLLIN));
+        }
+        match poll(&mut waits, PollTimeout::NONE) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(e) => return Err(e).at(Step::Talk),
+        }
+        let ready: Vec<bool> = waits.iter().map(|w| w.revents().is_some_and(|r| !r.is_empty())).collect();
+        if ready.get(2) == Some(&true) {
+            match Event::recv(armed.command.as_fd())? {
+                Some(Event::Starting(at)) => end.started_us = at,
+                Some(Event::Failed(outcome)) => {
+                    kill_everything();
+                    alone()?;
+                    tell(control, Event::Failed(outcome))?;
+                    return Ok(None);
+                }
+                // Closed: the program runs, or died in the attempt, which its status tells.
+                None => {
+                    starting = false;
+                    tell(control, Event::Starting(end.started_us))?;
+                }
+                Some(_) => return Err(io::Error::from(io::ErrorKind::InvalidData)).on(Step::Talk, "payload"),
+            }
+            continue;
+        }
+        if ready[1] {
+            // Whatever comes now, a word or the end of the connection, means: end it.
+            kill_everything();
+            if Command::recv(control.as_fd())?.is_none() && !peer_is_there(control.as_fd()) {
+                sys::exit_now(0);
+            }
+        }
+        if ready[0] {
+            while armed.children.read_signal().at(Step::Talk)?.is_some() {}
+            if let Some(outcome) = reap(armed.payload)? {
+                end.ended_us = now_us();
+                end.outcome = outcome;
+                if end.started_us == 0 {
+                    end.started_us = end.ended_us;
+                }
+                kill_everything();
+                return Ok(Some(end));
+            }
+        }
+    }
+}
+
+/// Whether the other end of a socket is still open.
+fn peer_is_there(socket: BorrowedFd<'_>) -> bool {
+    let mut waits = [PollFd::new(socket, PollFlags::empty())];
+    poll(&mut waits, PollTimeout::ZERO).is_ok() && !waits[0].revents().is_some_and(|r| r.contains(PollFlags::POLLHUP))
+}
+
+/// Reaps all that has ended. The payload's outcome once it is among them.
+fn reap(payload: Pid) -> Result<Option<Outcome>, JailError> {
+    let mut outcome = None;
+    loop {
+        match sys::reap_any(false) {
+            Ok(Some((pid, status))) if pid == payload.as_raw() => outcome = Some(sys::outcome_of(status)),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(outcome),
+            Err(e) if e.raw_os_error() == Some(libc::ECHILD) => return Ok(outcome),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e).on(Step::Talk, "waitpid"),
+        }
+    }
+}
+
+/// Everything in the pid namespace but init. One call: no fork can slip through, because the kernel holds the list of
+/// tasks and a fork of a process with a fatal signal pending fails.
+fn kill_everything() {
+    // ESRCH: nobody was left.
+    let (Ok(()) | Err(_)) = kill(Pid::from_raw(-1), Signal::SIGKILL);
+}
+
+/// Waits until init has no child left. Every process of a pid namespace is init's child in the end.
+fn alone() -> Result<(), JailError> {
+    kill_everything();
+    loop {
+        match sys::reap_any(true) {
+            Ok(_) => {}
+            Err(e) if e.raw_os_error() == Some(libc::ECHILD) => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e).on(Step::Talk, "waitpid"),
+        }
+    }
+    match kill(Pid::from_raw(-1), None) {
+        Err(nix::Error::ESRCH) => Ok(()),
+        _ => Err(io::Error::other("a process outlived its kill")).on(Step::Talk, "alone"),
+    }
+}
+
+/// The payload's part before it waits: see [`ORDER`].
+pub(crate) fn confine(
+    mapped: OwnedFd,
+    rules: Option<::landlock::RulesetCreated>,
+    off: Layers,
+) -> Result<(), JailError> {
+    // Before the ids change: after it the kernel calls the process undumpable and /proc/self root's.
+    std::fs::write("/proc/self/oom_score_adj", "1000").at(Step::OomScore)?;
+    let mut byte = [0];
+    File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
+    privileges::take_ids(PAYLOAD_ID)?;
+    std::fs::write("/proc/sys/user/max_user_namespaces", "0").at(Step::NestedNamespaces)?;
+    unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "cgroup namespace")?;
+    nix::unistd::setsid().at(Step::Ids)?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    nix::unistd::chdir("/box").on(Step::RunMounts, "/box")?;
+    sys::default_signals().at(Step::Ids)?;
+    privileges::no_new_privs()?;
+    if let Some(rules) = rules {
+        landlock::enforce(rules)?;
+    }
+    if off.has(Layer::Capabilities) { Ok(()) } else { privileges::keep_only(&[], true) }
+}
+
+/// What a collector that never ran reports.
+impl Default for End {
+    fn default() -> Self {
+        End {
+            outcome: Outcome::Exited(0),
+            started_us: 0,
+            ended_us: 0,
+            involuntary_switches: 0,
+            disk_hit: false,
+            collected: Collected::None,
+        }
+    }
+}
