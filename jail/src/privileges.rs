@@ -159,12 +159,11 @@ pub fn no_new_privs() -> Result<(), JailError> {
 pub fn become_user(uid: u32, gid: u32) -> Result<(), JailError> {
     leave_groups()?;
     for capability in caps::all() {
-        match caps::has_cap(None, CapSet::Bounding, capability) {
-            Ok(true) => caps::drop(None, CapSet::Bounding, capability)
+        // Those that the kernel does not know, or that are gone already, need not be dropped.
+        if caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
+            caps::drop(None, CapSet::Bounding, capability)
                 .map_err(io::Error::other)
-                .on(Step::Capabilities, capability.to_string())?,
-            // The kernel does not know it, or it is gone already.
-            Ok(false) | Err(_) => {}
+                .on(Step::Capabilities, capability.to_string())?;
         }
     }
     let (to_uid, to_gid) = (Uid::from_raw(uid), Gid::from_raw(gid));

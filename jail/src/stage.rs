@@ -113,6 +113,8 @@ fn arm(
     // The change of ids has cleared it. A spawner that died in between left the pipe's end closed, which the read saw,
     // or dies with its pid namespace, which takes this one along.
     die_with_parent()?;
+    // It has also made this process undumpable, and its child would be born so: then its id map would be root's.
+    nix::sys::prctl::set_dumpable(true).at(Step::Ids)?;
     nix::unistd::sethostname("sandbox").at(Step::HostName)?;
     sys::loopback_up().at(Step::Loopback)?;
     mounts::mount_run(Quota { bytes: 64 << 20 })?;
