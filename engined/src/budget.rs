@@ -1,0 +1,120 @@
+//! A budget of bytes: what is reserved comes back when the reservation is dropped.
+//!
+//! The engine's own memory is one (`engine_memory_bytes`): bodies, captured output and answers reserve their bytes
+//! before they are read or made, so that a flood of callers is answered 503 instead of ending in the kernel's OOM kill.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number of bytes that may be used at once.
+#[derive(Debug)]
+pub struct Budget {
+    limit: u64,
+    used: AtomicU64,
+}
+
+/// The budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{wanted} bytes more would exceed the memory budget: {used} of {limit} bytes are in use")]
+pub struct Exhausted {
+    /// What was asked for.
+    pub wanted: u64,
+    /// What was in use then.
+    pub used: u64,
+    /// The whole budget.
+    pub limit: u64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    #[must_use]
+    pub fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Budget { limit, used: AtomicU64::new(0) })
+    }
+
+    /// Takes `bytes` until the reservation is dropped.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when they don't fit; nothing is taken then.
+    pub fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, Exhausted> {
+        let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
+        reservation.grow(bytes)?;
+        Ok(reservation)
+    }
+
+    /// How many bytes are taken.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+}
+
+/// Bytes taken from a [`Budget`].
+#[derive(Debug)]
+#[must_use = "dropping it gives the bytes back"]
+pub struct Reservation {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Takes `more` bytes.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when they don't fit; the reservation stays as it was.
+    pub fn grow(&mut self, more: u64) -> Result<(), Exhausted> {
+        let limit = self.budget.limit;
+        let fits = |used: u64| used.checked_add(more).filter(|sum| *sum <= limit);
+        match self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => {
+                self.bytes += more;
+                Ok(())
+            }
+            Err(used) => Err(Exhausted { wanted: more, used, limit }),
+        }
+    }
+
+    /// Sets the reservation to what is really held, above the budget if need be: the bytes exist already, and those
+    /// who come after must see them.
+    pub fn settle(&mut self, bytes: u64) {
+        if bytes >= self.bytes {
+            self.budget.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            self.budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_comes_back() {
+        let budget = Budget::new(100);
+        let mut first = budget.reserve(60).unwrap();
+        assert_eq!(budget.reserve(41).unwrap_err(), Exhausted { wanted: 41, used: 60, limit: 100 });
+        first.grow(40).unwrap();
+        assert!(first.grow(1).is_err());
+        first.settle(120);
+        assert_eq!(budget.used(), 120);
+        first.settle(10);
+        assert_eq!(budget.used(), 10);
+        drop(first);
+        assert_eq!(budget.used(), 0);
+        assert!(budget.reserve(u64::MAX).is_err(), "no overflow");
+    }
+}

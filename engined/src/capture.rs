@@ -1,0 +1,201 @@
+//! Our ends of a run's pipes: standard input is fed while output is read, each stream is kept up to its cap, the rest
+//! is read, counted and dropped, so that no program ever blocks on us. Output never passes jaild.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use bytes::BufMut;
+use nix::fcntl::{FcntlArg, fcntl};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::Notify;
+
+/// Large pipes save wake-ups. An ordinary user gets 64 of them, then the small ones, which work as well.
+const PIPE_BYTES: i32 = 1 << 20;
+const FIRST_READ: usize = 8 << 10;
+const DROP_READ: usize = 256 << 10;
+
+/// The ends that the program gets. They go to jaild and are closed here as soon as it has them.
+#[derive(Debug)]
+pub struct Theirs {
+    /// Its standard input.
+    pub stdin: OwnedFd,
+    /// Its standard output.
+    pub stdout: OwnedFd,
+    /// Its standard error.
+    pub stderr: OwnedFd,
+}
+
+/// The ends that we keep.
+#[derive(Debug)]
+pub struct Ours {
+    stdin: Sender,
+    stdout: Receiver,
+    stderr: Receiver,
+}
+
+/// What came out of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// The head.
+    pub kept: Vec<u8>,
+    /// How many bytes were produced.
+    pub bytes: u64,
+}
+
+/// Both output streams. They fill while [`Ours::pump`] runs, and stay readable when it is dropped midway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: Captured,
+    /// Standard error.
+    pub stderr: Captured,
+}
+
+/// Makes the three pipes of a run.
+///
+/// # Errors
+/// That of `pipe2`, for want of descriptors, or of registering our ends.
+pub fn pipes() -> io::Result<(Ours, Theirs)> {
+    let (stdin, our_stdin) = io::pipe()?;
+    let (our_stdout, stdout) = io::pipe()?;
+    let (our_stderr, stderr) = io::pipe()?;
+    widen(&stdout);
+    widen(&stdin);
+    let ours = Ours {
+        stdin: Sender::from_owned_fd(our_stdin.into())?,
+        stdout: Receiver::from_owned_fd(our_stdout.into())?,
+        stderr: Receiver::from_owned_fd(our_stderr.into())?,
+    };
+    Ok((ours, Theirs { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() }))
+}
+
+fn widen(pipe: &impl AsFd) {
+    if let Err(error) = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)) {
+        tracing::trace!(%error, "a pipe stays small");
+    }
+}
+
+impl Ours {
+    /// Feeds `stdin` and reads both streams to their ends, keeping `cap` bytes of each. `over` is told when a stream
+    /// has produced more than that.
+    ///
+    /// # Errors
+    /// That of `read`; a program that does not read its input is none.
+    pub async fn pump(self, stdin: &[u8], cap: usize, output: &mut Output, over: &Notify) -> io::Result<()> {
+        let Output { stdout, stderr } = output;
+        let (fed, out, err) = tokio::join!(
+            feed(self.stdin, stdin),
+            drain(self.stdout, cap, stdout, over),
+            drain(self.stderr, cap, stderr, over),
+        );
+        fed.and(out).and(err)
+    }
+}
+
+/// Writes everything, then closes: the end of the input is the end of the pipe, nothing is added.
+async fn feed(pipe: Sender, mut input: &[u8]) -> io::Result<()> {
+    while !input.is_empty() {
+        pipe.writable().await?;
+        match pipe.try_write(input) {
+            Ok(written) => input = &input[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It closed its input, or is over: its right.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -> io::Result<()> {
+    let mut scrap = Vec::new();
+    loop {
+        pipe.readable().await?;
+        let room = cap - into.kept.len();
+        let read = if room > 0 {
+            // Doubling like any vector, but never beyond the cap.
+            let step = into.kept.len().max(FIRST_READ).min(room);
+            into.kept.reserve(step);
+            pipe.try_read_buf(&mut (&mut into.kept).limit(step))
+        } else {
+            scrap.resize(DROP_READ, 0);
+            pipe.try_read(&mut scrap)
+        };
+        match read {
+            Ok(0) => return Ok(()),
+            Ok(read) => {
+                into.bytes += read as u64;
+                if room == 0 {
+                    over.notify_one();
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// Plays the program in a thread of its own: a pipe's end blocks there, as it does for a program.
+    async fn run(cap: usize, stdin: &[u8], program: impl FnOnce(File, File, File) + Send + 'static) -> (Output, bool) {
+        let (ours, theirs) = pipes().unwrap();
+        let play = move || program(theirs.stdin.into(), theirs.stdout.into(), theirs.stderr.into());
+        let program = tokio::task::spawn_blocking(play);
+        let (mut output, over) = (Output::default(), Notify::new());
+        ours.pump(stdin, cap, &mut output, &over).await.unwrap();
+        program.await.unwrap();
+        let told = tokio::time::timeout(std::time::Duration::ZERO, over.notified()).await.is_ok();
+        (output, told)
+    }
+
+    #[tokio::test]
+    async fn input_and_output_flow_at_the_same_time() {
+        let input: Vec<u8> = (0..5_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let cat = |mut stdin: File, mut stdout: File, _stderr: File| {
+            io::copy(&mut stdin, &mut stdout).unwrap();
+        };
+        let (output, told) = run(1 << 24, &input, cat).await;
+        assert!(output.stdout.kept == input && output.stdout.bytes == 5_000_000);
+        assert!(!told && output.stderr == Captured::default());
+    }
+
+    #[tokio::test]
+    async fn the_head_is_kept_and_the_rest_counted() {
+        let flood = |_stdin: File, mut stdout: File, mut stderr: File| {
+            for _ in 0..3000 {
+                stdout.write_all(&[b'x'; 1000]).unwrap();
+            }
+            stderr.write_all(b"12345").unwrap();
+        };
+        let (output, told) = run(5, b"", flood).await;
+        assert_eq!((output.stdout.kept.as_slice(), output.stdout.bytes), (b"xxxxx".as_slice(), 3_000_000));
+        assert_eq!((output.stderr.kept.as_slice(), output.stderr.bytes), (b"12345".as_slice(), 5));
+        assert!(told);
+        let exactly = |_stdin: File, mut stdout: File, _stderr: File| stdout.write_all(b"12345").unwrap();
+        let (output, told) = run(5, b"", exactly).await;
+        assert!(!told && output.stdout.kept == b"12345", "the cap itself is allowed");
+    }
+
+    #[tokio::test]
+    async fn nobody_has_to_read_the_input() {
+        let deaf = |stdin: File, mut stdout: File, _stderr: File| {
+            drop(stdin);
+            stdout.write_all(b"deaf").unwrap();
+        };
+        let (output, _) = run(100, &vec![0; 4 << 20], deaf).await;
+        assert_eq!(output.stdout.kept, b"deaf");
+        let picky = |mut stdin: File, mut stdout: File, _stderr: File| {
+            let mut all = Vec::new();
+            stdin.read_to_end(&mut all).unwrap();
+            stdout.write_all(&all).unwrap();
+        };
+        let (output, _) = run(100, b"no newline", picky).await;
+        assert_eq!(output.stdout.kept, b"no newline");
+    }
+}

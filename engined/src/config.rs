@@ -1,0 +1,306 @@
+//! The configuration: all of it is read, every mistake is reported with field, value, reason and remedy, and only then
+//! does anything start. An empty file works: one Unix socket for root and the engine's own user.
+//! `engined config check --print` prints every field with its meaning and the value in force.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use api_spec::Caps;
+use toml::Table;
+
+use crate::accounts::Accounts;
+
+pub use reader::Mistake;
+pub use tenants::TenantConfig;
+
+use reader::Reader;
+
+mod reader;
+mod tenants;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// The Unix socket of an empty configuration.
+pub const UNIX: &str = "/run/engined/engined.sock";
+/// Where jaild listens unless told otherwise.
+pub const JAILD: &str = "/run/engined/jaild.sock";
+
+/// Everything that is set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where callers come in.
+    pub listen: Listen,
+    /// Bounds of connections and messages.
+    pub http: Http,
+    /// Bounds of a request.
+    pub caps: Caps,
+    /// What the engine itself may use.
+    pub engine: Engine,
+    /// How it logs.
+    pub log: Log,
+    /// Who may call. At least one.
+    pub tenants: Vec<TenantConfig>,
+}
+
+/// Where callers come in.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The Unix socket and its mode.
+    pub unix: Option<(PathBuf, u32)>,
+    /// The TCP address.
+    pub tcp: Option<SocketAddr>,
+    /// `/metrics` alone, without authentication.
+    pub metrics: Option<SocketAddr>,
+    /// One tenant without token, on the loopback interface.
+    pub development: bool,
+}
+
+/// What the engine itself may use.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// jaild's socket.
+    pub jaild: PathBuf,
+    /// The operator's manifests.
+    pub languages: Option<PathBuf>,
+    /// Runs at once, where it shall be fewer than jaild has slots.
+    pub slots: Option<usize>,
+    /// Runs waiting at once.
+    pub queue_length: usize,
+    /// How long a run may wait.
+    pub queue_wait: Duration,
+    /// Bodies, captured output and answers together.
+    pub memory: u64,
+    /// Memory limits of all running sandboxes together.
+    pub sandbox_memory: u64,
+    /// How long runs may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+/// How the engine logs.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Lines as JSON.
+    pub json: bool,
+    /// The least level that is written.
+    pub level: tracing::Level,
+}
+
+/// Bounds of connections and messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Http {
+    /// The largest body.
+    pub body_bytes: u64,
+    /// The least rate of a body.
+    pub body_bytes_per_second: u64,
+    /// All headers together.
+    pub header_bytes: usize,
+    /// How many headers.
+    pub headers: usize,
+    /// How long a request's head may take.
+    pub header_timeout: Duration,
+    /// How long a connection may be idle.
+    pub idle_timeout: Duration,
+    /// How long a reader may not read.
+    pub write_timeout: Duration,
+    /// Connections at once.
+    pub connections: usize,
+}
+
+/// What the configuration depends on beside its file, so that tests can say something else.
+#[derive(Debug)]
+pub struct Host {
+    /// Users and groups.
+    pub accounts: Accounts,
+    /// Bytes of memory.
+    pub memory: u64,
+}
+
+impl Host {
+    /// This very host.
+    #[must_use]
+    pub fn this() -> Self {
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let total = meminfo
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
+        Host { accounts: Accounts::of_host(), memory: total.map_or(GIB, |kib: u64| kib * KIB) }
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load(path: &Path, host: &Host) -> Result<(Config, String), Vec<Mistake>> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            vec![Mistake {
+                field: String::new(),
+                value: String::new(),
+                why: format!("{} can't be read: {error}", path.display()),
+                remedy: "write it (an empty file works), or name another with --config".to_owned(),
+            }]
+        })?;
+        Config::parse(&text, host)
+    }
+
+    /// Reads a configuration, and gives it back with a commented file that says what is in force.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn parse(text: &str, host: &Host) -> Result<(Config, String), Vec<Mistake>> {
+        let mut reader = Reader::default();
+        let mut root = match text.parse::<Table>() {
+            Ok(root) => root,
+            Err(error) => {
+                let why = format!("the file is no TOML: {}", error.to_string().trim().replace('\n', " "));
+                reader.mistake("", "", why, "correct the line");
+                return Err(reader.mistakes);
+            }
+        };
+        let config = read(&mut reader, &mut root, host);
+        reader.end(&root, &["listen", "http", "request", "engine", "log", "plans", "tenants"]);
+        if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
+    }
+}
+
+fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
+    let config = Config {
+        listen: listen(reader, root),
+        http: http(reader, root),
+        caps: caps(reader, root),
+        engine: engine(reader, root, host),
+        log: log(reader, root),
+        tenants: tenants::read(reader, root, &host.accounts),
+    };
+    let has_token = config.tenants.iter().any(|tenant| !tenant.tokens.is_empty());
+    match (config.listen.tcp, config.listen.development) {
+        (Some(address), true) if !address.ip().is_loopback() => {
+            let why = "is not the loopback interface, and in development there is no token";
+            let remedy = "write 127.0.0.1:7070, or switch development off and add a token";
+            reader.mistake("listen.tcp", &address.to_string(), why, remedy);
+        }
+        (None, true) => {
+            let remedy = "write tcp = \"127.0.0.1:7070\" in [listen], or switch it off";
+            reader.mistake("listen.development", "true", "is about a TCP address, and there is none", remedy);
+        }
+        (_, true) if has_token => {
+            let why = "lets every local user in: tokens would not be asked for";
+            reader.mistake("listen.development", "true", why, "remove the tokens, or switch development off");
+        }
+        (Some(address), false) if !has_token => {
+            let remedy = "run `engined token new` and add the line that it prints to a tenant";
+            reader.mistake("listen.tcp", &address.to_string(), "needs a tenant with at least one token", remedy);
+        }
+        _ => {}
+    }
+    config
+}
+
+fn listen(reader: &mut Reader, root: &mut Table) -> Listen {
+    let tcp_only = root.get("listen").is_some_and(|listen| listen.get("tcp").is_some());
+    let mut s = reader.section(root, "listen", "Where callers come in.");
+    let default = (!tcp_only).then_some(UNIX);
+    let doc = "The Unix socket; callers are known by their user. Set by default unless tcp is.";
+    let unix = s.parsed("unix", default, doc, absolute);
+    let doc = "Its mode: who may connect at all. Who is served stands in the tenants.";
+    let mode = s.parsed("unix_mode", Some("0660"), doc, mode);
+    let doc = "The TCP address; callers are known by a token. There is no TLS: keep it behind a proxy or on a private network.";
+    let tcp = s.parsed("tcp", None, doc, address);
+    let metrics =
+        s.parsed("metrics", None, "One more TCP address that serves /metrics to everybody who reaches it.", address);
+    let doc = "Development: no token, loopback only, no calls from web pages. Every local user can run programs.";
+    let development = s.flag("development", false, doc);
+    s.end(&[]);
+    Listen { unix: unix.zip(mode), tcp, metrics, development }
+}
+
+fn http(reader: &mut Reader, root: &mut Table) -> Http {
+    let mut s = reader.section(root, "http", "Bounds of connections and messages.");
+    let http = Http {
+        body_bytes: s.number("body_bytes", 64 * MIB, KIB..=GIB, "The largest body."),
+        body_bytes_per_second: s.number("body_bytes_per_second", KIB, 1..=GIB, "The least rate of a body."),
+        header_bytes: count(s.number("header_bytes", 64 * KIB, 8 * KIB..=MIB, "All headers of a request together.")),
+        headers: count(s.number("headers", 100, 16..=1000, "How many headers a request may have.")),
+        header_timeout: s.millis("header_timeout_ms", 10_000, "How long the headers of a request may take."),
+        idle_timeout: s.millis("idle_timeout_ms", 75_000, "How long a connection may stay open without a request."),
+        write_timeout: s.millis("write_timeout_ms", 60_000, "How long a caller may leave its answer unread."),
+        connections: count(s.number("connections", 4096, 1..=100_000, "Connections at once; more wait.")),
+    };
+    s.end(&[]);
+    http
+}
+
+fn caps(reader: &mut Reader, root: &mut Table) -> Caps {
+    let mut s = reader.section(root, "request", "Bounds of one request.");
+    let caps = Caps {
+        file_bytes: count(s.number("source_bytes", MIB, 1..=64 * MIB, "The largest source file.")),
+        files: count(s.number("files", 256, 1..=10_000, "The most files.")),
+        words_bytes: count(s.number("args_bytes", 128 * KIB, 1..=MIB, "Arguments and environment together.")),
+    };
+    s.end(&[]);
+    caps
+}
+
+fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
+    let mut s = reader.section(root, "engine", "What the engine itself may use.");
+    let jaild = s.parsed("jaild_socket", Some(JAILD), "The socket of jaild.", absolute).unwrap_or_default();
+    let doc = "A folder with manifests of your own. Give jaild the same.";
+    let languages = s.parsed("languages", None, doc, absolute);
+    let slots = s.optional("slots", 1..=4096, "Runs at once, where it shall be fewer than jaild has slots.").map(count);
+    let queue = count(s.number("queue_length", 1000, 1..=1_000_000, "Runs waiting at once; more get 503 queue_full."));
+    let queue_wait = s.millis("queue_wait_ms", 120_000, "How long a run may wait for its slot.");
+    let doc = "Bodies, captured output and answers together; beyond it 503 memory_budget.";
+    let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);
+    let doc = "Memory limits of all running sandboxes together. By default three quarters of the host's memory.";
+    let sandbox_memory = s.number("sandbox_memory_bytes", host.memory / 4 * 3, 16 * MIB..=1 << 44, doc);
+    let drain = s.millis("drain_ms", 30_000, "How long runs may go on after SIGTERM.");
+    s.end(&[]);
+    Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, drain }
+}
+
+fn log(reader: &mut Reader, root: &mut Table) -> Log {
+    let mut s = reader.section(root, "log", "Where to look when something is wrong.");
+    let format = s.parsed("format", Some("human"), "human or json.", |text| match text {
+        "human" => Ok(false),
+        "json" => Ok(true),
+        _ => Err(("is no format".to_owned(), "write human or json".to_owned())),
+    });
+    let level =
+        s.parsed("level", Some("info"), "error, warn, info, debug or trace. RUST_LOG goes before it.", |text| {
+            text.parse().map_err(|_| ("is no level".to_owned(), "write error, warn, info, debug or trace".to_owned()))
+        });
+    s.end(&[]);
+    Log { json: format.unwrap_or(false), level: level.unwrap_or(tracing::Level::INFO) }
+}
+
+type Complaint = (String, String);
+
+fn absolute(text: &str) -> Result<PathBuf, Complaint> {
+    let path = Path::new(text);
+    if path.is_absolute() && !text.contains('\0') {
+        return Ok(path.to_owned());
+    }
+    Err(("is no absolute path".to_owned(), "begin it with a slash".to_owned()))
+}
+
+fn address(text: &str) -> Result<SocketAddr, Complaint> {
+    text.parse().map_err(|_| ("is no address with a port".to_owned(), "write it as in 127.0.0.1:7070".to_owned()))
+}
+
+fn mode(text: &str) -> Result<u32, Complaint> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| (0o600..=0o777).contains(mode));
+    mode.ok_or_else(|| ("is no mode of a socket".to_owned(), "write it as in \"0660\"".to_owned()))
+}
+
+/// The ranges above fit every machine that this runs on.
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

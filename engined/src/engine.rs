@@ -1,0 +1,284 @@
+//! The engine: what all requests share, and the task that finds out what can be offered whenever the link comes up.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use api_spec::{Content, ExecutionRequest, Verdict};
+use jail::link::Welcome;
+use jail::spec::Layers;
+use languages::{Catalogue, Definition, Limits, Step as Kind, Toolchain, Version, parse_version};
+use tokio::sync::watch;
+
+use crate::accounts::Accounts;
+use crate::admission::{self, Rules};
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::execution;
+use crate::job::Step;
+use crate::link::Link;
+use crate::metrics::Metrics;
+use crate::offers::{self, Offers};
+use crate::problem::Error;
+use crate::queue::{Queue, Shed, TenantIndex};
+use crate::tenants::Tenants;
+
+/// A program per built-in language that proves the whole way: source in, words out.
+const HELLO: [(&str, &str); 2] =
+    [("python", "print('hello')\n"), ("c", "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n")];
+const HELLO_SAYS: &[u8] = b"hello\n";
+/// Between two looks at a host that lacks something.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// What can be offered at the moment.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// What jaild said; `None` while the link is down.
+    pub welcome: Option<Welcome>,
+    /// The languages, as of the last time that the link came up.
+    pub offers: Arc<Offers>,
+    /// Why no work can be taken; empty when it can.
+    pub obstacles: Vec<String>,
+}
+
+/// What all requests share.
+pub struct Engine {
+    /// What is set.
+    pub config: Config,
+    /// Who may call.
+    pub tenants: Tenants,
+    /// Who runs next.
+    pub queue: Arc<Queue>,
+    /// The way to the sandboxes.
+    pub link: Arc<Link>,
+    /// The engine's own memory.
+    pub memory: Arc<Budget>,
+    /// What operators see.
+    pub metrics: Metrics,
+    catalogue: Catalogue,
+    standing: RwLock<Arc<Standing>>,
+    changed: watch::Sender<()>,
+    draining: AtomicBool,
+}
+
+impl Engine {
+    /// An engine that is not connected yet: [`Engine::keep`] does that.
+    ///
+    /// # Errors
+    /// That of the metrics.
+    pub fn new(config: Config, catalogue: Catalogue, accounts: &Accounts) -> Result<Arc<Self>, prometheus::Error> {
+        let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
+        let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
+        let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
+        Ok(Arc::new(Engine {
+            queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
+            link: Link::new(&config.engine.jaild),
+            memory: Budget::new(config.engine.memory),
+            metrics: Metrics::new(&known)?,
+            standing: RwLock::new(Arc::new(starting)),
+            changed: watch::channel(()).0,
+            draining: AtomicBool::new(false),
+            tenants,
+            catalogue,
+            config,
+        }))
+    }
+
+    /// What can be offered at the moment.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Told whenever [`Engine::standing`] has changed.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn stand(&self, standing: Standing) {
+        self.metrics.ready(standing.obstacles.is_empty());
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
+        self.changed.send_replace(());
+    }
+
+    /// The most that a tenant may ask for: its plan, jaild's ceiling and the memory of this host together.
+    #[must_use]
+    pub fn ceiling(&self, tenant: TenantIndex, welcome: Option<&Welcome>) -> Limits {
+        let plan = self.tenants.ceiling(tenant);
+        let mut ceiling = welcome.map_or(*plan, |welcome| admission::lowered(plan, &of_jaild(welcome)));
+        ceiling.memory_bytes = ceiling.memory_bytes.min(self.config.engine.sandbox_memory);
+        ceiling
+    }
+
+    /// Keeps the link, and with each new link finds out what it has to offer. Never returns.
+    pub async fn keep(self: Arc<Self>) {
+        let mut welcome = self.link.welcome();
+        let linked = tokio::spawn(Arc::clone(&self.link).keep());
+        loop {
+            let now = *welcome.borrow_and_update();
+            let Some(now) = now else {
+                if welcome.changed().await.is_err() {
+                    break;
+                }
+                continue;
+            };
+            self.metrics.link(true);
+            self.take_up(now).await;
+            // While something is missing it may be installed: look again from time to time.
+            let lacking = !self.standing().obstacles.is_empty();
+            tokio::select! {
+                _ = welcome.changed() => {}
+                () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,
+            }
+            self.queue.pause();
+            self.metrics.link(false);
+            let offers = Arc::clone(&self.standing().offers);
+            self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
+        }
+        linked.abort();
+    }
+
+    /// Probes every toolchain and runs a hello in each language, before anybody's run gets a slot.
+    async fn take_up(&self, welcome: Welcome) {
+        let missing = welcome.wanted.without(welcome.obtained);
+        for layer in Layers::all().iter() {
+            self.metrics.layer(layer.name(), welcome.obtained.has(layer));
+        }
+        let mut obstacles: Vec<String> =
+            missing.iter().map(|layer| format!("the layer {layer} is missing: {}", layer.remedy())).collect();
+        let mut offers = Offers::default();
+        if obstacles.is_empty() {
+            offers = self.probe(&welcome).await;
+            if offers.languages.is_empty() {
+                let reasons =
+                    offers.unavailable.iter().map(|(_, language)| format!("{}: {}", language.id, language.reason));
+                obstacles.push(format!("no language can be run ({})", reasons.collect::<Vec<_>>().join("; ")));
+            }
+        }
+        let ready = obstacles.is_empty();
+        for obstacle in &obstacles {
+            tracing::error!(%obstacle, "not ready");
+        }
+        for (_, language) in &offers.unavailable {
+            tracing::warn!(
+                language = language.id,
+                reason = language.reason,
+                remedy = language.remedy,
+                "language unavailable"
+            );
+        }
+        self.stand(Standing { welcome: Some(welcome), offers: Arc::new(offers), obstacles });
+        if ready && self.link.welcome().borrow().is_some() {
+            let most = usize::try_from(welcome.slots).unwrap_or(usize::MAX);
+            self.queue.open(self.config.engine.slots.map_or(most, |slots| slots.min(most)));
+        }
+    }
+
+    async fn probe(&self, welcome: &Welcome) -> Offers {
+        let ceiling = of_jaild(welcome);
+        let mut offers = Offers::default();
+        for definition in self.catalogue.languages() {
+            let mut probed = Vec::new();
+            for (toolchain, present) in offers::present(definition) {
+                let version = match present {
+                    Ok(()) => self.version(definition, toolchain, &ceiling).await,
+                    Err(why) => Err(why),
+                };
+                let version = match version {
+                    Ok(version) => self.hello(definition, toolchain, &version, &ceiling).await.map(|()| version),
+                    Err(why) => Err(why),
+                };
+                probed.push((toolchain.clone(), version));
+            }
+            offers.add(definition, probed);
+        }
+        offers
+    }
+
+    /// Asks a toolchain for its version, in the sandbox that its programs run in.
+    async fn version(
+        &self,
+        definition: &Definition,
+        toolchain: &Toolchain,
+        ceiling: &Limits,
+    ) -> Result<Version, String> {
+        let program = toolchain.program.to_string_lossy().into_owned();
+        let args = std::iter::once(program.clone()).chain(toolchain.probe.args.iter().cloned()).collect();
+        let limits = admission::lowered(&definition.limits(Kind::Run).resolved(Kind::Run), ceiling);
+        let step = admission::step(definition, toolchain, Kind::Run, args, definition.run_env([]), &limits);
+        let step: Step = step.map_err(|error| format!("{error:?}"))?;
+        let said = execution::probe(&self.link, &step).await;
+        let said = said.map_err(|error: io::Error| format!("{program} could not be asked for its version: {error}"))?;
+        parse_version(&toolchain.probe, &said).ok_or_else(|| {
+            let shown: String = String::from_utf8_lossy(&said).chars().take(80).collect();
+            format!("{program} does not say its version, but {shown:?}")
+        })
+    }
+
+    /// Runs a hello of the language. One that the engine does not know has been proved by its version.
+    async fn hello(
+        &self,
+        definition: &Definition,
+        toolchain: &Toolchain,
+        version: &Version,
+        ceiling: &Limits,
+    ) -> Result<(), String> {
+        let Some((_, source)) = HELLO.iter().find(|(id, _)| *id == definition.id) else { return Ok(()) };
+        let mut offers = Offers::default();
+        offers.add(definition, vec![(toolchain.clone(), Ok(version.clone()))]);
+        let source = Some(Content::from(*source));
+        let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
+        let rules = Rules { offers: &offers, ceiling };
+        let job = admission::admit(request, &rules).map_err(|error| error.problem().to_string())?;
+        let result = execution::run_job(&self.link, String::new(), &job, None).await;
+        let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
+        let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
+        if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {
+            return Ok(());
+        }
+        let why = result.reason.map(|reason| reason.message).unwrap_or_default();
+        let stderr = result.run.map(|run| run.stderr).or(result.compile.map(|compile| compile.stderr));
+        let stderr = stderr.map(|stream| stream.to_bytes().unwrap_or_default()).unwrap_or_default();
+        let shown: String = String::from_utf8_lossy(&stderr).chars().take(200).collect();
+        Err(format!("a hello ended with {}: {why} {shown}", result.verdict).trim_end().to_owned())
+    }
+
+    /// Refuses new work from now on, for good.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.queue.drain();
+        self.metrics.ready(false);
+        self.changed.send_replace(());
+    }
+
+    /// Whether work can be taken.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`] with the reasons, or that the engine is draining.
+    pub fn ready(&self) -> Result<Arc<Standing>, Error> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Error::Shed(Shed::Draining));
+        }
+        let standing = self.standing();
+        if standing.obstacles.is_empty() { Ok(standing) } else { Err(Error::NotReady(standing.obstacles.clone())) }
+    }
+}
+
+/// jaild's ceiling, as admission counts. It knows nothing of output.
+fn of_jaild(welcome: &Welcome) -> Limits {
+    let most = &welcome.ceiling;
+    Limits {
+        cpu_time_ms: most.cpu_time.0,
+        wall_time_ms: most.wall_time.0,
+        memory_bytes: most.memory.0,
+        processes: most.processes.into(),
+        cpus_milli: most.cpus_milli.into(),
+        output_bytes: u64::MAX,
+        file_bytes: most.file.0,
+        disk_bytes: most.disk.0,
+        open_files: most.open_files.into(),
+        stack_bytes: most.stack.0,
+    }
+}

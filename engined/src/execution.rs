@@ -1,0 +1,310 @@
+//! The spine: one job from its place in the queue to its answer, read from top to bottom.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api_spec::{
+    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Start, Status,
+    Stream, Timings, Usage, Verdict,
+};
+use jail::records;
+use jail::spec::{Ended, Layers, Outcome, PeakSource, StopReason};
+use tokio::sync::Notify;
+
+use crate::budget::Reservation;
+use crate::capture::{self, Captured, Output};
+use crate::engine::Engine;
+use crate::job::{self, Job, Step};
+use crate::link::{Draft, Link, RunEnd};
+use crate::problem::Error;
+use crate::queue::{Slot, TenantIndex, Wish};
+use crate::verdict::{self, Facts};
+
+/// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// jaild enforces the wall time; this is for a jaild that hangs.
+const REPORT_WITHIN: Duration = Duration::from_secs(30);
+
+/// Runs one job. Dropping the future stops it.
+///
+/// # Errors
+/// [`Error`] when it could not be begun: no place in the queue, no memory. A failed program is a result.
+pub async fn execute(engine: &Engine, tenant: TenantIndex, id: String, job: Job) -> Result<Execution, Error> {
+    let begun = Instant::now();
+    let wish = Wish { tenant, priority: job.priority, memory: job.memory() };
+    let ticket = engine.queue.enqueue(wish)?;
+    tracing::debug!(position = ticket.position(), "queued");
+    let slot = Arc::new(ticket.slot(engine.config.engine.queue_wait).await?);
+    let queued = begun.elapsed();
+    engine.metrics.queued(queued);
+
+    let mut memory = engine.memory.reserve(kept_bytes(&job))?;
+    let mut result = run_job(&engine.link, id, &job, Some(slot)).await?;
+    memory.settle(2 * output_bytes(&result));
+    result.timings.queue_us = micros(queued);
+    result.timings.total_us = micros(begun.elapsed());
+    engine.metrics.finished(&result);
+    Ok(Execution { result, memory })
+}
+
+/// A finished job with the memory that its result holds.
+#[derive(Debug)]
+pub struct Execution {
+    /// The result.
+    pub result: ExecutionResult,
+    /// Its bytes of the engine's memory budget.
+    pub memory: Reservation,
+}
+
+/// Compiles, where the language does that, and runs. The slot goes back when jaild has reported the last end.
+///
+/// # Errors
+/// That of making pipes and memfds.
+pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<Slot>>) -> io::Result<ExecutionResult> {
+    let mut timings = Timings::default();
+    let mut artifact = None;
+    let mut compiled = None;
+    if let Some(compile) = &job.compile {
+        let started = Instant::now();
+        let bundle = job.compile_bundle(compile)?;
+        let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
+        let mut done = run_step(link, &compile.step, memfds, Input::default(), slot.clone()).await?;
+        if let Some(memfd) = done.collected.take() {
+            artifact = take_artifact(memfd, &compile.artifact)?;
+        }
+        timings.compile_us = micros(started.elapsed());
+        if let Some((verdict, reason)) = verdict::of_compile(&done.facts(&compile.step), artifact.is_some()) {
+            return Ok(answer(id, job, verdict, reason, Some(&done), None, timings));
+        }
+        compiled = Some(done);
+    }
+
+    let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection: None };
+    let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit };
+    let ran = run_step(link, &job.run, memfds, input, slot).await?;
+    if let RunEnd::Ended(ended) = &ran.end {
+        timings.setup_us = ended.setup.0;
+        timings.run_us = ended.usage.wall.0;
+    }
+    let (verdict, reason) = verdict::of_run(&ran.facts(&job.run));
+    Ok(answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings))
+}
+
+/// Runs a toolchain to hear its version: what it wrote, errors first as some write it there.
+///
+/// # Errors
+/// That of making pipes and memfds, or any end but exit code 0.
+pub async fn probe(link: &Arc<Link>, step: &Step) -> io::Result<Vec<u8>> {
+    let memfds = Memfds { bundle: job::bare_bundle(step)?, artifact: None, collection: None };
+    let done = run_step(link, step, memfds, Input::default(), None).await?;
+    match verdict::of_run(&done.facts(step)) {
+        (Verdict::Ok, _) => Ok([done.output.stdout.kept, done.output.stderr.kept].concat()),
+        (verdict, reason) => {
+            let why = reason.map(|reason| reason.message).unwrap_or_default();
+            Err(io::Error::other(format!("{verdict}: {why}")))
+        }
+    }
+}
+
+/// What a step ends with.
+struct Done {
+    end: RunEnd,
+    output: Output,
+    on_output_limit: OnOutputLimit,
+    collected: Option<OwnedFd>,
+}
+
+impl Done {
+    fn facts<'a>(&'a self, step: &'a Step) -> Facts<'a> {
+        Facts { end: &self.end, step, output: &self.output, on_output_limit: self.on_output_limit }
+    }
+}
+
+/// The descriptors of a step beside its pipes.
+struct Memfds {
+    bundle: OwnedFd,
+    artifact: Option<OwnedFd>,
+    collection: Option<OwnedFd>,
+}
+
+/// What a step is fed, and what happens when it says too much.
+#[derive(Clone, Copy, Default)]
+struct Input<'a> {
+    stdin: &'a [u8],
+    on_output_limit: OnOutputLimit,
+}
+
+/// Runs one step in a sandbox of its own: orders it, feeds and reads it, waits for its end.
+async fn run_step(
+    link: &Arc<Link>,
+    step: &Step,
+    memfds: Memfds,
+    input: Input<'_>,
+    slot: Option<Arc<Slot>>,
+) -> io::Result<Done> {
+    let (ours, theirs) = capture::pipes()?;
+    let Memfds { bundle, artifact, collection } = memfds;
+    let on_output_limit = input.on_output_limit;
+    let draft = Draft {
+        profile: step.profile.clone(),
+        limits: step.limits,
+        has_artifact: artifact.is_some(),
+        collects: collection.is_some(),
+    };
+    let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
+    descriptors.extend(artifact.iter().chain(&collection).map(AsFd::as_fd));
+    let mut run = match link.order(draft, &descriptors, slot).await {
+        Ok(run) => run,
+        Err(error) => {
+            // The link went down between the slot and the order: the same as a link that is lost meanwhile.
+            tracing::warn!(%error, "order not sent");
+            return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collected: None });
+        }
+    };
+    // Our copies of the program's ends must go, or its streams would never end.
+    drop(theirs);
+
+    let (mut output, over) = (Output::default(), Notify::new());
+    let cap = usize::try_from(step.output_bytes).unwrap_or(usize::MAX);
+    let end = {
+        let mut pump = pin!(ours.pump(input.stdin, cap, &mut output, &over));
+        let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));
+        let mut may_stop = on_output_limit == OnOutputLimit::Kill;
+        let mut pumped = None;
+        let end = loop {
+            tokio::select! {
+                end = run.end() => break end,
+                result = &mut pump, if pumped.is_none() => pumped = Some(result),
+                () = over.notified(), if may_stop => {
+                    may_stop = false;
+                    run.stop(StopReason::Output);
+                }
+                () = &mut overdue => {
+                    tracing::error!("jaild did not report the end of a run in time");
+                    break RunEnd::Lost;
+                }
+            }
+        };
+        if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
+            pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
+                tracing::warn!("a stream was still open when the run was over");
+                Ok(())
+            }));
+        }
+        pumped.unwrap_or(Ok(()))?;
+        end
+    };
+    Ok(Done { end, output, on_output_limit, collected: collection })
+}
+
+/// Checks what init collected, as hostile, and makes it unchangeable. `None` when the file is not there.
+fn take_artifact(memfd: OwnedFd, name: &str) -> io::Result<Option<OwnedFd>> {
+    // Sealed before it is checked: nobody can change it in between.
+    records::seal(memfd.as_fd())?;
+    let file = File::from(memfd);
+    let Ok(found) = records::check_collection(&file) else { return Ok(None) };
+    let is_it = |record: &records::Record| record.kind == records::Kind::File && record.name == name.as_bytes();
+    Ok(found.iter().any(is_it).then(|| file.into()))
+}
+
+/// What is kept of all streams of a result.
+fn output_bytes(result: &ExecutionResult) -> u64 {
+    let compile = result.compile.as_ref().map(|step| [&step.stdout, &step.stderr]);
+    let run = result.run.as_ref().map(|step| [&step.stdout, &step.stderr]);
+    let length = |stream: &Stream| match &stream.data {
+        Data::Text(text) | Data::Base64(text) => text.len() as u64,
+    };
+    compile.into_iter().chain(run).flatten().map(length).sum()
+}
+
+/// What the job's captured output may come to.
+fn kept_bytes(job: &Job) -> u64 {
+    let compile = job.compile.as_ref().map_or(0, |compile| compile.step.output_bytes);
+    2 * (compile + job.run.output_bytes)
+}
+
+fn answer(
+    id: String,
+    job: &Job,
+    verdict: Verdict,
+    reason: Option<Reason>,
+    compiled: Option<&Done>,
+    ran: Option<&Done>,
+    timings: Timings,
+) -> ExecutionResult {
+    let layers = [ran, compiled].into_iter().flatten().find_map(|done| ended(&done.end)).map(|ended| ended.layers);
+    let stream = |captured: &Captured| Stream::new(captured.kept.clone(), captured.bytes, job.output_encoding);
+    ExecutionResult {
+        id,
+        status: Status::Finished,
+        verdict,
+        reason,
+        language: job.language.clone(),
+        compile: compiled.and_then(|done| {
+            let ended = ended(&done.end)?;
+            let (exit_code, signal) = exit(ended.outcome);
+            let Output { stdout, stderr } = &done.output;
+            let (stdout, stderr) = (stream(stdout), stream(stderr));
+            Some(CompileResult { cached: false, exit_code, signal, stdout, stderr, usage: usage(ended) })
+        }),
+        run: ran.and_then(|done| {
+            let ended = ended(&done.end)?;
+            let (exit_code, signal) = exit(ended.outcome);
+            let Output { stdout, stderr } = &done.output;
+            let (stdout, stderr) = (stream(stdout), stream(stderr));
+            Some(RunResult { start: Start::Cold, exit_code, signal, stdout, stderr, usage: usage(ended) })
+        }),
+        outputs: Vec::new(),
+        outputs_skipped: Vec::new(),
+        timings,
+        isolation: isolation(layers.unwrap_or_default()),
+        labels: job.labels.clone(),
+    }
+}
+
+/// `None` for a step that never ran.
+fn ended(end: &RunEnd) -> Option<&Ended> {
+    match end {
+        RunEnd::Ended(ended) if !matches!(ended.outcome, Outcome::Failed { .. }) => Some(ended),
+        _ => None,
+    }
+}
+
+fn exit(outcome: Outcome) -> (Option<u8>, Option<String>) {
+    match outcome {
+        Outcome::Exited(code) => (Some(code), None),
+        Outcome::Signalled(signal) => (None, Some(verdict::signal_name(signal))),
+        Outcome::Failed { .. } => (None, None),
+    }
+}
+
+fn usage(ended: &Ended) -> Usage {
+    let usage = &ended.usage;
+    Usage {
+        cpu_time_us: usage.cpu.0,
+        user_time_us: usage.user.0,
+        system_time_us: usage.system.0,
+        wall_time_us: usage.wall.0,
+        memory_peak_bytes: usage.memory_peak.0,
+        memory_peak_source: match usage.memory_peak_source {
+            PeakSource::Kernel => MemoryPeakSource::Kernel,
+            PeakSource::Sampled => MemoryPeakSource::Sampled,
+        },
+        processes_peak: usage.processes_peak.into(),
+        throttled_us: usage.throttled.0,
+        involuntary_switches: usage.involuntary_switches,
+    }
+}
+
+fn isolation(layers: Layers) -> Isolation {
+    let names = |layers: Layers| layers.iter().map(|layer| layer.name().to_owned()).collect();
+    Isolation { layers: names(layers), missing: names(Layers::all().without(layers)) }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,196 @@
+//! HTTP/1.1 and HTTP/2 on the Unix socket and on TCP: accepts connections, bounds them, hands requests to `service`.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::Http;
+use crate::engine::Engine;
+use crate::problem::Error;
+use crate::tenants::Peer;
+use wire::{Conn, Socket, Wire};
+
+pub mod answer;
+pub mod body;
+pub mod catalogue;
+pub mod service;
+pub mod wire;
+
+/// Streams of one HTTP/2 connection at once.
+const STREAMS: u32 = 128;
+/// Streams that a caller may reset before they were answered until the connection is ended ("rapid reset").
+const RESETS: usize = 32;
+/// How long a connection that shall end may go on with what it has begun.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A place where callers come in.
+#[derive(Debug)]
+pub enum Listener {
+    /// Peers are known by their user.
+    Unix(UnixListener),
+    /// Peers are known by a token.
+    Tcp(TcpListener),
+    /// `/metrics` for everybody.
+    Metrics(TcpListener),
+}
+
+impl Listener {
+    /// Binds a Unix socket. A socket that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// `AddrInUse` while somebody listens on it, else that of `bind`.
+    pub fn unix(path: &Path, mode: u32) -> io::Result<Self> {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens on it")),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        Ok(Listener::Unix(listener))
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let cred = stream.peer_cred()?;
+                Ok((Socket::Unix(stream), Peer::Unix { uid: cred.uid(), gid: cred.gid() }))
+            }
+            Listener::Tcp(listener) | Listener::Metrics(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Socket::Tcp(stream), Peer::Tcp(address.ip())))
+            }
+        }
+    }
+}
+
+/// The server: listeners that share a cap on connections, and a way to end them all.
+pub struct Server {
+    engine: Arc<Engine>,
+    builder: Builder<TokioExecutor>,
+    connections: Arc<Semaphore>,
+    cap: u32,
+    goodbye: watch::Sender<bool>,
+}
+
+impl Server {
+    /// A server for `engine` that holds at most `connections` at once.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, connections: usize) -> Arc<Self> {
+        let cap = u32::try_from(connections).unwrap_or(u32::MAX);
+        let builder = builder(&engine.config.http);
+        let connections = Arc::new(Semaphore::new(connections));
+        Arc::new(Server { engine, builder, connections, cap, goodbye: watch::channel(false).0 })
+    }
+
+    /// Accepts until the task is ended. At the cap, callers wait in the kernel's queue.
+    pub async fn accept(self: Arc<Self>, listener: Listener) {
+        let only_metrics = matches!(listener, Listener::Metrics(_));
+        while let Ok(place) = Arc::clone(&self.connections).acquire_owned().await {
+            let (socket, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No descriptors left, or the caller has gone already.
+                    tracing::warn!(%error, "connection not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let server = Arc::clone(&self);
+            tokio::spawn(async move {
+                server.serve(socket, peer, only_metrics).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn serve(&self, socket: Socket, peer: Peer, only_metrics: bool) {
+        let _connected = self.engine.metrics.connected();
+        let http = &self.engine.config.http;
+        let conn = Conn::new(socket);
+        let io = TokioIo::new(Wire::new(Arc::clone(&conn), http.write_timeout));
+        let service = service_fn(|request| {
+            let (engine, conn) = (Arc::clone(&self.engine), Arc::clone(&conn));
+            async move {
+                let answer = if only_metrics {
+                    service::metrics_only(&engine, &request)
+                } else {
+                    service::answer(engine, conn, peer, request).await
+                };
+                Ok::<_, std::convert::Infallible>(answer)
+            }
+        });
+        let mut goodbye = self.goodbye.subscribe();
+        let ended = {
+            let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+            let mut leaving = false;
+            loop {
+                // Until the first request the headers' time counts, as there is nothing yet that it could count for.
+                let patience = if leaving { GOODBYE } else { http.idle_timeout };
+                let rest = patience.saturating_sub(conn.idle()).max(Duration::from_millis(10));
+                tokio::select! {
+                    result = connection.as_mut() => break result,
+                    _ = goodbye.wait_for(|goodbye| *goodbye), if !leaving => {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    () = tokio::time::sleep(rest) => {
+                        if conn.idle() < patience {
+                            continue;
+                        }
+                        if leaving {
+                            break Ok(());
+                        }
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+            if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
+                conn.last_word(&Error::HeadTooSlow.problem());
+            }
+        }
+        conn.linger().await;
+    }
+
+    /// Lets every connection end after what it has begun, and waits for that, at most `patience`.
+    pub async fn end(&self, patience: Duration) {
+        self.goodbye.send_replace(true);
+        if tokio::time::timeout(patience, self.connections.acquire_many(self.cap)).await.is_err() {
+            tracing::warn!("connections were still open at the end");
+        }
+    }
+}
+
+fn builder(http: &Http) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(http.header_timeout)
+        .max_headers(http.headers)
+        .max_buf_size(http.header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(http.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}

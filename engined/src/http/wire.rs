@@ -1,0 +1,310 @@
+//! One connection below HTTP: reads and writes it for hyper, ends it when the caller leaves its answer unread, puts a
+//! proper problem in the place of hyper's own bare refusals, and closes it so that the answer arrives.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use api_spec::{Code, PROBLEM_JSON, Problem};
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
+
+use super::answer::{REQUEST_ID, VERSION, VERSION_HEADER, new_id};
+
+/// So long is a caller's data read and dropped after our last word, so that the kernel does not reset the connection
+/// and the answer with it.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 16 << 20;
+
+/// A connected socket of either kind.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => stream.poll_read_ready(cx),
+            Socket::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => stream.poll_write_ready(cx),
+            Socket::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.try_read(buffer),
+            Socket::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+
+    fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.try_write_vectored(buffers),
+            Socket::Unix(stream) => stream.try_write_vectored(buffers),
+        }
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        let fd = match self {
+            Socket::Tcp(stream) => stream.as_raw_fd(),
+            Socket::Unix(stream) => stream.as_raw_fd(),
+        };
+        Ok(shutdown(fd, Shutdown::Write)?)
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.readable().await,
+            Socket::Unix(stream) => stream.readable().await,
+        }
+    }
+}
+
+/// What the connection's task and its requests know of each other.
+#[derive(Debug)]
+pub struct Conn {
+    socket: Socket,
+    /// Requests under way.
+    pub busy: AtomicUsize,
+    /// The connection speaks HTTP/2.
+    pub h2: AtomicBool,
+    /// Bytes that came since we last said something: a request that is not complete.
+    unanswered: AtomicU64,
+    /// When the last request ended, in milliseconds since `begun`.
+    idle_since: AtomicU64,
+    begun: Instant,
+}
+
+impl Conn {
+    /// A connection that has just been accepted.
+    #[must_use]
+    pub fn new(socket: Socket) -> Arc<Self> {
+        Arc::new(Conn {
+            socket,
+            busy: AtomicUsize::new(0),
+            h2: AtomicBool::new(false),
+            unanswered: AtomicU64::new(0),
+            idle_since: AtomicU64::new(0),
+            begun: Instant::now(),
+        })
+    }
+
+    /// Counts a request until the guard is dropped.
+    #[must_use]
+    pub fn request(self: &Arc<Self>) -> Busy {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(self))
+    }
+
+    /// How long there has been no request; zero while there is one.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        if self.busy.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        self.begun.elapsed().saturating_sub(Duration::from_millis(self.idle_since.load(Ordering::Relaxed)))
+    }
+
+    /// Says a last word outside of HTTP's machinery, as far as the socket takes it at once.
+    pub fn last_word(&self, problem: &Problem) {
+        let half_a_request = self.unanswered.load(Ordering::Relaxed) > 0;
+        if half_a_request && !self.h2.load(Ordering::Relaxed) {
+            let word = bare(problem);
+            if let Err(error) = self.socket.try_write(&[IoSlice::new(&word)]) {
+                tracing::debug!(%error, "last word not said");
+            }
+        }
+    }
+
+    /// Ends our half, then reads and drops what is still under way, for a short time.
+    pub async fn linger(&self) {
+        if self.socket.shutdown().is_err() {
+            return;
+        }
+        let drain = async {
+            let mut scrap = vec![0; 16 << 10];
+            let mut dropped = 0;
+            while dropped < LINGER_BYTES && self.socket.readable().await.is_ok() {
+                match self.socket.try_read(&mut scrap) {
+                    Ok(0) => break,
+                    Ok(read) => dropped += read,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => break,
+                }
+            }
+        };
+        if tokio::time::timeout(LINGER, drain).await.is_err() {
+            tracing::debug!("a caller went on sending after its answer");
+        }
+    }
+}
+
+/// A request under way on a connection.
+#[derive(Debug)]
+pub struct Busy(Arc<Conn>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.idle_since.store(now, Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The connection as hyper sees it.
+#[derive(Debug)]
+pub struct Wire {
+    conn: Arc<Conn>,
+    patience: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    /// hyper's half of `conn`, which ends when a write makes no progress for `patience`.
+    #[must_use]
+    pub fn new(conn: Arc<Conn>, patience: Duration) -> Self {
+        Wire { conn, patience, stalled: None }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.conn.socket.poll_write_ready(cx) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => {
+                    let sleep = || Box::pin(tokio::time::sleep(self.patience));
+                    ready!(self.stalled.get_or_insert_with(sleep).as_mut().poll(cx));
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller does not read")));
+                }
+            }
+            self.stalled = None;
+            if let Some(problem) = buffers.first().and_then(|first| hypers_own(first)) {
+                let word = bare(&problem);
+                return match self.conn.socket.try_write(&[IoSlice::new(&word)]) {
+                    Ok(_) => Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum())),
+                    Err(error) => Poll::Ready(Err(error)),
+                };
+            }
+            match self.conn.socket.try_write(buffers) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => {
+                    self.conn.unanswered.store(0, Ordering::Relaxed);
+                    return Poll::Ready(other);
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.conn.socket.poll_read_ready(cx))?;
+            match self.conn.socket.try_read(buffer.initialize_unfilled()) {
+                Ok(read) => {
+                    self.conn.unanswered.fetch_add(read as u64, Ordering::Relaxed);
+                    buffer.advance(read);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, &[IoSlice::new(buffer)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The task of the connection does it when it lingers.
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// hyper answers what it can't parse by itself, with an empty body. All answers of ours have a body and an id.
+fn hypers_own(head: &[u8]) -> Option<Problem> {
+    let status = head.strip_prefix(b"HTTP/1.1 ").or_else(|| head.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
+    let text = std::str::from_utf8(head).ok()?.to_ascii_lowercase();
+    if !text.contains("\r\ncontent-length: 0\r\n") || text.contains(REQUEST_ID) {
+        return None;
+    }
+    match status {
+        b"431" => Some(Problem::new(Code::HeadersTooLarge, "the headers are more or longer than allowed")),
+        b"414" => Some(Problem::new(Code::HeadersTooLarge, "the request line is longer than allowed")),
+        b"400" | b"505" => Some(
+            Problem::new(Code::InvalidRequest, "the request is no HTTP that is understood here")
+                .remedy("Send HTTP/1.1 or HTTP/2 as RFC 9110 to 9113 have it, made by an HTTP library."),
+        ),
+        _ => None,
+    }
+}
+
+/// A whole HTTP/1.1 answer, after which the connection ends.
+fn bare(problem: &Problem) -> Vec<u8> {
+    let id = new_id();
+    let body = serde_json::to_string(&problem.answer(&id)).unwrap_or_default();
+    let (status, reason) = match problem.code {
+        Code::HeadersTooLarge => (431, "Request Header Fields Too Large"),
+        Code::RequestTimeout => (408, "Request Timeout"),
+        _ => (400, "Bad Request"),
+    };
+    let head = format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n{REQUEST_ID}: {id}\r\n\
+         {VERSION_HEADER}: {VERSION}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body.into_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hypers_own_refusals_are_replaced() {
+        let own = |text: &str| hypers_own(text.as_bytes()).map(|problem| problem.code);
+        let date = "date: Mon, 01 Jan 2026 00:00:00 GMT\r\n\r\n";
+        let bare = |status: &str| own(&format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n{date}"));
+        assert_eq!(bare("431 Request Header Fields Too Large"), Some(Code::HeadersTooLarge));
+        assert_eq!(bare("400 Bad Request"), Some(Code::InvalidRequest));
+        assert_eq!(bare("200 OK"), None);
+        assert_eq!(own(&format!("HTTP/1.1 400 Bad Request\r\ncontent-length: 10\r\n{date}")), None);
+        assert_eq!(own(&format!("HTTP/1.1 400 Bad\r\nx-request-id: 1\r\ncontent-length: 0\r\n{date}")), None);
+        assert_eq!(own("{\"text\":\"HTTP/1.1 400 \"}"), None);
+        assert_eq!(hypers_own(b"\xff"), None);
+    }
+}

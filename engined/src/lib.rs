@@ -1,0 +1,23 @@
+//! The engine that runs strangers' code: HTTP API, admission, queue, execution.
+//!
+//! The way of one execution: `http` (bytes to request) → `admission` (request to job) → `queue` (a slot) → `execution`
+//! (the spine) → `link` (jaild) → `verdict` → `http`. The crate makes one program, `engined`; it is a library so that
+//! its tests can hold each part by itself. What it promises is its command line and its API, not these modules.
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod admission;
+pub mod budget;
+pub mod capture;
+pub mod config;
+pub mod engine;
+pub mod execution;
+pub mod http;
+pub mod job;
+pub mod link;
+pub mod metrics;
+pub mod offers;
+pub mod problem;
+pub mod queue;
+pub mod tenants;
+pub mod verdict;

@@ -1,0 +1,296 @@
+//! Our end of the link to jaild: connects and reconnects, sends orders, brings each report to the run that waits for it.
+//!
+//! When the link closes, all runs of it are over ([`RunEnd::Lost`]). A run whose waiter is dropped is stopped
+//! (`Stop{Gone}`), but its slot stays taken until jaild has reported its end: until then the sandbox is still there.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jail::link::{Client, Order, ProfileName, Refusal, Report, Request, Welcome};
+use jail::spec::{Ended, Limits, RunId, StopReason};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{oneshot, watch};
+
+use crate::queue::Slot;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const WELCOME_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a run ended, as far as the link can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// jaild made it and it is over.
+    Ended(Ended),
+    /// jaild refused the order.
+    Refused(Refusal),
+    /// The link closed meanwhile; jaild has killed the run.
+    Lost,
+}
+
+/// An order without the number that the link gives it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Which tree, filter and ceilings.
+    pub profile: ProfileName,
+    /// What it may use.
+    pub limits: Limits,
+    /// A descriptor bears the artifact of an earlier step.
+    pub has_artifact: bool,
+    /// The last descriptor takes the collected files.
+    pub collects: bool,
+}
+
+struct Waiting {
+    end: oneshot::Sender<RunEnd>,
+    /// Given back when jaild has reported the end, also when nobody waits for it any more.
+    _slot: Option<Arc<Slot>>,
+}
+
+impl Waiting {
+    fn over(self, end: RunEnd) {
+        if self.end.send(end).is_err() {
+            tracing::debug!("a run is over that nobody waited for any more");
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    client: Option<Arc<AsyncFd<Client>>>,
+    runs: HashMap<RunId, Waiting>,
+    /// What could not be sent at once because the link was full.
+    unsent: VecDeque<Request>,
+}
+
+/// The link, shared by all who run something.
+pub struct Link {
+    path: PathBuf,
+    state: Mutex<State>,
+    ids: AtomicU64,
+    welcome: watch::Sender<Option<Welcome>>,
+}
+
+impl Link {
+    /// A link to the socket at `path`, not connected yet: [`Link::keep`] does that.
+    #[must_use]
+    pub fn new(path: &Path) -> Arc<Self> {
+        let (welcome, _) = watch::channel(None);
+        Arc::new(Link { path: path.to_owned(), state: Mutex::default(), ids: AtomicU64::new(1), welcome })
+    }
+
+    /// What jaild said when the link came up; `None` while it is down. Watch it to follow.
+    #[must_use]
+    pub fn welcome(&self) -> watch::Receiver<Option<Welcome>> {
+        self.welcome.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connects, serves the link until it closes, and starts over. Never returns.
+    pub async fn keep(self: Arc<Self>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.connect().await {
+                Ok((client, welcome)) => {
+                    pause = FIRST_PAUSE;
+                    tracing::info!(slots = welcome.slots, missing = ?welcome.wanted.without(welcome.obtained), "link up");
+                    self.lock().client = Some(Arc::clone(&client));
+                    self.welcome.send_replace(Some(welcome));
+                    let why = self.serve(&client).await;
+                    tracing::warn!(%why, "link down, its runs are over");
+                    self.close();
+                }
+                Err(error) => {
+                    tracing::debug!(%error, path = %self.path.display(), "no link to jaild yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn connect(&self) -> io::Result<(Arc<AsyncFd<Client>>, Welcome)> {
+        let client = Arc::new(watched(Client::connect(&self.path)?)?);
+        let first = tokio::time::timeout(WELCOME_WITHIN, receive(&client)).await;
+        match first.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "jaild accepted but did not say welcome"))?? {
+            Some(Report::Welcome(welcome)) => Ok((client, welcome)),
+            Some(other) => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, format!("expected a welcome, got {other:?}")))
+            }
+            None => Err(io::Error::new(io::ErrorKind::ConnectionRefused, "jaild serves another link")),
+        }
+    }
+
+    /// Takes reports until the link closes, and says why it did.
+    async fn serve(&self, client: &Arc<AsyncFd<Client>>) -> io::Error {
+        loop {
+            let full = !self.lock().unsent.is_empty();
+            let wanted = if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            // A stop that had to wait is tried again when the link has room, at the latest with the next report.
+            let ready = client.ready(wanted).await;
+            let mut guard = match ready {
+                Ok(guard) => guard,
+                Err(error) => return error,
+            };
+            if full
+                && guard.ready().is_writable()
+                && self.send_unsent(client).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+            {
+                guard.clear_ready_matching(tokio::io::Ready::WRITABLE);
+            }
+            if !guard.ready().is_readable() {
+                continue;
+            }
+            match guard.try_io(|client| client.get_ref().recv()) {
+                Ok(Ok(Some(report))) => self.deliver(report),
+                Ok(Ok(None)) => return io::Error::new(io::ErrorKind::UnexpectedEof, "jaild closed the link"),
+                Ok(Err(error)) => return error,
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    fn send_unsent(&self, client: &AsyncFd<Client>) -> io::Result<()> {
+        let mut state = self.lock();
+        while let Some(request) = state.unsent.front() {
+            client.get_ref().send(request, &[])?;
+            state.unsent.pop_front();
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, report: Report) {
+        let (id, end) = match report {
+            Report::Welcome(_) => return tracing::warn!("a second welcome on the link"),
+            Report::Refused { id, why } => (id, RunEnd::Refused(why)),
+            Report::Ended(ended) => (ended.id, RunEnd::Ended(ended)),
+        };
+        let waiting = self.lock().runs.remove(&id);
+        match waiting {
+            // The slot goes back after the lock is free: the next run may be ordered from there.
+            Some(waiting) => waiting.over(end),
+            None => tracing::warn!(?id, ?end, "a report for a run that nobody ordered"),
+        }
+    }
+
+    fn close(&self) {
+        self.welcome.send_replace(None);
+        let lost = {
+            let mut state = self.lock();
+            state.client = None;
+            state.unsent.clear();
+            std::mem::take(&mut state.runs)
+        };
+        for waiting in lost.into_values() {
+            waiting.over(RunEnd::Lost);
+        }
+    }
+
+    /// Orders a run. `slot` is held until jaild has reported its end.
+    ///
+    /// # Errors
+    /// `NotConnected` while the link is down, else that of `sendmsg`.
+    pub async fn order(
+        self: &Arc<Self>,
+        draft: Draft,
+        descriptors: &[BorrowedFd<'_>],
+        slot: Option<Arc<Slot>>,
+    ) -> io::Result<Run> {
+        let id = RunId(self.ids.fetch_add(1, Ordering::Relaxed));
+        let (end, report) = oneshot::channel();
+        let client = {
+            let mut state = self.lock();
+            let client = state.client.clone().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+            state.runs.insert(id, Waiting { end, _slot: slot });
+            client
+        };
+        let Draft { profile, limits, has_artifact, collects } = draft;
+        let request = Request::Order(Order { id, profile, limits, has_artifact, collects });
+        // From here on dropping this future forgets the run: nothing was sent yet.
+        let unsent = Unsent { link: self, id };
+        client.async_io(Interest::WRITABLE, |client| client.send(&request, descriptors)).await?;
+        std::mem::forget(unsent);
+        Ok(Run { link: Arc::clone(self), id, report, over: false })
+    }
+
+    fn stop(&self, id: RunId, why: StopReason) {
+        let mut state = self.lock();
+        if !state.runs.contains_key(&id) {
+            return;
+        }
+        let Some(client) = state.client.clone() else { return };
+        let request = Request::Stop { id, why };
+        match client.get_ref().send(&request, &[]) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.unsent.push_back(request),
+            Err(error) => tracing::debug!(%error, "stop not sent: the link is closing, which ends the run as well"),
+        }
+    }
+}
+
+/// Takes a run off the books again when its order could not be sent.
+struct Unsent<'a> {
+    link: &'a Link,
+    id: RunId,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        let waiting = self.link.lock().runs.remove(&self.id);
+        drop(waiting);
+    }
+}
+
+/// Lets tokio watch the link's descriptor.
+#[expect(
+    deprecated,
+    reason = "its successor is an unsafe function for types that may give away their descriptor; a Client keeps the one \
+              that it owns for as long as it lives"
+)]
+fn watched(client: Client) -> io::Result<AsyncFd<Client>> {
+    AsyncFd::new(client)
+}
+
+async fn receive(client: &AsyncFd<Client>) -> io::Result<Option<Report>> {
+    client.async_io(Interest::READABLE, Client::recv).await
+}
+
+/// A run under way. Dropping it stops it.
+#[must_use = "dropping it stops the run"]
+pub struct Run {
+    link: Arc<Link>,
+    id: RunId,
+    report: oneshot::Receiver<RunEnd>,
+    over: bool,
+}
+
+impl Run {
+    /// Waits for its end.
+    pub async fn end(&mut self) -> RunEnd {
+        let end = (&mut self.report).await.unwrap_or(RunEnd::Lost);
+        self.over = true;
+        end
+    }
+
+    /// Asks jaild to end it.
+    pub fn stop(&self, why: StopReason) {
+        self.link.stop(self.id, why);
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.over {
+            self.stop(StopReason::Gone);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Order, bounds and drops of the queue.
+use super::*;
+
+const PLENTY: Share = Share { weight: 1, running: 100, queued: 10_000 };
+
+fn wish(tenant: usize, priority: Priority) -> Wish {
+    Wish { tenant: TenantIndex(tenant), priority, memory: 1 }
+}
+
+fn queue(slots: usize, shares: &[Share]) -> Arc<Queue> {
+    let queue = Queue::new(10_000, 1 << 30, shares);
+    queue.open(slots);
+    queue
+}
+
+async fn slot(ticket: Ticket) -> Slot {
+    ticket.slot(Duration::from_secs(5)).await.unwrap()
+}
+
+/// The order in which tickets are granted when each slot is given back at once.
+fn order(queue: &Arc<Queue>, mut waiting: Vec<(usize, Ticket)>, first: Slot) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut running = Some(first);
+    while running.take().is_some() {
+        let next = waiting
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, (_, ticket))| ticket.granted.try_recv().ok().map(|s| (at, s)));
+        let Some((at, granted)) = next else { break };
+        order.push(waiting.remove(at).0);
+        running = Some(granted);
+    }
+    assert!(waiting.is_empty());
+    assert_eq!(queue.gauges().running, 0);
+    order
+}
+
+#[tokio::test]
+async fn the_next_one_waits_until_a_slot_is_dropped() {
+    let queue = queue(1, &[PLENTY]);
+    let first = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let second = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    let third = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    assert_eq!((second.position(), third.position()), (0, 1));
+    assert_eq!(queue.gauges(), Gauges { waiting: [2, 0], running: 1, slots: 1, memory: 1 });
+    assert_eq!(second.slot(Duration::from_millis(20)).await.unwrap_err(), Shed::WaitedTooLong);
+    assert_eq!(third.position(), 0, "who left is not ahead any more");
+    drop(first);
+    drop(slot(third).await);
+    assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 1, memory: 0 });
+}
+
+#[tokio::test]
+async fn bounds_shed_by_name() {
+    let few = Share { weight: 1, running: 1, queued: 1 };
+    let queue = Queue::new(2, 100, &[few, PLENTY]);
+    assert_eq!(queue.enqueue(wish(0, Priority::Interactive)).err(), Some(Shed::NotReady));
+    queue.open(2);
+    let never = Wish { memory: 101, ..wish(1, Priority::Batch) };
+    assert_eq!(queue.enqueue(never).err(), Some(Shed::NeverFits { budget: 100 }));
+    let _running = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let _own = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    assert_eq!(queue.gauges().running, 1, "one slot is free, but not for tenant 0");
+    assert_eq!(queue.enqueue(wish(0, Priority::Interactive)).err(), Some(Shed::TenantFull { waiting: 1 }));
+    let _other = slot(queue.enqueue(wish(1, Priority::Interactive)).unwrap()).await;
+    let _waits = queue.enqueue(wish(1, Priority::Interactive)).unwrap();
+    assert_eq!(queue.enqueue(wish(1, Priority::Interactive)).err(), Some(Shed::Full { waiting: 2 }));
+    queue.drain();
+    assert_eq!(queue.enqueue(wish(1, Priority::Interactive)).err(), Some(Shed::Draining));
+}
+
+#[tokio::test]
+async fn a_large_run_is_not_overtaken() {
+    let queue = Queue::new(10, 100, &[PLENTY]);
+    queue.open(3);
+    let small = Wish { memory: 30, ..wish(0, Priority::Interactive) };
+    let running = slot(queue.enqueue(small).unwrap()).await;
+    let mut large = queue.enqueue(Wish { memory: 80, ..small }).unwrap();
+    let mut late = queue.enqueue(small).unwrap();
+    assert!(large.granted.try_recv().is_err());
+    assert!(late.granted.try_recv().is_err(), "it would fit, but the large one came first");
+    drop(running);
+    let granted = large.granted.try_recv().unwrap();
+    assert!(late.granted.try_recv().is_err());
+    drop(granted);
+    assert!(late.granted.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn tenants_share_by_weight_whatever_they_queued() {
+    let heavy = Share { weight: 3, ..PLENTY };
+    let queue = queue(1, &[PLENTY, heavy, PLENTY]);
+    let first = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let mut waiting = Vec::new();
+    for (tenant, runs) in [(0, 400), (1, 60), (2, 20)] {
+        for _ in 0..runs {
+            waiting.push((tenant, queue.enqueue(wish(tenant, Priority::Interactive)).unwrap()));
+        }
+    }
+    let order = order(&queue, waiting, first);
+    let of = |tenant: usize, within: usize| order[..within].iter().filter(|t| **t == tenant).count();
+    assert_eq!((of(0, 100), of(1, 100), of(2, 100)), (20, 60, 20));
+}
+
+#[tokio::test]
+async fn batch_yields_to_interactive_but_does_not_starve() {
+    let queue = queue(1, &[PLENTY]);
+    let first = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push((1, queue.enqueue(wish(0, Priority::Batch)).unwrap()));
+    }
+    for _ in 0..20 {
+        waiting.push((0, queue.enqueue(wish(0, Priority::Interactive)).unwrap()));
+    }
+    let order = order(&queue, waiting, first);
+    let batch: Vec<_> = order.iter().enumerate().filter(|(_, lane)| **lane == 1).map(|(at, _)| at).collect();
+    assert_eq!(batch, [8, 17, 22]);
+}
+
+#[tokio::test]
+async fn a_slot_for_somebody_who_has_left_goes_to_the_next() {
+    let queue = queue(1, &[PLENTY]);
+    let first = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let mut gone = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    let next = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    gone.granted.close();
+    drop(first);
+    drop(slot(next).await);
+    drop(gone);
+    assert_eq!(queue.gauges().running, 0);
+}
+
+#[tokio::test]
+async fn a_pause_keeps_the_place() {
+    let queue = queue(1, &[PLENTY]);
+    let first = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let mut waits = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    queue.pause();
+    drop(first);
+    assert!(waits.granted.try_recv().is_err());
+    assert_eq!(queue.enqueue(wish(0, Priority::Interactive)).err(), Some(Shed::NotReady));
+    queue.open(1);
+    assert!(waits.granted.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn hard_use_loses_nothing() {
+    let queue = queue(4, &[PLENTY, PLENTY]);
+    let mut tasks = Vec::new();
+    for n in 0..2_000_usize {
+        let queue = Arc::clone(&queue);
+        tasks.push(tokio::spawn(async move {
+            let priority = if n.is_multiple_of(3) { Priority::Batch } else { Priority::Interactive };
+            let ticket = queue.enqueue(wish(n % 2, priority)).unwrap();
+            let patience = if n.is_multiple_of(5) { Duration::ZERO } else { Duration::from_secs(20) };
+            if let Ok(slot) = ticket.slot(patience).await {
+                assert!(queue.gauges().running <= 4);
+                tokio::task::yield_now().await;
+                drop(slot);
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 4, memory: 0 });
+}

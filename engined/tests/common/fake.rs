@@ -1,0 +1,296 @@
+//! A jaild that runs nothing: it speaks the link and plays a program by the words in its source, one per line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jail::link::{CgroupVersion, MAX_DESCRIPTORS, MESSAGE_BYTES, Order, Refusal, Report, Request, Welcome};
+use jail::records::{self, Kind, RecordReader, RecordWriter};
+use jail::spec::{
+    Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, StopReason, Usage,
+};
+use jail::sys;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+
+/// What the tests look at.
+#[derive(Default)]
+pub struct Seen {
+    /// Runs under way.
+    pub running: AtomicUsize,
+    /// The most runs at once.
+    pub most: AtomicUsize,
+    /// Why runs were stopped.
+    pub stopped: Mutex<Vec<StopReason>>,
+    /// The profiles of all orders but those of probes and hellos.
+    pub profiles: Mutex<Vec<String>>,
+    /// Orders refused because all slots were taken: the engine must never be that far ahead.
+    pub no_room: AtomicUsize,
+}
+
+pub struct Fake {
+    pub seen: Arc<Seen>,
+    link: Arc<Mutex<Option<UnixStream>>>,
+}
+
+const LIMITS: Limits = Limits {
+    cpu_time: Millis(600_000),
+    wall_time: Millis(600_000),
+    memory: Bytes(4 << 30),
+    processes: 4096,
+    cpus_milli: 8000,
+    file: Bytes(4 << 30),
+    disk: Bytes(4 << 30),
+    open_files: 65_536,
+    stack: Bytes(4 << 30),
+};
+
+impl Fake {
+    /// Listens at `path` with so many slots and all layers but `missing`.
+    pub fn start(path: &Path, slots: u32, missing: &[Layer]) -> Fake {
+        let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &UnixAddr::new(path).unwrap()).unwrap();
+        listen(&listener, Backlog::new(4).unwrap()).unwrap();
+        // The calls of the standard library don't ask what kind of Unix socket it is.
+        let listener = UnixListener::from(listener);
+        let fake = Fake { seen: Arc::default(), link: Arc::default() };
+        let (seen, link) = (Arc::clone(&fake.seen), Arc::clone(&fake.link));
+        let obtained = Layers::all().without(missing.iter().copied().collect());
+        std::thread::spawn(move || {
+            while let Ok((socket, _)) = listener.accept() {
+                *link.lock().unwrap() = Some(socket.try_clone().unwrap());
+                serve(socket, slots, obtained, &seen);
+                seen.running.store(0, Ordering::SeqCst);
+            }
+        });
+        fake
+    }
+
+    /// Closes the link, as a jaild that is killed does.
+    pub fn crash(&self) {
+        if let Some(link) = self.link.lock().unwrap().take() {
+            link.shutdown(std::net::Shutdown::Both).unwrap();
+        }
+    }
+}
+
+type Stops = Arc<Mutex<BTreeMap<u64, Option<StopReason>>>>;
+
+fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
+    let say = |report: Report| sys::send_with_descriptors(socket.as_fd(), &report.encode(), &[]).is_ok();
+    let wanted = Layers::all();
+    let cgroup = CgroupVersion::V2;
+    say(Report::Welcome(Welcome { wanted, obtained, cgroup, landlock_abi: 7, slots, ceiling: LIMITS }));
+    let stops: Stops = Arc::default();
+    loop {
+        let mut message = [0; MESSAGE_BYTES + 1];
+        let Ok((length, fds)) = sys::recv_with_descriptors(socket.as_fd(), &mut message, MAX_DESCRIPTORS) else {
+            break;
+        };
+        if length == 0 {
+            break;
+        }
+        match Request::decode(&message[..length]).unwrap() {
+            Request::Stop { id, why } => {
+                seen.stopped.lock().unwrap().push(why);
+                stops.lock().unwrap().insert(id.0, Some(why));
+            }
+            Request::Order(order) => {
+                assert_eq!(fds.len(), order.descriptors());
+                let running = seen.running.fetch_add(1, Ordering::SeqCst) + 1;
+                seen.most.fetch_max(running, Ordering::SeqCst);
+                if running > slots as usize {
+                    seen.no_room.fetch_add(1, Ordering::SeqCst);
+                    seen.running.fetch_sub(1, Ordering::SeqCst);
+                    say(Report::Refused { id: order.id, why: Refusal::NoRoom });
+                    continue;
+                }
+                let (stops, seen, socket) = (Arc::clone(&stops), Arc::clone(seen), socket.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let id = order.id;
+                    let report = play(order, fds, &stops, &seen);
+                    // As in jaild: the slot is free before the engine hears of it.
+                    seen.running.fetch_sub(1, Ordering::SeqCst);
+                    drop(sys::send_with_descriptors(socket.as_fd(), &report.encode(), &[]));
+                    stops.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.0);
+                });
+            }
+        }
+    }
+}
+
+struct Script {
+    args: Vec<String>,
+    env: Vec<String>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+fn read(bundle: &OwnedFd, into: &mut Script) {
+    assert!(records::is_sealed(bundle.as_fd()));
+    let file = File::from(bundle.try_clone().unwrap());
+    let mut reader = RecordReader::new(&file).unwrap();
+    while let Some(record) = reader.next_record().unwrap() {
+        let name = String::from_utf8(record.name.clone()).unwrap();
+        match record.kind {
+            Kind::Arg => into.args.push(name),
+            Kind::Env => into.env.push(name),
+            Kind::File => drop(into.files.insert(name, reader.data(&record).unwrap())),
+            Kind::Collect | Kind::Skipped | Kind::End => {}
+        }
+    }
+}
+
+fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
+    let mut fds = fds.into_iter();
+    let mut script = Script { args: Vec::new(), env: Vec::new(), files: BTreeMap::new() };
+    read(&fds.next().unwrap(), &mut script);
+    let [stdin, stdout, stderr] = [fds.next(), fds.next(), fds.next()].map(|fd| File::from(fd.unwrap()));
+    if order.has_artifact {
+        read(&fds.next().unwrap(), &mut script);
+    }
+    let collection = order.collects.then(|| fds.next().unwrap());
+    let profile = order.profile.as_str().to_owned();
+    let source = |name: &str| String::from_utf8_lossy(script.files.get(name).map_or(b"", |v| v)).into_owned();
+    let words = match script.args.get(1).map(String::as_str) {
+        Some("-V") => "say Python 3.11.2".to_owned(),
+        Some("-dumpfullversion") => "say 12.2.0".to_owned(),
+        _ if profile.ends_with("/compile") => "compile".to_owned(),
+        _ if profile.starts_with("c/") => source("a.out"),
+        Some(entry) => source(entry),
+        None => String::new(),
+    };
+    let words = words.replace("print('hello')", "say hello");
+    let words = if words.contains("puts(\"hello\")") { "say hello".to_owned() } else { words };
+    if !["say hello", "say hello\n", "say Python 3.11.2", "say 12.2.0"].contains(&words.as_str()) {
+        seen.profiles.lock().unwrap().push(profile);
+    }
+    let mut actor = Actor { order: &order, stdin, stdout, stderr, stops, usage: usage(), stop: None };
+    let outcome = match words.as_str() {
+        "compile" => actor.compile(&script, collection.unwrap()),
+        words => actor.run(words, &script),
+    };
+    if let Outcome::Failed { step: 255, .. } = outcome {
+        return Report::Refused { id: order.id, why: Refusal::Broken };
+    }
+    let Actor { usage, stop, .. } = actor;
+    Report::Ended(Ended {
+        id: order.id,
+        outcome,
+        stop,
+        filter_killed: outcome == Outcome::Signalled(31),
+        usage,
+        setup: Micros(500),
+        collected: if order.collects { Collected::Complete } else { Collected::None },
+        layers: Layers::all(),
+    })
+}
+
+struct Actor<'a> {
+    order: &'a Order,
+    stdin: File,
+    stdout: File,
+    stderr: File,
+    stops: &'a Stops,
+    usage: Usage,
+    stop: Option<StopReason>,
+}
+
+impl Actor<'_> {
+    /// The program is its source, unless that has an error.
+    fn compile(&mut self, script: &Script, collection: OwnedFd) -> Outcome {
+        let text: String = script.files.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+        let mut writer = RecordWriter::over(collection);
+        if text.contains("#error") {
+            self.stderr.write_all(b"main.c:1:2: error: #error\n").unwrap();
+            drop(writer.end().unwrap());
+            return Outcome::Exited(1);
+        }
+        if !text.contains("#nothing") {
+            writer.put(Kind::File, true, b"a.out", text.as_bytes()).unwrap();
+        }
+        drop(writer.end().unwrap());
+        Outcome::Exited(0)
+    }
+
+    fn stopped(&mut self) -> bool {
+        if let Some(Some(why)) = self.stops.lock().unwrap().get(&self.order.id.0) {
+            self.stop = Some(*why);
+        }
+        self.stop.is_some()
+    }
+
+    fn run(&mut self, words: &str, script: &Script) -> Outcome {
+        const KILLED: Outcome = Outcome::Signalled(9);
+        for line in words.lines() {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let number = || rest.parse::<u64>().unwrap();
+            match word {
+                "say" => writeln!(self.stdout, "{rest}").unwrap_or_default(),
+                "warn" => writeln!(self.stderr, "{rest}").unwrap_or_default(),
+                "raw" => self.stdout.write_all(&[0xff, 0xfe, b'x']).unwrap(),
+                "args" => writeln!(self.stdout, "{:?}", &script.args).unwrap(),
+                "env" => writeln!(self.stdout, "{}", script.env.join(" ")).unwrap(),
+                "files" => writeln!(self.stdout, "{:?}", script.files.keys().collect::<Vec<_>>()).unwrap(),
+                "cat" => {
+                    let mut all = Vec::new();
+                    self.stdin.read_to_end(&mut all).unwrap();
+                    self.stdout.write_all(&all).unwrap();
+                }
+                "flood" => {
+                    let chunk = [b'y'; 4096];
+                    for _ in 0..number() / 4096 {
+                        if self.stopped() || self.stdout.write_all(&chunk).is_err() {
+                            return KILLED;
+                        }
+                    }
+                }
+                "sleep" => {
+                    let until = Instant::now() + Duration::from_millis(number());
+                    while Instant::now() < until {
+                        if self.stopped() {
+                            return KILLED;
+                        }
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                "exit" => return Outcome::Exited(u8::try_from(number()).unwrap()),
+                "signal" => return Outcome::Signalled(u8::try_from(number()).unwrap()),
+                "limit" => {
+                    self.stop = Some(match rest {
+                        "cpu" => StopReason::CpuTime,
+                        "wall" => StopReason::WallTime,
+                        _ => StopReason::Memory,
+                    });
+                    self.usage.oom_kills = u32::from(rest == "memory");
+                    return KILLED;
+                }
+                "broken" => return Outcome::Failed { step: 255, errno: 0, index: 0 },
+                "fail" => return Outcome::Failed { step: 3, errno: 12, index: 0 },
+                _ => {}
+            }
+        }
+        Outcome::Exited(0)
+    }
+}
+
+fn usage() -> Usage {
+    Usage {
+        cpu: Micros(1000),
+        user: Micros(600),
+        system: Micros(400),
+        wall: Micros(1500),
+        memory_peak: Bytes(1 << 20),
+        memory_peak_source: PeakSource::Kernel,
+        processes_peak: 1,
+        throttled: Micros(0),
+        involuntary_switches: 0,
+        oom_kills: 0,
+        processes_hit: false,
+        disk_hit: false,
+    }
+}
