@@ -76,6 +76,12 @@ fn widen(pipe: &impl AsFd) {
 }
 
 impl Ours {
+    /// The three ends, for somebody who passes everything on.
+    #[must_use]
+    pub fn into_parts(self) -> (Sender, Receiver, Receiver) {
+        (self.stdin, self.stdout, self.stderr)
+    }
+
     /// Feeds `stdin` and reads both streams to their ends, keeping `cap` bytes of each. `over` is told when a stream
     /// has produced more than that.
     ///

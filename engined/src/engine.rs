@@ -1,33 +1,26 @@
 //! The engine: what all requests share, and the task that finds out what can be offered whenever the link comes up.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api_spec::{Content, ExecutionRequest, Verdict};
 use jail::link::Welcome;
 use jail::spec::Layers;
-use languages::{Catalogue, Definition, Limits, Step as Kind, Toolchain, Version, parse_version};
+use languages::{Catalogue, Limits};
 use tokio::sync::watch;
 
 use crate::accounts::Accounts;
-use crate::admission::{self, Rules};
+use crate::admission;
 use crate::budget::Budget;
 use crate::config::Config;
-use crate::execution;
-use crate::job::Step;
 use crate::link::Link;
 use crate::metrics::Metrics;
-use crate::offers::{self, Offers};
+use crate::offers::Offers;
+use crate::probe;
 use crate::problem::Error;
 use crate::queue::{Queue, Shed, TenantIndex};
 use crate::tenants::Tenants;
 
-/// A program per built-in language that proves the whole way: source in, words out.
-const HELLO: [(&str, &str); 2] =
-    [("python", "print('hello')\n"), ("c", "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n")];
-const HELLO_SAYS: &[u8] = b"hello\n";
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -180,69 +173,9 @@ impl Engine {
         let ceiling = of_jaild(welcome);
         let mut offers = Offers::default();
         for definition in self.catalogue.languages() {
-            let mut probed = Vec::new();
-            for (toolchain, present) in offers::present(definition) {
-                let version = match present {
-                    Ok(()) => self.version(definition, toolchain, &ceiling).await,
-                    Err(why) => Err(why),
-                };
-                let version = match version {
-                    Ok(version) => self.hello(definition, toolchain, &version, &ceiling).await.map(|()| version),
-                    Err(why) => Err(why),
-                };
-                probed.push((toolchain.clone(), version));
-            }
-            offers.add(definition, probed);
+            offers.add(definition, probe::toolchains(&self.link, definition, &ceiling, true).await);
         }
         offers
-    }
-
-    /// Asks a toolchain for its version, in the sandbox that its programs run in.
-    async fn version(
-        &self,
-        definition: &Definition,
-        toolchain: &Toolchain,
-        ceiling: &Limits,
-    ) -> Result<Version, String> {
-        let program = toolchain.program.to_string_lossy().into_owned();
-        let args = std::iter::once(program.clone()).chain(toolchain.probe.args.iter().cloned()).collect();
-        let limits = admission::lowered(&definition.limits(Kind::Run).resolved(Kind::Run), ceiling);
-        let step = admission::step(definition, toolchain, Kind::Run, args, definition.run_env([]), &limits);
-        let step: Step = step.map_err(|error| format!("{error:?}"))?;
-        let said = execution::probe(&self.link, &step).await;
-        let said = said.map_err(|error: io::Error| format!("{program} could not be asked for its version: {error}"))?;
-        parse_version(&toolchain.probe, &said).ok_or_else(|| {
-            let shown: String = String::from_utf8_lossy(&said).chars().take(80).collect();
-            format!("{program} does not say its version, but {shown:?}")
-        })
-    }
-
-    /// Runs a hello of the language. One that the engine does not know has been proved by its version.
-    async fn hello(
-        &self,
-        definition: &Definition,
-        toolchain: &Toolchain,
-        version: &Version,
-        ceiling: &Limits,
-    ) -> Result<(), String> {
-        let Some((_, source)) = HELLO.iter().find(|(id, _)| *id == definition.id) else { return Ok(()) };
-        let mut offers = Offers::default();
-        offers.add(definition, vec![(toolchain.clone(), Ok(version.clone()))]);
-        let source = Some(Content::from(*source));
-        let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
-        let rules = Rules { offers: &offers, ceiling };
-        let job = admission::admit(request, &rules).map_err(|error| error.problem().to_string())?;
-        let result = execution::run_job(&self.link, String::new(), &job, None).await;
-        let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
-        let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
-        if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {
-            return Ok(());
-        }
-        let why = result.reason.map(|reason| reason.message).unwrap_or_default();
-        let stderr = result.run.map(|run| run.stderr).or(result.compile.map(|compile| compile.stderr));
-        let stderr = stderr.map(|stream| stream.to_bytes().unwrap_or_default()).unwrap_or_default();
-        let shown: String = String::from_utf8_lossy(&stderr).chars().take(200).collect();
-        Err(format!("a hello ended with {}: {why} {shown}", result.verdict).trim_end().to_owned())
     }
 
     /// Refuses new work from now on, for good.
@@ -267,7 +200,8 @@ impl Engine {
 }
 
 /// jaild's ceiling, as admission counts. It knows nothing of output.
-fn of_jaild(welcome: &Welcome) -> Limits {
+#[must_use]
+pub fn of_jaild(welcome: &Welcome) -> Limits {
     let most = &welcome.ceiling;
     Limits {
         cpu_time_ms: most.cpu_time.0,

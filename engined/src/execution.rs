@@ -16,10 +16,10 @@ use jail::spec::{Ended, Layers, Outcome, PeakSource, StopReason};
 use tokio::sync::Notify;
 
 use crate::budget::Reservation;
-use crate::capture::{self, Captured, Output};
+use crate::capture::{self, Captured, Ours, Output};
 use crate::engine::Engine;
-use crate::job::{self, Job, Step};
-use crate::link::{Draft, Link, RunEnd};
+use crate::job::{self, CompileStep, Job, Step};
+use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
 use crate::queue::{Slot, TenantIndex, Wish};
 use crate::verdict::{self, Facts};
@@ -66,23 +66,21 @@ pub struct Execution {
 /// That of making pipes and memfds.
 pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<Slot>>) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
-    let mut artifact = None;
-    let mut compiled = None;
-    if let Some(compile) = &job.compile {
-        let started = Instant::now();
-        let bundle = job.compile_bundle(compile)?;
-        let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
-        let mut done = run_step(link, &compile.step, memfds, Input::default(), slot.clone()).await?;
-        if let Some(memfd) = done.collected.take() {
-            artifact = take_artifact(memfd, &compile.artifact)?;
-        }
-        timings.compile_us = micros(started.elapsed());
-        if let Some((verdict, reason)) = verdict::of_compile(&done.facts(&compile.step), artifact.is_some()) {
+    let compiled = match &job.compile {
+        Some(step) => Some(compile(link, job, step, slot.clone()).await?),
+        None => None,
+    };
+    let (compiled, artifact) = match compiled {
+        Some(Compiled { done, took, outcome: Err((verdict, reason)) }) => {
+            timings.compile_us = micros(took);
             return Ok(answer(id, job, verdict, reason, Some(&done), None, timings));
         }
-        compiled = Some(done);
-    }
-
+        Some(Compiled { done, took, outcome: Ok(artifact) }) => {
+            timings.compile_us = micros(took);
+            (Some(done), Some(artifact))
+        }
+        None => (None, None),
+    };
     let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection: None };
     let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit };
     let ran = run_step(link, &job.run, memfds, input, slot).await?;
@@ -92,6 +90,40 @@ pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<S
     }
     let (verdict, reason) = verdict::of_run(&ran.facts(&job.run));
     Ok(answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings))
+}
+
+/// A compile step that is over: with its artifact, or with the verdict that ends the job.
+pub struct Compiled {
+    /// How it ended.
+    pub done: Done,
+    /// With its set-up.
+    pub took: Duration,
+    /// The sealed artifact, or why there is none.
+    pub outcome: Result<OwnedFd, (Verdict, Option<Reason>)>,
+}
+
+/// Compiles a job.
+///
+/// # Errors
+/// That of making pipes and memfds.
+pub async fn compile(
+    link: &Arc<Link>,
+    job: &Job,
+    compile: &CompileStep,
+    slot: Option<Arc<Slot>>,
+) -> io::Result<Compiled> {
+    let started = Instant::now();
+    let bundle = job.compile_bundle(compile)?;
+    let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
+    let mut done = run_step(link, &compile.step, memfds, Input::default(), slot).await?;
+    let artifact = done.collected.take().map(|memfd| take_artifact(memfd, &compile.artifact)).transpose()?.flatten();
+    let verdict = verdict::of_compile(&done.facts(&compile.step), artifact.is_some());
+    let outcome = match (verdict, artifact) {
+        (None, Some(artifact)) => Ok(artifact),
+        (Some(verdict), _) => Err(verdict),
+        (None, None) => Err(verdict::engine_error("The compiled program is lost.")),
+    };
+    Ok(Compiled { done, took: started.elapsed(), outcome })
 }
 
 /// Runs a toolchain to hear its version: what it wrote, errors first as some write it there.
@@ -111,9 +143,11 @@ pub async fn probe(link: &Arc<Link>, step: &Step) -> io::Result<Vec<u8>> {
 }
 
 /// What a step ends with.
-struct Done {
-    end: RunEnd,
-    output: Output,
+pub struct Done {
+    /// As jaild said.
+    pub end: RunEnd,
+    /// What it wrote.
+    pub output: Output,
     on_output_limit: OnOutputLimit,
     collected: Option<OwnedFd>,
 }
@@ -125,10 +159,13 @@ impl Done {
 }
 
 /// The descriptors of a step beside its pipes.
-struct Memfds {
-    bundle: OwnedFd,
-    artifact: Option<OwnedFd>,
-    collection: Option<OwnedFd>,
+pub struct Memfds {
+    /// Arguments, environment, files.
+    pub bundle: OwnedFd,
+    /// Of an earlier step.
+    pub artifact: Option<OwnedFd>,
+    /// For the files that come back.
+    pub collection: Option<OwnedFd>,
 }
 
 /// What a step is fed, and what happens when it says too much.
@@ -136,6 +173,27 @@ struct Memfds {
 struct Input<'a> {
     stdin: &'a [u8],
     on_output_limit: OnOutputLimit,
+}
+
+/// Orders a step. What comes back is our end of its pipes, and its run.
+///
+/// # Errors
+/// `NotConnected` while the link is down, else that of making pipes or sending.
+pub async fn begin(link: &Arc<Link>, step: &Step, memfds: &Memfds, slot: Option<Arc<Slot>>) -> io::Result<(Run, Ours)> {
+    let (ours, theirs) = capture::pipes()?;
+    let Memfds { bundle, artifact, collection } = memfds;
+    let draft = Draft {
+        profile: step.profile.clone(),
+        limits: step.limits,
+        has_artifact: artifact.is_some(),
+        collects: collection.is_some(),
+    };
+    let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
+    descriptors.extend(artifact.iter().chain(collection).map(AsFd::as_fd));
+    let run = link.order(draft, &descriptors, slot).await?;
+    // Our copies of the program's ends go here, or its streams would never end.
+    drop(theirs);
+    Ok((run, ours))
 }
 
 /// Runs one step in a sandbox of its own: orders it, feeds and reads it, waits for its end.
@@ -146,28 +204,16 @@ async fn run_step(
     input: Input<'_>,
     slot: Option<Arc<Slot>>,
 ) -> io::Result<Done> {
-    let (ours, theirs) = capture::pipes()?;
-    let Memfds { bundle, artifact, collection } = memfds;
     let on_output_limit = input.on_output_limit;
-    let draft = Draft {
-        profile: step.profile.clone(),
-        limits: step.limits,
-        has_artifact: artifact.is_some(),
-        collects: collection.is_some(),
-    };
-    let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
-    descriptors.extend(artifact.iter().chain(&collection).map(AsFd::as_fd));
-    let mut run = match link.order(draft, &descriptors, slot).await {
-        Ok(run) => run,
-        Err(error) => {
-            // The link went down between the slot and the order: the same as a link that is lost meanwhile.
+    let (mut run, ours) = match begin(link, step, &memfds, slot).await {
+        Ok(begun) => begun,
+        Err(error) if link_is_down(&error) => {
+            // Between the slot and the order: the same as a link that is lost meanwhile.
             tracing::warn!(%error, "order not sent");
             return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collected: None });
         }
+        Err(error) => return Err(error),
     };
-    // Our copies of the program's ends must go, or its streams would never end.
-    drop(theirs);
-
     let (mut output, over) = (Output::default(), Notify::new());
     let cap = usize::try_from(step.output_bytes).unwrap_or(usize::MAX);
     let end = {
@@ -198,7 +244,12 @@ async fn run_step(
         pumped.unwrap_or(Ok(()))?;
         end
     };
-    Ok(Done { end, output, on_output_limit, collected: collection })
+    Ok(Done { end, output, on_output_limit, collected: memfds.collection })
+}
+
+fn link_is_down(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
 /// Checks what init collected, as hostile, and makes it unchangeable. `None` when the file is not there.

@@ -1,0 +1,180 @@
+//! The command line: one binary for people.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::embed::Talker;
+use crate::{doctor, run, serve, supervise, tenants};
+
+const CONFIG: &str = "/etc/engined/engined.toml";
+
+/// Runs strangers' code: over HTTP, or a file from here.
+#[derive(Debug, Parser)]
+#[command(name = "engined", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything for development: both programs, without tokens, on the loopback interface
+    Up {
+        /// Where to listen; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:7070", value_name = "ADDR")]
+        listen: SocketAddr,
+        /// An empty or new folder for sockets, taken away at the end
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+    },
+    /// Serve by a configuration; jaild is started by somebody else
+    Serve {
+        /// The configuration
+        #[arg(long, default_value = CONFIG, value_name = "FILE")]
+        config: PathBuf,
+        /// Say on standard output where we listen and when we are ready
+        #[arg(long, hide = true)]
+        notify: bool,
+        #[command(flatten)]
+        hidden: Hidden,
+    },
+    /// Run a program as if directly: its input, output and exit code; then one line about what it used
+    Run {
+        /// Its files, the main one first
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Its language, where the suffix does not say it
+        #[arg(long, value_name = "ID")]
+        language: Option<String>,
+        /// Which version of the language, as in 3.11
+        #[arg(long = "version-of", value_name = "VERSION")]
+        version: Option<String>,
+        /// Its arguments
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+        #[command(flatten)]
+        hidden: Hidden,
+    },
+    /// Look at this host: every layer and toolchain, wanted and obtained, and what to do; exit code 1 if one is missing
+    Doctor {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+        #[arg(long, hide = true)]
+        all_wanted: bool,
+        #[command(flatten)]
+        hidden: Hidden,
+    },
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the configuration and the manifests, and report every mistake
+    Check {
+        /// The configuration
+        #[arg(long, default_value = CONFIG, value_name = "FILE")]
+        config: PathBuf,
+        /// Print every field with its meaning and the value in force
+        #[arg(long)]
+        print: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Print a new token, once, and the line for the configuration, which holds its hash alone
+    New,
+}
+
+/// How the part that talks to jaild is started by its parent.
+#[derive(Args, Clone, Debug)]
+struct Hidden {
+    #[arg(long, hide = true)]
+    link: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    user: Option<String>,
+    #[arg(long, hide = true)]
+    parent: Option<i32>,
+}
+
+impl From<Hidden> for Talker {
+    fn from(Hidden { link, user, parent }: Hidden) -> Self {
+        Talker { link, user, parent }
+    }
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Up { listen, state } => supervise::up(listen, state),
+        Command::Serve { config, notify, hidden } => {
+            serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })
+        }
+        Command::Run { files, language, version, args, hidden } => {
+            run::run(run::Options { files, args, language, version, talker: hidden.into() })
+        }
+        Command::Doctor { json, all_wanted, hidden } => {
+            doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })
+        }
+        Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
+        Command::Token(TokenCommand::New) => token(),
+    }
+}
+
+fn check(path: &std::path::Path, print: bool) -> ExitCode {
+    match serve::load(path) {
+        Ok((.., printed)) => {
+            if print {
+                print!("{printed}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(mistakes) => {
+            for mistake in mistakes {
+                eprintln!("{mistake}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// 256 bits of chance. Whoever has the configuration can't call with what stands in it.
+fn token() -> ExitCode {
+    let mut chance = [0_u8; 32];
+    if let Err(error) = getrandom::fill(&mut chance) {
+        eprintln!("engined: no entropy: {error}");
+        return ExitCode::FAILURE;
+    }
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let token = format!("engined_{}", hex(&chance));
+    let hash = hex(&tenants::hash(token.as_bytes()));
+    let text = format!(
+        "# The token, for the caller (Authorization: Bearer …). It is not shown again:\n{token}\n\n\
+         # The line for [tenants.NAME] in engined.toml:\ntokens = [\"sha256:{hash}\"]\n"
+    );
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,87 @@
+//! Finds out what a language has to offer: which of its toolchains are there, which version each says it is, and that
+//! a hello gets through. Everything runs in the sandbox that programs run in, because the engine may execute nothing.
+
+use std::sync::Arc;
+
+use api_spec::{Content, ExecutionRequest, Verdict};
+use languages::{Definition, Limits, Step as Kind, Toolchain, Version, parse_version};
+
+use crate::admission::{self, Rules};
+use crate::execution;
+use crate::link::Link;
+use crate::offers::{self, Offers};
+
+/// A program per built-in language that proves the whole way: source in, words out.
+const HELLO: [(&str, &str); 2] =
+    [("python", "print('hello')\n"), ("c", "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n")];
+const HELLO_SAYS: &[u8] = b"hello\n";
+
+/// Every toolchain of a language with its version, or why there is none. `hello`: each must run a program as well.
+pub async fn toolchains(
+    link: &Arc<Link>,
+    definition: &Definition,
+    ceiling: &Limits,
+    hello: bool,
+) -> Vec<(Toolchain, Result<Version, String>)> {
+    let mut probed = Vec::new();
+    for (toolchain, present) in offers::present(definition) {
+        let version = match present {
+            Ok(()) => version(link, definition, toolchain, ceiling).await,
+            Err(why) => Err(why),
+        };
+        let version = match version {
+            Ok(version) if hello => greet(link, definition, toolchain, version, ceiling).await,
+            other => other,
+        };
+        probed.push((toolchain.clone(), version));
+    }
+    probed
+}
+
+/// Asks a toolchain for its version.
+async fn version(
+    link: &Arc<Link>,
+    definition: &Definition,
+    toolchain: &Toolchain,
+    ceiling: &Limits,
+) -> Result<Version, String> {
+    let program = toolchain.program.to_string_lossy().into_owned();
+    let args = std::iter::once(program.clone()).chain(toolchain.probe.args.iter().cloned()).collect();
+    let limits = admission::lowered(&definition.limits(Kind::Run).resolved(Kind::Run), ceiling);
+    let step = admission::step(definition, toolchain, Kind::Run, args, definition.run_env([]), &limits);
+    let step = step.map_err(|error| error.problem().to_string())?;
+    let said = execution::probe(link, &step).await;
+    let said = said.map_err(|error| format!("{program} could not be asked for its version: {error}"))?;
+    parse_version(&toolchain.probe, &said).ok_or_else(|| {
+        let shown: String = String::from_utf8_lossy(&said).chars().take(80).collect();
+        format!("{program} does not say its version, but {shown:?}")
+    })
+}
+
+/// Runs a hello. A language that has none here has been proved by its version.
+async fn greet(
+    link: &Arc<Link>,
+    definition: &Definition,
+    toolchain: &Toolchain,
+    version: Version,
+    ceiling: &Limits,
+) -> Result<Version, String> {
+    let Some((_, source)) = HELLO.iter().find(|(id, _)| *id == definition.id) else { return Ok(version) };
+    let mut offers = Offers::default();
+    offers.add(definition, vec![(toolchain.clone(), Ok(version.clone()))]);
+    let source = Some(Content::from(*source));
+    let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
+    let job = admission::admit(request, &Rules { offers: &offers, ceiling });
+    let job = job.map_err(|error| error.problem().to_string())?;
+    let result = execution::run_job(link, String::new(), &job, None).await;
+    let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
+    let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
+    if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {
+        return Ok(version);
+    }
+    let why = result.reason.map(|reason| reason.message).unwrap_or_default();
+    let stderr = result.run.map(|run| run.stderr).or(result.compile.map(|compile| compile.stderr));
+    let stderr = stderr.map(|stream| stream.to_bytes().unwrap_or_default()).unwrap_or_default();
+    let shown: String = String::from_utf8_lossy(&stderr).chars().take(200).collect();
+    Err(format!("a hello ended with {}: {why} {shown}", result.verdict).trim_end().to_owned())
+}

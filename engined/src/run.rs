@@ -1,0 +1,230 @@
+//! `engined run FILE…`: runs a program in the sandbox as if it were run directly. Its input, output and exit code are
+//! its own; one line on standard error says what it used.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use api_spec::{ExecutionRequest, OnOutputLimit, SourceFile, Verdict};
+use jail::spec::Outcome;
+use languages::{Catalogue, Definition};
+use tokio::net::unix::pipe::Receiver;
+
+use crate::admission::{self, Rules};
+use crate::capture::Output;
+use crate::embed::{self, Embedded, Talker};
+use crate::engine::of_jaild;
+use crate::execution::{self, Compiled, Memfds};
+use crate::job::Job;
+use crate::link::{Link, RunEnd};
+use crate::offers::Offers;
+use crate::verdict::{self, Facts};
+use crate::{probe, serve, state};
+
+/// What a shell says when the program could not be started: our failure, not the program's.
+const ENGINE_FAILED: u8 = 125;
+
+/// What `run` is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program's files, the main one first.
+    pub files: Vec<PathBuf>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its language, where the suffix does not say it.
+    pub language: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The talking part.
+    pub talker: Talker,
+}
+
+/// `engined run`.
+#[must_use]
+pub fn run(options: Options) -> ExitCode {
+    let done = match options.talker.link.clone() {
+        Some(link) => talk(options, &link),
+        None => start(&options),
+    };
+    done.unwrap_or_else(|trouble| {
+        eprintln!("engined: {trouble}");
+        ExitCode::from(ENGINE_FAILED)
+    })
+}
+
+fn start(options: &Options) -> Result<ExitCode, String> {
+    // Before anything is started: a wrong name should cost nothing.
+    request(options, &catalogue()?)?;
+    let Some(embedded) = Embedded::start(None)? else { return Ok(ExitCode::from(ENGINE_FAILED)) };
+    let mut args: Vec<OsString> = Vec::new();
+    for (name, value) in [("--language", &options.language), ("--version-of", &options.version)] {
+        if let Some(value) = value {
+            args.extend([OsString::from(name), OsString::from(value)]);
+        }
+    }
+    args.extend(options.files.iter().map(|file| file.clone().into_os_string()));
+    args.push("--".into());
+    args.extend(options.args.iter().map(OsString::from));
+    embedded.run("run", &args)
+}
+
+fn catalogue() -> Result<Catalogue, String> {
+    Catalogue::load(state::manifests().as_deref())
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn talk(options: Options, link: &Path) -> Result<ExitCode, String> {
+    let catalogue = catalogue()?;
+    // Read as the caller, run as somebody else.
+    let request = request(&options, &catalogue)?;
+    serve::confine(options.talker.user.as_deref(), options.talker.parent).map_err(|why| why.join("; "))?;
+    let (runtime, link, welcome) = embed::connect(link)?;
+    let ceiling = of_jaild(&welcome);
+    let code = runtime.block_on(async {
+        let mut offers = Offers::default();
+        for definition in catalogue.languages() {
+            let asked = definition.answers_to(&request.language);
+            let probed = if asked { probe::toolchains(&link, definition, &ceiling, false).await } else { Vec::new() };
+            offers.add(definition, probed);
+        }
+        let job = admission::admit(request, &Rules { offers: &offers, ceiling: &ceiling });
+        execute(&link, &job.map_err(|error| error.problem().to_string())?).await
+    });
+    // Whoever waits for a line of our input is left behind.
+    runtime.shutdown_background();
+    code.map(ExitCode::from)
+}
+
+/// The files as a request. Paths below the working directory keep their folders, others their names alone.
+fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest, String> {
+    let mut files = Vec::new();
+    for file in &options.files {
+        let shown = file.display();
+        let plain = file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let path: PathBuf = if plain {
+            file.components().filter(|part| matches!(part, Component::Normal(_))).collect()
+        } else {
+            file.file_name().map(PathBuf::from).ok_or_else(|| format!("{shown} is no file; name one"))?
+        };
+        let path = path.into_os_string().into_string().map_err(|_| format!("{shown} is not UTF-8; rename it"))?;
+        let content = std::fs::read(file).map_err(|error| format!("{shown} can't be read: {error}"))?;
+        files.push(SourceFile { path, content: content.into() });
+    }
+    let main = files.first().map(|file| file.path.clone()).ok_or("name a file to run")?;
+    let definition = match &options.language {
+        Some(language) => catalogue.language(language),
+        None => catalogue.languages().iter().find(|definition| is_source_of(&main, definition)),
+    };
+    let known = || catalogue.languages().iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", ");
+    let definition = definition.ok_or_else(|| match &options.language {
+        Some(language) => format!("there is no language {language:?}; there are {}", known()),
+        None => format!("the name {main:?} does not say the language; add --language, one of {}", known()),
+    })?;
+    let entry = (definition.entry == languages::Entry::Allowed).then_some(main);
+    let request = ExecutionRequest {
+        language: definition.id.clone(),
+        version: options.version.clone(),
+        files: Some(files),
+        entry,
+        args: options.args.clone(),
+        ..ExecutionRequest::default()
+    };
+    request.check(&api_spec::Caps::default()).map_err(|problem| problem.to_string())?;
+    Ok(request)
+}
+
+fn is_source_of(file: &str, definition: &Definition) -> bool {
+    let own = definition.main_file.rsplit_once('.').map(|(_, suffix)| format!(".{suffix}"));
+    own.iter().chain(&definition.sources).any(|suffix| file.ends_with(suffix.as_str()))
+}
+
+async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
+    let told = |error: io::Error| error.to_string();
+    let mut artifact = None;
+    if let Some(step) = &job.compile {
+        let Compiled { done, outcome, .. } = execution::compile(link, job, step, None).await.map_err(told)?;
+        io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
+        io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;
+        match outcome {
+            Ok(made) => artifact = Some(made),
+            Err((verdict, reason)) => {
+                tell(verdict, reason.map(|reason| reason.message), &done.end);
+                return Ok(if verdict == Verdict::CompileError { 1 } else { ENGINE_FAILED });
+            }
+        }
+    }
+    let memfds = Memfds { bundle: job.run_bundle().map_err(told)?, artifact, collection: None };
+    let (mut run, ours) = execution::begin(link, &job.run, &memfds, None).await.map_err(told)?;
+    let (stdin, stdout, stderr) = ours.into_parts();
+    let stdin = stdin.into_blocking_fd().map_err(told)?;
+    std::thread::spawn(move || feed(stdin.into()));
+    let out = tokio::spawn(pass_on(stdout, io::stdout()));
+    let err = tokio::spawn(pass_on(stderr, io::stderr()));
+    let end = run.end().await;
+    for stream in [out, err] {
+        // A reader of ours that has gone is the program's SIGPIPE, not our failure.
+        drop(stream.await);
+    }
+    let facts =
+        Facts { end: &end, step: &job.run, output: &Output::default(), on_output_limit: OnOutputLimit::Truncate };
+    let (verdict, reason) = verdict::of_run(&facts);
+    tell(verdict, reason.map(|reason| reason.message), &end);
+    Ok(match &end {
+        RunEnd::Ended(ended) => match ended.outcome {
+            Outcome::Exited(code) => code,
+            Outcome::Signalled(signal) => 128_u8.saturating_add(signal),
+            Outcome::Failed { .. } => ENGINE_FAILED,
+        },
+        RunEnd::Refused(_) | RunEnd::Lost => ENGINE_FAILED,
+    })
+}
+
+/// As it comes, so that a conversation works. Ends with our input, or when the program no longer reads.
+fn feed(mut pipe: std::fs::File) {
+    let mut chunk = [0; 64 << 10];
+    let mut stdin = io::stdin().lock();
+    while let Ok(read @ 1..) = stdin.read(&mut chunk) {
+        if pipe.write_all(&chunk[..read]).is_err() {
+            return;
+        }
+    }
+}
+
+async fn pass_on(pipe: Receiver, mut to: impl Write) -> io::Result<()> {
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        pipe.readable().await?;
+        match pipe.try_read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(read) => {
+                to.write_all(&chunk[..read])?;
+                to.flush()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The one line of ours.
+fn tell(verdict: Verdict, reason: Option<String>, end: &RunEnd) {
+    let used = match end {
+        RunEnd::Ended(ended) => {
+            let usage = &ended.usage;
+            let ms = |micros: u64| format!("{}.{:03} s", micros / 1_000_000, micros / 1000 % 1000);
+            let tenths = usage.memory_peak.0 * 10 / (1 << 20);
+            format!(
+                ", CPU {}, wall {}, peak memory {}.{} MiB",
+                ms(usage.cpu.0),
+                ms(usage.wall.0),
+                tenths / 10,
+                tenths % 10
+            )
+        }
+        RunEnd::Refused(_) | RunEnd::Lost => String::new(),
+    };
+    let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    eprintln!("engined: {verdict}{used}{why}");
+}

@@ -1,0 +1,146 @@
+//! The folder in which `up`, `run` and `doctor` keep the link's socket and their configuration, and which they take
+//! away again; and the identity that the serving part takes.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+use crate::privileges;
+use crate::process::{clean, find_jaild};
+
+/// The account that serves when root starts it.
+pub const USER: &str = "engined";
+/// Where operators put manifests of their own.
+pub const MANIFESTS: &str = "/etc/engined/languages";
+
+/// A folder of ours.
+#[derive(Debug)]
+pub struct State {
+    path: PathBuf,
+    made: bool,
+}
+
+impl State {
+    /// Makes the folder: the one that is named, or one of this process. Started as root, group `engined` can enter it.
+    ///
+    /// # Errors
+    /// It can't be made, holds something already, or the account is missing.
+    pub fn make(named: Option<&Path>) -> io::Result<Self> {
+        let path = match named {
+            Some(path) => std::path::absolute(path)?,
+            None => usual().join(format!("engined-up-{}", std::process::id())),
+        };
+        let shown = path.display().to_string();
+        let told = |error: io::Error| io::Error::new(error.kind(), format!("{shown}: {error}"));
+        let made = match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && named.is_some() => {
+                if fs::read_dir(&path).map_err(told)?.next().is_some() {
+                    let why = format!("{} holds something already; name an empty folder", path.display());
+                    return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, why));
+                }
+                false
+            }
+            Err(error) => return Err(told(error)),
+        };
+        let state = State { path, made };
+        if let Some(user) = user() {
+            let (_, gid) = privileges::account(user).map_err(io::Error::other)?;
+            chown(&state.path, Some(0), Some(gid)).map_err(told)?;
+            fs::set_permissions(&state.path, fs::Permissions::from_mode(0o710)).map_err(told)?;
+        }
+        Ok(state)
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file that the serving part can read.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.file(name);
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+        Ok(path)
+    }
+
+    /// The socket of the link.
+    #[must_use]
+    pub fn link(&self) -> PathBuf {
+        self.file("jaild.sock")
+    }
+
+    /// The command that starts jaild for this folder.
+    ///
+    /// # Errors
+    /// jaild is not there.
+    pub fn jaild(&self) -> io::Result<Command> {
+        let mut command = clean(&find_jaild()?);
+        command.arg("--socket").arg(self.link());
+        // A control group of its own: several of us may run on one machine.
+        command.args(["--cgroup", &format!("engined-up-{}", std::process::id())]);
+        if let Some(user) = user() {
+            command.args(["--client-user", user]);
+        }
+        Ok(command)
+    }
+
+    /// The command that starts this very program again, as the serving part.
+    ///
+    /// # Errors
+    /// That of finding ourselves.
+    pub fn ourselves(&self) -> io::Result<Command> {
+        Ok(clean(&std::env::current_exe()?))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let left = if self.made { fs::remove_dir_all(&self.path) } else { empty(&self.path) };
+        if let Err(error) = left {
+            eprintln!("engined: {} is left behind: {error}", self.path.display());
+        }
+    }
+}
+
+fn empty(folder: &Path) -> io::Result<()> {
+    fs::read_dir(folder)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+}
+
+/// Whom the serving part becomes: an account of its own when root starts it, nobody else otherwise.
+#[must_use]
+pub fn user() -> Option<&'static str> {
+    geteuid().is_root().then_some(USER)
+}
+
+/// The hidden options by which the serving part becomes that user and ends with us.
+#[must_use]
+pub fn identity() -> Vec<String> {
+    let parent = vec!["--parent".to_owned(), std::process::id().to_string()];
+    let user = user().map(|user| vec!["--user".to_owned(), user.to_owned()]);
+    user.into_iter().flatten().chain(parent).collect()
+}
+
+/// The operator's manifests, where there are any: jaild looks in the same place.
+#[must_use]
+pub fn manifests() -> Option<PathBuf> {
+    Some(PathBuf::from(MANIFESTS)).filter(|path| path.exists())
+}
+
+fn usual() -> PathBuf {
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
+    match own {
+        _ if geteuid().is_root() => PathBuf::from("/run"),
+        Some(own) => own,
+        None => std::env::temp_dir(),
+    }
+}

@@ -1,0 +1,189 @@
+//! `engined up`: a small parent that starts jaild and the serving engine, starts either anew when it ends, and takes
+//! everything away at the end. It serves nobody, and has neither threads nor tokio.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::process::{Event, Kid, Signals};
+use crate::state::{self, State};
+
+/// From the start of a child to its first word.
+const START: Duration = Duration::from_secs(60);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Who has lived so long may be started anew at once.
+const SOUND: Duration = Duration::from_secs(10);
+/// The engine drains for 30 s at most.
+const ENGINE_ENDS: Duration = Duration::from_secs(40);
+pub(crate) const JAILD_ENDS: Duration = Duration::from_secs(15);
+
+/// What is wrong with the start, told to whoever started us.
+pub(crate) type Trouble = String;
+
+/// `engined up`.
+#[must_use]
+pub fn up(listen: SocketAddr, state: Option<PathBuf>) -> ExitCode {
+    match supervise(listen, state) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("engined: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn supervise(listen: SocketAddr, state: Option<PathBuf>) -> Result<(), Trouble> {
+    let told = |error: io::Error| error.to_string();
+    let signals = Signals::block().map_err(told)?;
+    let state = State::make(state.as_deref()).map_err(told)?;
+    let mut jaild = Ward::new("jaild");
+    let mut engine = Ward::new("engined");
+
+    jaild.start(state.jaild().map_err(told)?).map_err(told)?;
+    if first_line(&signals, &mut [&mut jaild], "jaild ready")?.is_none() {
+        return Ok(());
+    }
+    configure(&state, listen).map_err(told)?;
+    engine.start(serve(&state).map_err(told)?).map_err(told)?;
+    let both = &mut [&mut engine, &mut jaild];
+    let Some(address) = first_line(&signals, both, "listening ")? else { return stop(&signals, engine, jaild) };
+    // Whoever is started anew must be found where the first one was.
+    let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
+    configure(&state, address).map_err(told)?;
+    println!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
+    let Some(languages) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ")? else {
+        return stop(&signals, engine, jaild);
+    };
+    println!("languages: {languages}");
+    println!("ready http://{address}");
+    println!(
+        "curl -s http://{address}/v1/executions -H 'Content-Type: application/json' -d '{{\"language\":\"python\",\"source\":\"print(6*7)\"}}'"
+    );
+    loop {
+        let patience = jaild.patience().min(engine.patience());
+        let mut kids: Vec<&mut Kid> =
+            [&mut jaild, &mut engine].into_iter().filter_map(|ward| ward.kid.as_mut()).collect();
+        let events = signals.wait(&mut kids, patience).map_err(told)?;
+        if events.contains(&Event::End) {
+            return stop(&signals, engine, jaild);
+        }
+        jaild.keep(|| state.jaild()).map_err(told)?;
+        engine.keep(|| serve(&state)).map_err(told)?;
+    }
+}
+
+/// The engine first, so that it can drain; jaild then has nothing left to do.
+fn stop(signals: &Signals, engine: Ward, jaild: Ward) -> Result<(), Trouble> {
+    let mut troubles = Vec::new();
+    for (ward, patience) in [(engine, ENGINE_ENDS), (jaild, JAILD_ENDS)] {
+        let name = ward.name;
+        let Some(mut kid) = ward.kid else { continue };
+        match kid.stop(signals, patience) {
+            Ok(status) if status.success() => {}
+            Ok(status) => troubles.push(format!("{name} ended with {status}")),
+            Err(error) => troubles.push(format!("{name} is lost: {error}")),
+        }
+    }
+    if troubles.is_empty() { Ok(()) } else { Err(troubles.join("; ")) }
+}
+
+/// Waits for a line of the first ward that begins with `word`, and gives the rest of it. `None`: we shall end instead.
+pub(crate) fn first_line(signals: &Signals, wards: &mut [&mut Ward], word: &str) -> Result<Option<String>, Trouble> {
+    let name = wards[0].name;
+    let deadline = Instant::now() + START;
+    loop {
+        let mut kids: Vec<&mut Kid> = wards.iter_mut().filter_map(|ward| ward.kid.as_mut()).collect();
+        for event in signals.wait(&mut kids, Duration::from_millis(500)).map_err(|error| error.to_string())? {
+            match event {
+                Event::End => return Ok(None),
+                Event::Line(from, line) if from == name => {
+                    if let Some(rest) = line.strip_prefix(word) {
+                        return Ok(Some(rest.to_owned()));
+                    }
+                }
+                Event::Line(..) => {}
+            }
+        }
+        for ward in wards.iter_mut() {
+            if let Some(kid) = &mut ward.kid
+                && let Some(status) = kid.ended().map_err(|error| error.to_string())?
+            {
+                return Err(format!(
+                    "{} ended with {status}: see above; `engined doctor` says what this host lacks",
+                    kid.name
+                ));
+            }
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{name} did not say {word:?} within {START:?}: see above"));
+        }
+    }
+}
+
+/// The configuration of the serving engine.
+fn configure(state: &State, listen: SocketAddr) -> io::Result<()> {
+    let manifests = state::manifests().map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
+    let text = format!(
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}",
+        state.link()
+    );
+    state.write("engined.toml", &text).map(drop)
+}
+
+fn serve(state: &State) -> io::Result<Command> {
+    let mut command = state.ourselves()?;
+    command.arg("serve").arg("--config").arg(state.file("engined.toml")).arg("--notify").args(state::identity());
+    Ok(command)
+}
+
+/// A child that is started anew, later each time that it ends soon.
+pub(crate) struct Ward {
+    name: &'static str,
+    pub(crate) kid: Option<Kid>,
+    started: Instant,
+    pause: Duration,
+    due: Option<Instant>,
+}
+
+impl Ward {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Ward { name, kid: None, started: Instant::now(), pause: FIRST_PAUSE, due: None }
+    }
+
+    pub(crate) fn start(&mut self, command: Command) -> io::Result<()> {
+        self.started = Instant::now();
+        self.due = None;
+        self.kid = Some(Kid::start(self.name, command)?);
+        Ok(())
+    }
+
+    /// How long nothing has to be done for it.
+    fn patience(&self) -> Duration {
+        self.due.map_or(Duration::from_secs(60), |due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Notes its end, and starts it anew when the time has come.
+    fn keep(&mut self, command: impl Fn() -> io::Result<Command>) -> io::Result<()> {
+        if let Some(kid) = &mut self.kid
+            && let Some(status) = kid.ended()?
+        {
+            if self.started.elapsed() > SOUND {
+                self.pause = FIRST_PAUSE;
+            }
+            eprintln!("engined: {} ended with {status}; started anew in {:?}", self.name, self.pause);
+            self.kid = None;
+            self.due = Some(Instant::now() + self.pause);
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        if self.due.is_some_and(|due| due <= Instant::now()) {
+            if let Err(error) = command().and_then(|command| self.start(command)) {
+                eprintln!("engined: {error}; tried again in {:?}", self.pause);
+                self.due = Some(Instant::now() + self.pause);
+            }
+        }
+        Ok(())
+    }
+}
