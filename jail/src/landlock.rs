@@ -48,10 +48,13 @@ fn abi() -> Result<ABI, JailError> {
 pub fn ruleset() -> Result<RulesetCreated, JailError> {
     let abi = abi()?;
     let make = || -> Result<RulesetCreated, Box<dyn std::error::Error + Send + Sync>> {
-        let mut rules = Ruleset::default()
-            .set_compatibility(CompatLevel::HardRequirement)
-            .handle_access(AccessFs::from_all(abi))?
-            .scope(Scope::from_all(abi))?
+        let mut wanted = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        wanted = wanted.handle_access(AccessFs::from_all(abi))?;
+        // The crate takes an empty set of scopes for a mistake; before ABI 6 there are none.
+        if abi >= ABI::V6 {
+            wanted = wanted.scope(Scope::from_all(abi))?;
+        }
+        let mut rules = wanted
             .create()?
             .add_rule(PathBeneath::new(PathFd::new("/")?, AccessFs::from_read(abi)))?
             .add_rule(PathBeneath::new(PathFd::new("/dev")?, device_access(abi)))?;

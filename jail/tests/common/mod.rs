@@ -33,6 +33,11 @@ pub struct Jaild {
     pub cgroup: String,
 }
 
+/// The jaild to test: `JAILD` in the test host, where the built tests are run on their own.
+fn program() -> PathBuf {
+    std::env::var_os("JAILD").or(option_env!("CARGO_BIN_EXE_jaild").map(Into::into)).expect("set JAILD").into()
+}
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Jaild {
@@ -45,7 +50,7 @@ impl Jaild {
     }
 
     pub fn start_in(folder: PathBuf, socket: PathBuf, cgroup: String, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_jaild"))
+        let mut child = Command::new(program())
             .args(["--socket", socket.to_str().unwrap(), "--client-user", "root", "--cgroup", &cgroup])
             .args(arguments)
             .stdout(Stdio::piped())

@@ -284,6 +284,7 @@ impl Broker<'_> {
                     _ => "its spawner is gone".to_owned(),
                 };
                 log(&format!("slot {index} is lost: {why}"));
+                slot.spawner = None;
                 self.lost(state)
             }
         }

@@ -1,0 +1,200 @@
+//! What `/proc` says of every process of a jaild: ids, capabilities, namespaces; and what is left when one dies.
+#![allow(clippy::unwrap_used, reason = "tests unwrap")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use common::{Jaild, Link, Wish, can_run, groups};
+use jail::spec::Outcome;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User};
+
+/// `/proc/PID/status` by field.
+fn status(pid: i32) -> BTreeMap<String, String> {
+    fs::read_to_string(format!("/proc/{pid}/status"))
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter(|candidate| status(*candidate).get("PPid") == Some(&pid.to_string()))
+        .collect()
+}
+
+fn descendants(pid: i32) -> Vec<i32> {
+    let below = children(pid);
+    below.iter().copied().chain(below.iter().flat_map(|child| descendants(*child))).collect()
+}
+
+fn namespace(pid: i32, kind: &str) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap()
+}
+
+/// Begins a run that sleeps, and finds its init and payload.
+fn sleeper(jaild: &Jaild, link: &mut Link) -> (common::Run, i32, i32) {
+    let run = link.begin(Wish { argv: vec!["/usr/bin/sleep", "1000"], ..Wish::default() });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        assert!(Instant::now() < deadline, "no payload");
+        for pid in descendants(jaild.pid()) {
+            if fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"/usr/bin/sleep")) {
+                let init = status(pid)["PPid"].parse().unwrap();
+                return (run, init, pid);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const NONE: &str = "0000000000000000";
+
+#[test]
+fn nobody_holds_anything_of_the_host() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let (_run, init, payload) = sleeper(&jaild, &mut link);
+    let host = namespace(std::process::id().cast_signed(), "user");
+    let uid = User::from_name("jaild").unwrap().unwrap().uid.to_string();
+
+    let broker = status(jaild.pid());
+    assert_eq!(broker["Uid"].split_whitespace().collect::<Vec<_>>(), [uid.as_str(); 4]);
+    assert_eq!((broker["Groups"].as_str(), broker["NoNewPrivs"].as_str()), ("", "1"));
+    let maps = fs::read_to_string(format!("/proc/{}/uid_map", jaild.pid())).unwrap();
+    let rows: Vec<Vec<&str>> = maps.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 2, "{maps}");
+    assert_eq!(rows[0], ["0", uid.as_str(), "1"]);
+    assert!(rows[1][1].parse::<u32>().unwrap() >= 65_536, "no host account is in the range: {maps}");
+
+    // Capabilities count in the namespace of their holder: none of these lives in the host's.
+    let all = descendants(jaild.pid());
+    assert!(all.len() >= 4, "{all:?}");
+    for pid in all.iter().copied().chain([jaild.pid()]) {
+        assert_ne!(namespace(pid, "user"), host, "process {pid}");
+        assert_eq!(status(pid)["NoNewPrivs"], "1", "process {pid}");
+    }
+    for kind in ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup", "time"] {
+        assert_ne!(namespace(payload, kind), namespace(jaild.pid(), kind), "{kind}");
+        assert_ne!(namespace(init, kind), namespace(jaild.pid(), kind), "{kind} of init");
+    }
+    assert_ne!(namespace(payload, "user"), namespace(init, "user"), "the payload is not init's equal");
+
+    let status_of_init = status(init);
+    let status_of_payload = status(payload);
+    assert_ne!(status_of_init["Uid"], status_of_payload["Uid"]);
+    assert_eq!(status_of_init["Seccomp"], "2");
+    // CAP_DAC_READ_SEARCH (2) and CAP_KILL (5), in the run's own namespace.
+    assert_eq!(status_of_init["CapEff"], "0000000000000024");
+    assert_eq!(status_of_init["CapPrm"], "0000000000000024");
+    assert_eq!((status_of_payload["Seccomp"].as_str(), status_of_payload["Seccomp_filters"].as_str()), ("2", "2"));
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(status_of_payload[set], NONE, "{set}");
+    }
+    let open: Vec<_> = fs::read_dir(format!("/proc/{payload}/fd")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(open.len(), 3, "only its streams: {open:?}");
+}
+
+fn eventually_gone(pids: &[i32]) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let left: Vec<i32> =
+            pids.iter().copied().filter(|pid| status(*pid).get("State").is_some_and(|s| !s.starts_with('Z'))).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "still there: {left:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_killed_jaild_takes_everything_along_and_its_successor_sweeps() {
+    if !can_run() {
+        return;
+    }
+    let mut jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let (_run, ..) = sleeper(&jaild, &mut link);
+    let all = descendants(jaild.pid());
+    jaild.child.kill().unwrap();
+    jaild.child.wait().unwrap();
+    eventually_gone(&all);
+    assert_eq!(link.recv(), None, "the link tells it");
+    assert_ne!(groups(&jaild.cgroup), Vec::<PathBuf>::new(), "cgroups have no owner that dies");
+    let (folder, socket, cgroup) = (jaild.folder.clone(), jaild.socket.clone(), jaild.cgroup.clone());
+    std::mem::forget(jaild);
+    let next = Jaild::start_in(folder, socket, cgroup, &[]);
+    assert_eq!(next.link().run(Wish::default()).ended.outcome, Outcome::Exited(0));
+    next.end();
+}
+
+#[test]
+fn a_link_that_closes_ends_its_runs() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let (_run, init, payload) = sleeper(&jaild, &mut link);
+    drop(link);
+    eventually_gone(&[init, payload]);
+    assert_eq!(jaild.link().run(Wish::default()).ended.outcome, Outcome::Exited(0));
+}
+
+#[test]
+fn a_killed_init_is_our_failure_and_its_slot_serves_again() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let (run, init, payload) = sleeper(&jaild, &mut link);
+    kill(Pid::from_raw(init), Signal::SIGKILL).unwrap();
+    let done = link.finish(run);
+    assert!(matches!(done.ended.outcome, Outcome::Failed { .. }), "{:?}", done.ended);
+    eventually_gone(&[init, payload]);
+    for _ in 0..8 {
+        assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
+    }
+}
+
+#[test]
+fn a_killed_spawner_is_replaced() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    for spawner in children(jaild.pid()) {
+        kill(Pid::from_raw(spawner), Signal::SIGKILL).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..8 {
+        assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
+    }
+}
+
+#[test]
+fn manifests_are_read_again_on_sighup() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    for _ in 0..3 {
+        kill(Pid::from_raw(jaild.pid()), Signal::SIGHUP).unwrap();
+        assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
+    }
+}
