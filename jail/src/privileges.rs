@@ -142,6 +142,20 @@ pub fn keep_only(kept: &[Capability], bounding: bool) -> Result<(), JailError> {
     drop().map_err(io::Error::other).at(Step::Capabilities)
 }
 
+/// The opposite of giving capabilities up: the program gets all that this process has.
+///
+/// # Errors
+/// When the kernel refuses a set.
+#[cfg(feature = "test-hooks")]
+pub fn keep_across_exec() -> Result<(), JailError> {
+    let keep = || -> Result<(), caps::errors::CapsError> {
+        let held = caps::read(None, CapSet::Permitted)?;
+        caps::set(None, CapSet::Inheritable, &held)?;
+        caps::set(None, CapSet::Ambient, &held)
+    };
+    keep().map_err(io::Error::other).at(Step::Capabilities)
+}
+
 /// Gains nothing from set-user-ID files or file capabilities any more.
 ///
 /// # Errors

@@ -98,7 +98,6 @@ impl Making {
     }
 
     /// The spawner has cloned this init.
-    #[must_use]
     pub fn born(self, init: OwnedFd) -> Prepared {
         Prepared { group: self.group, control: self.control, init: Init(init) }
     }
@@ -132,7 +131,7 @@ impl Prepared {
         spec: Spec,
         descriptors: &[BorrowedFd<'_>],
         layers: Layers,
-    ) -> Result<Running, (JailError, Finishing)> {
+    ) -> Result<Box<Running>, Box<(JailError, Finishing)>> {
         let command = Command {
             disk: spec.limits.disk,
             rlimits: Rlimits::of(&spec.limits),
@@ -148,9 +147,9 @@ impl Prepared {
             Ok(()) => {
                 let meter = Meter::new(spec.limits, now_us());
                 let Prepared { group, control, init } = self;
-                Ok(Running { spec, group, control: Some(control), init, meter, layers })
+                Ok(Box::new(Running { spec, group, control: Some(control), init, meter, layers }))
             }
-            Err(e) => Err((e, self.finish())),
+            Err(e) => Err(Box::new((e, self.finish()))),
         }
     }
 
@@ -168,9 +167,20 @@ fn finish(group: RunGroup, init: Init) -> Finishing {
 #[derive(Debug)]
 pub enum Heard {
     /// It goes on.
-    Running(Running),
+    Running(Box<Running>),
     /// It is over.
-    Over(Ended, Finishing),
+    Over(Box<Over>),
+}
+
+/// The end of a run, and what is left to be done about it.
+#[derive(Debug)]
+pub struct Over {
+    /// What the engine is told.
+    pub ended: Ended,
+    /// The sandbox, to be looked after until nothing of it is left.
+    pub finishing: Finishing,
+    /// Its usage could not be read.
+    pub trouble: Option<JailError>,
 }
 
 impl Running {
@@ -248,32 +258,28 @@ impl Running {
     }
 
     /// Takes what init says.
-    ///
-    /// # Errors
-    /// When the usage can't be read.
-    pub fn hear(mut self) -> Result<Heard, (Box<Ended>, JailError, Finishing)> {
-        let Some(control) = &self.control else { return Ok(Heard::Running(self)) };
+    #[must_use]
+    pub fn hear(mut self: Box<Self>) -> Heard {
+        let Some(control) = &self.control else { return Heard::Running(self) };
         match Event::recv(control.as_fd()) {
             Ok(Some(Event::Starting(at))) => {
                 self.meter.started(at);
-                Ok(Heard::Running(self))
+                Heard::Running(self)
             }
-            Ok(Some(Event::Ended(end))) => self.over(end),
-            Ok(Some(Event::Failed(outcome))) => self.over(End { outcome, ..End::default() }),
+            Ok(Some(Event::Ended(end))) => Heard::Over(self.over(&end)),
+            Ok(Some(Event::Failed(outcome))) => Heard::Over(self.over(&End { outcome, ..End::default() })),
             // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
             Ok(Some(Event::Armed) | None) | Err(_) => {
                 self.kill_init();
                 self.control = None;
-                Ok(Heard::Running(self))
+                Heard::Running(self)
             }
         }
     }
 
     /// Init has ended without a word: killed by the meter, by the kernel for memory (v1), or broken.
-    ///
-    /// # Errors
-    /// When the usage can't be read.
-    pub fn died(self) -> Result<Heard, (Box<Ended>, JailError, Finishing)> {
+    #[must_use]
+    pub fn died(self: Box<Self>) -> Box<Over> {
         let oom = self.group.counted().is_ok_and(|counted| counted.oom_kills > 0);
         let outcome = if self.meter.stopped().is_some() || oom {
             Outcome::Signalled(9)
@@ -282,21 +288,22 @@ impl Running {
         };
         let now = now_us();
         let end = End { outcome, started_us: self.meter.started_at().unwrap_or(now), ended_us: now, ..End::default() };
-        self.over(end)
+        self.over(&end)
     }
 
-    fn over(self, end: End) -> Result<Heard, (Box<Ended>, JailError, Finishing)> {
-        let counted = self.group.counted();
-        let ended = self.ended(&end, counted.as_ref().ok());
-        let finishing = finish(self.group, self.init);
-        match counted {
-            Ok(_) => Ok(Heard::Over(ended, finishing)),
-            Err(e) => Err((Box::new(Ended { outcome: e.outcome(), ..ended }), e, finishing)),
+    fn over(self: Box<Self>, end: &End) -> Box<Over> {
+        let (counted, trouble) = match self.group.counted() {
+            Ok(counted) => (counted, None),
+            Err(e) => (Counted::default(), Some(e)),
+        };
+        let mut ended = self.ended(end, counted);
+        if let Some(e) = &trouble {
+            ended.outcome = e.outcome();
         }
+        Box::new(Over { ended, finishing: finish(self.group, self.init), trouble })
     }
 
-    fn ended(&self, end: &End, counted: Option<&Counted>) -> Ended {
-        let counted = counted.copied().unwrap_or_default();
+    fn ended(&self, end: &End, counted: Counted) -> Ended {
         let stop = self.meter.stopped().or((counted.oom_kills > 0).then_some(StopReason::Memory));
         Ended {
             id: self.spec.id,
@@ -324,7 +331,7 @@ impl Running {
     }
 
     /// Kills it without a report: the link that wanted one is gone.
-    pub fn abandon(self) -> Finishing {
+    pub fn abandon(self: Box<Self>) -> Finishing {
         finish(self.group, self.init)
     }
 }

@@ -69,7 +69,8 @@ impl Spawner {
     /// When it can't be cloned.
     pub fn start(group: &SlotGroup, blueprint: &Blueprint) -> Result<Self, JailError> {
         let (socket, theirs) = pair()?;
-        let flags = NEW_PID | NEW_NS | NEW_NET | NEW_UTS | NEW_IPC;
+        // As the sandboxes, so that a layer that a test switches off is off for good.
+        let flags = sandbox_flags(blueprint.off) & !(NEW_USER | NEW_TIME);
         let child = sys::clone_child(flags, None, || {
             // Without a broker there is nobody to tell.
             drop(serve(&theirs, group, blueprint).or_else(|e| Spawned::Failed(e.outcome()).send(theirs.as_fd())));

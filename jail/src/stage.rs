@@ -115,8 +115,12 @@ fn arm(
     die_with_parent()?;
     // It has also made this process undumpable, and its child would be born so: then its id map would be root's.
     nix::sys::prctl::set_dumpable(true).at(Step::Ids)?;
-    nix::unistd::sethostname("sandbox").at(Step::HostName)?;
-    sys::loopback_up().at(Step::Loopback)?;
+    if !off.has(Layer::UtsNs) {
+        nix::unistd::sethostname("sandbox").at(Step::HostName)?;
+    }
+    if !off.has(Layer::NetNs) {
+        sys::loopback_up().at(Step::Loopback)?;
+    }
     mounts::mount_run(Quota { bytes: 64 << 20 })?;
     let rules = if off.has(Layer::Landlock) { None } else { Some(landlock::ruleset()?) };
 
@@ -142,7 +146,9 @@ fn arm(
     .on(Step::Clone, "payload")?;
     drop(leaf);
     privileges::write_maps(child.pid, &privileges::payload_map())?;
-    unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "init's cgroup namespace")?;
+    if !off.has(Layer::CgroupNs) {
+        unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "init's cgroup namespace")?;
+    }
     privileges::keep_only(&INIT_CAPABILITIES, false)?;
     nix::sys::prctl::set_dumpable(false).at(Step::Capabilities)?;
     io::Write::write_all(&mut File::from(OwnedFd::from(mapped_write)), b"m").at(Step::Talk)?;
@@ -301,8 +307,12 @@ pub(crate) fn confine(
     let mut byte = [0];
     File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
     privileges::take_ids(PAYLOAD_ID)?;
-    std::fs::write("/proc/sys/user/max_user_namespaces", "0").at(Step::NestedNamespaces)?;
-    unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "cgroup namespace")?;
+    if !off.has(Layer::UserNs) {
+        std::fs::write("/proc/sys/user/max_user_namespaces", "0").at(Step::NestedNamespaces)?;
+    }
+    if !off.has(Layer::CgroupNs) {
+        unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "cgroup namespace")?;
+    }
     nix::unistd::setsid().at(Step::Ids)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     nix::unistd::chdir("/box").on(Step::RunMounts, "/box")?;
@@ -311,7 +321,11 @@ pub(crate) fn confine(
     if let Some(rules) = rules {
         landlock::enforce(rules)?;
     }
-    if off.has(Layer::Capabilities) { Ok(()) } else { privileges::keep_only(&[], true) }
+    #[cfg(feature = "test-hooks")]
+    if off.has(Layer::Capabilities) {
+        return privileges::keep_across_exec();
+    }
+    privileges::keep_only(&[], true)
 }
 
 /// What a collector that never ran reports.

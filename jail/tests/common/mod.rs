@@ -1,5 +1,5 @@
 //! A jaild of the test's own, and an engine's end of the link that says whatever a test wants.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part of it; tests unwrap")]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test file uses a part of it; tests unwrap")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
@@ -206,10 +206,10 @@ impl Link {
     pub fn try_connect(socket: &Path, patience: Duration) -> Option<Self> {
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
-            if let Ok(client) = Client::connect(socket) {
-                if let Some(Report::Welcome(welcome)) = recv_until(&client, deadline) {
-                    return Some(Link { client, welcome, next: 0, early: Vec::new() });
-                }
+            if let Ok(client) = Client::connect(socket)
+                && let Some(Report::Welcome(welcome)) = recv_until(&client, deadline)
+            {
+                return Some(Link { client, welcome, next: 0, early: Vec::new() });
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -296,10 +296,7 @@ impl Broker<'_> {
         self.broken_until_us = now_us() + 100_000;
         match state {
             State::Making(_, job) | State::Arming(_, job) => Some(never_ran(&job.spec, gone, None, self.policy.layers)),
-            State::Running(running) => running.died().ok().and_then(|heard| match heard {
-                Heard::Over(ended, _) => Some(ended),
-                Heard::Running(_) => None,
-            }),
+            State::Running(running) => Some(running.died().ended),
             _ => None,
         }
     }
@@ -335,10 +332,11 @@ impl Broker<'_> {
         let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
         match prepared.start(spec.clone(), &borrowed, self.policy.layers) {
             Ok(running) => {
-                self.slots[index].state = State::Running(Box::new(running));
+                self.slots[index].state = State::Running(running);
                 None
             }
-            Err((e, finishing)) => {
+            Err(failure) => {
+                let (e, finishing) = *failure;
                 log(&format!("slot {index}: {e}"));
                 self.slots[index].state = State::Finishing(finishing);
                 Some(never_ran(&spec, e.outcome(), None, self.policy.layers))
@@ -346,21 +344,19 @@ impl Broker<'_> {
         }
     }
 
-    fn heard(&mut self, index: usize, heard: Result<Heard, (Box<Ended>, JailError, Finishing)>) -> Option<Ended> {
+    fn heard(&mut self, index: usize, heard: Heard) -> Option<Ended> {
         let slot = &mut self.slots[index];
         match heard {
-            Ok(Heard::Running(running)) => {
-                slot.state = State::Running(Box::new(running));
+            Heard::Running(running) => {
+                slot.state = State::Running(running);
                 None
             }
-            Ok(Heard::Over(ended, finishing)) => {
-                slot.state = State::Finishing(finishing);
-                Some(ended)
-            }
-            Err((ended, e, finishing)) => {
-                log(&format!("slot {index}: {e}"));
-                slot.state = State::Finishing(finishing);
-                Some(*ended)
+            Heard::Over(over) => {
+                if let Some(e) = over.trouble {
+                    log(&format!("slot {index}: {e}"));
+                }
+                slot.state = State::Finishing(over.finishing);
+                Some(over.ended)
             }
         }
     }
@@ -370,10 +366,7 @@ impl Broker<'_> {
         match std::mem::replace(&mut slot.state, State::Broken) {
             // A last word may still be in the socket; it comes first.
             State::Running(running) => match running.hear() {
-                Ok(Heard::Running(running)) => {
-                    let died = running.died();
-                    self.heard(index, died)
-                }
+                Heard::Running(running) => self.heard(index, Heard::Over(running.died())),
                 other => self.heard(index, other),
             },
             State::Finishing(finishing) => {

@@ -79,6 +79,10 @@ impl Policy {
             extra_sets.push(Vec::new());
         }
         let every_extra = extra_sets.concat();
+        #[cfg(feature = "test-hooks")]
+        if off.has(Layer::Tree) {
+            tree.toolchains.push("/home".into());
+        }
         let blueprint = Blueprint {
             tree,
             init_filter: Filter::init(&every_extra),
