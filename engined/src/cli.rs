@@ -1,13 +1,16 @@
 //! The command line: one binary for people.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::embed::Talker;
+use crate::process::clean;
 use crate::{doctor, run, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
@@ -69,6 +72,14 @@ enum Command {
         #[command(flatten)]
         hidden: Hidden,
     },
+    /// Join a control group, then become another program
+    #[command(hide = true)]
+    Enter {
+        procs: PathBuf,
+        program: PathBuf,
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -127,12 +138,22 @@ pub fn main() -> ExitCode {
         Command::Doctor { json, all_wanted, hidden } => {
             doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })
         }
+        Command::Enter { procs, program, args } => enter(&procs, &program, &args),
         Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
         Command::Token(TokenCommand::New) => token(),
     }
 }
 
-fn check(path: &std::path::Path, print: bool) -> ExitCode {
+fn enter(procs: &Path, program: &Path, args: &[OsString]) -> ExitCode {
+    let error = match std::fs::write(procs, "0") {
+        Ok(()) => clean(program).args(args).exec(),
+        Err(error) => error,
+    };
+    eprintln!("engined: {} could not be started in {}: {error}", program.display(), procs.display());
+    ExitCode::FAILURE
+}
+
+fn check(path: &Path, print: bool) -> ExitCode {
     match serve::load(path) {
         Ok((.., printed)) => {
             if print {

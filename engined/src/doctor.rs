@@ -177,9 +177,9 @@ mod tests {
             "kind       name      wanted  obtained  detail\n\
              layer      user_ns   yes     yes\n\
              layer      landlock  yes     no\n\
-             \u{20}                   → boot with it\n\
+             \u{20}                    → boot with it\n\
              layer      time_ns   no      no        waived in jaild.toml\n\
-             \u{20}                   → use a newer kernel\n"
+             \u{20}                    → use a newer kernel\n"
         );
         assert_eq!(report(&findings[..1], false), ExitCode::SUCCESS);
         assert_eq!(report(&findings, false), ExitCode::FAILURE);

@@ -2,6 +2,7 @@
 //! part that talks to it, which becomes an ordinary user first. The parent takes jaild away at the end.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -18,6 +19,18 @@ use crate::supervise::{JAILD_ENDS, Trouble, Ward, first_line};
 
 /// The link is there when the part that talks is started.
 const WELCOME_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a shell says when a program could not be started: our failure, not the program's.
+pub const ENGINE_FAILED: u8 = 125;
+const LOG: &str = "jaild.log";
+
+/// What jaild said.
+fn show(log: &Path) {
+    match std::fs::read_to_string(log) {
+        Ok(text) => eprint!("{text}"),
+        Err(error) => eprintln!("engined: {}: {error}", log.display()),
+    }
+}
 
 /// A jaild of our own, and where to find it.
 pub struct Embedded {
@@ -36,12 +49,15 @@ impl Embedded {
         let signals = Signals::block().map_err(told)?;
         let state = State::make(None).map_err(told)?;
         let mut command = state.jaild().map_err(told)?;
+        // Standard error is the program's and ours; what jaild says matters when something went wrong.
+        let log = state.file(LOG);
+        command.stderr(File::create(&log).map_err(told)?);
         if let Some(config) = config {
             command.arg("--config").arg(state.write("jaild.toml", config).map_err(told)?);
         }
         let mut jaild = Ward::new("jaild");
         jaild.start(command).map_err(told)?;
-        let ready = first_line(&signals, &mut [&mut jaild], "jaild ready")?;
+        let ready = first_line(&signals, &mut [&mut jaild], "jaild ready").inspect_err(|_| show(&log))?;
         Ok(ready.map(|_| Embedded { signals, jaild, state }))
     }
 
@@ -72,7 +88,8 @@ impl Embedded {
         };
         if let Some(mut jaild) = self.jaild.kid.take() {
             let ended = jaild.stop(&self.signals, JAILD_ENDS).map_err(told)?;
-            if !ended.success() {
+            if !ended.success() || status.code() == Some(i32::from(ENGINE_FAILED)) {
+                show(&self.state.file(LOG));
                 eprintln!("engined: jaild ended with {ended}");
             }
         }

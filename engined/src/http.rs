@@ -79,7 +79,7 @@ pub struct Server {
     engine: Arc<Engine>,
     builder: Builder<TokioExecutor>,
     connections: Arc<Semaphore>,
-    cap: u32,
+    open: watch::Sender<usize>,
     goodbye: watch::Sender<bool>,
 }
 
@@ -87,10 +87,9 @@ impl Server {
     /// A server for `engine` that holds at most `connections` at once.
     #[must_use]
     pub fn new(engine: Arc<Engine>, connections: usize) -> Arc<Self> {
-        let cap = u32::try_from(connections).unwrap_or(u32::MAX);
         let builder = builder(&engine.config.http);
         let connections = Arc::new(Semaphore::new(connections));
-        Arc::new(Server { engine, builder, connections, cap, goodbye: watch::channel(false).0 })
+        Arc::new(Server { engine, builder, connections, open: watch::channel(0).0, goodbye: watch::channel(false).0 })
     }
 
     /// Accepts until the task is ended. At the cap, callers wait in the kernel's queue.
@@ -108,7 +107,9 @@ impl Server {
             };
             let server = Arc::clone(&self);
             tokio::spawn(async move {
+                server.open.send_modify(|open| *open += 1);
                 server.serve(socket, peer, only_metrics).await;
+                server.open.send_modify(|open| *open -= 1);
                 drop(place);
             });
         }
@@ -169,8 +170,9 @@ impl Server {
     /// Lets every connection end after what it has begun, and waits for that, at most `patience`.
     pub async fn end(&self, patience: Duration) {
         self.goodbye.send_replace(true);
-        if tokio::time::timeout(patience, self.connections.acquire_many(self.cap)).await.is_err() {
-            tracing::warn!("connections were still open at the end");
+        let mut open = self.open.subscribe();
+        if tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await.is_err() {
+            tracing::warn!(open = *open.borrow(), "connections were still open at the end");
         }
     }
 }

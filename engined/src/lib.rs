@@ -11,6 +11,7 @@ pub mod budget;
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod delegation;
 pub mod doctor;
 pub mod embed;
 pub mod engine;

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::admission::{self, Rules};
 use crate::capture::Output;
-use crate::embed::{self, Embedded, Talker};
+use crate::embed::{self, ENGINE_FAILED, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::execution::{self, Compiled, Memfds};
 use crate::job::Job;
@@ -22,9 +22,6 @@ use crate::link::{Link, RunEnd};
 use crate::offers::Offers;
 use crate::verdict::{self, Facts};
 use crate::{probe, serve, state};
-
-/// What a shell says when the program could not be started: our failure, not the program's.
-const ENGINE_FAILED: u8 = 125;
 
 /// What `run` is told.
 #[derive(Clone, Debug)]

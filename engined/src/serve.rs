@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use languages::Catalogue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -55,6 +56,8 @@ pub fn serve(options: &Options) -> ExitCode {
 /// What to do about it.
 pub fn confine(user: Option<&str>, parent: Option<i32>) -> Result<(), Vec<String>> {
     let told = |error: privileges::Failed| vec![error.to_string()];
+    // The supervisor waits for its signals in another way, and its children inherit what it has blocked.
+    SigSet::all().thread_unblock().map_err(|error| vec![format!("signals: {error}")])?;
     if let Some(user) = user {
         privileges::become_user(user).map_err(told)?;
     }

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use nix::unistd::geteuid;
 
+use crate::delegation::Delegation;
 use crate::privileges;
 use crate::process::{clean, find_jaild};
 
@@ -22,6 +23,7 @@ pub const MANIFESTS: &str = "/etc/engined/languages";
 pub struct State {
     path: PathBuf,
     made: bool,
+    delegation: Delegation,
 }
 
 impl State {
@@ -47,7 +49,7 @@ impl State {
             }
             Err(error) => return Err(told(error)),
         };
-        let state = State { path, made };
+        let state = State { path, made, delegation: Delegation::of_us() };
         if let Some(user) = user() {
             let (_, gid) = privileges::account(user).map_err(io::Error::other)?;
             chown(&state.path, Some(0), Some(gid)).map_err(told)?;
@@ -84,10 +86,17 @@ impl State {
     /// # Errors
     /// jaild is not there.
     pub fn jaild(&self) -> io::Result<Command> {
-        let mut command = clean(&find_jaild()?);
-        command.arg("--socket").arg(self.link());
-        // A control group of its own: several of us may run on one machine.
-        command.args(["--cgroup", &format!("engined-up-{}", std::process::id())]);
+        let jaild = find_jaild()?;
+        let mut command = match &self.delegation {
+            // Its group must be its own from its first moment on, so it enters before it becomes jaild.
+            Delegation::Child(procs) => {
+                let mut entering = self.ourselves()?;
+                entering.arg("enter").arg(procs).arg(&jaild).arg("--");
+                entering
+            }
+            Delegation::Named(_) | Delegation::Inherited => clean(&jaild),
+        };
+        command.arg("--socket").arg(self.link()).args(self.delegation.arguments());
         if let Some(user) = user() {
             command.args(["--client-user", user]);
         }
@@ -108,6 +117,9 @@ impl Drop for State {
         let left = if self.made { fs::remove_dir_all(&self.path) } else { empty(&self.path) };
         if let Err(error) = left {
             eprintln!("engined: {} is left behind: {error}", self.path.display());
+        }
+        if let Err(error) = self.delegation.remove() {
+            eprintln!("engined: control groups of {:?} are left behind: {error}", self.delegation);
         }
     }
 }

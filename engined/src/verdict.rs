@@ -43,7 +43,7 @@ pub fn of_compile(facts: &Facts<'_>, artifact: bool) -> Option<(Verdict, Option<
         }
         ours @ (Verdict::EngineError | Verdict::Cancelled, _) => Some(ours),
         (Verdict::RuntimeError, _) => {
-            Some((Verdict::CompileError, Some(plain("The compiler found errors: see compile.stderr."))))
+            Some((Verdict::CompileError, Some(plain("The compiler found errors: its messages say where."))))
         }
         (_, reason) => {
             let reason = reason

@@ -67,10 +67,8 @@ impl Reader {
 
     /// A section whose table is at hand.
     pub fn open(&mut self, name: &str, table: Table, doc: &str) -> Section<'_> {
-        if !name.is_empty() {
-            let blank = if self.printed.is_empty() { "" } else { "\n" };
-            write!(self.printed, "{blank}# {doc}\n[{name}]\n").unwrap_or_default();
-        }
+        let blank = if self.printed.is_empty() { "" } else { "\n" };
+        write!(self.printed, "{blank}# {doc}\n[{name}]\n").unwrap_or_default();
         Section { reader: self, name: name.to_owned(), table, known: Vec::new() }
     }
 
@@ -114,8 +112,9 @@ pub struct Section<'r> {
 }
 
 impl Section<'_> {
+    /// The full name of one of its fields, or its own.
     fn field(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if key.is_empty() { self.name.clone() } else { format!("{}.{key}", self.name) }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {

@@ -82,6 +82,9 @@ fn tenant(
     only: bool,
 ) -> TenantConfig {
     let doc = "A tenant: who may call on its account. Name users, groups or tokens.";
+    let names_somebody = ["allowed_users", "allowed_groups", "tokens"]
+        .iter()
+        .any(|key| table.get(*key).is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())));
     let mut s = reader.open(&format!("tenants.{name}"), table, doc);
     if !plain(name) {
         s.mistake("", "", format!("{name:?} is no plain name"), "write 1 to 64 of a-z A-Z 0-9 . _ -");
@@ -102,11 +105,10 @@ fn tenant(
     });
     let doc = "SHA-256 of each token for TCP: `engined token new` prints the line. Two at once allow rotation.";
     let tokens = s.list("tokens", doc, token_hash);
-    let nobody = users.is_empty() && groups.is_empty() && tokens.is_empty();
-    if nobody && only {
+    if !names_somebody && only {
         users = vec![0, accounts.own];
         users.dedup();
-    } else if nobody {
+    } else if !names_somebody {
         s.mistake("", "", "nobody can call on its account", "name allowed_users, allowed_groups or tokens");
     }
     s.end(&[]);

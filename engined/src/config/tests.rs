@@ -1,1 +1,117 @@
-//! Tests.
+//! Every mistake is told at once; nothing at all is a configuration.
+use super::*;
+
+fn host() -> Host {
+    let passwd = "root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n";
+    Host { accounts: Accounts::parse(passwd, "callers:x:77:web\n", 999), memory: 8 * GIB }
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    match Config::parse(text, &host()) {
+        Ok(_) => Vec::new(),
+        Err(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let (config, printed) = Config::parse("", &host()).unwrap();
+    assert_eq!(config.listen.unix, Some((UNIX.into(), 0o660)));
+    assert_eq!((config.listen.tcp, config.listen.development), (None, false));
+    assert_eq!(config.engine.memory, 512 * MIB);
+    assert_eq!(config.engine.sandbox_memory, 6 * GIB);
+    assert_eq!(config.http.body_bytes, 64 * MIB);
+    assert_eq!(config.caps, Caps::default());
+    assert_eq!(config.tenants.len(), 1);
+    assert_eq!(config.tenants[0].users, [0, 999]);
+    // What is printed says the same again, the accounts of this host apart.
+    let (again, printed_again) = Config::parse(&printed, &host()).unwrap();
+    assert_eq!(format!("{again:?}"), format!("{config:?}"));
+    assert_eq!(printed_again, printed);
+}
+
+#[test]
+fn every_field_is_documented() {
+    let (_, printed) = Config::parse("", &host()).unwrap();
+    let lines: Vec<&str> = printed.lines().collect();
+    for pair in lines.windows(2) {
+        if pair[1].contains(" =") && !pair[1].starts_with("# A") {
+            assert!(pair[0].starts_with("# ") && pair[0].len() > 8, "{pair:?}");
+        }
+    }
+}
+
+#[test]
+fn the_example_of_the_units_is_sound() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../systemd/engined.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let accounts = Accounts::parse("root:x:0:0::/:/bin/sh\n", "engined:x:990:\n", 990);
+    let host = Host { accounts, memory: 8 * GIB };
+    let sound = |text: &str| {
+        Config::parse(text, &host).map(|_| ()).map_err(|m| m.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(sound(&text), Ok(()));
+    // Each default that stands there as a comment is a field of ours.
+    let shown: String = text
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line))
+        .fold(String::new(), |all, line| all + line + "\n");
+    let shown = shown.replace("tcp = \"127.0.0.1:7070\"", "");
+    assert_eq!(sound(&shown), Ok(()));
+}
+
+#[test]
+fn every_mistake_is_told_with_field_value_reason_and_remedy() {
+    let told = mistakes(
+        "colour = 1\n[listen]\ntcp = \"0.0.0.0\"\nunix = \"relative\"\nunix_mode = \"999\"\n[http]\nbody_bytes = 0\nfoo = 1\n\
+         [engine]\nslots = \"two\"\n[plans.default]\nrunning = -1\n[plans.default.ceiling]\ncpus = 0\nmemory_bytes = 1.5\n\
+         [tenants.a]\nallowed_users = [\"nobody-at-all\", 3]\ntokens = [\"abc\"]\nplan = \"gold\"\n[tenants.b]\n",
+    );
+    for beginning in [
+        "listen.unix = \"relative\": is no absolute path; ",
+        "listen.unix_mode = \"999\": is no mode",
+        "listen.tcp = \"0.0.0.0\": is no address with a port; ",
+        "http.body_bytes = 0: is zero, which never means unlimited; write a number from 1024 to ",
+        "http.foo = 1: is no field of this section; remove it, or write one of body_bytes, ",
+        "engine.slots = \"two\": is no whole number",
+        "plans.default.running = -1: is no whole number from 1 up",
+        "plans.default.ceiling.cpus = 0: is out of its range; write a number from 0.100 to ",
+        "plans.default.ceiling.memory_bytes = 1.5: ",
+        "tenants.a.plan = \"gold\": is no plan; add [plans.gold]",
+        "tenants.a.allowed_users[0] = \"nobody-at-all\": user nobody-at-all does not exist; ",
+        "tenants.a.allowed_users[1] = 3: is no text; ",
+        "tenants.a.tokens[0] = \"abc\": is no SHA-256 of a token; ",
+        "tenants.b: nobody can call on its account; ",
+        "colour = 1: is no field or section; ",
+    ] {
+        assert!(told.iter().any(|line| line.starts_with(beginning)), "{beginning}\n{told:#?}");
+    }
+    assert_eq!(told.len(), 15, "{told:#?}");
+    assert_eq!(mistakes("[listen").len(), 1);
+}
+
+#[test]
+fn nobody_is_let_in_by_chance() {
+    let token = "ab".repeat(32);
+    for (text, field) in [
+        ("[listen]\ntcp = \"127.0.0.1:1\"\n", "listen.tcp"),
+        ("[listen]\ntcp = \"10.0.0.1:1\"\ndevelopment = true\n", "listen.tcp"),
+        ("[listen]\ndevelopment = true\n", "listen.development"),
+        (
+            &format!("[listen]\ntcp = \"127.0.0.1:1\"\ndevelopment = true\n[tenants.a]\ntokens = [\"{token}\"]\n"),
+            "listen.development",
+        ),
+        (
+            &format!("[tenants.a]\ntokens = [\"{token}\"]\n[tenants.b]\ntokens = [\"sha256:{token}\"]\n"),
+            "tenants.b.tokens",
+        ),
+        ("[tenants.a]\nallowed_users = [\"web\"]\n[tenants.b]\nallowed_users = [\"33\"]\n", "tenants.b.allowed_users"),
+    ] {
+        let told = mistakes(text);
+        assert!(told.len() == 1 && told[0].starts_with(field), "{text}\n{told:?}");
+    }
+    let text = format!("[listen]\ntcp = \"0.0.0.0:1\"\n[tenants.a]\ntokens = [\"sha256:{token}\"]\n");
+    let (config, _) = Config::parse(&text, &host()).unwrap();
+    assert_eq!(config.listen.unix, None, "who writes tcp alone gets tcp alone");
+    assert_eq!(config.tenants[0].tokens, [[0xab; 32]]);
+}
