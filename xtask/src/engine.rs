@@ -16,7 +16,7 @@ use crate::problem::{Context, Problem, Result};
 /// From start to `ready`: it proves every layer and runs a hello in each language before that.
 const START: Duration = Duration::from_secs(60);
 /// From SIGTERM to the end: runs in flight are drained.
-const STOP: Duration = Duration::from_secs(30);
+const STOP: Duration = Duration::from_secs(60);
 
 /// Becomes `engined up`; gives only the reason why that failed.
 pub fn become_up(programs: &Programs, args: &[String]) -> Problem {
