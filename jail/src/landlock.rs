@@ -18,7 +18,7 @@ use crate::error::{At, JailError, Step};
 use crate::sys;
 
 /// Where a payload may write.
-pub const WRITABLE: [&str; 3] = ["/box", "/tmp", "/dev/shm"];
+pub const WRITABLE: [&str; 4] = ["/box", "/home/sandbox", "/tmp", "/dev/shm"];
 
 /// The ABI of the running kernel.
 ///

@@ -1,8 +1,8 @@
 //! The clocks of a run: when to look at it again, when it has had enough, and who ended it.
 //!
 //! Wall time has one deadline. CPU time has no event in the kernel, so the next look is set for the moment at which the
-//! program could have used up its budget at the earliest, on all cores that its quota gives; at the latest every 100 ms,
-//! to take samples. Nothing here makes a system call.
+//! program could have used up its budget at the earliest, on all cores that its quota gives; and no later than a sample
+//! is worth taking: after 2 ms, then twice as long each time, at last every 100 ms. Nothing here makes a system call.
 
 use crate::spec::{Limits, Micros, StopReason};
 
@@ -10,8 +10,8 @@ use crate::spec::{Limits, Micros, StopReason};
 const START_US: u64 = 30_000_000;
 /// The least time between two looks, which bounds the overshoot of CPU time (with a core: 5 ms).
 const LEAST_US: u64 = 5_000;
-/// The most, so that samples are worth something.
-const MOST_US: u64 = 100_000;
+/// The first sample, and the longest time between two.
+const SAMPLE_US: (u64, u64) = (2_000, 100_000);
 /// How long init may take to end a payload that is to be killed. Then init is killed, which can't be slow.
 const KILL_US: u64 = 2_000_000;
 
@@ -23,13 +23,15 @@ pub struct Meter {
     started_us: Option<u64>,
     stopped: Option<(StopReason, u64)>,
     next_us: u64,
+    sample_us: u64,
 }
 
 impl Meter {
     /// For a run that is given its command at `now`.
     #[must_use]
     pub fn new(limits: Limits, now: u64) -> Self {
-        Meter { limits, begun_us: now, started_us: None, stopped: None, next_us: now + LEAST_US }
+        let (sample_us, _) = SAMPLE_US;
+        Meter { limits, begun_us: now, started_us: None, stopped: None, next_us: now + sample_us, sample_us }
     }
 
     /// The program was executed at `at`.
@@ -77,7 +79,8 @@ impl Meter {
             return Some(StopReason::WallTime);
         }
         let cores = u64::from(self.limits.cpus_milli.div_ceil(1000)).max(1);
-        let earliest = ((budget - cpu.0) / cores).clamp(LEAST_US, MOST_US);
+        self.sample_us = (self.sample_us * 2).min(SAMPLE_US.1);
+        let earliest = ((budget - cpu.0) / cores).max(LEAST_US).min(self.sample_us);
         self.next_us = (now + earliest).min(deadline);
         None
     }
@@ -114,6 +117,7 @@ mod tests {
     #[test]
     fn looks_come_before_the_budget_can_be_gone() {
         let mut m = meter(2000);
+        m.sample_us = SAMPLE_US.1;
         assert_eq!(m.check(0, Micros(900_000)), None);
         assert_eq!(m.next_us(), 50_000, "two cores use up 100 ms in 50");
         assert_eq!(m.check(1, Micros(999_999)), None);
@@ -127,6 +131,8 @@ mod tests {
         m.started(500_000);
         assert_eq!(m.check(3_499_999, Micros(0)), None);
         assert_eq!(m.next_us(), 3_500_000);
+        assert_eq!(m.check(0, Micros(0)), None);
+        assert_eq!(m.next_us(), 8_000, "the second sample after 4 ms, the third after 8");
         assert_eq!(m.check(3_500_000, Micros(0)), Some(StopReason::WallTime));
     }
 

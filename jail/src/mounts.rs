@@ -76,7 +76,8 @@ const ETC: [&str; 4] = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternativ
 /// Where the run's one tmpfs is mounted; only init may look inside.
 const SCRATCH: &str = "/run";
 /// The parts of the scratch that payloads write to: folder in it, where it is bound, its mode.
-const PARTS: [(&str, &str, u32); 3] = [("box", "/box", 0o755), ("tmp", "/tmp", 0o1777), ("shm", "/dev/shm", 0o1777)];
+const PARTS: [(&str, &str, u32); 4] =
+    [("box", "/box", 0o755), ("home", "/home/sandbox", 0o755), ("tmp", "/tmp", 0o1777), ("shm", "/dev/shm", 0o1777)];
 
 /// Builds the tree in a mount namespace of this process's own and makes it the root.
 ///
@@ -89,7 +90,9 @@ pub fn build_and_enter(plan: &TreePlan) -> Result<(), JailError> {
     // /tmp exists everywhere; only this namespace sees the mount.
     mount(Some("tree"), "/tmp", Some("tmpfs"), MsFlags::MS_NOSUID, limits).on(Step::Tree, "tmpfs")?;
     chdir("/tmp").on(Step::Tree, "tmpfs")?;
-    for (name, mode) in [("empty", 0o555), ("box", 0o755), ("tmp", 0o755), ("run", 0o755), ("proc", 0o555)] {
+    for (name, mode) in
+        [("empty", 0o555), ("box", 0o755), ("home/sandbox", 0o755), ("tmp", 0o755), ("run", 0o755), ("proc", 0o555)]
+    {
         folder(Path::new(name), mode)?;
     }
     file(Path::new("nothing"), "", 0o000)?;
@@ -143,7 +146,10 @@ fn etc(plan: &TreePlan) -> Result<(), JailError> {
     folder(Path::new("etc"), 0o755)?;
     let id = PAYLOAD_ID;
     for (name, content) in [
-        ("etc/passwd", format!("root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:{id}:{id}:sandbox:/box:/bin/sh\n")),
+        (
+            "etc/passwd",
+            format!("root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:{id}:{id}:sandbox:/home/sandbox:/bin/sh\n"),
+        ),
         ("etc/group", format!("root:x:0:\nsandbox:x:{id}:\n")),
         ("etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned()),
         ("etc/hostname", "sandbox\n".to_owned()),

@@ -66,9 +66,7 @@ fn holds(layer: Layer, rlimits: &Rlimits) -> bool {
                 .is_ok_and(|text| !text.is_empty() && text.lines().all(|line| line.rsplit(':').next() == Some("/")))
         }
         Layer::TimeNs => Path::new("/proc/self/ns/time").exists(),
-        Layer::Tree => {
-            !Path::new("/etc/shadow").exists() && !Path::new("/sys").exists() && !Path::new("/home").exists()
-        }
+        Layer::Tree => !Path::new("/etc/shadow").exists() && !Path::new("/sys").exists() && !Path::new("/var").exists(),
         Layer::Uid => {
             status("Uid").is_some_and(|ids| ids.split_whitespace().all(|id| id == PAYLOAD_ID.to_string()))
                 && status("Groups")

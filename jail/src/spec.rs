@@ -33,7 +33,7 @@ pub struct Limits {
     pub cpus_milli: u32,
     /// The largest file that may be written (`RLIMIT_FSIZE`).
     pub file: Bytes,
-    /// Everything under `/box`, `/tmp` and `/dev/shm` together.
+    /// Everything under `/box`, `/home/sandbox`, `/tmp` and `/dev/shm` together.
     pub disk: Bytes,
     /// Open descriptors of one process (`RLIMIT_NOFILE`).
     pub open_files: u32,

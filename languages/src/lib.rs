@@ -50,7 +50,7 @@
 //!
 //!     [run]
 //!     args = ["{program}", "{entry}", "{args}"]
-//!     env = { PATH = "/usr/bin:/bin", HOME = "/tmp/home", LANG = "C.UTF-8" }
+//!     env = { PATH = "/usr/bin:/bin", HOME = "/home/sandbox", LANG = "C.UTF-8" }
 //! "#;
 //! // One version more of a language that is there already: its folder lies outside /usr, so it is mounted.
 //! let python = r#"

@@ -82,13 +82,13 @@ fn the_callers_environment_reaches_the_run_and_not_the_compiler() {
     let catalogue = Catalogue::builtin();
     let c = catalogue.language("c").unwrap();
     let shown = |env: Vec<(String, String)>| env.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ");
-    assert_eq!(shown(c.compile_env()), "HOME=/tmp/home LANG=C.UTF-8 PATH=/usr/bin:/bin");
+    assert_eq!(shown(c.compile_env()), "HOME=/home/sandbox LANG=C.UTF-8 PATH=/usr/bin:/bin");
     assert_eq!(
         shown(c.run_env([("SEED", "1=2"), ("LANG", "C"), ("A", "")])),
-        "A= ASAN_OPTIONS=detect_leaks=0 HOME=/tmp/home LANG=C LOGNAME=sandbox PATH=/usr/bin:/bin SEED=1=2 USER=sandbox"
+        "A= ASAN_OPTIONS=detect_leaks=0 HOME=/home/sandbox LANG=C LOGNAME=sandbox PATH=/usr/bin:/bin SEED=1=2 USER=sandbox"
     );
     let python = catalogue.language("python").unwrap();
-    assert_eq!(shown(python.run_env([])), "HOME=/tmp/home LANG=C.UTF-8 LOGNAME=sandbox PATH=/usr/bin:/bin USER=sandbox");
+    assert_eq!(shown(python.run_env([])), "HOME=/home/sandbox LANG=C.UTF-8 LOGNAME=sandbox PATH=/usr/bin:/bin USER=sandbox");
 }
 
 #[test]

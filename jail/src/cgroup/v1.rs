@@ -168,16 +168,26 @@ impl Run {
     pub(super) fn counted(&self) -> Result<Counted, JailError> {
         let before = &self.before;
         let (memory, pids, cpuacct) = (self.folder(MEMORY), self.folder(PIDS), self.folder(CPUACCT));
-        let since_us = |file: &str, start: u64| Ok(Micros(number(cpuacct, file)?.saturating_sub(start) / 1000));
+        let since_us = |file: &str, start: u64| -> Result<u64, JailError> {
+            Ok(number(cpuacct, file)?.saturating_sub(start) / 1000)
+        };
+        // The sum is exact, its parts are counted in ticks: they give the ratio, as in the kernel's cputime_adjust.
+        let cpu = since_us("cpuacct.usage", before.cpu_ns)?;
+        let (user, system) =
+            (since_us("cpuacct.usage_user", before.user_ns)?, since_us("cpuacct.usage_sys", before.system_ns)?);
+        let user = match user + system {
+            0 => cpu,
+            ticks => u64::try_from(u128::from(cpu) * u128::from(user) / u128::from(ticks)).unwrap_or(cpu),
+        };
         // The mark of the slot's whole life: exact for this run when this run raised it, else samples must do.
         let mark = number(pids, "pids.peak").unwrap_or(0);
         let tasks = if mark > before.tasks_peak { mark.saturating_sub(before.tasks) } else { self.tasks.max(1) };
         let throttled = keyed(&get(self.folder(CPU), "cpu.stat")?, "throttled_time");
         let oom_kills = keyed(&get(memory, "memory.oom_control")?, "oom_kill").saturating_sub(before.oom_kills);
         Ok(Counted {
-            cpu: since_us("cpuacct.usage", before.cpu_ns)?,
-            user: since_us("cpuacct.usage_user", before.user_ns)?,
-            system: since_us("cpuacct.usage_sys", before.system_ns)?,
+            cpu: Micros(cpu),
+            user: Micros(user),
+            system: Micros(cpu - user),
             memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(before.memory)),
             memory_peak_source: PeakSource::Kernel,
             processes_peak: u32::try_from(tasks).unwrap_or(u32::MAX),

@@ -81,7 +81,7 @@ impl Policy {
         let every_extra = extra_sets.concat();
         #[cfg(feature = "test-hooks")]
         if off.has(Layer::Tree) {
-            tree.toolchains.push("/home".into());
+            tree.toolchains.push("/var".into());
         }
         let blueprint = Blueprint {
             tree,
