@@ -101,12 +101,31 @@ impl Base {
     /// When a controller is missing or the folders can't be made: with what to do about it.
     pub fn create(place: &Place, owner: Option<(u32, u32)>) -> Result<Self, JailError> {
         let memberships = std::fs::read_to_string("/proc/self/cgroup").on(Step::Cgroup, "/proc/self/cgroup")?;
-        let unified = nix::sys::statfs::statfs("/sys/fs/cgroup").on(Step::Cgroup, "/sys/fs/cgroup")?.filesystem_type();
-        if unified == nix::sys::statfs::CGROUP2_SUPER_MAGIC {
+        if is_unified() {
             v2::Base::create(place, owner, &memberships).map(Base::V2)
         } else {
             v1::Base::create(place, owner, &memberships).map(Base::V1)
         }
+    }
+
+    /// Removes the folders that [`Base::create`] made under a name, and whatever is left in them. As root, once jaild
+    /// has ended.
+    ///
+    /// # Errors
+    /// When a folder can't be removed.
+    pub fn remove(place: &Place) -> Result<(), JailError> {
+        let memberships = std::fs::read_to_string("/proc/self/cgroup").on(Step::Cgroup, "/proc/self/cgroup")?;
+        for path in v1::paths(place, &memberships)?.into_iter().chain(v2::path(place, &memberships)) {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+                continue;
+            };
+            let Ok(folder) = File::open(&path) else { continue };
+            sweep(folder.as_fd(), "cgroup.procs")?;
+            let parent = File::open(parent).on(Step::Cgroup, parent.display().to_string())?;
+            remove_folder(folder.as_fd(), "broker")?;
+            remove_folder(parent.as_fd(), name)?;
+        }
+        Ok(())
     }
 
     /// The descriptors to hand over an `execve`, in the order that [`Base::adopt`] takes.
@@ -145,7 +164,7 @@ impl Base {
     /// When something can't be removed within two seconds.
     pub fn sweep(&self) -> Result<(), JailError> {
         match self {
-            Base::V1(base) => base.folders.iter().try_for_each(|folder| sweep(folder.as_fd(), "tasks")),
+            Base::V1(base) => base.folders.iter().try_for_each(|folder| sweep(folder.as_fd(), "cgroup.procs")),
             Base::V2(base) => sweep(base.folder.as_fd(), "cgroup.procs"),
         }
     }
@@ -160,6 +179,12 @@ impl Base {
             Base::V2(base) => base.slot(number).map(SlotGroup::V2),
         }
     }
+}
+
+/// Whether `/sys/fs/cgroup` is the unified hierarchy itself.
+fn is_unified() -> bool {
+    nix::sys::statfs::statfs("/sys/fs/cgroup")
+        .is_ok_and(|s| s.filesystem_type() == nix::sys::statfs::CGROUP2_SUPER_MAGIC)
 }
 
 impl SlotGroup {

@@ -48,18 +48,34 @@ struct Before {
     forks_refused: u64,
 }
 
+fn mountinfo() -> Result<String, JailError> {
+    std::fs::read_to_string("/proc/self/mountinfo").on(Step::Cgroup, "/proc/self/mountinfo")
+}
+
+/// Below the group in which this process is, so that whatever limits it limits its sandboxes too.
+fn path_of(place: &Place, controller: &str, mounts: &str, memberships: &str) -> Option<PathBuf> {
+    let name = match place {
+        Place::Own => "engined",
+        Place::Named(name) => name,
+    };
+    let own = membership(memberships, controller)?.trim_start_matches('/');
+    Some(mount_point(mounts, controller)?.join(own).join(name))
+}
+
+/// The folders under each controller, where they are there.
+pub(super) fn paths(place: &Place, memberships: &str) -> Result<Vec<PathBuf>, JailError> {
+    let mounts = mountinfo()?;
+    let found = CONTROLLERS.iter().filter_map(|controller| path_of(place, controller, &mounts, memberships));
+    Ok(found.filter(|path| path.is_dir()).collect())
+}
+
 impl Base {
     pub(super) fn create(place: &Place, owner: Option<(u32, u32)>, memberships: &str) -> Result<Self, JailError> {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").on(Step::Cgroup, "/proc/self/mountinfo")?;
-        let name = match place {
-            Place::Own => "engined",
-            Place::Named(name) => name,
-        };
+        let mounts = mountinfo()?;
         let open = |controller: &str| {
             let missing = || io::Error::new(io::ErrorKind::NotFound, "neither mounted as cgroup v1 nor on v2");
-            let mount = mount_point(&mounts, controller).ok_or_else(missing).on(Step::Cgroup, controller)?;
-            let own = membership(memberships, controller).ok_or_else(missing).on(Step::Cgroup, controller)?;
-            let path = mount.join(own.trim_start_matches('/')).join(name);
+            let path =
+                path_of(place, controller, &mounts, memberships).ok_or_else(missing).on(Step::Cgroup, controller)?;
             hand_over(&path, owner, &["cgroup.procs", "tasks"])?;
             let folder: OwnedFd = File::open(&path).on(Step::Cgroup, path.display().to_string())?.into();
             Ok(folder)

@@ -31,13 +31,37 @@ const CONTROLLERS: &str = "+cpu +memory +pids";
 /// What the owner of a delegated folder writes, see *Delegation* in cgroup-v2.rst.
 const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
 
+const ROOT: &str = "/sys/fs/cgroup";
+
+fn path_of(place: &Place, memberships: &str) -> PathBuf {
+    match place {
+        Place::Own => Path::new(ROOT).join(membership(memberships, "").unwrap_or("/").trim_start_matches('/')),
+        Place::Named(name) => Path::new(ROOT).join(name),
+    }
+}
+
+/// The named folder, where this host has the unified hierarchy and it is there.
+pub(super) fn path(place: &Place, memberships: &str) -> Option<PathBuf> {
+    (is_unified() && *place != Place::Own).then(|| path_of(place, memberships)).filter(|path| path.is_dir())
+}
+
+/// Whoever else lives in the group that was delegated (the supervisor and the engine of `engined up`) moves along.
+fn make_room(group: &Path, broker: &Path) -> Result<(), JailError> {
+    let members = std::fs::read_to_string(group.join("cgroup.procs")).on(Step::Cgroup, group.display().to_string())?;
+    for pid in members.lines() {
+        match std::fs::write(broker.join("cgroup.procs"), pid) {
+            // It has ended meanwhile.
+            Err(e) if e.raw_os_error() == Some(libc::ESRCH) => {}
+            other => other.on(Step::Cgroup, format!("{}: process {pid}", broker.display()))?,
+        }
+    }
+    Ok(())
+}
+
 impl Base {
     pub(super) fn create(place: &Place, owner: Option<(u32, u32)>, memberships: &str) -> Result<Self, JailError> {
-        let root = Path::new("/sys/fs/cgroup");
-        let path = match place {
-            Place::Own => root.join(membership(memberships, "").unwrap_or("/").trim_start_matches('/')),
-            Place::Named(name) => root.join(name),
-        };
+        let root = Path::new(ROOT);
+        let path = path_of(place, memberships);
         if matches!(place, Place::Named(_)) {
             std::fs::write(root.join("cgroup.subtree_control"), CONTROLLERS).on(Step::Cgroup, "root controllers")?;
         }
@@ -46,6 +70,9 @@ impl Base {
         let broker = path.join("broker");
         hand_over(&broker, owner, &DELEGATED)?;
         std::fs::write(broker.join("cgroup.procs"), "0").on(Step::Cgroup, broker.display().to_string())?;
+        if *place == Place::Own {
+            make_room(&path, &broker)?;
+        }
         std::fs::write(path.join("cgroup.subtree_control"), CONTROLLERS)
             .on(Step::Cgroup, format!("{}: {CONTROLLERS}", path.display()))?;
         let folder: OwnedFd = File::open(&path).on(Step::Cgroup, path.display().to_string())?.into();

@@ -91,7 +91,10 @@ impl Drop for Jaild {
     fn drop(&mut self) {
         self.terminate();
         std::fs::remove_dir_all(&self.folder).unwrap();
-        remove_group(&self.cgroup);
+        let status = Command::new(program()).args(["--cgroup", &self.cgroup, "--leave", "yes"]).status().unwrap();
+        if !std::thread::panicking() {
+            assert!(status.success() && group_folders(&self.cgroup).is_empty(), "groups left behind");
+        }
     }
 }
 
@@ -121,17 +124,6 @@ fn group_folders(name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     look(Path::new("/sys/fs/cgroup"), name, 4, &mut found);
     found
-}
-
-fn remove_group(name: &str) {
-    for folder in group_folders(name) {
-        for _ in 0..100 {
-            if std::fs::remove_dir(folder.join("broker")).is_err() && std::fs::remove_dir(&folder).is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
 }
 
 /// What a run is to be. The defaults run for a long time with plenty of everything.

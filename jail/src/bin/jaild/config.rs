@@ -20,7 +20,9 @@ usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] 
   --user NAME         whom jaild becomes when started as root (jaild)
   --config FILE       limits that no order may exceed, slots, waived layers (/etc/engined/jaild.toml, if it exists)
   --languages DIR     the operator's manifests (/etc/engined/languages, if it exists)
-  --cgroup self|NAME  the control group that the service manager delegated, or one of this name (engined)
+  --cgroup self|NAME  the control group that the service manager delegated, or one of this name (as root: one named
+                      after the socket, else self)
+  --leave yes         remove the named control group that a jaild with the same options has left, and end
 
 Signals: SIGTERM ends it and all sandboxes, SIGHUP reads the manifests and the configuration again.
 ";
@@ -33,7 +35,9 @@ pub struct Options {
     pub user: String,
     pub config: Option<PathBuf>,
     pub languages: Option<PathBuf>,
-    pub place: Place,
+    pub place: Option<Place>,
+    /// Only clean up behind a jaild that has ended.
+    pub leave: bool,
     /// The descriptors of the second start: the listening socket, then the control groups.
     pub inner: Vec<RawFd>,
     /// The engine's uid as the outer namespace shows it: ids that are not mapped show as the overflow uid.
@@ -56,7 +60,8 @@ impl Options {
             user: "jaild".into(),
             config: existing("/etc/engined/jaild.toml"),
             languages: existing("/etc/engined/languages"),
-            place: Place::Named("engined".into()),
+            place: None,
+            leave: false,
             inner: Vec::new(),
             client_uid: 0,
             ids: 0,
@@ -87,6 +92,22 @@ impl Options {
         if mistakes.is_empty() { Ok(Some(options)) } else { Err(mistakes) }
     }
 
+    /// Where the control groups go. Two jailds with sockets of their own must not sweep each other's groups, so the
+    /// name follows from the socket; an ordinary user can make none outside what was delegated.
+    pub fn place(&self, root: bool) -> Place {
+        let named = || {
+            // FNV-1a: as good as any to tell a handful of paths apart, and the same in the next start.
+            let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            let hash = self.socket.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+            Place::Named(format!("engined-{hash:016x}"))
+        };
+        match &self.place {
+            Some(place) => place.clone(),
+            None if root => named(),
+            None => Place::Own,
+        }
+    }
+
     fn set(&mut self, name: &str, value: String) -> Result<(), String> {
         match name {
             "--socket" => self.socket = absolute(value)?,
@@ -94,8 +115,9 @@ impl Options {
             "--user" => self.user = value,
             "--config" => self.config = Some(absolute(value)?),
             "--languages" => self.languages = Some(absolute(value)?),
-            "--cgroup" if value == "self" => self.place = Place::Own,
-            "--cgroup" if plain(&value) => self.place = Place::Named(value),
+            "--cgroup" if value == "self" => self.place = Some(Place::Own),
+            "--cgroup" if plain(&value) => self.place = Some(Place::Named(value)),
+            "--leave" if value == "yes" => self.leave = true,
             "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
             "--inner" => self.inner = numbers(&value)?,
             "--client-uid" => self.client_uid = number(&value)?,
@@ -276,6 +298,10 @@ mod tests {
         assert!(read(&["--cgroup", "../up"]).is_err());
         assert!(read(&["--socket"]).is_err());
         assert!(read(&["--nothing", "1"]).is_err());
-        assert_eq!(read(&["--cgroup", "self"]).unwrap().unwrap().place, Place::Own);
+        assert_eq!(read(&["--cgroup", "self"]).unwrap().unwrap().place, Some(Place::Own));
+        let place = |socket: &str| read(&["--socket", socket]).unwrap().unwrap().place(true);
+        assert_ne!(place("/a"), place("/b"), "two engines do not meet");
+        assert_eq!(place("/a"), place("/a"), "a restart finds what was left");
+        assert_eq!(read(&[]).unwrap().unwrap().place(false), Place::Own, "rootless");
     }
 }

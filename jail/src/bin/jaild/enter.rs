@@ -44,13 +44,17 @@ struct Account {
 
 /// Never returns but with an error.
 pub fn enter(options: &Options) -> Result<(), JailError> {
+    let place = options.place(geteuid().is_root());
+    if options.leave {
+        return Base::remove(&place);
+    }
     let account = account(options)?;
     let client = if account.rootless { account.uid } else { user(&options.client_user)?.uid.as_raw() };
     let uids = Range::of(Path::new("/etc/subuid"), &account.name, account.uid)?;
     let gids = Range::of(Path::new("/etc/subgid"), &account.name, account.uid)?;
     trust_files(options, if account.rootless { account.uid } else { 0 })?;
     let owner = (!account.rootless).then_some((account.uid, account.gid));
-    let groups = Base::create(&options.place, owner)?;
+    let groups = Base::create(&place, owner)?;
     let listener = listen_at(&options.socket, if account.rootless { None } else { Some(client) })?;
     raise_limits()?;
     // Keyrings need not be there; if they are, jaild and all below it have an empty one.
