@@ -178,11 +178,11 @@ impl Ward {
             self.due = Some(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
-        if self.due.is_some_and(|due| due <= Instant::now()) {
-            if let Err(error) = command().and_then(|command| self.start(command)) {
-                eprintln!("engined: {error}; tried again in {:?}", self.pause);
-                self.due = Some(Instant::now() + self.pause);
-            }
+        if self.due.is_some_and(|due| due <= Instant::now())
+            && let Err(error) = command().and_then(|command| self.start(command))
+        {
+            eprintln!("engined: {error}; tried again in {:?}", self.pause);
+            self.due = Some(Instant::now() + self.pause);
         }
         Ok(())
     }

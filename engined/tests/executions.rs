@@ -4,9 +4,8 @@ mod common;
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
-use common::{Reply, Rig};
+use common::{Reply, Rig, wait_for};
 use serde_json::json;
 
 #[test]
@@ -236,12 +235,4 @@ fn the_unix_socket_knows_its_callers() {
     let mut stream = std::os::unix::net::UnixStream::connect(&rig.unix).unwrap();
     stream.write_all(b"GET /v1/version HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!(Reply::read(&mut stream).unwrap().status, 200);
-}
-
-fn wait_for(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -10,9 +10,6 @@ use crate::budget::{Budget, Reservation};
 use crate::config::Http;
 use crate::problem::Error;
 
-/// A slow start is no slow body.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// A whole body, and the memory that it holds.
 #[derive(Debug)]
 pub struct Whole {
@@ -39,7 +36,8 @@ pub async fn read(mut body: Incoming, limits: &Http, budget: &std::sync::Arc<Bud
     loop {
         let received = bytes.len() as u64;
         let rate = limits.body_bytes_per_second;
-        let due = begun + GRACE + Duration::from_millis(received.saturating_mul(1000) / rate);
+        // A slow start is no slow body: as much time as the headers had.
+        let due = begun + limits.header_timeout + Duration::from_millis(received.saturating_mul(1000) / rate);
         let frame = match tokio::time::timeout_at(due, body.frame()).await {
             Err(_) => return Err(Error::BodyTooSlow { received, rate }),
             Ok(None) => break,

@@ -260,8 +260,9 @@ fn sane_id(headers: &HeaderMap) -> Option<String> {
     ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
+/// Enough of a path to recognise it. hyper lets visible ASCII through alone.
 fn shown(path: &str) -> &str {
-    &path[..path.floor_char_boundary(128)]
+    path.get(..128).unwrap_or(path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! A live engine in this process with a fake jaild behind it, and a small HTTP client that shows what comes back.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 pub mod fake;
 
 use std::io::{Read, Write};
@@ -219,5 +222,14 @@ impl Reply {
         api_spec::conformance::check(method, path, self.status, kind, &self.body)
             .unwrap_or_else(|why| panic!("{method} {path}: {why}\n{}", self.text()));
         assert!(self.header("x-request-id").is_some() && self.header("x-engine-version").is_some());
+    }
+}
+
+/// Waits until it holds.
+pub fn wait_for(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,0 +1,396 @@
+//! The real programs: `engined up`, `run` and `doctor` with a real jaild. Needs root, the accounts `engined` and
+//! `jaild`, and a jaild beside the engined under test; skipped aloud otherwise, and a failure with
+//! `ENGINED_FORBID_SKIP=1`.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Reply, Scratch, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+const ENGINED: &str = env!("CARGO_BIN_EXE_engined");
+
+/// Whether the real thing can be run here.
+fn live() -> bool {
+    let account =
+        |name: &str| fs::read_to_string("/etc/passwd").unwrap().lines().any(|l| l.starts_with(&format!("{name}:")));
+    let why = if !nix::unistd::geteuid().is_root() {
+        "not root"
+    } else if !account("engined") || !account("jaild") {
+        "no accounts: run cargo xtask up as root once"
+    } else if !Path::new(ENGINED).with_file_name("jaild").exists() {
+        "no jaild beside engined: cargo build -p jail --bins"
+    } else {
+        return true;
+    };
+    eprintln!("SKIPPED: {why}");
+    assert!(std::env::var_os("ENGINED_FORBID_SKIP").is_none_or(|v| v != "1"), "skipping is forbidden: {why}");
+    false
+}
+
+/// `engined up` on a free port, with its standard error in a file.
+struct Up {
+    child: Child,
+    address: String,
+    state: PathBuf,
+    scratch: Scratch,
+}
+
+impl Up {
+    fn start() -> Up {
+        let scratch = Scratch::new();
+        let state = scratch.0.join("state");
+        let log = fs::File::create(scratch.0.join("log")).unwrap();
+        let mut child = Command::new(ENGINED)
+            .args(["up", "--listen", "127.0.0.1:0", "--state"])
+            .arg(&state)
+            .env("CANARY", "leak-1234")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.find_map(|line| line.unwrap().strip_prefix("ready http://").map(str::to_owned));
+        let log = fs::read_to_string(scratch.0.join("log")).unwrap();
+        let address = ready.unwrap_or_else(|| panic!("not ready:\n{log}"));
+        let curl = lines.next().unwrap().unwrap();
+        assert!(curl.starts_with("curl "), "{curl}");
+        // Its later lines must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Up { child, address, state, scratch }
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Option<Reply> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).ok()?;
+        let reply = Reply::read(&mut stream)?;
+        let kind = reply.header("content-type").unwrap_or_default();
+        api_spec::conformance::check(method, path, reply.status, kind, &reply.body).unwrap();
+        Some(reply)
+    }
+
+    fn python(&self, source: &str) -> Value {
+        let reply = self.call("POST", "/v1/executions", &json!({"language": "python", "source": source})).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+
+    /// A hello is right again within so long.
+    fn comes_back(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let request = json!({"language": "python", "source": "print('hello')"});
+        loop {
+            let reply = self.call("POST", "/v1/executions", &request).filter(|reply| reply.status == 200);
+            if reply.is_some_and(|reply| reply.json()["run"]["stdout"]["text"] == "hello\n") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not back:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.scratch.0.join("log")).unwrap()
+    }
+
+    /// The pid of the supervisor's child that was started by this name: jaild has executed itself again since.
+    fn child(&self, name: &str) -> i32 {
+        let children = descendants(self.child.id());
+        let started_as = |pid: u32| {
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            Path::new(line.split('\0').next().unwrap_or_default()).file_name().is_some_and(|file| file == name)
+        };
+        let own = children.iter().find(|(pid, parent, _)| *parent == self.child.id() && started_as(*pid));
+        i32::try_from(own.unwrap_or_else(|| panic!("no {name} in {children:?}")).0).unwrap()
+    }
+
+    /// SIGTERM, exit code 0, and nothing left.
+    fn stop(mut self) {
+        let everybody = descendants(self.child.id());
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "still there:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(status.success(), "{status}\n{}", self.log());
+        assert!(!self.state.exists(), "the state folder is left");
+        wait_for(|| everybody.iter().all(|(pid, ..)| !Path::new(&format!("/proc/{pid}")).exists()));
+        assert_eq!(control_groups(self.child.id()), [PathBuf::new(); 0]);
+        assert!(TcpStream::connect(&self.address).is_err());
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            // A test has failed: let the supervisor clean up.
+            kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+/// Pid, parent and name of everybody below `root`.
+fn descendants(root: u32) -> Vec<(u32, u32, String)> {
+    let stat = |entry: fs::DirEntry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let (before, after) = (stat.find('(')?, stat.rfind(')')?);
+        let parent = stat[after + 2..].split(' ').nth(1)?.parse().ok()?;
+        Some((pid, parent, stat[before + 1..after].to_owned()))
+    };
+    let all: Vec<_> = fs::read_dir("/proc").unwrap().flatten().filter_map(stat).collect();
+    let mut found: Vec<(u32, u32, String)> = Vec::new();
+    let mut wanted = vec![root];
+    while let Some(parent) = wanted.pop() {
+        for process in all.iter().filter(|(_, of, _)| *of == parent) {
+            wanted.push(process.0);
+            found.push(process.clone());
+        }
+    }
+    found
+}
+
+fn control_groups(pid: u32) -> Vec<PathBuf> {
+    let name = format!("engined-up-{pid}");
+    let mut found = Vec::new();
+    let mut wanted = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
+    while let Some((folder, depth)) = wanted.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if entry.file_name().to_str() == Some(&name) {
+                    found.push(entry.path());
+                } else if depth < 2 {
+                    wanted.push((entry.path(), depth + 1));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn up_serves_both_languages_and_leaves_nothing() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let result = up.python("import os, sys\nprint(sys.version_info[0], 'CANARY' in os.environ, os.getcwd())");
+    assert_eq!(result["verdict"], "ok", "{result}");
+    assert_eq!(result["run"]["stdout"]["text"], "3 False /box\n");
+    assert!(result["run"]["usage"]["cpu_time_us"].as_u64().unwrap() > 0);
+    let c = json!({"language": "c", "source": "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 7; }"});
+    let result = up.call("POST", "/v1/executions", &c).unwrap().json();
+    assert_eq!((&result["verdict"], &result["run"]["exit_code"]), (&json!("runtime_error"), &json!(7)), "{result}");
+    assert!(result["compile"]["usage"]["memory_peak_bytes"].as_u64().unwrap() > 1 << 20);
+    let isolation = up.call("GET", "/v1/isolation", &Value::Null).unwrap().json();
+    assert!(isolation["layers"].as_array().unwrap().iter().all(|layer| layer["obtained"] == true), "{isolation}");
+    assert_eq!(up.call("GET", "/readyz", &Value::Null).unwrap().status, 200);
+    up.stop();
+}
+
+#[test]
+fn the_serving_part_has_no_rights_left() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let status = fs::read_to_string(format!("/proc/{}/status", up.child("engined"))).unwrap();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default()
+            .trim_start_matches(':')
+            .trim()
+            .to_owned()
+    };
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(field(set), "0000000000000000", "{set}");
+    }
+    assert_eq!(field("NoNewPrivs"), "1");
+    assert!(field("Uid").split('\t').all(|uid| uid != "0"), "{}", field("Uid"));
+    assert!(field("Gid").split('\t').all(|gid| gid != "0"), "{}", field("Gid"));
+    assert_eq!(field("Groups"), "");
+    up.stop();
+}
+
+#[test]
+fn jaild_killed_in_mid_run_is_an_engine_error_and_comes_back() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let jaild = up.child("jaild");
+    let result = std::thread::scope(|scope| {
+        let run = scope.spawn(|| up.python("import time\nprint('x', flush=True)\ntime.sleep(60)"));
+        std::thread::sleep(Duration::from_millis(500));
+        kill(Pid::from_raw(jaild), Signal::SIGKILL).unwrap();
+        run.join().unwrap()
+    });
+    assert_eq!(result["verdict"], "engine_error", "{result}");
+    up.comes_back(Duration::from_secs(5));
+    assert_ne!(up.child("jaild"), jaild);
+    up.stop();
+}
+
+#[test]
+fn engined_killed_ends_its_runs_and_comes_back() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let engined = up.child("engined");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let request = json!({"language": "python", "source": "import time\ntime.sleep(60)"});
+            up.call("POST", "/v1/executions", &request)
+        });
+        wait_for(|| descendants(up.child.id()).iter().any(|(_, _, name)| name.starts_with("python")));
+        kill(Pid::from_raw(engined), Signal::SIGKILL).unwrap();
+        assert!(run.join().unwrap().is_none(), "nobody was left to answer");
+    });
+    wait_for(|| !descendants(up.child.id()).iter().any(|(_, _, name)| name.starts_with("python")));
+    up.comes_back(Duration::from_secs(5));
+    assert_ne!(up.child("engined"), engined);
+    up.stop();
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_program() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let body = json!({"language": "python", "source": "import time\ntime.sleep(60)"}).to_string();
+    let mut stream = TcpStream::connect(&up.address).unwrap();
+    let head = format!(
+        "POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let sleeps = || descendants(up.child.id()).iter().any(|(_, _, name)| name.starts_with("python"));
+    wait_for(sleeps);
+    drop(stream);
+    wait_for(|| !sleeps());
+    up.stop();
+}
+
+#[test]
+fn a_run_that_goes_on_is_answered_before_the_end() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| up.python("import time\ntime.sleep(1)\nprint('done')"));
+        std::thread::sleep(Duration::from_millis(400));
+        kill(Pid::from_raw(up.child("engined")), Signal::SIGTERM).unwrap();
+        assert_eq!(run.join().unwrap()["run"]["stdout"]["text"], "done\n");
+    });
+    up.comes_back(Duration::from_secs(5));
+    up.stop();
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_so() {
+    if !live() {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let output = Command::new(ENGINED).args(["up", "--listen", &address]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("listen.tcp = \"{address}\"")) && said.contains("choose another port"), "{said}");
+}
+
+fn run(folder: &Scratch, args: &[&str], stdin: &str) -> Output {
+    let mut child = Command::new(ENGINED)
+        .arg("run")
+        .args(args)
+        .current_dir(&folder.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    let mut output = Output { status: Default::default(), stdout: Vec::new(), stderr: Vec::new() };
+    child.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+    child.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
+    output.status = child.wait().unwrap();
+    output
+}
+
+#[test]
+fn run_behaves_like_running_the_program() {
+    if !live() {
+        return;
+    }
+    let folder = Scratch::new();
+    let write = |name: &str, text: &str| fs::write(folder.0.join(name), text).unwrap();
+    write("main.py", "import sys, helper\nprint(sys.argv[1:], helper.X, sys.stdin.read(), end='')\nsys.exit(4)\n");
+    write("helper.py", "X = 42\n");
+    let done = run(&folder, &["main.py", "helper.py", "--", "-a", "b c"], "in\nput");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "['-a', 'b c'] 42 in\nput", "{said}");
+    assert_eq!(done.status.code(), Some(4));
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("engined: runtime_error, CPU 0."), "{said}");
+    assert!(lines[0].contains(" wall ") && lines[0].contains(" peak memory "), "{said}");
+
+    write(
+        "main.c",
+        "#include <stdio.h>\nint main(void) { int n; while (scanf(\"%d\", &n) == 1) printf(\"%d\\n\", n * 2); return 0; }\n",
+    );
+    let done = run(&folder, &["main.c"], "1 2 3");
+    assert_eq!((done.stdout.as_slice(), done.status.code()), (b"2\n4\n6\n".as_slice(), Some(0)));
+    write("crash.c", "int main(void) { *(volatile int *)0 = 1; }\n");
+    assert_eq!(run(&folder, &["crash.c"], "").status.code(), Some(128 + 11));
+    write("wrong.c", "int main(void) { return nothing; }\n");
+    let done = run(&folder, &["wrong.c"], "");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.contains("wrong.c:1:") && said.contains("engined: compile_error"), "{said}");
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(run(&folder, &["missing.py"], "").status.code(), Some(125));
+    write("what", "");
+    let said = run(&folder, &["what"], "").stderr;
+    assert!(String::from_utf8_lossy(&said).contains("add --language, one of c, python"));
+}
+
+#[test]
+fn the_doctor_finds_everything_here() {
+    if !live() {
+        return;
+    }
+    let output = Command::new(ENGINED).args(["doctor", "--json"]).output().unwrap();
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = findings.as_array().unwrap();
+    assert_eq!(findings.iter().filter(|finding| finding["kind"] == "layer").count(), 19);
+    let toolchain = findings.iter().find(|finding| finding["name"] == "python/cpython").unwrap();
+    assert!(toolchain["detail"].as_str().unwrap().starts_with("3."), "{toolchain}");
+    let lacking = findings.iter().filter(|f| f["wanted"] == true && f["obtained"] == false).count();
+    assert_eq!(output.status.code(), Some(i32::from(lacking > 0)));
+    let output = Command::new(ENGINED).arg("doctor").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("kind "));
+}
