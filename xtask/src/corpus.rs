@@ -60,12 +60,14 @@ fn invariants(verb: &str, file: &Path, pid: Option<u32>) -> Command {
 }
 
 fn over_http(engine: &Engine, load: Load, names: &[String]) -> Command {
-    let mut command = build::python(build::root().join("corpus/over_http.py"));
-    command.arg(engine.base()).args(["--jobs", &load.jobs.to_string(), "--times", &load.times.to_string()]);
     // More at once than cores wait for each other, and their answers are allowed to come that much later.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let cores = u32::try_from(cores).unwrap_or(u32::MAX);
-    command.args(["--scale", &load.jobs.div_ceil(cores).max(1).to_string()]).args(names);
+    let scale = load.jobs.div_ceil(u32::try_from(cores).unwrap_or(u32::MAX)).max(1);
+    let mut command = build::python(build::root().join("corpus/over_http.py"));
+    for (option, value) in [("--jobs", load.jobs), ("--times", load.times), ("--scale", scale)] {
+        command.args([option, &value.to_string()]);
+    }
+    command.arg(engine.base()).args(names);
     command
 }
 

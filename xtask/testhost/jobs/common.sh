@@ -27,7 +27,7 @@ corpus() {
     local base=$1 counts
     shift
     # shellcheck disable=SC2086  # a list of names
-    python3 -B corpus/over_http.py "$base" --scale $SCALE "$@" $PROGRAMS | tee /tmp/corpus.out | grep -v ' passed, '
+    python3 -B corpus/over_http.py --scale $SCALE "$@" "$base" $PROGRAMS | tee /tmp/corpus.out | grep -v ' passed, '
     counts=$(tail -n 1 /tmp/corpus.out)
     case $counts in
     *" passed, "*)
