@@ -1,16 +1,13 @@
 //! The command line: one binary for people.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::embed::Talker;
-use crate::process::clean;
 use crate::{doctor, run, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
@@ -72,14 +69,6 @@ enum Command {
         #[command(flatten)]
         hidden: Hidden,
     },
-    /// Join a control group, then become another program
-    #[command(hide = true)]
-    Enter {
-        procs: PathBuf,
-        program: PathBuf,
-        #[arg(last = true)]
-        args: Vec<OsString>,
-    },
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -138,32 +127,22 @@ pub fn main() -> ExitCode {
         Command::Doctor { json, all_wanted, hidden } => {
             doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })
         }
-        Command::Enter { procs, program, args } => enter(&procs, &program, &args),
         Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
         Command::Token(TokenCommand::New) => token(),
     }
-}
-
-fn enter(procs: &Path, program: &Path, args: &[OsString]) -> ExitCode {
-    let error = match std::fs::write(procs, "0") {
-        Ok(()) => clean(program).args(args).exec(),
-        Err(error) => error,
-    };
-    eprintln!("engined: {} could not be started in {}: {error}", program.display(), procs.display());
-    ExitCode::FAILURE
 }
 
 fn check(path: &Path, print: bool) -> ExitCode {
     match serve::load(path) {
         Ok((.., printed)) => {
             if print {
-                print!("{printed}");
+                say!("{}", printed.trim_end());
             }
             ExitCode::SUCCESS
         }
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("{mistake}");
+                complain!("{mistake}");
             }
             ExitCode::FAILURE
         }
@@ -174,7 +153,7 @@ fn check(path: &Path, print: bool) -> ExitCode {
 fn token() -> ExitCode {
     let mut chance = [0_u8; 32];
     if let Err(error) = getrandom::fill(&mut chance) {
-        eprintln!("engined: no entropy: {error}");
+        complain!("engined: no entropy: {error}");
         return ExitCode::FAILURE;
     }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

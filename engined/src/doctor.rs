@@ -71,7 +71,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
         Ok(embedded) => embedded,
         Err(trouble) => {
             // Without the layers that this host lacks, so that the others and the toolchains can be looked at too.
-            eprintln!("engined: {trouble}");
+            complain!("engined: {trouble}");
             let names: Vec<String> = jail::spec::Layer::ALL.iter().map(|layer| format!("\"{layer}\"")).collect();
             args.push("--all-wanted".into());
             Embedded::start(Some(&format!("waive_layers = [{}]\n", names.join(", "))))?
@@ -127,11 +127,11 @@ fn of_layer(layer: LayerState, all_wanted: bool) -> Finding {
 fn report(findings: &[Finding], json: bool) -> ExitCode {
     if json {
         match serde_json::to_string_pretty(findings) {
-            Ok(text) => println!("{text}"),
-            Err(error) => eprintln!("engined: {error}"),
+            Ok(text) => say!("{text}"),
+            Err(error) => complain!("engined: {error}"),
         }
     } else {
-        print!("{}", table(findings));
+        say!("{}", table(findings).trim_end());
     }
     let lacking = findings.iter().any(|finding| finding.wanted && !finding.obtained);
     ExitCode::from(u8::from(lacking))

@@ -27,8 +27,8 @@ const LOG: &str = "jaild.log";
 /// What jaild said.
 fn show(log: &Path) {
     match std::fs::read_to_string(log) {
-        Ok(text) => eprint!("{text}"),
-        Err(error) => eprintln!("engined: {}: {error}", log.display()),
+        Ok(text) => complain!("{}", text.trim_end()),
+        Err(error) => complain!("engined: {}: {error}", log.display()),
     }
 }
 
@@ -82,7 +82,7 @@ impl Embedded {
                 if let Ok(pid) = pid
                     && let Err(error) = nix::sys::signal::kill(pid, Signal::SIGTERM)
                 {
-                    eprintln!("engined: {error}");
+                    complain!("engined: {error}");
                 }
             }
         };
@@ -90,7 +90,7 @@ impl Embedded {
             let ended = jaild.stop(&self.signals, JAILD_ENDS).map_err(told)?;
             if !ended.success() || status.code() == Some(i32::from(ENGINE_FAILED)) {
                 show(&self.state.file(LOG));
-                eprintln!("engined: jaild ended with {ended}");
+                complain!("engined: jaild ended with {ended}");
             }
         }
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);

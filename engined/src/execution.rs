@@ -29,11 +29,17 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// jaild enforces the wall time; this is for a jaild that hangs.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Runs one job. Dropping the future stops it.
+/// Runs one job that came whole at `received`. Dropping the future stops it.
 ///
 /// # Errors
 /// [`Error`] when it could not be begun: no place in the queue, no memory. A failed program is a result.
-pub async fn execute(engine: &Engine, tenant: TenantIndex, id: String, job: Job) -> Result<Execution, Error> {
+pub async fn execute(
+    engine: &Engine,
+    tenant: TenantIndex,
+    id: String,
+    job: Job,
+    received: Instant,
+) -> Result<Execution, Error> {
     let begun = Instant::now();
     let wish = Wish { tenant, priority: job.priority, memory: job.memory() };
     let ticket = engine.queue.enqueue(wish)?;
@@ -46,7 +52,7 @@ pub async fn execute(engine: &Engine, tenant: TenantIndex, id: String, job: Job)
     let mut result = run_job(&engine.link, id, &job, Some(slot)).await?;
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
-    result.timings.total_us = micros(begun.elapsed());
+    result.timings.total_us = micros(received.elapsed());
     engine.metrics.finished(&result);
     Ok(Execution { result, memory })
 }

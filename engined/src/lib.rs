@@ -5,13 +5,26 @@
 //! its tests can hold each part by itself. What it promises is its command line and its API, not these modules.
 #![forbid(unsafe_code)]
 
+/// A line on standard output. Nobody may be there to read it, which is no reason to fail (`println!` would panic).
+macro_rules! say {
+    ($($words:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*))).unwrap_or_default()
+    };
+}
+
+/// The same on standard error.
+macro_rules! complain {
+    ($($words:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($words)*))).unwrap_or_default()
+    };
+}
+
 pub mod accounts;
 pub mod admission;
 pub mod budget;
 pub mod capture;
 pub mod cli;
 pub mod config;
-pub mod delegation;
 pub mod doctor;
 pub mod embed;
 pub mod engine;

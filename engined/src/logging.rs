@@ -23,7 +23,7 @@ pub fn start(log: &Log) {
         registry.with(lines.with_ansi(false)).try_init()
     };
     if let Err(error) = started {
-        eprintln!("engined: no log: {error}");
+        complain!("engined: no log: {error}");
     }
     if let Some(error) = wrong {
         tracing::warn!(%error, "RUST_LOG is not understood; write it as in info,engined::link=debug");

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use api_spec::UnavailableLanguage;
-use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
+use languages::{Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
 use crate::problem::Error;
@@ -131,14 +131,10 @@ fn hash_file(hash: &mut Sha256, path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// The known languages without any probe, for messages before the link is up.
-#[must_use]
-pub fn none_of(catalogue: &Catalogue) -> Vec<String> {
-    catalogue.languages().iter().map(|language| language.id.clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use languages::Catalogue;
+
     use super::*;
 
     fn offers() -> Offers {

@@ -9,7 +9,7 @@ use languages::{Definition, Limits, Step as Kind, Toolchain, Version, parse_vers
 use crate::admission::{self, Rules};
 use crate::execution;
 use crate::link::Link;
-use crate::offers::{self, Offers};
+use crate::offers::{self, Installed, Offer, Offers};
 
 /// A program per built-in language that proves the whole way: source in, words out.
 const HELLO: [(&str, &str); 2] =
@@ -67,8 +67,9 @@ async fn greet(
     ceiling: &Limits,
 ) -> Result<Version, String> {
     let Some((_, source)) = HELLO.iter().find(|(id, _)| *id == definition.id) else { return Ok(version) };
-    let mut offers = Offers::default();
-    offers.add(definition, vec![(toolchain.clone(), Ok(version.clone()))]);
+    let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest: String::new() };
+    let offer = Offer { definition: definition.clone(), installed: vec![installed] };
+    let offers = Offers { languages: vec![offer], unavailable: Vec::new() };
     let source = Some(Content::from(*source));
     let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });

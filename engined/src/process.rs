@@ -82,7 +82,7 @@ impl Kid {
         if let Ok(pid) = pid
             && let Err(error) = kill(pid, signal)
         {
-            eprintln!("engined: {} got no {signal}: {error}", self.name);
+            complain!("engined: {} got no {signal}: {error}", self.name);
         }
     }
 
@@ -118,7 +118,7 @@ impl Kid {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                eprintln!("engined: {} did not end within {patience:?} and is killed", self.name);
+                complain!("engined: {} did not end within {patience:?} and is killed", self.name);
                 self.signal(Signal::SIGKILL);
                 return self.child.wait();
             }
@@ -135,7 +135,7 @@ impl Drop for Kid {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal(Signal::SIGKILL);
-            self.child.wait().map_or_else(|error| eprintln!("engined: {} is lost: {error}", self.name), drop);
+            self.child.wait().map_or_else(|error| complain!("engined: {} is lost: {error}", self.name), drop);
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn run(options: Options) -> ExitCode {
         None => start(&options),
     };
     done.unwrap_or_else(|trouble| {
-        eprintln!("engined: {trouble}");
+        complain!("engined: {trouble}");
         ExitCode::from(ENGINE_FAILED)
     })
 }
@@ -223,5 +223,5 @@ fn tell(verdict: Verdict, reason: Option<String>, end: &RunEnd) {
         RunEnd::Refused(_) | RunEnd::Lost => String::new(),
     };
     let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    eprintln!("engined: {verdict}{used}{why}");
+    complain!("engined: {verdict}{used}{why}");
 }

@@ -43,7 +43,7 @@ pub fn serve(options: &Options) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("engined: {mistake}");
+                complain!("engined: {mistake}");
             }
             ExitCode::FAILURE
         }
@@ -113,6 +113,7 @@ fn descriptors(wanted: usize) -> io::Result<usize> {
 
 async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(), Vec<String>> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| vec![error.to_string()])?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(|error| vec![error.to_string()])?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| vec![error.to_string()])?;
     let server = Server::new(Arc::clone(engine), connections);
     let (listeners, troubles) = bind(&engine.config).await;
@@ -128,7 +129,7 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
             Listener::Unix(_) | Listener::Metrics(_) => None,
         };
         if let Some(address) = address.filter(|_| notify) {
-            println!("listening {address}");
+            say!("listening {address}");
         }
         tokio::spawn(Arc::clone(&server).accept(listener));
     }
@@ -136,9 +137,13 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
     if notify {
         tokio::spawn(tell_when_ready(Arc::clone(engine)));
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // Without this it would end us.
+            _ = hangup.recv() => tracing::warn!("SIGHUP: the configuration is read at start; restart to apply a change"),
+        }
     }
     tracing::info!("draining");
     engine.drain();
@@ -198,7 +203,7 @@ async fn tell_when_ready(engine: Arc<Engine>) {
             return;
         }
     }
-    println!("ready {}", summary(&engine.standing().offers));
+    say!("ready {}", summary(&engine.standing().offers));
 }
 
 fn summary(offers: &Offers) -> String {

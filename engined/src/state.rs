@@ -3,18 +3,20 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::unistd::geteuid;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
 
-use crate::delegation::Delegation;
 use crate::privileges;
 use crate::process::{clean, find_jaild};
 
 /// The account that serves when root starts it.
 pub const USER: &str = "engined";
+const OURS: &str = "engined-up-";
+const LINK: &str = "jaild.sock";
 /// Where operators put manifests of their own.
 pub const MANIFESTS: &str = "/etc/engined/languages";
 
@@ -23,7 +25,6 @@ pub const MANIFESTS: &str = "/etc/engined/languages";
 pub struct State {
     path: PathBuf,
     made: bool,
-    delegation: Delegation,
 }
 
 impl State {
@@ -34,7 +35,12 @@ impl State {
     pub fn make(named: Option<&Path>) -> io::Result<Self> {
         let path = match named {
             Some(path) => std::path::absolute(path)?,
-            None => usual().join(format!("engined-up-{}", std::process::id())),
+            None => {
+                if let Err(error) = sweep(&usual()) {
+                    complain!("engined: what a killed engined has left stays for now: {error}");
+                }
+                usual().join(format!("{OURS}{}", std::process::id()))
+            }
         };
         let shown = path.display().to_string();
         let told = |error: io::Error| io::Error::new(error.kind(), format!("{shown}: {error}"));
@@ -49,7 +55,7 @@ impl State {
             }
             Err(error) => return Err(told(error)),
         };
-        let state = State { path, made, delegation: Delegation::of_us() };
+        let state = State { path, made };
         if let Some(user) = user() {
             let (_, gid) = privileges::account(user).map_err(io::Error::other)?;
             chown(&state.path, Some(0), Some(gid)).map_err(told)?;
@@ -78,7 +84,7 @@ impl State {
     /// The socket of the link.
     #[must_use]
     pub fn link(&self) -> PathBuf {
-        self.file("jaild.sock")
+        self.file(LINK)
     }
 
     /// The command that starts jaild for this folder.
@@ -86,17 +92,7 @@ impl State {
     /// # Errors
     /// jaild is not there.
     pub fn jaild(&self) -> io::Result<Command> {
-        let jaild = find_jaild()?;
-        let mut command = match &self.delegation {
-            // Its group must be its own from its first moment on, so it enters before it becomes jaild.
-            Delegation::Child(procs) => {
-                let mut entering = self.ourselves()?;
-                entering.arg("enter").arg(procs).arg(&jaild).arg("--");
-                entering
-            }
-            Delegation::Named(_) | Delegation::Inherited => clean(&jaild),
-        };
-        command.arg("--socket").arg(self.link()).args(self.delegation.arguments());
+        let mut command = broker(&self.link())?;
         if let Some(user) = user() {
             command.args(["--client-user", user]);
         }
@@ -114,14 +110,63 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
+        if let Err(error) = leave(&self.link()) {
+            complain!("engined: {error}");
+        }
         let left = if self.made { fs::remove_dir_all(&self.path) } else { empty(&self.path) };
         if let Err(error) = left {
-            eprintln!("engined: {} is left behind: {error}", self.path.display());
-        }
-        if let Err(error) = self.delegation.remove() {
-            eprintln!("engined: control groups of {:?} are left behind: {error}", self.delegation);
+            complain!("engined: {} is left behind: {error}", self.path.display());
         }
     }
+}
+
+fn broker(link: &Path) -> io::Result<Command> {
+    let mut command = clean(&find_jaild()?);
+    command.arg("--socket").arg(link);
+    Ok(command)
+}
+
+/// Removes the control groups of a jaild that has ended: they are root's, and it was not.
+fn leave(link: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let status = broker(link)?.args(["--leave", "yes"]).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("jaild --leave ended with {status}"))) }
+}
+
+/// Takes away what a supervisor that was killed has left: its jaild, control groups and folder.
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(pid) = name.strip_prefix(OURS).filter(|pid| pid.parse::<u32>().is_ok()) else { continue };
+        if Path::new("/proc").join(pid).exists() || fs::metadata(&path)?.uid() != geteuid().as_raw() {
+            continue;
+        }
+        let link = path.join(LINK);
+        for orphan in started_for(&link)? {
+            complain!("engined: ending the jaild of a killed engined (pid {orphan})");
+            match kill(orphan, Signal::SIGKILL) {
+                Ok(()) | Err(nix::Error::ESRCH) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        leave(&link)?;
+        fs::remove_dir_all(&path)?;
+    }
+    Ok(())
+}
+
+/// Who was started with this socket.
+fn started_for(link: &Path) -> io::Result<Vec<Pid>> {
+    let needle = link.as_os_str().as_encoded_bytes();
+    let is_it = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == needle)
+    };
+    let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    Ok(pids.filter(is_it).map(Pid::from_raw).collect())
 }
 
 fn empty(folder: &Path) -> io::Result<()> {

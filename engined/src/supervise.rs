@@ -29,7 +29,7 @@ pub fn up(listen: SocketAddr, state: Option<PathBuf>) -> ExitCode {
     match supervise(listen, state) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("engined: {trouble}");
+            complain!("engined: {trouble}");
             ExitCode::FAILURE
         }
     }
@@ -53,13 +53,13 @@ fn supervise(listen: SocketAddr, state: Option<PathBuf>) -> Result<(), Trouble> 
     // Whoever is started anew must be found where the first one was.
     let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
     configure(&state, address).map_err(told)?;
-    println!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
+    say!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
     let Some(languages) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ")? else {
         return stop(&signals, engine, jaild);
     };
-    println!("languages: {languages}");
-    println!("ready http://{address}");
-    println!(
+    say!("languages: {languages}");
+    say!("ready http://{address}");
+    say!(
         "curl -s http://{address}/v1/executions -H 'Content-Type: application/json' -d '{{\"language\":\"python\",\"source\":\"print(6*7)\"}}'"
     );
     loop {
@@ -173,7 +173,7 @@ impl Ward {
             if self.started.elapsed() > SOUND {
                 self.pause = FIRST_PAUSE;
             }
-            eprintln!("engined: {} ended with {status}; started anew in {:?}", self.name, self.pause);
+            complain!("engined: {} ended with {status}; started anew in {:?}", self.name, self.pause);
             self.kid = None;
             self.due = Some(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -181,7 +181,7 @@ impl Ward {
         if self.due.is_some_and(|due| due <= Instant::now())
             && let Err(error) = command().and_then(|command| self.start(command))
         {
-            eprintln!("engined: {error}; tried again in {:?}", self.pause);
+            complain!("engined: {error}; tried again in {:?}", self.pause);
             self.due = Some(Instant::now() + self.pause);
         }
         Ok(())

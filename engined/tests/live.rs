@@ -2,6 +2,8 @@
 //! `jaild`, and a jaild beside the engined under test; skipped aloud otherwise, and a failure with
 //! `ENGINED_FORBID_SKIP=1`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
 mod common;
 
 use std::fs;
@@ -134,7 +136,7 @@ impl Up {
         assert!(status.success(), "{status}\n{}", self.log());
         assert!(!self.state.exists(), "the state folder is left");
         wait_for(|| everybody.iter().all(|(pid, ..)| !Path::new(&format!("/proc/{pid}")).exists()));
-        assert_eq!(control_groups(self.child.id()), [PathBuf::new(); 0]);
+        assert_eq!(control_groups(&self.state.join("jaild.sock")), Vec::<PathBuf>::new());
         assert!(TcpStream::connect(&self.address).is_err());
     }
 }
@@ -170,8 +172,11 @@ fn descendants(root: u32) -> Vec<(u32, u32, String)> {
     found
 }
 
-fn control_groups(pid: u32) -> Vec<PathBuf> {
-    let name = format!("engined-up-{pid}");
+/// The control groups of the jaild with this socket: it names them after a hash (FNV-1a) of the path.
+fn control_groups(socket: &Path) -> Vec<PathBuf> {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let hash = socket.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    let name = format!("engined-{hash:016x}");
     let mut found = Vec::new();
     let mut wanted = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
     while let Some((folder, depth)) = wanted.pop() {
@@ -194,6 +199,7 @@ fn up_serves_both_languages_and_leaves_nothing() {
         return;
     }
     let up = Up::start();
+    assert!(!control_groups(&up.state.join("jaild.sock")).is_empty(), "this test looks in the right place");
     let result = up.python("import os, sys\nprint(sys.version_info[0], 'CANARY' in os.environ, os.getcwd())");
     assert_eq!(result["verdict"], "ok", "{result}");
     assert_eq!(result["run"]["stdout"]["text"], "3 False /box\n");
@@ -309,6 +315,37 @@ fn a_run_that_goes_on_is_answered_before_the_end() {
     });
     up.comes_back(Duration::from_secs(5));
     up.stop();
+}
+
+#[test]
+fn what_a_killed_supervisor_leaves_is_swept_by_the_next() {
+    if !live() {
+        return;
+    }
+    let start = || {
+        let mut child = Command::new(ENGINED)
+            .args(["up", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.starts_with("ready ")));
+        child
+    };
+    let mut first = start();
+    let state = PathBuf::from(format!("/run/engined-up-{}", first.id()));
+    let everybody = descendants(first.id());
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(state.exists());
+    let mut second = start();
+    assert!(!state.exists(), "its folder is gone");
+    assert_eq!(control_groups(&state.join("jaild.sock")), Vec::<PathBuf>::new());
+    wait_for(|| everybody.iter().all(|(pid, ..)| !Path::new(&format!("/proc/{pid}")).exists()));
+    kill(Pid::from_raw(i32::try_from(second.id()).unwrap()), Signal::SIGTERM).unwrap();
+    // Nobody reads its lines any more; it must end well all the same.
+    assert!(second.wait().unwrap().success());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api_spec::{
-    ApiVersion, Code, ExecutionRequest, Health, HealthResponse, JSON, Ready, ReadyResponse, VersionResponse,
+    ApiVersion, Code, ExecutionRequest, Health, HealthResponse, JSON, Ready, ReadyResponse, Verdict, VersionResponse,
     check_execution_query,
 };
 use hyper::body::{Body, Incoming};
@@ -62,7 +62,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
         conn.h2.store(true, std::sync::atomic::Ordering::Relaxed);
     }
     let id = sane_id(request.headers()).unwrap_or_else(new_id);
-    let span = tracing::info_span!("request", id, method = %request.method(), path = shown(request.uri().path()));
+    let (method, path) = (request.method(), shown(request.uri().path()));
+    let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
     let has_body = !request.body().is_end_stream();
     let handled = contained(handle(&engine, peer, request)).instrument(span.clone()).await;
     let _entered = span.enter();
@@ -154,6 +155,7 @@ async fn run(engine: &Engine, tenant: TenantIndex, request: Request<Incoming>) -
     let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
     let body::Whole { bytes, mut memory } =
         body::read(request.into_body(), &engine.config.http, &engine.memory).await?;
+    let received = Instant::now();
     let length = bytes.len() as u64;
     let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);
@@ -163,7 +165,7 @@ async fn run(engine: &Engine, tenant: TenantIndex, request: Request<Incoming>) -
     memory.settle(length);
 
     // Not the request's id: callers may send the same one twice.
-    let execution = execution::execute(engine, tenant, new_id(), job).await?;
+    let execution = execution::execute(engine, tenant, new_id(), job, received).await?;
     drop(memory);
     let result = &execution.result;
     tracing::info!(
@@ -175,6 +177,9 @@ async fn run(engine: &Engine, tenant: TenantIndex, request: Request<Incoming>) -
         total_us = result.timings.total_us,
         "executed"
     );
+    if let (Verdict::EngineError, Some(reason)) = (result.verdict, &result.reason) {
+        tracing::error!(why = reason.message, "engine error");
+    }
     answer::json(result, Some(execution.memory))
 }
 
@@ -260,6 +265,15 @@ fn sane_id(headers: &HeaderMap) -> Option<String> {
     ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
+/// The caller's place in its own trace, as W3C Trace Context has it; it stands in every line of the request.
+fn trace(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let lengths = text.split('-').map(str::len);
+    let legal = lengths.eq([2, 32, 16, 2])
+        && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    legal.then_some(text)
+}
+
 /// Enough of a path to recognise it. hyper lets visible ASCII through alone.
 fn shown(path: &str) -> &str {
     path.get(..128).unwrap_or(path)
@@ -310,6 +324,15 @@ mod tests {
         }
         for bad in ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "localhost:x", "127.0.0.11"] {
             assert!(!is_loopback(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_carried_on_when_it_is_one() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace(&headers(&[("traceparent", good)])), Some(good));
+        for bad in ["", "x", &good[..54], &good.to_uppercase(), &good.replace('f', "\"")] {
+            assert_eq!(trace(&headers(&[("traceparent", bad)])), None, "{bad}");
         }
     }
 
