@@ -68,7 +68,7 @@ pub fn test(name: &str, args: &[&str]) -> Result<Tally> {
     // A test that lacks a privilege or a facility skips aloud elsewhere; here it must not.
     command.args(["test", "--locked", "--no-fail-fast"]).args(args);
     if nix::unistd::geteuid().is_root() {
-        command.env("ENGINED_TESTS_MUST_RUN", "1");
+        command.env("ENGINED_FORBID_SKIP", "1");
     }
     counted(name, command)
 }

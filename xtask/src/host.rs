@@ -10,11 +10,13 @@ use crate::problem::{Context, Problem, Result};
 use crate::tally::Tally;
 
 /// The kernels that the guest's image has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kernel {
-    /// 6.12: landlock ABI 6, resettable memory.peak.
+    /// Landlock ABI 6, resettable memory.peak.
+    #[value(name = "6.12")]
     Newer,
-    /// 6.1: landlock ABI 2.
+    /// Landlock ABI 2.
+    #[value(name = "6.1")]
     Older,
 }
 

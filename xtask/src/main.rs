@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::host::Kernel;
 use crate::problem::Result;
 use crate::tally::Tally;
 
@@ -50,6 +51,12 @@ enum Command {
         /// Only the part in the test host (a Debian 12 with systemd in QEMU)
         #[arg(long, conflicts_with = "no_host")]
         host: bool,
+        /// The kernel of the test host
+        #[arg(long, value_enum, default_value = "6.12")]
+        kernel: Kernel,
+        /// In the test host, run everything as an ordinary user instead of through the systemd units
+        #[arg(long, requires = "host")]
+        rootless: bool,
         /// All but the part in the test host
         #[arg(long)]
         no_host: bool,
@@ -73,8 +80,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up { args } => up(&args).map(|never| match never {}),
         Command::Setup => setup::ensure().map(|()| None),
-        Command::Test { host: true, .. } => tests::host_only().map(Some),
-        Command::Test { no_host, .. } => tests::all(!no_host).map(Some),
+        Command::Test { host: true, kernel, rootless, .. } => tests::host_only(kernel, rootless).map(Some),
+        Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
         Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
         Command::Deny => gates::deny().map(Some),

@@ -60,7 +60,7 @@ pub fn run() -> Result<Tally> {
 fn lies() -> Result<Tally> {
     let mut tally = Tally::default();
     for _ in 0..LIES {
-        tally.add(build::test("lies on the link", &["--package", "jail", "--", "lie"])?);
+        tally.add(build::test("lies on the link", &["--package", "jail", "--test", "lies"])?);
     }
     Ok(tally)
 }

@@ -8,24 +8,24 @@ use crate::setup;
 use crate::tally::Tally;
 
 /// The tests of the workspace, those that need `test-hooks`, the corpus through a live engine, then the test host.
-pub fn all(with_host: bool) -> Result<Tally> {
+pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     // The programs come first: tests of engined start the jaild beside it.
     let programs = build::release()?;
     let mut tally = workspace()?;
     tally.add(corpus::run(&programs, Load { times: 1, jobs: 1 })?);
-    if with_host {
-        tally.add(host::run(&programs, Kernel::Newer)?);
-    } else {
-        println!("xtask: skipped: the test host (--no-host)");
+    match host {
+        Some(kernel) => tally.add(host::run(&programs, kernel)?),
+        None => println!("xtask: skipped: the test host (--no-host)"),
     }
     Ok(tally)
 }
 
 /// Only the part in the test host.
-pub fn host_only() -> Result<Tally> {
+pub fn host_only(kernel: Kernel, rootless: bool) -> Result<Tally> {
     setup::ensure()?;
-    host::run(&build::release()?, Kernel::Newer)
+    let programs = build::release()?;
+    if rootless { host::rootless(&programs, kernel) } else { host::run(&programs, kernel) }
 }
 
 /// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.

@@ -13,6 +13,7 @@ before_mounts=$(wc -l </proc/self/mountinfo) before_cgroups=$(cgroups)
 
 check "install as systemd/README.md says" step install
 check "units are valid" systemd-analyze verify /etc/systemd/system/jaild.service /etc/systemd/system/engined.service
+check "token" step token
 check "start" step start
 check "jaild.service is active" within 30 systemctl is-active --quiet jaild
 ready() { curl -sf -o /dev/null --unix-socket "$SOCKET" http://localhost/readyz; }
@@ -47,7 +48,7 @@ corpus "unix:$SOCKET"
 refused() { [ "$(curl -s -o /dev/null -w '%{http_code}' -d '{}' -H 'Content-Type: application/json' http://127.0.0.1:7070/v1/executions)" = 401 ]; }
 check "TCP without a token is 401" refused
 PROGRAMS="argv_args.py fork_wait.c spin.c"
-corpus http://127.0.0.1:7070 --token "$(cat /root/engined-token)"
+corpus http://127.0.0.1:7070 --token "$(grep '^engined_' /root/engined-token)"
 
 killed() { kill -9 "$jaild" && within 60 ready_again; }
 ready_again() { [ "$(systemctl show -P MainPID jaild)" != "$jaild" ] && ready; }
