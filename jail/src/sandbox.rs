@@ -343,14 +343,6 @@ const SIGXFSZ: u8 = 25;
 const FINISH_US: u64 = 5_000_000;
 
 impl Finishing {
-    /// From a group that never had an init.
-    ///
-    /// # Errors
-    /// When the group can't be looked at.
-    pub fn empty(group: &RunGroup) -> Result<bool, JailError> {
-        group.try_finish()
-    }
-
     /// Readable once init has ended.
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {

@@ -154,6 +154,8 @@ fn outer_namespace(account: &Account, uids: Range, gids: Range) -> Result<(), Ja
     }
     sys::reap_any(true).on(Step::Outer, "helper")?;
     privileges::take_ids(0)?;
+    // An ordinary user can leave its groups only here, where it is root.
+    privileges::leave_groups()?;
     privileges::no_new_privs()
 }
 

@@ -11,6 +11,7 @@ mod config;
 mod enter;
 mod policy;
 mod prove;
+mod slot;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,438 @@
+//! One slot: its groups, its spawner, and where its run has got to.
+//!
+//! A slot goes round: *starting* (its spawner builds the tree), *idle*, *making* (an init is cloned), *arming* (init and
+//! payload confine themselves), *running*, *finishing* (what is left of the run goes), *idle*. Whatever can't go on is
+//! *broken*: its spawner is ended, which takes every process of the slot along, and both are made anew.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use jail::cgroup::{Base, RunGroup, SlotGroup};
+use jail::error::{JailError, Step};
+use jail::privileges::SandboxIds;
+use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
+use jail::spawn::{Blueprint, Spawner};
+use jail::spec::{Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, RunId, StopReason, Usage};
+use jail::talk::{Event, Spawned, now_us};
+
+/// How often a slot that is being emptied is looked at.
+const FINISH_TICK_US: u64 = 1_000;
+/// How long a group may take to empty.
+const EMPTY_US: u64 = 5_000_000;
+/// A slot that broke is made anew after this, one that could not be made after that: never in a tight loop.
+const RENEW_US: (u64, u64) = (100_000, 1_000_000);
+
+/// An order with its descriptors.
+pub struct Job {
+    pub spec: Spec,
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// What a slot is doing.
+enum State {
+    Starting,
+    Idle,
+    Making(Making, Job),
+    /// The engine took the order back while its init was being cloned: the sandbox goes as soon as it is there.
+    Unwanted(Making),
+    Arming(Prepared, Job),
+    Running(Box<Running>),
+    Finishing(Finishing),
+    /// The group of a sandbox that never came to be goes, since that time.
+    Emptying(RunGroup, u64),
+    Broken,
+}
+
+/// Which of a slot's descriptors is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    Spawner,
+    Init,
+    InitEnd,
+    Memory,
+}
+
+/// One slot.
+pub struct Slot {
+    number: u32,
+    group: Option<SlotGroup>,
+    spawner: Option<Spawner>,
+    state: State,
+    generation: u64,
+    renew_at_us: u64,
+    layers: Layers,
+}
+
+impl Slot {
+    /// A slot that is yet to be made.
+    pub fn new(number: u32) -> Self {
+        Slot {
+            number,
+            group: None,
+            spawner: None,
+            state: State::Broken,
+            generation: 0,
+            renew_at_us: 0,
+            layers: Layers::default(),
+        }
+    }
+
+    /// Makes groups and spawner anew.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn renew(&mut self, base: &Base, blueprint: &Blueprint, generation: u64) -> Result<(), JailError> {
+        self.renew_at_us = now_us() + RENEW_US.1;
+        self.state = State::Broken;
+        self.spawner = None;
+        if let Some(group) = self.group.take() {
+            group.remove()?;
+        }
+        let group = base.slot(self.number)?;
+        self.spawner = Some(Spawner::start(&group, blueprint)?);
+        self.group = Some(group);
+        self.generation = generation;
+        self.layers = Layers::all().without(blueprint.off);
+        self.state = State::Starting;
+        Ok(())
+    }
+
+    /// Whether it should be renewed now: it is broken, or idle and of another generation than `wanted`.
+    pub fn wants_renewal(&self, wanted: u64, now: u64) -> bool {
+        match self.state {
+            State::Broken => now >= self.renew_at_us,
+            State::Idle => self.generation != wanted,
+            _ => false,
+        }
+    }
+
+    /// Whether it can take a run.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// The run that it has.
+    pub fn run(&self) -> Option<RunId> {
+        match &self.state {
+            State::Making(_, job) | State::Arming(_, job) => Some(job.spec.id),
+            State::Running(running) => Some(running.id()),
+            _ => None,
+        }
+    }
+
+    /// Begins to make a sandbox for `job`. Its end, if that fails.
+    pub fn take(&mut self, job: Job, run: u64, ids: SandboxIds) -> Option<Ended> {
+        let begun = match (&self.group, &self.spawner) {
+            (Some(group), Some(spawner)) => Making::begin(group, spawner, run, ids),
+            _ => return Some(self.never_ran(&job.spec, GONE, None)),
+        };
+        match begun {
+            Ok(making) => {
+                self.state = State::Making(making, job);
+                None
+            }
+            Err(e) => {
+                self.give_up(&e.to_string());
+                Some(self.never_ran(&job.spec, e.outcome(), None))
+            }
+        }
+    }
+
+    /// Moves on. The end of its run, if that is what it came to.
+    pub fn wake(&mut self, wake: Wake) -> Option<Ended> {
+        match wake {
+            Wake::Spawner => self.spawner_spoke(),
+            Wake::Init => self.init_spoke(),
+            Wake::InitEnd => self.init_ended(),
+            Wake::Memory => {
+                if let State::Running(running) = &mut self.state {
+                    running.out_of_memory();
+                }
+                None
+            }
+        }
+    }
+
+    fn leave_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Broken)
+    }
+
+    /// The slot can't go on.
+    fn give_up(&mut self, why: &str) {
+        log(&format!("slot {} is made anew: {why}", self.number));
+        self.spawner = None;
+        self.state = State::Broken;
+        self.renew_at_us = now_us() + RENEW_US.0;
+    }
+
+    /// A spawner is ready, has made an init, or is gone.
+    fn spawner_spoke(&mut self) -> Option<Ended> {
+        let said = self.spawner.as_ref().map(|spawner| Spawned::recv(spawner.socket()))?;
+        match (said, self.leave_state()) {
+            (Ok(Some(Spawned::Ready)), State::Starting) => {
+                self.state = State::Idle;
+                None
+            }
+            (Ok(Some(Spawned::Init(pidfd))), State::Making(making, job)) => {
+                self.state = State::Arming(making.born(pidfd), job);
+                None
+            }
+            (Ok(Some(Spawned::Init(pidfd))), State::Unwanted(making)) => {
+                self.state = State::Finishing(making.born(pidfd).finish());
+                None
+            }
+            (Ok(Some(Spawned::Failed(outcome))), State::Unwanted(making)) => {
+                log(&format!("slot {}: no init: {}", self.number, describe(outcome)));
+                self.state = State::Emptying(making.failed(), now_us());
+                None
+            }
+            (Ok(Some(Spawned::Failed(outcome))), State::Making(making, job)) => {
+                log(&format!("slot {}: no init: {}", self.number, describe(outcome)));
+                self.state = State::Emptying(making.failed(), now_us());
+                Some(self.never_ran(&job.spec, outcome, None))
+            }
+            (said, state) => {
+                self.give_up(&match said {
+                    Ok(Some(Spawned::Failed(outcome))) => describe(outcome),
+                    _ => "its spawner is gone".to_owned(),
+                });
+                match state {
+                    State::Making(_, job) | State::Arming(_, job) => Some(self.never_ran(&job.spec, GONE, None)),
+                    State::Running(running) => Some(running.died().ended),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    fn init_spoke(&mut self) -> Option<Ended> {
+        match self.leave_state() {
+            State::Arming(prepared, job) => match Event::recv(prepared.control()) {
+                Ok(Some(Event::Armed)) => self.start(prepared, job),
+                Ok(Some(Event::Failed(outcome))) => self.not_armed(prepared, &job, outcome),
+                _ => self.not_armed(prepared, &job, GONE),
+            },
+            State::Running(running) => self.heard(running.hear()),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    fn not_armed(&mut self, prepared: Prepared, job: &Job, outcome: Outcome) -> Option<Ended> {
+        log(&format!("slot {}: the sandbox was not armed: {}", self.number, describe(outcome)));
+        self.state = State::Finishing(prepared.finish());
+        Some(self.never_ran(&job.spec, outcome, None))
+    }
+
+    fn start(&mut self, prepared: Prepared, job: Job) -> Option<Ended> {
+        let Job { spec, descriptors } = job;
+        let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        match prepared.start(spec.clone(), &borrowed, self.layers) {
+            Ok(running) => {
+                self.state = State::Running(running);
+                None
+            }
+            Err(failure) => {
+                let (e, finishing) = *failure;
+                log(&format!("slot {}: {e}", self.number));
+                self.state = State::Finishing(finishing);
+                Some(self.never_ran(&spec, e.outcome(), None))
+            }
+        }
+    }
+
+    fn heard(&mut self, heard: Heard) -> Option<Ended> {
+        match heard {
+            Heard::Running(running) => {
+                self.state = State::Running(running);
+                None
+            }
+            Heard::Over(over) => {
+                if let Some(e) = over.trouble {
+                    log(&format!("slot {}: {e}", self.number));
+                }
+                self.state = State::Finishing(over.finishing);
+                Some(over.ended)
+            }
+        }
+    }
+
+    fn init_ended(&mut self) -> Option<Ended> {
+        match self.leave_state() {
+            // A last word may still be in the socket; it comes first.
+            State::Running(running) => match running.hear() {
+                Heard::Running(running) => self.heard(Heard::Over(running.died())),
+                over @ Heard::Over(_) => self.heard(over),
+            },
+            State::Arming(prepared, job) => {
+                let outcome = match Event::recv(prepared.control()) {
+                    Ok(Some(Event::Failed(outcome))) => outcome,
+                    _ => GONE,
+                };
+                self.not_armed(prepared, &job, outcome)
+            }
+            State::Finishing(finishing) => {
+                self.finish(finishing);
+                None
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    fn finish(&mut self, finishing: Finishing) {
+        match finishing.is_done() {
+            Ok(true) => self.state = State::Idle,
+            Ok(false) => self.state = State::Finishing(finishing),
+            Err(e) => self.give_up(&e.to_string()),
+        }
+    }
+
+    /// Clocks, and whether what was left has gone.
+    pub fn tick(&mut self, now: u64) {
+        match self.leave_state() {
+            State::Running(mut running) => {
+                if running.next_tick_us() <= now
+                    && let Err(e) = running.tick()
+                {
+                    log(&format!("slot {}: {e}", self.number));
+                }
+                self.state = State::Running(running);
+            }
+            State::Finishing(finishing) => self.finish(finishing),
+            State::Emptying(group, since) => match group.try_finish() {
+                Ok(true) => self.state = State::Idle,
+                Ok(false) if now < since + EMPTY_US => self.state = State::Emptying(group, since),
+                Ok(false) => self.give_up("its group does not empty"),
+                Err(e) => self.give_up(&e.to_string()),
+            },
+            other => self.state = other,
+        }
+    }
+
+    /// Ends its run. The end, where there is no program yet that could report it.
+    pub fn stop(&mut self, why: StopReason) -> Option<Ended> {
+        match self.leave_state() {
+            State::Running(mut running) => {
+                running.stop(why);
+                self.state = State::Running(running);
+                None
+            }
+            State::Arming(prepared, job) => {
+                self.state = State::Finishing(prepared.finish());
+                Some(self.never_ran(&job.spec, KILLED, Some(why)))
+            }
+            State::Making(making, job) => {
+                self.state = State::Unwanted(making);
+                Some(self.never_ran(&job.spec, KILLED, Some(why)))
+            }
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// Ends its run without a report: nobody is left who wants one.
+    pub fn abandon(&mut self) {
+        self.state = match self.leave_state() {
+            State::Running(running) => State::Finishing(running.abandon()),
+            State::Arming(prepared, _) => State::Finishing(prepared.finish()),
+            State::Making(making, _) => State::Unwanted(making),
+            other => other,
+        };
+    }
+
+    /// Ends its spawner and with it everything in the slot; what is left are the groups.
+    pub fn end(&mut self) -> Option<SlotGroup> {
+        self.state = State::Broken;
+        self.spawner = None;
+        self.group.take()
+    }
+
+    /// What it waits for.
+    pub fn waits(&self) -> Vec<(Wake, BorrowedFd<'_>)> {
+        let mut waits = Vec::new();
+        waits.extend(self.spawner.as_ref().map(|spawner| (Wake::Spawner, spawner.socket())));
+        match &self.state {
+            State::Arming(prepared, _) => {
+                waits.push((Wake::Init, prepared.control()));
+                waits.push((Wake::InitEnd, prepared.pidfd()));
+            }
+            State::Running(running) => {
+                waits.extend(running.control().map(|fd| (Wake::Init, fd)));
+                waits.push((Wake::InitEnd, running.pidfd()));
+                waits.extend(running.oom_event().map(|fd| (Wake::Memory, fd)));
+            }
+            State::Finishing(finishing) if !finishing.init_is_gone() => {
+                waits.push((Wake::InitEnd, finishing.pidfd()));
+            }
+            _ => {}
+        }
+        waits
+    }
+
+    /// When it wants to be looked at.
+    pub fn next_us(&self, now: u64) -> Option<u64> {
+        match &self.state {
+            State::Running(running) => Some(running.next_tick_us()),
+            State::Finishing(_) | State::Emptying(..) => Some(now + FINISH_TICK_US),
+            State::Broken => Some(self.renew_at_us),
+            _ => None,
+        }
+    }
+
+    fn never_ran(&self, spec: &Spec, outcome: Outcome, stop: Option<StopReason>) -> Ended {
+        never_ran(spec, outcome, stop, self.layers)
+    }
+}
+
+/// Init or its spawner went away unasked.
+const GONE: Outcome = Outcome::Failed { step: Step::Clone as u8, errno: libc::ECHILD, index: 0 };
+/// As a program that was stopped ends.
+pub const KILLED: Outcome = Outcome::Signalled(9);
+
+/// The end of a run whose program never was.
+pub fn never_ran(spec: &Spec, outcome: Outcome, stop: Option<StopReason>, layers: Layers) -> Ended {
+    Ended {
+        id: spec.id,
+        outcome,
+        stop,
+        filter_killed: false,
+        usage: Usage {
+            cpu: Micros(0),
+            user: Micros(0),
+            system: Micros(0),
+            wall: Micros(0),
+            memory_peak: Bytes(0),
+            memory_peak_source: PeakSource::Kernel,
+            processes_peak: 0,
+            throttled: Micros(0),
+            involuntary_switches: 0,
+            oom_kills: 0,
+            processes_hit: false,
+            disk_hit: false,
+        },
+        setup: Micros(now_us().saturating_sub(spec.ordered_us)),
+        collected: Collected::None,
+        layers,
+    }
+}
+
+fn describe(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed { step, errno, index } => {
+            let doing = Step::from_number(step).map_or("do something unknown", Step::doing);
+            format!("could not {doing} ({index}): {}", io::Error::from_raw_os_error(errno))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+pub fn log(text: &str) {
+    eprintln!("jaild: {text}");
+}
