@@ -195,7 +195,10 @@ impl Engine {
             return Err(Error::Shed(Shed::Draining));
         }
         let standing = self.standing();
-        if standing.obstacles.is_empty() { Ok(standing) } else { Err(Error::NotReady(standing.obstacles.clone())) }
+        if standing.obstacles.is_empty() {
+            return Ok(standing);
+        }
+        Err(Error::NotReady(standing.obstacles.iter().cloned().chain(self.link.trouble()).collect()))
     }
 }
 

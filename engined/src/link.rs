@@ -67,6 +67,8 @@ struct State {
     runs: HashMap<RunId, Waiting>,
     /// What could not be sent at once because the link was full.
     unsent: VecDeque<Request>,
+    /// Why the last attempt to connect failed.
+    trouble: Option<String>,
 }
 
 /// The link, shared by all who run something.
@@ -103,7 +105,7 @@ impl Link {
                 Ok((client, welcome)) => {
                     pause = FIRST_PAUSE;
                     tracing::info!(slots = welcome.slots, missing = ?welcome.wanted.without(welcome.obtained), "link up");
-                    self.lock().client = Some(Arc::clone(&client));
+                    self.taken_up(Arc::clone(&client));
                     self.welcome.send_replace(Some(welcome));
                     let why = self.serve(&client).await;
                     tracing::warn!(%why, "link down, its runs are over");
@@ -111,11 +113,24 @@ impl Link {
                 }
                 Err(error) => {
                     tracing::debug!(%error, path = %self.path.display(), "no link to jaild yet");
+                    self.lock().trouble = Some(format!("{}: {error}", self.path.display()));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
+    }
+
+    fn taken_up(&self, client: Arc<AsyncFd<Client>>) {
+        let mut state = self.lock();
+        state.client = Some(client);
+        state.trouble = None;
+    }
+
+    /// Why there is no link, as far as that is known.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
     }
 
     async fn connect(&self) -> io::Result<(Arc<AsyncFd<Client>>, Welcome)> {

@@ -171,10 +171,13 @@ impl Error {
 
 fn shed_problem(shed: Shed) -> Problem {
     match shed {
-        Shed::Full { waiting } => Problem::new(Code::QueueFull, format!("{waiting} runs wait already")),
-        Shed::TenantFull { waiting } => {
-            Problem::new(Code::QuotaExceeded, format!("{waiting} runs of this tenant wait already"))
+        Shed::Full { waiting } => {
+            Problem::new(Code::QueueFull, format!("the queue is full: {waiting} waiting (engine.queue_length)"))
         }
+        Shed::TenantFull { waiting } => Problem::new(
+            Code::QuotaExceeded,
+            format!("the tenant has as many runs waiting as its plan allows: {waiting}"),
+        ),
         Shed::WaitedTooLong => Problem::new(Code::QueueFull, "no slot came free in the time that a run may wait"),
         Shed::NotReady => Problem::new(Code::NotReady, "the sandbox broker is not connected"),
         Shed::Draining => Problem::new(Code::Draining, "the engine takes no new work"),

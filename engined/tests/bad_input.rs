@@ -274,6 +274,32 @@ fn a_thousand_slow_clients_change_nothing() {
 }
 
 #[test]
+fn who_does_not_read_the_answer_loses_it() {
+    let rig = Rig::with(1, "[http]\nwrite_timeout_ms = 300\n", &[]);
+    let mut stream = rig.connect();
+    let body =
+        json!({"language": "python", "source": "flood 16000000", "limits": {"output_bytes": 16_000_000}}).to_string();
+    let head = format!(
+        "POST /v1/executions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    wait_for(|| rig.engine.memory.used() >= 16_000_000);
+    wait_for(|| rig.engine.memory.used() == 0);
+    assert_eq!(rig.run("say fine")["verdict"], "ok");
+}
+
+#[test]
+fn head_has_no_body() {
+    let rig = Rig::start();
+    let mut stream = rig.connect();
+    stream.write_all(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
 fn connections_are_kept_and_may_be_used_again() {
     let rig = Rig::start();
     let mut stream = rig.connect();
@@ -322,6 +348,14 @@ fn a_missing_layer_is_not_ready() {
     let landlock = isolation["layers"].as_array().unwrap().iter().find(|l| l["layer"] == "landlock").unwrap();
     assert_eq!((&landlock["wanted"], &landlock["obtained"]), (&json!(true), &json!(false)));
     assert_eq!(rig.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_link_that_is_down_says_why() {
+    let rig = Rig::start();
+    rig.fake.crash();
+    wait_for(|| rig.engine.ready().is_ok() || rig.get("/readyz").status == 503);
+    wait_for(|| rig.get("/readyz").status == 200);
 }
 
 #[test]

@@ -361,6 +361,100 @@ fn a_port_that_is_taken_is_said_so() {
     assert!(said.contains(&format!("listen.tcp = \"{address}\"")) && said.contains("choose another port"), "{said}");
 }
 
+/// A jaild and a serving engined as systemd starts them, without a supervisor.
+struct Served {
+    children: Vec<Child>,
+    folder: Scratch,
+}
+
+impl Served {
+    fn start(config: &str) -> Served {
+        let folder = Scratch::new();
+        let line =
+            fs::read_to_string("/etc/passwd").unwrap().lines().find(|l| l.starts_with("engined:")).unwrap().to_owned();
+        let uid = line.split(':').nth(2).unwrap().parse().unwrap();
+        std::os::unix::fs::chown(&folder.0, Some(uid), None).unwrap();
+        let link = folder.0.join("jaild.sock");
+        let jaild = Command::new(Path::new(ENGINED).with_file_name("jaild"))
+            .arg("--socket")
+            .arg(&link)
+            .args(["--client-user", "engined"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let file = folder.0.join("engined.toml");
+        let config = config.replace("FOLDER", folder.0.to_str().unwrap());
+        fs::write(&file, format!("{config}\n[engine]\njaild_socket = {link:?}\nqueue_length = 1\nslots = 1\n"))
+            .unwrap();
+        let engined = Command::new(ENGINED)
+            .args(["serve", "--user", "engined", "--config"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Served { children: vec![engined, jaild], folder }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+            child.wait().unwrap();
+        }
+        let jaild = Path::new(ENGINED).with_file_name("jaild");
+        Command::new(jaild)
+            .arg("--socket")
+            .arg(self.folder.0.join("jaild.sock"))
+            .args(["--leave", "yes"])
+            .status()
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_real_server_asks_for_a_token_queues_and_sheds() {
+    if !live() {
+        return;
+    }
+    let token = String::from_utf8(Command::new(ENGINED).args(["token", "new"]).output().unwrap().stdout).unwrap();
+    let line = token.lines().find(|line| line.starts_with("tokens")).unwrap();
+    let token = token.lines().find(|line| line.starts_with("engined_")).unwrap();
+    // A free port: the configuration has to name one.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let served = Served::start(&format!(
+        "[listen]\ntcp = \"127.0.0.1:{port}\"\nunix = \"FOLDER/engined.sock\"\n[tenants.t]\n{line}\nallowed_users = [\"root\"]\n"
+    ));
+    let tcp = |head: &str, body: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        let head = format!("{head}Host: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).ok()?;
+        Reply::read(&mut stream)
+    };
+    wait_for(|| tcp("GET /readyz HTTP/1.1\r\n", "").is_some_and(|reply| reply.status == 200));
+    let post = "POST /v1/executions HTTP/1.1\r\n";
+    tcp(post, "{}").unwrap().problem(401, "unauthenticated");
+    let known = format!("{post}Authorization: Bearer {token}\r\n");
+    tcp(&known, "{}").unwrap().problem(400, "invalid_request");
+
+    let sleep = r#"{"language": "python", "source": "import time; time.sleep(1)"}"#;
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| tcp(&known, sleep).unwrap());
+        std::thread::sleep(Duration::from_millis(300));
+        let second = scope.spawn(|| tcp(&known, sleep).unwrap());
+        std::thread::sleep(Duration::from_millis(300));
+        tcp(&known, sleep).unwrap().problem(503, "queue_full");
+        assert_eq!(first.join().unwrap().json()["verdict"], "ok");
+        let second = second.join().unwrap().json();
+        assert!(second["timings"]["queue_us"].as_u64().unwrap() > 200_000, "{second}");
+    });
+
+    // The kernel vouches for root here, so no token is asked for.
+    let mut stream = std::os::unix::net::UnixStream::connect(served.folder.0.join("engined.sock")).unwrap();
+    stream.write_all(b"GET /v1/version HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(Reply::read(&mut stream).unwrap().status, 200);
+}
+
 fn run(folder: &Scratch, args: &[&str], stdin: &str) -> Output {
     let mut child = Command::new(ENGINED)
         .arg("run")

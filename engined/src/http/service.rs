@@ -79,7 +79,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
             if let Error::Internal(why) = &error {
                 tracing::error!(%why, "internal error");
             } else {
-                tracing::info!(code = %problem.code, detail = %problem.detail, "problem");
+                // As a quoted text: what a caller sent must not begin a line of its own.
+                tracing::info!(code = %problem.code, detail = ?problem.detail, "problem");
             }
             let retry_after = match problem.code {
                 Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
@@ -325,6 +326,17 @@ mod tests {
         for bad in ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "localhost:x", "127.0.0.11"] {
             assert!(!is_loopback(bad), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_request_alone() {
+        let answer = |panics: bool| async move {
+            tokio::task::yield_now().await;
+            assert!(!panics, "a bug");
+            7
+        };
+        assert_eq!(contained(answer(false)).await, Some(7));
+        assert_eq!(contained(answer(true)).await, None);
     }
 
     #[test]
