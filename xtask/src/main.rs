@@ -11,6 +11,7 @@ mod corpus;
 #[cfg(test)]
 mod docs;
 mod engine;
+mod examples;
 mod gates;
 mod host;
 mod http;

@@ -4,8 +4,8 @@ use crate::build;
 use crate::corpus::{self, Load};
 use crate::host::{self, Kernel};
 use crate::problem::Result;
-use crate::setup;
 use crate::tally::Tally;
+use crate::{examples, setup};
 
 /// The tests of the workspace, those that need `test-hooks`, the corpus through a live engine, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
@@ -13,6 +13,7 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     // The programs come first: tests of engined start the jaild beside it.
     let programs = build::release()?;
     let mut tally = workspace()?;
+    tally.add(examples::run(&programs)?);
     tally.add(corpus::run(&programs, Load { times: 1, jobs: 1 })?);
     match host {
         Some(kernel) => tally.add(host::run(&programs, kernel)?),
