@@ -1,5 +1,6 @@
 //! Every message there and back, and every lie that a test can think of.
 use super::*;
+use crate::spec::{Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
 
 fn limits() -> Limits {
     Limits {
