@@ -2,7 +2,7 @@
 //!
 //! What it answers: system calls that the lists below do not name ENOSYS, so that programs fall back as on an older
 //! kernel; those that are known but refused EPERM, so that honest probes (libuv asks for io_uring) go on; and it kills
-//! the process for another architecture, for x32 (bit 30 of the number) and for the calls of [`KILLED`], which no
+//! the process for another architecture, for x32 (bit 30 of the number) and for the calls of the table `KILLED`, which no
 //! honest program makes. `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every libc then
 //! uses `clone`, whose flags it can.
 //!
@@ -126,7 +126,7 @@ impl Filter {
     }
 
     /// The filter of init, which every payload inherits below its own: what payloads may do, what init needs to make
-    /// one and confine it. The calls of [`KILLED`] that init has no use for kill it too.
+    /// one and confine it. The calls of the table `KILLED` that init has no use for kill it too.
     #[must_use]
     pub fn init(extra: &[libc::c_long]) -> Self {
         let mut rules = base();
