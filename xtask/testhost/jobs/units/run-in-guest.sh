@@ -29,6 +29,9 @@ echo
 
 jaild=$(systemctl show -P MainPID jaild) engined=$(systemctl show -P MainPID engined)
 check "status of engined" unprivileged "$engined" engined
+check "engined is filtered" [ "$(field "$engined" Seccomp)" = 2 ]
+no_exec() { nsenter --mount --target "$engined" /usr/bin/true 2>&1 | grep -q 'Permission denied'; }
+check "nothing can be executed where engined lives" no_exec
 check "status of jaild" unprivileged "$jaild" jaild
 outer() { [ "$(readlink "/proc/$jaild/ns/user")" != "$(readlink /proc/1/ns/user)" ]; }
 check "jaild is not in the host's user namespace" outer
