@@ -3,7 +3,7 @@
 use api_spec::{Code, ExecutionRequest, LanguageUsed, LimitsRequest, Problem, SourceFile};
 use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
-use languages::{Definition, LimitName, LimitSet, Limits, Step as Kind, Toolchain, Unsuitable};
+use languages::{Definition, Entry, LimitName, LimitSet, Limits, Step as Kind, Toolchain, Unsuitable};
 
 use crate::job::{CompileStep, Job, JobFile, Step};
 use crate::offers::Offers;
@@ -98,9 +98,9 @@ fn commands(
     let sources = definition.sources(&paths).map_err(|why| unsuitable(&why))?;
     // Clients name the main file for every language alike. Where all sources make one program, one of them by name is
     // no contradiction; anything else would be.
-    let asked = request.entry.as_deref().filter(|entry| !sources.contains(entry));
+    let needless = |entry: &&str| definition.entry == Entry::Refused && sources.contains(entry);
+    let asked = request.entry.as_deref().filter(|entry| !needless(entry));
     let entry = definition.entry(asked, &paths).map_err(|why| unsuitable(&why))?;
-    let entry = entry.map(|found| request.entry.as_deref().unwrap_or(found));
     let compile = definition.compile_argv(toolchain, &request.compile_flags, &sources);
     Ok((compile, definition.run_argv(toolchain, entry, &request.args)))
 }

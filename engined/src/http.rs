@@ -131,38 +131,38 @@ impl Server {
                 Ok::<_, std::convert::Infallible>(answer)
             }
         });
-        let mut goodbye = self.goodbye.subscribe();
         let ended = {
             let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+            let mut goodbye = self.goodbye.subscribe();
             let mut leaving = false;
             loop {
-                // Until the first request the headers' time counts, as there is nothing yet that it could count for.
                 let patience = if leaving { GOODBYE } else { http.idle_timeout };
-                let rest = patience.saturating_sub(conn.idle()).max(Duration::from_millis(10));
+                // Nobody tells us when a head begins, so we look from time to time.
+                let look = patience.saturating_sub(conn.idle()).min(http.header_timeout / 4);
                 tokio::select! {
                     result = connection.as_mut() => break result,
                     _ = goodbye.wait_for(|goodbye| *goodbye), if !leaving => {
                         leaving = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    () = tokio::time::sleep(rest) => {
-                        if conn.idle() < patience {
-                            continue;
-                        }
-                        if leaving {
+                    () = tokio::time::sleep(look.max(Duration::from_millis(10))) => {
+                        if conn.head() >= http.header_timeout {
+                            conn.last_word(&Error::HeadTooSlow.problem());
                             break Ok(());
                         }
-                        leaving = true;
-                        connection.as_mut().graceful_shutdown();
+                        if conn.idle() >= patience {
+                            if leaving {
+                                break Ok(());
+                            }
+                            leaving = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
                     }
                 }
             }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
-            if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
-                conn.last_word(&Error::HeadTooSlow.problem());
-            }
         }
         conn.linger().await;
     }
@@ -182,7 +182,8 @@ fn builder(http: &Http) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(http.header_timeout)
+        // Ours: hyper's would end idle connections as well.
+        .header_read_timeout(None)
         .max_headers(http.headers)
         .max_buf_size(http.header_bytes);
     builder

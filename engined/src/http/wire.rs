@@ -84,8 +84,10 @@ pub struct Conn {
     pub busy: AtomicUsize,
     /// The connection speaks HTTP/2.
     pub h2: AtomicBool,
-    /// Bytes that came since we last said something: a request that is not complete.
-    unanswered: AtomicU64,
+    /// Bytes that came since the last request began or ended: a head that is not complete.
+    head_bytes: AtomicU64,
+    /// When the first of them came, in milliseconds since `begun`.
+    head_since: AtomicU64,
     /// When the last request ended, in milliseconds since `begun`.
     idle_since: AtomicU64,
     begun: Instant,
@@ -99,7 +101,8 @@ impl Conn {
             socket,
             busy: AtomicUsize::new(0),
             h2: AtomicBool::new(false),
-            unanswered: AtomicU64::new(0),
+            head_bytes: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
             begun: Instant::now(),
         })
@@ -112,23 +115,43 @@ impl Conn {
         Busy(Arc::clone(self))
     }
 
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn since(&self, then: &AtomicU64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(then.load(Ordering::Relaxed)))
+    }
+
+    fn came(&self, bytes: usize) {
+        if self.busy.load(Ordering::Relaxed) == 0 && self.head_bytes.fetch_add(bytes as u64, Ordering::Relaxed) == 0 {
+            self.head_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// How long a request's head has been incomplete; zero when there is none. HTTP/2 has frames of its own between
+    /// requests, so there this means nothing.
+    #[must_use]
+    pub fn head(&self) -> Duration {
+        let pending = self.busy.load(Ordering::Relaxed) == 0
+            && self.head_bytes.load(Ordering::Relaxed) > 0
+            && !self.h2.load(Ordering::Relaxed);
+        if pending { self.since(&self.head_since) } else { Duration::ZERO }
+    }
+
     /// How long there has been no request; zero while there is one.
     #[must_use]
     pub fn idle(&self) -> Duration {
         if self.busy.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
         }
-        self.begun.elapsed().saturating_sub(Duration::from_millis(self.idle_since.load(Ordering::Relaxed)))
+        self.since(&self.idle_since)
     }
 
     /// Says a last word outside of HTTP's machinery, as far as the socket takes it at once.
     pub fn last_word(&self, problem: &Problem) {
-        let half_a_request = self.unanswered.load(Ordering::Relaxed) > 0;
-        if half_a_request && !self.h2.load(Ordering::Relaxed) {
-            let word = bare(problem);
-            if let Err(error) = self.socket.try_write(&[IoSlice::new(&word)]) {
-                tracing::debug!(%error, "last word not said");
-            }
+        if let Err(error) = self.socket.try_write(&[IoSlice::new(&bare(problem))]) {
+            tracing::debug!(%error, "last word not said");
         }
     }
 
@@ -161,8 +184,8 @@ pub struct Busy(Arc<Conn>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.idle_since.store(now, Ordering::Relaxed);
+        self.0.idle_since.store(self.0.now(), Ordering::Relaxed);
+        self.0.head_bytes.store(0, Ordering::Relaxed);
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -202,10 +225,7 @@ impl Wire {
             }
             match self.conn.socket.try_write(buffers) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => {
-                    self.conn.unanswered.store(0, Ordering::Relaxed);
-                    return Poll::Ready(other);
-                }
+                other => return Poll::Ready(other),
             }
         }
     }
@@ -217,7 +237,7 @@ impl AsyncRead for Wire {
             ready!(self.conn.socket.poll_read_ready(cx))?;
             match self.conn.socket.try_read(buffer.initialize_unfilled()) {
                 Ok(read) => {
-                    self.conn.unanswered.fetch_add(read as u64, Ordering::Relaxed);
+                    self.conn.came(read);
                     buffer.advance(read);
                     return Poll::Ready(Ok(()));
                 }
