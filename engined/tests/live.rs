@@ -1,7 +1,6 @@
 //! The real programs: `engined up`, `run` and `doctor` with a real jaild. Needs root, the accounts `engined` and
 //! `jaild`, and a jaild beside the engined under test; skipped aloud otherwise, and a failure with
 //! `ENGINED_FORBID_SKIP=1`.
-
 #![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
 
 mod common;
@@ -10,188 +9,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use common::live::{ENGINED, Served, Up, control_groups, descendants, live};
 use common::{Reply, Scratch, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-
-const ENGINED: &str = env!("CARGO_BIN_EXE_engined");
-
-/// Whether the real thing can be run here.
-fn live() -> bool {
-    let account =
-        |name: &str| fs::read_to_string("/etc/passwd").unwrap().lines().any(|l| l.starts_with(&format!("{name}:")));
-    let why = if !nix::unistd::geteuid().is_root() {
-        "not root"
-    } else if !account("engined") || !account("jaild") {
-        "no accounts: run cargo xtask up as root once"
-    } else if !Path::new(ENGINED).with_file_name("jaild").exists() {
-        "no jaild beside engined: cargo build -p jail --bins"
-    } else {
-        return true;
-    };
-    eprintln!("SKIPPED: {why}");
-    assert!(std::env::var_os("ENGINED_FORBID_SKIP").is_none_or(|v| v != "1"), "skipping is forbidden: {why}");
-    false
-}
-
-/// `engined up` on a free port, with its standard error in a file.
-struct Up {
-    child: Child,
-    address: String,
-    state: PathBuf,
-    scratch: Scratch,
-}
-
-impl Up {
-    fn start() -> Up {
-        let scratch = Scratch::new();
-        let state = scratch.0.join("state");
-        let log = fs::File::create(scratch.0.join("log")).unwrap();
-        let mut child = Command::new(ENGINED)
-            .args(["up", "--listen", "127.0.0.1:0", "--state"])
-            .arg(&state)
-            .env("CANARY", "leak-1234")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = lines.find_map(|line| line.unwrap().strip_prefix("ready http://").map(str::to_owned));
-        let log = fs::read_to_string(scratch.0.join("log")).unwrap();
-        let address = ready.unwrap_or_else(|| panic!("not ready:\n{log}"));
-        let curl = lines.next().unwrap().unwrap();
-        assert!(curl.starts_with("curl "), "{curl}");
-        // Its later lines must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Up { child, address, state, scratch }
-    }
-
-    fn call(&self, method: &str, path: &str, body: &Value) -> Option<Reply> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all((head + &body).as_bytes()).ok()?;
-        let reply = Reply::read(&mut stream)?;
-        let kind = reply.header("content-type").unwrap_or_default();
-        api_spec::conformance::check(method, path, reply.status, kind, &reply.body).unwrap();
-        Some(reply)
-    }
-
-    fn python(&self, source: &str) -> Value {
-        let reply = self.call("POST", "/v1/executions", &json!({"language": "python", "source": source})).unwrap();
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        reply.json()
-    }
-
-    /// A hello is right again within so long.
-    fn comes_back(&self, within: Duration) {
-        let deadline = Instant::now() + within;
-        let request = json!({"language": "python", "source": "print('hello')"});
-        loop {
-            let reply = self.call("POST", "/v1/executions", &request).filter(|reply| reply.status == 200);
-            if reply.is_some_and(|reply| reply.json()["run"]["stdout"]["text"] == "hello\n") {
-                return;
-            }
-            assert!(Instant::now() < deadline, "not back:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.scratch.0.join("log")).unwrap()
-    }
-
-    /// The pid of the supervisor's child that was started by this name: jaild has executed itself again since.
-    fn child(&self, name: &str) -> i32 {
-        let children = descendants(self.child.id());
-        let started_as = |pid: u32| {
-            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            Path::new(line.split('\0').next().unwrap_or_default()).file_name().is_some_and(|file| file == name)
-        };
-        let own = children.iter().find(|(pid, parent, _)| *parent == self.child.id() && started_as(*pid));
-        i32::try_from(own.unwrap_or_else(|| panic!("no {name} in {children:?}")).0).unwrap()
-    }
-
-    /// SIGTERM, exit code 0, and nothing left.
-    fn stop(mut self) {
-        let everybody = descendants(self.child.id());
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "still there:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        assert!(status.success(), "{status}\n{}", self.log());
-        assert!(!self.state.exists(), "the state folder is left");
-        wait_for(|| everybody.iter().all(|(pid, ..)| !Path::new(&format!("/proc/{pid}")).exists()));
-        assert_eq!(control_groups(&self.state.join("jaild.sock")), Vec::<PathBuf>::new());
-        assert!(TcpStream::connect(&self.address).is_err());
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            // A test has failed: let the supervisor clean up.
-            kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
-            self.child.wait().unwrap();
-        }
-    }
-}
-
-/// Pid, parent and name of everybody below `root`.
-fn descendants(root: u32) -> Vec<(u32, u32, String)> {
-    let stat = |entry: fs::DirEntry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        let (before, after) = (stat.find('(')?, stat.rfind(')')?);
-        let parent = stat[after + 2..].split(' ').nth(1)?.parse().ok()?;
-        Some((pid, parent, stat[before + 1..after].to_owned()))
-    };
-    let all: Vec<_> = fs::read_dir("/proc").unwrap().flatten().filter_map(stat).collect();
-    let mut found: Vec<(u32, u32, String)> = Vec::new();
-    let mut wanted = vec![root];
-    while let Some(parent) = wanted.pop() {
-        for process in all.iter().filter(|(_, of, _)| *of == parent) {
-            wanted.push(process.0);
-            found.push(process.clone());
-        }
-    }
-    found
-}
-
-/// The control groups of the jaild with this socket: it names them after a hash (FNV-1a) of the path.
-fn control_groups(socket: &Path) -> Vec<PathBuf> {
-    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = socket.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    let name = format!("engined-{hash:016x}");
-    let mut found = Vec::new();
-    let mut wanted = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
-    while let Some((folder, depth)) = wanted.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.file_name().to_str() == Some(&name) {
-                    found.push(entry.path());
-                } else if depth < 2 {
-                    wanted.push((entry.path(), depth + 1));
-                }
-            }
-        }
-    }
-    found
-}
 
 #[test]
 fn up_serves_both_languages_and_leaves_nothing() {
@@ -359,57 +184,6 @@ fn a_port_that_is_taken_is_said_so() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("listen.tcp = \"{address}\"")) && said.contains("choose another port"), "{said}");
-}
-
-/// A jaild and a serving engined as systemd starts them, without a supervisor.
-struct Served {
-    children: Vec<Child>,
-    folder: Scratch,
-}
-
-impl Served {
-    fn start(config: &str) -> Served {
-        let folder = Scratch::new();
-        let line =
-            fs::read_to_string("/etc/passwd").unwrap().lines().find(|l| l.starts_with("engined:")).unwrap().to_owned();
-        let uid = line.split(':').nth(2).unwrap().parse().unwrap();
-        std::os::unix::fs::chown(&folder.0, Some(uid), None).unwrap();
-        let link = folder.0.join("jaild.sock");
-        let jaild = Command::new(Path::new(ENGINED).with_file_name("jaild"))
-            .arg("--socket")
-            .arg(&link)
-            .args(["--client-user", "engined"])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let file = folder.0.join("engined.toml");
-        let config = config.replace("FOLDER", folder.0.to_str().unwrap());
-        fs::write(&file, format!("{config}\n[engine]\njaild_socket = {link:?}\nqueue_length = 1\nslots = 1\n"))
-            .unwrap();
-        let engined = Command::new(ENGINED)
-            .args(["serve", "--user", "engined", "--config"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        Served { children: vec![engined, jaild], folder }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
-            child.wait().unwrap();
-        }
-        let jaild = Path::new(ENGINED).with_file_name("jaild");
-        Command::new(jaild)
-            .arg("--socket")
-            .arg(self.folder.0.join("jaild.sock"))
-            .args(["--leave", "yes"])
-            .status()
-            .unwrap();
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 pub mod fake;
+pub mod live;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
