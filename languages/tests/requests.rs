@@ -88,7 +88,10 @@ fn the_callers_environment_reaches_the_run_and_not_the_compiler() {
         "A= ASAN_OPTIONS=detect_leaks=0 HOME=/home/sandbox LANG=C LOGNAME=sandbox PATH=/usr/bin:/bin SEED=1=2 USER=sandbox"
     );
     let python = catalogue.language("python").unwrap();
-    assert_eq!(shown(python.run_env([])), "HOME=/home/sandbox LANG=C.UTF-8 LOGNAME=sandbox PATH=/usr/bin:/bin USER=sandbox");
+    assert_eq!(
+        shown(python.run_env([])),
+        "HOME=/home/sandbox LANG=C.UTF-8 LOGNAME=sandbox PATH=/usr/bin:/bin USER=sandbox"
+    );
 }
 
 #[test]
