@@ -32,7 +32,8 @@ pub fn host_only(kernel: Kernel, rootless: bool) -> Result<Tally> {
 /// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.
 pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
-    let hooked = ["--package", "jail", "--package", "engined", "--features", "jail/test-hooks,engined/test-hooks"];
+    // Only jail: nothing of engined depends on the hooks, and its tests want a jaild that says what it says in production.
+    let hooked = ["--package", "jail", "--features", "test-hooks"];
     tally.add(build::test("tests with test-hooks", &hooked)?);
     Ok(tally)
 }
