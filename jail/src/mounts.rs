@@ -151,7 +151,7 @@ fn etc(plan: &TreePlan) -> Result<(), JailError> {
             format!("root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:{id}:{id}:sandbox:/home/sandbox:/bin/sh\n"),
         ),
         ("etc/group", format!("root:x:0:\nsandbox:x:{id}:\n")),
-        ("etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned()),
+        ("etc/hosts", "127.0.0.1 localhost sandbox\n".to_owned()),
         ("etc/hostname", "sandbox\n".to_owned()),
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
     ] {

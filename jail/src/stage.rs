@@ -122,6 +122,9 @@ fn arm(
         sys::loopback_up().at(Step::Loopback)?;
     }
     mounts::mount_run(Quota { bytes: 64 << 20 })?;
+    if !off.has(Layer::NetNs) {
+        one_loopback()?;
+    }
     let rules = if off.has(Layer::Landlock) { None } else { Some(landlock::ruleset()?) };
 
     let (ours, theirs) = crate::talk::pair()?;
@@ -153,6 +156,15 @@ fn arm(
     nix::sys::prctl::set_dumpable(false).at(Step::Capabilities)?;
     io::Write::write_all(&mut File::from(OwnedFd::from(mapped_write)), b"m").at(Step::Talk)?;
     Ok(Armed { payload: Pid::from_raw(child.pid), command: ours, children })
+}
+
+/// IPv6 has but one address for the loopback, so it goes: see [`sys::loopback_up`] for what two are good for.
+fn one_loopback() -> Result<(), JailError> {
+    match std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1") {
+        // A kernel without IPv6.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.on(Step::Loopback, "no IPv6"),
+    }
 }
 
 /// When the spawner dies, so does init, and with it the whole pid namespace.

@@ -210,10 +210,14 @@ pub fn mount_setattr(path: &CStr, recursive: bool, attributes: MountAttributes) 
     Ok(())
 }
 
-/// Brings the loopback interface of this network namespace up.
+/// Brings the loopback interface of this network namespace up, with the address 127.0.0.2/8.
+///
+/// All of 127.0.0.0/8 is local then, 127.0.0.1 as everywhere; but a connection to 127.0.0.1 comes from 127.0.0.2. With
+/// the same address on both sides TCP can connect a socket to itself, whenever the port that the kernel picks for it
+/// is the one that it calls (one call in 28,000): to a program that looks for open ports that is an open port.
 ///
 /// # Errors
-/// That of `socket(2)` or `ioctl(SIOCSIFFLAGS)`, see `netdevice(7)`.
+/// That of `socket(2)` or `ioctl(2)`, see `netdevice(7)`.
 pub fn loopback_up() -> io::Result<()> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     // SAFETY: ifreq is plain data, for which all zeroes is a value.
@@ -223,7 +227,19 @@ pub fn loopback_up() -> io::Result<()> {
     request.ifr_ifru.ifru_flags = 1; // IFF_UP
     // SAFETY: the request is a complete ifreq that lives across the call.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into())?;
+    request.ifr_ifru.ifru_addr.sa_family = 2; // AF_INET
+    // A sockaddr_in: two bytes of port, then the address.
+    for (place, byte) in request_address(&mut request).iter_mut().skip(2).zip([127, 0, 0, 2_u8]) {
+        *place = byte.cast_signed();
+    }
+    // SAFETY: as above.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR, &raw const request) }.into())?;
     Ok(())
+}
+
+fn request_address(request: &mut libc::ifreq) -> &mut [libc::c_char; 14] {
+    // SAFETY: every member of the union is plain data, and the caller has just stored a sockaddr in it.
+    unsafe { &mut request.ifr_ifru.ifru_addr.sa_data }
 }
 
 /// Leaves whatever session keyring came with the login for a new, empty one.
