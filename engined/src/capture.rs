@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bytes::BufMut;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::stat::{Mode, fchmod};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::Notify;
 
@@ -61,6 +62,11 @@ pub fn pipes() -> io::Result<(Ours, Theirs)> {
     let (our_stderr, stderr) = io::pipe()?;
     widen(&stdout);
     widen(&stdin);
+    // A program opens /dev/stdin and /dev/stdout by name, as another uid than ours, which owns the pipes: it may read the
+    // one and write the others, no more than the descriptors that it has allow.
+    fchmod(&stdin, Mode::from_bits_truncate(0o604))?;
+    fchmod(&stdout, Mode::from_bits_truncate(0o602))?;
+    fchmod(&stderr, Mode::from_bits_truncate(0o602))?;
     let ours = Ours {
         stdin: Sender::from_owned_fd(our_stdin.into())?,
         stdout: Receiver::from_owned_fd(our_stdout.into())?,

@@ -29,6 +29,8 @@ fn up_serves_both_languages_and_leaves_nothing() {
     assert_eq!(result["verdict"], "ok", "{result}");
     assert_eq!(result["run"]["stdout"]["text"], "3 False /box\n");
     assert!(result["run"]["usage"]["cpu_time_us"].as_u64().unwrap() > 0);
+    let by_name = up.python("print(open('/dev/stdin').read() == '', file=open('/dev/stdout', 'w'))");
+    assert_eq!(by_name["run"]["stdout"]["text"], "True\n", "streams can be opened by name: {by_name}");
     let c = json!({"language": "c", "source": "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 7; }"});
     let result = up.call("POST", "/v1/executions", &c).unwrap().json();
     assert_eq!((&result["verdict"], &result["run"]["exit_code"]), (&json!("runtime_error"), &json!(7)), "{result}");

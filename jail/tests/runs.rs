@@ -111,3 +111,49 @@ fn a_thousand_runs_in_a_row() {
         assert_eq!(done.ended.outcome, Outcome::Exited(0), "run {number}: {:?}", done.ended);
     }
 }
+
+#[test]
+fn the_covered_proc_stays_covered() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    // Below the run's own /proc lies the spawner's, which would show the spawner and every init of the slot.
+    let look = "import os\n\
+        print(sorted(p for p in os.listdir('/proc') if p.isdigit()))\n\
+        print(sum(' /proc ' in line for line in open('/proc/self/mountinfo')))\n\
+        for path in ['/proc/1/root/proc', '/proc/1/cwd', '/proc/1/mem', '/proc/1/environ', '/proc/1/fd']:\n  \
+          try: os.listdir(path) if 'fd' in path or 'root' in path or 'cwd' in path else open(path).read(1); print('ESCAPED', path)\n  \
+          except OSError as e: pass\n";
+    let done = link.python(look);
+    assert_eq!(done.stdout, "['1', '2']\n2\n", "{}", done.stderr);
+    let uncover = "import ctypes\nprint(ctypes.CDLL(None).umount2(b'/proc', 2))";
+    let done = link.python(uncover);
+    assert!(done.ended.filter_killed, "{:?}", done.ended);
+    // Even init, who may unmount in its own namespace, could not: mounts that come from outside are locked. What it has
+    // mounted itself it could take off, and would then see what it could see before: its own slot, without a program.
+}
+
+#[test]
+fn a_program_finds_what_programs_expect() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let source = "import os, pwd, socket, tempfile, time\n\
+        me = pwd.getpwuid(os.getuid()); assert (me.pw_name, me.pw_dir) == ('sandbox', '/home/sandbox'), me\n\
+        assert os.getcwd() == '/box' and os.listdir('.') == ['main.py'], os.listdir('.')\n\
+        for folder in ['/box', '/home/sandbox', '/tmp', '/dev/shm']: open(folder + '/x', 'w').write('x')\n\
+        for device in ['null', 'zero', 'full', 'random', 'urandom']: open('/dev/' + device, 'rb', 0).read(1)\n\
+        open('/dev/null', 'w').write('x'); open('/dev/stdout', 'w').write('out\\n')\n\
+        s = socket.create_server(('localhost', 0)); socket.create_connection(s.getsockname()); s.accept()\n\
+        assert os.umask(0) == 0o022 and os.getpgrp() == os.getpid() and socket.gethostname() == 'sandbox'\n\
+        time.tzset(); assert time.tzname[0] == 'UTC', time.tzname\n\
+        import signal; assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL\n\
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])\n\
+        print('fine')\n";
+    let done = link.python(source);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\nfine\n", ""));
+}

@@ -236,6 +236,10 @@ impl Link {
         let (stdin, mut feed) = std::io::pipe().unwrap();
         let (out, stdout) = std::io::pipe().unwrap();
         let (err, stderr) = std::io::pipe().unwrap();
+        for pipe in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
+            // As the engine does: the program's uid opens them by name.
+            nix::sys::stat::fchmod(pipe, nix::sys::stat::Mode::from_bits_truncate(0o606)).unwrap();
+        }
         let collection = (!wish.collect.is_empty()).then(|| jail::records::empty_memfd().unwrap());
         let bundle = bundle(&wish);
         let order = Order {
