@@ -198,7 +198,7 @@ impl Broker<'_> {
         }
         let now = now_us();
         for slot in &mut self.slots {
-            slot.tick(now);
+            ended.extend(slot.tick(now));
             if slot.wants_renewal(self.generation, now)
                 && let Err(e) = slot.renew(&self.base, &self.policy.blueprint, self.generation)
             {

@@ -22,6 +22,9 @@ const EMPTY_US: u64 = 5_000_000;
 /// A slot that broke is made anew after this, one that could not be made after that: never in a tight loop.
 const RENEW_US: (u64, u64) = (100_000, 1_000_000);
 
+/// How long a tree may take to be built, or a sandbox to be armed. It is milliseconds; whoever takes longer hangs.
+const MAKE_US: u64 = 30_000_000;
+
 /// An order with its descriptors.
 pub struct Job {
     pub spec: Spec,
@@ -60,6 +63,7 @@ pub struct Slot {
     state: State,
     generation: u64,
     renew_at_us: u64,
+    made_by_us: u64,
     layers: Layers,
 }
 
@@ -73,6 +77,7 @@ impl Slot {
             state: State::Broken,
             generation: 0,
             renew_at_us: 0,
+            made_by_us: 0,
             layers: Layers::default(),
         }
     }
@@ -94,6 +99,7 @@ impl Slot {
         self.generation = generation;
         self.layers = Layers::all().without(blueprint.off);
         self.state = State::Starting;
+        self.made_by_us = now_us() + MAKE_US;
         Ok(())
     }
 
@@ -129,6 +135,7 @@ impl Slot {
         match begun {
             Ok(making) => {
                 self.state = State::Making(making, job);
+                self.made_by_us = now_us() + MAKE_US;
                 None
             }
             Err(e) => {
@@ -196,12 +203,17 @@ impl Slot {
                     Ok(Some(Spawned::Failed(outcome))) => describe(outcome),
                     _ => "its spawner is gone".to_owned(),
                 });
-                match state {
-                    State::Making(_, job) | State::Arming(_, job) => Some(self.never_ran(&job.spec, GONE, None)),
-                    State::Running(running) => Some(running.died().ended),
-                    _ => None,
-                }
+                self.lost(state)
             }
+        }
+    }
+
+    /// The end of whatever run this slot had.
+    fn lost(&self, state: State) -> Option<Ended> {
+        match state {
+            State::Making(_, job) | State::Arming(_, job) => Some(self.never_ran(&job.spec, GONE, None)),
+            State::Running(running) => Some(running.died().ended),
+            _ => None,
         }
     }
 
@@ -292,9 +304,15 @@ impl Slot {
         }
     }
 
-    /// Clocks, and whether what was left has gone.
-    pub fn tick(&mut self, now: u64) {
+    /// Clocks, and whether what was left has gone. The end of a run whose sandbox hangs.
+    pub fn tick(&mut self, now: u64) -> Option<Ended> {
         match self.leave_state() {
+            state @ (State::Starting | State::Making(..) | State::Unwanted(_) | State::Arming(..))
+                if now >= self.made_by_us =>
+            {
+                self.give_up("a sandbox or its tree hangs");
+                return self.lost(state);
+            }
             State::Running(mut running) => {
                 if running.next_tick_us() <= now
                     && let Err(e) = running.tick()
@@ -312,6 +330,7 @@ impl Slot {
             },
             other => self.state = other,
         }
+        None
     }
 
     /// Ends its run. The end, where there is no program yet that could report it.
@@ -382,7 +401,8 @@ impl Slot {
             State::Running(running) => Some(running.next_tick_us()),
             State::Finishing(_) | State::Emptying(..) => Some(now + FINISH_TICK_US),
             State::Broken => Some(self.renew_at_us),
-            _ => None,
+            State::Starting | State::Making(..) | State::Unwanted(_) | State::Arming(..) => Some(self.made_by_us),
+            State::Idle => None,
         }
     }
 
