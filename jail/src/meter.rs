@@ -34,9 +34,10 @@ impl Meter {
         Meter { limits, begun_us: now, started_us: None, stopped: None, next_us: now + sample_us, sample_us }
     }
 
-    /// The program was executed at `at`.
-    pub fn started(&mut self, at: u64) {
-        self.started_us = Some(at);
+    /// Init says, at `now`, that the program was executed at `at`. An init that a payload has taken over may lie: the
+    /// first word counts, and no time before the command or after now.
+    pub fn started(&mut self, at: u64, now: u64) {
+        self.started_us.get_or_insert(at.clamp(self.begun_us, now));
     }
 
     /// When it was.
@@ -110,7 +111,7 @@ mod tests {
             stack: Bytes(1),
         };
         let mut meter = Meter::new(limits, 0);
-        meter.started(0);
+        meter.started(0, 0);
         meter
     }
 
@@ -127,8 +128,9 @@ mod tests {
 
     #[test]
     fn the_wall_clock_runs_from_the_start_of_the_program() {
-        let mut m = meter(1000);
-        m.started(500_000);
+        let mut m = Meter::new(meter(1000).limits, 0);
+        m.started(500_000, 600_000);
+        m.started(u64::MAX, u64::MAX);
         assert_eq!(m.check(3_499_999, Micros(0)), None);
         assert_eq!(m.next_us(), 3_500_000);
         assert_eq!(m.check(0, Micros(0)), None);

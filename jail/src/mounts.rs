@@ -72,7 +72,7 @@ const DEVICE_LINKS: [(&str, &str); 4] = [
     ("stderr", "/proc/self/fd/2"),
 ];
 /// What of the host's `/etc` every tree has, where the host has it. Nothing here is secret or about users.
-const ETC: [&str; 4] = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];
+const ETC: [&str; 6] = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "services", "protocols"];
 /// Where the run's one tmpfs is mounted; only init may look inside.
 const SCRATCH: &str = "/run";
 /// The parts of the scratch that payloads write to: folder in it, where it is bound, its mode.

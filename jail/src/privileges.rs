@@ -209,9 +209,14 @@ impl Rlimits {
 
     /// Every limit with its value, soft and hard alike.
     #[must_use]
-    pub fn table(&self) -> [(Resource, u64); 7] {
+    pub fn table(&self) -> [(Resource, u64); 10] {
         [
-            (Resource::RLIMIT_CORE, 0),
+            // 1, not 0: that alone also stops a core that is piped to a program of the host, see core(5).
+            (Resource::RLIMIT_CORE, 1),
+            // What follows is counted per user up to the host's root; see `OF_ONE_NAMESPACE` in stage.rs.
+            (Resource::RLIMIT_SIGPENDING, 1024),
+            (Resource::RLIMIT_MSGQUEUE, 256 << 10),
+            (Resource::RLIMIT_MEMLOCK, 8 << 20),
             (Resource::RLIMIT_CPU, self.cpu_time.0.div_ceil(1000) + 1),
             (Resource::RLIMIT_FSIZE, self.file.0),
             (Resource::RLIMIT_NOFILE, self.open_files.into()),

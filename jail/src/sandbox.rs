@@ -91,6 +91,8 @@ impl Making {
     pub fn begin(slot: &SlotGroup, spawner: &Spawner, number: u64, ids: SandboxIds) -> Result<Self, JailError> {
         let group = slot.run(number, ids.init)?;
         let (control, theirs) = pair()?;
+        // The broker waits for nobody: a word that init has no room for is as one to an init that is gone.
+        sys::never_block(control.as_fd()).on(Step::Talk, "control")?;
         let mut descriptors = vec![theirs.as_fd()];
         descriptors.extend(slot.init_leaf().into_iter().chain(group.leaf()));
         spawner.make(Make { ids }, &descriptors)?;
@@ -233,8 +235,11 @@ impl Running {
         used.map(drop)
     }
 
-    /// Ends it. The first reason counts.
+    /// Ends it. The first reason counts, and is acted upon once.
     pub fn stop(&mut self, why: StopReason) {
+        if self.meter.stopped().is_some() {
+            return;
+        }
         self.meter.stop(why, now_us());
         // On v2 this kills the payload at once; init does the same, and alone on v1, when it hears a second word. If
         // neither is possible, the meter has init itself killed a moment later.
@@ -263,11 +268,12 @@ impl Running {
         let Some(control) = &self.control else { return Heard::Running(self) };
         match Event::recv(control.as_fd()) {
             Ok(Some(Event::Starting(at))) => {
-                self.meter.started(at);
+                self.meter.started(at, now_us());
                 Heard::Running(self)
             }
             Ok(Some(Event::Ended(end))) => Heard::Over(self.over(&end)),
             Ok(Some(Event::Failed(outcome))) => Heard::Over(self.over(&End { outcome, ..End::default() })),
+            Err(e) if e.source.kind() == std::io::ErrorKind::WouldBlock => Heard::Running(self),
             // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
             Ok(Some(Event::Armed) | None) | Err(_) => {
                 self.kill_init();

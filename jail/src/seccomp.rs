@@ -44,17 +44,18 @@ impl Answer {
 
 /// Error numbers as `seccomp(2)` takes them, see errno(3).
 const EPERM: u16 = 1;
+const EINVAL: u16 = 22;
 const ENOSYS: u16 = 38;
 const EAFNOSUPPORT: u16 = 97;
 
 /// A test of the low 32 bits of one argument, which is all of it for the calls that are tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Test {
-    /// One of these values: then allowed.
+    /// One of these values.
     OneOf(u32, Vec<u32>),
-    /// None of these values: then allowed.
+    /// None of these values.
     NoneOf(u32, Vec<u32>),
-    /// None of these bits: then allowed.
+    /// None of these bits.
     NoBits(u32, u32),
 }
 
@@ -62,8 +63,8 @@ enum Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Always(Answer),
-    /// Allowed when the test holds, else this answer.
-    When(Test, Answer),
+    /// Allowed when every test holds, else this answer.
+    When(Vec<Test>, Answer),
 }
 
 /// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
@@ -72,17 +73,27 @@ const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 
 /// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would.
 fn conditional() -> Vec<(libc::c_long, Rule)> {
-    let when = |test, answer| Rule::When(test, Answer::Errno(answer));
+    let when = |test, answer| Rule::When(vec![test], Answer::Errno(answer));
     vec![
         (libc::SYS_clone, when(Test::NoBits(0, NAMESPACE_FLAGS), EPERM)),
         (libc::SYS_unshare, when(Test::NoBits(0, NAMESPACE_FLAGS | 0x80), EPERM)),
         // AF_UNIX, AF_INET and AF_INET6: the network namespace is empty, so the last two reach this run's own lo.
-        (libc::SYS_socket, when(Test::OneOf(0, vec![1, 2, 10]), EAFNOSUPPORT)),
+        // The protocol is the family's own, TCP or UDP: others would have the host load modules.
+        (
+            libc::SYS_socket,
+            Rule::When(
+                vec![Test::OneOf(0, vec![1, 2, 10]), Test::OneOf(2, vec![0, 6, 17])],
+                Answer::Errno(EAFNOSUPPORT),
+            ),
+        ),
+        // Said to be done: what they would flush is everybody's, and a slow disk would hold the process beyond its kill.
+        (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_syncfs, Rule::Always(Answer::Errno(0))),
         // TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines.
         (libc::SYS_ioctl, when(Test::NoneOf(1, vec![0x5412, 0x541c, 0x5423]), EPERM)),
         // Query and the plain Linux personality: others switch protections off.
         (libc::SYS_personality, when(Test::OneOf(0, vec![0, 0xffff_ffff]), EPERM)),
-        (libc::SYS_prctl, when(Test::OneOf(0, PRCTL.to_vec()), EPERM)),
+        (libc::SYS_prctl, when(Test::OneOf(0, PRCTL.to_vec()), EINVAL)),
     ]
 }
 
@@ -235,28 +246,40 @@ fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
 }
 
 fn leaf(rule: &Rule) -> BpfProgram {
-    let (test, otherwise) = match rule {
+    let (tests, otherwise) = match rule {
         Rule::Always(answer) => return vec![give(*answer)],
-        Rule::When(test, otherwise) => (test, *otherwise),
+        Rule::When(tests, otherwise) => (tests, *otherwise),
     };
-    let (argument, values, listed, unlisted) = match test {
-        Test::OneOf(argument, values) => (argument, values, Answer::Allow, otherwise),
-        Test::NoneOf(argument, values) => (argument, values, otherwise, Answer::Allow),
-        Test::NoBits(argument, bits) => {
-            return vec![
-                op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0),
-                op(JUMP_ANY_BIT, *bits, 0, 1),
-                give(otherwise),
-                give(Answer::Allow),
-            ];
-        }
+    let mut program: BpfProgram = tests.iter().flat_map(|test| check(test, otherwise)).collect();
+    program.push(give(Answer::Allow));
+    program
+}
+
+/// Falls through to what follows when the test holds, else answers.
+fn check(test: &Test, otherwise: Answer) -> BpfProgram {
+    let (argument, comparisons, listed_holds) = match test {
+        Test::OneOf(argument, values) => (argument, comparisons(JUMP_EQUAL, values), true),
+        Test::NoneOf(argument, values) => (argument, comparisons(JUMP_EQUAL, values), false),
+        Test::NoBits(argument, bits) => (argument, comparisons(JUMP_ANY_BIT, &[*bits]), false),
     };
     let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
-    for value in values {
-        program.extend([op(JUMP_EQUAL, *value, 0, 1), give(listed)]);
+    let many = comparisons.len();
+    for (index, (code, value)) in comparisons.into_iter().enumerate() {
+        // Over the comparisons that are left; where a match holds, over the answer too. The lists are short.
+        let onward = u8::try_from(many - index - 1).unwrap_or(u8::MAX);
+        let (matched, unmatched) = match (listed_holds, index + 1 == many) {
+            (true, _) => (onward + 1, 0),
+            (false, true) => (0, 1),
+            (false, false) => (onward, 0),
+        };
+        program.push(op(code, value, matched, unmatched));
     }
-    program.push(give(unlisted));
+    program.push(give(otherwise));
     program
+}
+
+fn comparisons(code: u16, values: &[u32]) -> Vec<(u16, u32)> {
+    values.iter().map(|value| (code, *value)).collect()
 }
 
 mod tables;

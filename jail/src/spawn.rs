@@ -114,8 +114,9 @@ fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(
     sys::default_signals().at(Step::Clone)?;
     sys::ignore_children();
     quiet_streams()?;
-    mounts::build_and_enter(&blueprint.tree)?;
+    // Before anything that may take long: whatever else the broker had open, other runs' pipes and the link, ends here.
     sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
+    mounts::build_and_enter(&blueprint.tree)?;
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
     Spawned::Ready.send(socket.as_fd())?;
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {

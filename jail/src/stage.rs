@@ -308,6 +308,15 @@ fn alone() -> Result<(), JailError> {
     }
 }
 
+/// What the kernel counts per user and namespace, all the way up to the host's root, who owns the outer namespace: without
+/// a cap of its own one run could use up everybody's. See namespaces(7), `/proc/sys/user`.
+const OF_ONE_NAMESPACE: [(&str, &str); 4] = [
+    ("max_inotify_instances", "16"),
+    ("max_inotify_watches", "1024"),
+    ("max_fanotify_groups", "0"),
+    ("max_fanotify_marks", "0"),
+];
+
 /// The payload's part before it waits: see [`ORDER`].
 pub(crate) fn confine(
     mapped: OwnedFd,
@@ -321,6 +330,13 @@ pub(crate) fn confine(
     privileges::take_ids(PAYLOAD_ID)?;
     if !off.has(Layer::UserNs) {
         std::fs::write("/proc/sys/user/max_user_namespaces", "0").at(Step::NestedNamespaces)?;
+        for (file, most) in OF_ONE_NAMESPACE {
+            // Kernels before 5.13 have no counts for fanotify by namespace.
+            match std::fs::write(format!("/proc/sys/user/{file}"), most) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                other => other.on(Step::NestedNamespaces, file)?,
+            }
+        }
     }
     if !off.has(Layer::CgroupNs) {
         unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "cgroup namespace")?;

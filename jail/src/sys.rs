@@ -262,6 +262,17 @@ pub fn answers(number: libc::c_long, errno: i32) -> bool {
     result == -1 && io::Error::last_os_error().raw_os_error() == Some(errno)
 }
 
+/// Calls on this descriptor fail with `EAGAIN` where they would wait.
+///
+/// # Errors
+/// That of `fcntl(2)`.
+pub fn never_block(fd: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
 /// The landlock ABI of the running kernel, see `landlock_create_ruleset(2)`.
 ///
 /// # Errors

@@ -8,8 +8,8 @@ const MEMORY: usize = 0;
 const PIDS: usize = 1;
 const CPU: usize = 2;
 const CPUACCT: usize = 3;
-/// How much more a slot at rest may be charged with than when it was new: slab of the spawner, not a run's.
-const REST_SLACK: u64 = 32 << 20;
+/// How much more a slot at rest may hold than when it was new: slab that the kernel frees later, not a run's.
+const REST_SLACK: u64 = 16 << 20;
 
 /// The folders that were made for us.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Slot {
     base: [OwnedFd; 4],
     name: String,
     folders: [OwnedFd; 4],
+    /// What the spawner holds, taken before the first run.
+    rest: std::cell::OnceCell<u64>,
 }
 
 /// The slot's groups during one run.
@@ -32,12 +34,17 @@ pub struct Run {
     pub(super) oom: Option<EventFd>,
     before: Before,
     tasks: u64,
+    rest: u64,
 }
 
 /// What the counters that can't be reset, and the members that are not the payload, came to before the payload began.
 #[derive(Debug, Default)]
 struct Before {
-    memory: u64,
+    /// Everything charged: the mark of the run is counted from here.
+    charged: u64,
+    /// What can't be given back, of spawner and init: the limit is set above it. Clean pages of files, read by earlier
+    /// runs, are not part of it: the kernel drops them when the run needs the room.
+    held: u64,
     tasks: u64,
     tasks_peak: u64,
     cpu_ns: u64,
@@ -90,7 +97,7 @@ impl Base {
         let folders = [memory?, pids?, cpu?, cpuacct?];
         // Swap off: with 0 the kernel never swaps pages of this group.
         limit(folders[MEMORY].as_fd(), "memory.swappiness", "0", "0")?;
-        Ok(Slot { base: duplicates(&self.folders)?, name, folders })
+        Ok(Slot { base: duplicates(&self.folders)?, name, folders, rest: std::cell::OnceCell::new() })
     }
 }
 
@@ -105,7 +112,9 @@ impl Slot {
         put(memory, "memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
         put(self.folders[PIDS].as_fd(), "pids.max", "64")?;
         put(self.folders[CPU].as_fd(), "cpu.cfs_quota_us", "-1")?;
-        Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0 })
+        let now = held(memory)?;
+        let rest = *self.rest.get_or_init(|| now);
+        Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0, rest })
     }
 
     pub(super) fn remove(self) -> Result<(), JailError> {
@@ -121,7 +130,8 @@ impl Run {
     pub(super) fn limit(&mut self, limits: &Limits, layers: Layers) -> Result<(), JailError> {
         put(self.folder(MEMORY), "memory.max_usage_in_bytes", "0")?;
         self.before = Before {
-            memory: number(self.folder(MEMORY), "memory.usage_in_bytes")?,
+            charged: number(self.folder(MEMORY), "memory.usage_in_bytes")?,
+            held: held(self.folder(MEMORY))?,
             // The payload is there and waits: all but itself is ours.
             tasks: number(self.folder(PIDS), "pids.current")?.saturating_sub(1),
             tasks_peak: number(self.folder(PIDS), "pids.peak").unwrap_or(0),
@@ -133,8 +143,14 @@ impl Run {
             forks_refused: keyed(&get(self.folder(PIDS), "pids.events")?, "max"),
         };
         if layers.has(Layer::CgroupMemory) {
-            let memory = whole_pages(limits.memory.0 + self.before.memory).to_string();
+            let memory = whole_pages(limits.memory.0 + self.before.held).to_string();
             limit(self.folder(MEMORY), "memory.limit_in_bytes", &memory, &memory)?;
+            // Buffers of sockets are a pot of their own here, where the kernel counts them at all.
+            let sockets = whole_pages((limits.memory.0 / 4).max(1 << 20)).to_string();
+            match limit(self.folder(MEMORY), "memory.kmem.tcp.limit_in_bytes", &sockets, &sockets) {
+                Err(e) if e.source.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
+            }
         }
         if layers.has(Layer::CgroupPids) {
             let tasks = (u64::from(limits.processes) + self.before.tasks).to_string();
@@ -204,7 +220,7 @@ impl Run {
             cpu: Micros(cpu),
             user: Micros(user),
             system: Micros(cpu - user),
-            memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(before.memory)),
+            memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(before.charged)),
             memory_peak_source: PeakSource::Kernel,
             processes_peak: u32::try_from(tasks).unwrap_or(u32::MAX),
             processes_hit: keyed(&get(pids, "pids.events")?, "max") > before.forks_refused,
@@ -216,13 +232,15 @@ impl Run {
     /// At rest only the spawner is left, and the memory of the run has gone with its mounts.
     pub(super) fn try_finish(&self) -> Result<bool, JailError> {
         let tasks = number(self.folder(PIDS), "pids.current")?;
-        let memory = number(self.folder(MEMORY), "memory.usage_in_bytes")?;
-        if tasks <= 1 && memory > self.before.memory + REST_SLACK {
-            // Freed pages leave the group's count in batches; this asks for it.
-            put(self.folder(MEMORY), "memory.force_empty", "0")?;
-        }
-        Ok(tasks <= 1 && memory <= self.before.memory + REST_SLACK)
+        Ok(tasks <= 1 && held(self.folder(MEMORY))? <= self.rest + REST_SLACK)
     }
+}
+
+/// What a group is charged with that is not a clean page of a file.
+fn held(memory: BorrowedFd<'_>) -> Result<u64, JailError> {
+    let stat = get(memory, "memory.stat")?;
+    let files = keyed(&stat, "inactive_file") + keyed(&stat, "active_file");
+    Ok(number(memory, "memory.usage_in_bytes")?.saturating_sub(files))
 }
 
 fn duplicates(folders: &[OwnedFd; 4]) -> Result<[OwnedFd; 4], JailError> {

@@ -122,8 +122,10 @@ impl Run {
             let memory = whole_pages(limits.memory.0).to_string();
             limit(leaf, "memory.max", &memory, &memory)?;
             // What init collects is charged to its own leaf.
-            let init = whole_pages(INIT_MEMORY + limits.disk.0).to_string();
             let init_leaf = open_folder(self.slot.as_fd(), "init")?;
+            // The engine may still hold what the run before was collected into.
+            let held = number(init_leaf.as_fd(), "memory.current")?;
+            let init = whole_pages(INIT_MEMORY + limits.disk.0 + held).to_string();
             limit(init_leaf.as_fd(), "memory.max", &init, &init)?;
         }
         if layers.has(Layer::CgroupPids) {

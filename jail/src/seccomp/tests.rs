@@ -2,7 +2,7 @@
 use super::*;
 
 /// Runs a program as the kernel does (the instructions that `compile` writes), and counts its steps.
-fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 2]) -> (u32, usize) {
+fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 3]) -> (u32, usize) {
     let (mut at, mut accumulator, mut steps) = (0, 0_u32, 0);
     loop {
         let step = &program[at];
@@ -15,6 +15,7 @@ fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 2
                     OFFSET_ARCH => arch,
                     16 => arguments[0],
                     24 => arguments[1],
+                    32 => arguments[2],
                     other => panic!("load at {other}"),
                 };
                 continue;
@@ -33,7 +34,11 @@ fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 2
     }
 }
 
-fn answer(filter: &Filter, number: libc::c_long, arguments: [u32; 2]) -> u32 {
+fn answer(filter: &Filter, number: libc::c_long, [first, second]: [u32; 2]) -> u32 {
+    with_third(filter, number, [first, second, 0])
+}
+
+fn with_third(filter: &Filter, number: libc::c_long, arguments: [u32; 3]) -> u32 {
     interpret(&filter.program, u32::try_from(number).unwrap(), ARCH_X86_64, arguments).0
 }
 
@@ -58,10 +63,10 @@ fn every_number_gets_the_answer_of_its_table() {
 fn another_architecture_and_x32_are_killed() {
     let filter = Filter::payload(&[]);
     for number in [0, 1, 39, 59, 500] {
-        assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0, 0]).0, Answer::Kill.value(), "i386");
-        assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0, 0]).0, Answer::Kill.value(), "x32");
+        assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0; 3]).0, Answer::Kill.value(), "i386");
+        assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0; 3]).0, Answer::Kill.value(), "x32");
     }
-    assert_eq!(interpret(&filter.program, u32::MAX, ARCH_X86_64, [0, 0]).0, Answer::Errno(ENOSYS).value());
+    assert_eq!(interpret(&filter.program, u32::MAX, ARCH_X86_64, [0; 3]).0, Answer::Errno(ENOSYS).value());
 }
 
 #[test]
@@ -80,9 +85,15 @@ fn arguments_decide_where_they_must() {
     for (family, expected) in [(1, yes), (2, yes), (10, yes), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
         assert_eq!(answer(&filter, libc::SYS_socket, [family, 0]), expected, "family {family}");
     }
-    assert_eq!(answer(&filter, libc::SYS_ioctl, [0, 0x5412]), eperm, "TIOCSTI");
+    for (protocol, expected) in [(0, yes), (6, yes), (17, yes), (132, 0x50061), (262, 0x50061)] {
+        assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
+    }
+    assert_eq!(answer(&filter, libc::SYS_sync, [0, 0]), Answer::Errno(0).value());
+    for request in [0x5412, 0x541c, 0x5423] {
+        assert_eq!(answer(&filter, libc::SYS_ioctl, [0, request]), eperm, "TIOCSTI and its like: {request:#x}");
+    }
     assert_eq!(answer(&filter, libc::SYS_ioctl, [0, 0x5401]), yes, "TCGETS");
-    assert_eq!(answer(&filter, libc::SYS_prctl, [22, 0]), eperm, "PR_SET_SECCOMP");
+    assert_eq!(answer(&filter, libc::SYS_prctl, [22, 0]), Answer::Errno(EINVAL).value(), "PR_SET_SECCOMP");
     assert_eq!(answer(&filter, libc::SYS_personality, [0x40000, 0]), eperm, "ADDR_NO_RANDOMIZE");
 }
 
@@ -105,7 +116,7 @@ fn init_allows_what_its_payload_may_do() {
 fn the_tree_is_short_and_within_the_kernels_limit() {
     let filter = Filter::payload(&[]);
     assert!(filter.program.len() <= 4096);
-    let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX, u32::MAX]).1).max();
+    let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX; 3]).1).max();
     assert!(longest < Some(64), "{longest:?} steps");
 }
 
@@ -119,6 +130,7 @@ fn a_manifest_may_add_what_is_refused_and_nothing_else() {
 
 #[test]
 fn error_numbers_are_those_of_the_system() {
-    let numbers = [(EPERM, libc::EPERM), (ENOSYS, libc::ENOSYS), (EAFNOSUPPORT, libc::EAFNOSUPPORT)];
+    let numbers =
+        [(EPERM, libc::EPERM), (EINVAL, libc::EINVAL), (ENOSYS, libc::ENOSYS), (EAFNOSUPPORT, libc::EAFNOSUPPORT)];
     assert!(numbers.iter().all(|(ours, theirs)| i32::from(*ours) == *theirs));
 }

@@ -222,6 +222,10 @@ impl Slot {
             State::Arming(prepared, job) => match Event::recv(prepared.control()) {
                 Ok(Some(Event::Armed)) => self.start(prepared, job),
                 Ok(Some(Event::Failed(outcome))) => self.not_armed(prepared, &job, outcome),
+                Err(e) if e.source.kind() == io::ErrorKind::WouldBlock => {
+                    self.state = State::Arming(prepared, job);
+                    None
+                }
                 _ => self.not_armed(prepared, &job, GONE),
             },
             State::Running(running) => self.heard(running.hear()),
