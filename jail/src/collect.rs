@@ -24,12 +24,20 @@ pub(crate) fn collect(stream: OwnedFd, bundle: OwnedFd, most: u64) -> Collected 
     }
 }
 
+/// How many paths may be asked for.
+const MOST_PATHS: u32 = 1024;
+
 fn collect_into(mut out: RecordWriter, bundle: &File, most: u64) -> io::Result<()> {
     let mut left = most;
     let mut reader = RecordReader::new(bundle)?;
+    let mut asked = 0;
     while let Some(record) = reader.next_record()? {
         if record.kind != Kind::Collect {
             continue;
+        }
+        asked += 1;
+        if asked > MOST_PATHS {
+            return Err(io::ErrorKind::InvalidInput.into());
         }
         match open_beneath(&record.name) {
             Ok((file, meta)) if meta.len() <= left => {

@@ -218,3 +218,40 @@ fn a_bundle_that_lies_ends_in_its_own_sandbox() {
     }
     assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
 }
+
+#[test]
+fn a_flood_of_stops_blocks_nobody() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    // Init has much to read after the program, and no time to listen.
+    let collect: Vec<&str> = std::iter::repeat_n("nothing", 200_000).collect();
+    let run = link.begin(Wish { collect, ..Wish::default() });
+    let id = run.id;
+    let other = link.begin(Wish { argv: vec!["/usr/bin/sleep", "0.1"], ..Wish::default() });
+    for _ in 0..5_000 {
+        let stop = Request::Stop { id, why: StopReason::Gone };
+        while link.client.send(&stop, &[]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    assert_eq!(link.finish(other).ended.outcome, Outcome::Exited(0));
+    link.finish(run);
+    assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
+}
+
+#[test]
+fn a_second_jaild_leaves_the_first_alone() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let run = link.begin(Wish { argv: vec!["/usr/bin/sleep", "1"], ..Wish::default() });
+    let output = common::second(&jaild);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another jaild"), "{output:?}");
+    assert_eq!(link.finish(run).ended.outcome, Outcome::Exited(0));
+}

@@ -24,7 +24,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{SockFlag, accept4, getsockopt, sockopt::PeerCredentials};
 
-use crate::config::Options;
+use crate::config::{Inherited, Options};
 use crate::policy::Policy;
 use crate::prove;
 use crate::slot::{Job, KILLED, Slot, Wake, log, never_ran};
@@ -49,12 +49,9 @@ struct Broker<'a> {
 ///
 /// # Errors
 /// When a layer can't be proved, or a mechanism of jaild's own fails for good.
-pub fn run(options: &Options) -> Result<(), JailError> {
-    let mut inherited = options.inner.iter().map(|number| sys::inherit(*number));
-    let missing = || io::Error::from(io::ErrorKind::NotFound);
-    let listener = inherited.next().ok_or_else(missing).and_then(|fd| fd).on(Step::Outer, "inherited socket")?;
-    let folders: io::Result<Vec<OwnedFd>> = inherited.collect();
-    let base = Base::adopt(folders.on(Step::Outer, "inherited groups")?)?;
+pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
+    let groups: io::Result<Vec<OwnedFd>> = inherited.groups.iter().map(OwnedFd::try_clone).collect();
+    let base = Base::adopt(groups.on(Step::Outer, "inherited groups")?)?;
     base.sweep()?;
     let signals = signals()?;
     let policy = Policy::compile(options)?;
@@ -77,7 +74,7 @@ pub fn run(options: &Options) -> Result<(), JailError> {
         return Err(io::Error::other(why)).on(Step::Probe, "start");
     }
     println!("jaild ready: {} slots, {} profiles", broker.policy.config.slots, broker.policy.profiles());
-    while !broker.turn(&signals, &listener)? {}
+    while !broker.turn(&signals, &inherited.listener)? {}
     broker.end()
 }
 

@@ -3,7 +3,9 @@
 //! Written by hand rather than with clap: ten options do not weigh up a parser's tree in the process that holds the
 //! sandboxes.
 
-use std::os::fd::RawFd;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use jail::cgroup::Place;
@@ -27,8 +29,19 @@ usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] 
 Signals: SIGTERM ends it and all sandboxes, SIGHUP reads the manifests and the configuration again.
 ";
 
+/// What the second start finds open.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Where the engine connects.
+    pub listener: OwnedFd,
+    /// Keeps a second jaild away from the socket for as long as this one lives.
+    _lock: OwnedFd,
+    /// The control groups.
+    pub groups: Vec<OwnedFd>,
+}
+
 /// Everything that jaild is told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     pub socket: PathBuf,
     pub client_user: String,
@@ -38,8 +51,8 @@ pub struct Options {
     pub place: Option<Place>,
     /// Only clean up behind a jaild that has ended.
     pub leave: bool,
-    /// The descriptors of the second start: the listening socket, then the control groups.
-    pub inner: Vec<RawFd>,
+    /// The descriptors of the second start.
+    pub inner: Option<Inherited>,
     /// The engine's uid as the outer namespace shows it: ids that are not mapped show as the overflow uid.
     pub client_uid: u32,
     /// How many ids the outer namespace has besides its root.
@@ -62,7 +75,7 @@ impl Options {
             languages: existing("/etc/engined/languages"),
             place: None,
             leave: false,
-            inner: Vec::new(),
+            inner: None,
             client_uid: 0,
             ids: 0,
             raw: raw.clone(),
@@ -92,6 +105,22 @@ impl Options {
         if mistakes.is_empty() { Ok(Some(options)) } else { Err(mistakes) }
     }
 
+    /// Takes over what the first start has left open, its options first.
+    fn inherit(&mut self, numbers: &[RawFd]) -> Result<(), String> {
+        let taken: std::io::Result<Vec<OwnedFd>> = numbers.iter().map(|number| jail::sys::inherit(*number)).collect();
+        let mut taken = taken.map_err(|e| e.to_string())?.into_iter();
+        let mut next = || taken.next().ok_or_else(|| "too few descriptors".to_owned());
+        let mut said = String::new();
+        File::from(next()?).read_to_string(&mut said).map_err(|e| e.to_string())?;
+        let (listener, lock) = (next()?, next()?);
+        let mut words = said.split('\0').filter(|word| !word.is_empty());
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            self.set(name, value.to_owned())?;
+        }
+        self.inner = Some(Inherited { listener, _lock: lock, groups: taken.collect() });
+        Ok(())
+    }
+
     /// Where the control groups go. Two jailds with sockets of their own must not sweep each other's groups, so the
     /// name follows from the socket; an ordinary user can make none outside what was delegated.
     pub fn place(&self, root: bool) -> Place {
@@ -119,7 +148,7 @@ impl Options {
             "--cgroup" if plain(&value) => self.place = Some(Place::Named(value)),
             "--leave" if value == "yes" => self.leave = true,
             "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
-            "--inner" => self.inner = numbers(&value)?,
+            "--inner" => self.inherit(&numbers(&value)?)?,
             "--client-uid" => self.client_uid = number(&value)?,
             "--ids" => self.ids = number(&value)?,
             #[cfg(feature = "test-hooks")]

@@ -11,8 +11,8 @@
 //! stay the host root's, it could not be dumped, and nobody could write the id maps of its children.
 
 use std::convert::Infallible;
-use std::fs::{DirBuilder, File};
-use std::io::{Read, Write};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -22,6 +22,7 @@ use std::process::Command;
 use jail::cgroup::Base;
 use jail::error::{At, JailError, Step};
 use jail::privileges::{self, RANGE_IDS, Range};
+use jail::records;
 use jail::sys;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
@@ -53,6 +54,7 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     let uids = Range::of(Path::new("/etc/subuid"), &account.name, account.uid)?;
     let gids = Range::of(Path::new("/etc/subgid"), &account.name, account.uid)?;
     trust_files(options, if account.rootless { account.uid } else { 0 })?;
+    let lock = only_one(&options.socket)?;
     let owner = (!account.rootless).then_some((account.uid, account.gid));
     let groups = Base::create(&place, owner)?;
     let listener = listen_at(&options.socket, if account.rootless { None } else { Some(client) })?;
@@ -65,7 +67,27 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     outer_namespace(&account, uids, gids)?;
     let ids = uids.count.min(gids.count).min(RANGE_IDS);
     let client_inside = if account.rootless { 0 } else { OVERFLOW_UID };
-    again(options, client_inside, ids, &listener, &groups)
+    again(options, client_inside, ids, [listener.as_fd(), lock.as_fd()], &groups)
+}
+
+/// Holds the file beside the socket: a second jaild with the same socket would take it away and sweep the first's groups.
+/// The lock lives as long as the process, and is given up by whatever way that ends.
+fn only_one(socket: &Path) -> Result<OwnedFd, JailError> {
+    let mut path = socket.as_os_str().to_owned();
+    path.push(".lock");
+    let shown = path.to_string_lossy().into_owned();
+    if let Some(folder) = socket.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).on(Step::Outer, folder.display().to_string())?;
+    }
+    let file = File::options().write(true).create(true).truncate(false).open(&path).on(Step::Outer, shown.as_str())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file.into()),
+        Err(TryLockError::WouldBlock) => {
+            let why = "another jaild serves this socket: stop it, or name another with --socket";
+            Err(std::io::Error::other(why)).on(Step::Outer, shown)
+        }
+        Err(TryLockError::Error(e)) => Err(e).on(Step::Outer, shown),
+    }
 }
 
 /// Whatever decides what strangers' programs may see must be such that nobody but root (rootless: its user) changes it.
@@ -103,9 +125,6 @@ fn user(name: &str) -> Result<User, JailError> {
 /// Binds the socket, which only `owner` may connect to (modes of a socket are checked by `connect(2)`).
 fn listen_at(path: &Path, owner: Option<u32>) -> Result<OwnedFd, JailError> {
     let shown = path.display().to_string();
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(folder).on(Step::Outer, folder.display().to_string())?;
-    }
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).on(Step::Outer, shown),
         _ => {}
@@ -183,18 +202,27 @@ fn help(account: &Account, pid: u32, uids: Range, gids: Range, mut wait: impl Re
 }
 
 /// Executes this program again, with the descriptors that it needs and a clean environment.
-fn again(options: &Options, client: u32, ids: u32, listener: &OwnedFd, groups: &Base) -> Result<(), JailError> {
-    let kept: Vec<BorrowedFd<'_>> = std::iter::once(listener.as_fd()).chain(groups.descriptors()).collect();
+fn again(options: &Options, client: u32, ids: u32, own: [BorrowedFd<'_>; 2], groups: &Base) -> Result<(), JailError> {
+    // What a payload reads of init in /proc/1/cmdline is this command line: it says nothing. The options travel in a file.
+    let said = options_file(&options.raw)?;
+    let kept: Vec<BorrowedFd<'_>> = std::iter::once(said.as_fd()).chain(own).chain(groups.descriptors()).collect();
     for fd in &kept {
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).on(Step::Outer, "descriptor")?;
     }
     let numbers: Vec<String> = kept.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
     let error = Command::new("/proc/self/exe")
         .arg0("jaild")
-        .args(&options.raw)
         .args(["--inner", &numbers.join(","), "--client-uid", &client.to_string(), "--ids", &ids.to_string()])
         .env_clear()
         .exec();
     debug_assert!(Uid::effective().is_root(), "of the outer namespace");
     Err(error).on(Step::Outer, "execute jaild again")
+}
+
+/// The command line of the first start, for the second.
+fn options_file(words: &[String]) -> Result<OwnedFd, JailError> {
+    let mut file = File::from(records::empty_memfd().on(Step::Outer, "options")?);
+    file.write_all(words.join("\0").as_bytes()).on(Step::Outer, "options")?;
+    file.rewind().on(Step::Outer, "options")?;
+    Ok(file.into())
 }

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let result = if options.inner.is_empty() { enter::enter(&options) } else { broker::run(&options) };
+    let result = match &options.inner {
+        None => enter::enter(&options),
+        Some(inner) => broker::run(&options, inner),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
