@@ -1,5 +1,7 @@
 //! Makes a fresh Debian or Ubuntu ready: packages, the two accounts, the range of subordinate ids.
 //!
+//! Where Ubuntu's AppArmor restricts user namespaces, a profile lets the jaild of this checkout make them.
+//!
 //! Everything here is found missing first, then done when we are root and printed as one command when we are not.
 //! `engined up` itself installs nothing.
 
@@ -7,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::build;
 use crate::problem::{Context, Problem, Result};
 
 /// How many ids `jaild` hands out to sandboxes, and the least that the engine starts with.
@@ -46,6 +49,10 @@ pub fn ensure() -> Result<()> {
     let left = missing(true)?;
     if left.is_empty() { Ok(()) } else { Err(Problem::new("the set-up did not take", left.concat().join(" "))) }
 }
+
+/// Set where AppArmor lets no program without a profile make user namespaces (Ubuntu 23.10 and newer).
+const RESTRICTED: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+const PROFILE: &str = "/etc/apparmor.d/jaild-checkout";
 
 type Step = Vec<String>;
 
@@ -93,7 +100,30 @@ fn missing(root: bool) -> Result<Vec<Step>> {
             steps.push(step(&["usermod", option, &format!("{first}-{}", first + RANGE - 1), &owner]));
         }
     }
+    if fs::read_to_string(RESTRICTED).is_ok_and(|value| value.trim() == "1") {
+        steps.extend(apparmor()?);
+    }
     Ok(steps)
+}
+
+/// Installs the shipped profile under another name, for the programs that cargo builds here.
+fn apparmor() -> Result<Vec<Step>> {
+    let shipped = build::root().join("systemd/apparmor/jaild");
+    let shipped = fs::read_to_string(&shipped).or_problem(shipped.display().to_string(), "git checkout -- systemd")?;
+    let target = build::target()?;
+    let profile = for_checkout(&shipped, &target);
+    if fs::read_to_string(PROFILE).is_ok_and(|installed| installed == profile) {
+        return Ok(Vec::new());
+    }
+    let draft = target.join("jaild.apparmor");
+    fs::write(&draft, profile).or_problem(draft.display().to_string(), "make the target folder writable")?;
+    let draft = draft.display().to_string();
+    Ok(vec![step(&["install", "-m", "644", &draft, PROFILE]), step(&["apparmor_parser", "-r", PROFILE])])
+}
+
+fn for_checkout(shipped: &str, target: &Path) -> String {
+    let programs = format!("profile jaild-checkout \"{}/{{debug,release}}/jaild\"", target.display());
+    shipped.replace("profile jaild /usr/lib/engined/jaild", &programs)
 }
 
 fn names(line: &str, name: &str) -> bool {
@@ -157,6 +187,17 @@ mod tests {
         assert_eq!(free_range("ann:100000:1\nbob:165537:10\n", ""), Some(100_001));
         assert_eq!(free_range("", "ldap:x:120000:5::/:/bin/sh\n"), Some(120_001));
         assert_eq!(free_range("all:0:4294967295\n", ""), None);
+    }
+
+    #[test]
+    fn the_profile_is_for_this_checkout() {
+        let shipped = fs::read_to_string(build::root().join("systemd/apparmor/jaild")).unwrap();
+        let ours = for_checkout(&shipped, Path::new("/src/a b"));
+        assert!(
+            ours.contains("profile jaild-checkout \"/src/a b/{debug,release}/jaild\" flags=(unconfined) {"),
+            "{ours}"
+        );
+        assert!(ours.contains("userns,"), "{ours}");
     }
 
     #[test]
