@@ -258,11 +258,10 @@ fn link_is_down(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
-/// Checks what init collected, as hostile, and makes it unchangeable. `None` when the file is not there.
+/// Checks what init collected, as hostile, in an unchangeable copy. `None` when the file is not there.
 fn take_artifact(memfd: OwnedFd, name: &str) -> io::Result<Option<OwnedFd>> {
-    // Sealed before it is checked: nobody can change it in between.
-    records::seal(memfd.as_fd())?;
-    let file = File::from(memfd);
+    // Copied before it is checked: nobody can change it in between, and the sandbox's memory can go.
+    let file = File::from(records::sealed_copy(&File::from(memfd))?);
     let Ok(found) = records::check_collection(&file) else { return Ok(None) };
     let is_it = |record: &records::Record| record.kind == records::Kind::File && record.name == name.as_bytes();
     Ok(found.iter().any(is_it).then(|| file.into()))

@@ -7,8 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 
 use crate::privileges;
 use crate::process::{clean, find_jaild};
@@ -93,6 +92,7 @@ impl State {
     /// jaild is not there.
     pub fn jaild(&self) -> io::Result<Command> {
         let mut command = broker(&self.link())?;
+        command.args(["--bound", "yes"]);
         if let Some(user) = user() {
             command.args(["--client-user", user]);
         }
@@ -135,7 +135,7 @@ fn leave(link: &Path) -> io::Result<()> {
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("jaild --leave ended with {status}"))) }
 }
 
-/// Takes away what a supervisor that was killed has left: its jaild, control groups and folder.
+/// Takes away what a supervisor that was killed has left: control groups and folder.
 fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -145,28 +145,11 @@ fn sweep(folder: &Path) -> io::Result<()> {
             continue;
         }
         let link = path.join(LINK);
-        for orphan in started_for(&link)? {
-            complain!("engined: ending the jaild of a killed engined (pid {orphan})");
-            match kill(orphan, Signal::SIGKILL) {
-                Ok(()) | Err(nix::Error::ESRCH) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        // Its jaild ends with it, and is waited for.
         leave(&link)?;
         fs::remove_dir_all(&path)?;
     }
     Ok(())
-}
-
-/// Who was started with this socket.
-fn started_for(link: &Path) -> io::Result<Vec<Pid>> {
-    let needle = link.as_os_str().as_encoded_bytes();
-    let is_it = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|word| word == needle)
-    };
-    let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    Ok(pids.filter(is_it).map(Pid::from_raw).collect())
 }
 
 fn empty(folder: &Path) -> io::Result<()> {

@@ -97,8 +97,10 @@ impl Jaild {
 impl Drop for Jaild {
     fn drop(&mut self) {
         self.terminate();
+        let socket = self.socket.to_str().unwrap();
+        let arguments = ["--socket", socket, "--cgroup", &self.cgroup, "--leave", "yes"];
+        let status = Command::new(program()).args(arguments).status().unwrap();
         std::fs::remove_dir_all(&self.folder).unwrap();
-        let status = Command::new(program()).args(["--cgroup", &self.cgroup, "--leave", "yes"]).status().unwrap();
         if !std::thread::panicking() {
             assert!(status.success() && group_folders(&self.cgroup).is_empty(), "groups left behind");
         }

@@ -91,6 +91,7 @@ fn signals() -> Result<SignalFd, JailError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Signal,
+    Supervisor,
     Listener,
     Link,
     Slot(usize, Wake),
@@ -129,6 +130,9 @@ impl Broker<'_> {
         let mut outside = vec![(Source::Signal, signals.as_fd()), (Source::Listener, listener.as_fd())];
         let link = self.link.as_ref().map(|fd| fd.try_clone()).transpose().on(Step::Talk, "link")?;
         outside.extend(link.as_ref().map(|fd| (Source::Link, fd.as_fd())));
+        // A pipe's writing end is never readable; that its reader is gone is told all the same.
+        let stdout = io::stdout();
+        outside.extend(self.options.bound.then(|| (Source::Supervisor, stdout.as_fd())));
         let (ended, ready) = self.wait_once(&outside, None)?;
         for ended in ended {
             self.report(&Report::Ended(ended));
@@ -144,6 +148,7 @@ impl Broker<'_> {
                         }
                     }
                 }
+                Source::Supervisor => return Ok(true),
                 Source::Listener => self.accept(listener),
                 Source::Link => self.hear_link(),
                 Source::Slot(..) => {}

@@ -24,6 +24,7 @@ usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] 
   --languages DIR     the operator's manifests (/etc/engined/languages, if it exists)
   --cgroup self|NAME  the control group that the service manager delegated, or one of this name (as root: one named
                       after the socket, else self)
+  --bound yes         end when standard output is closed: for a supervisor that may be killed
   --leave yes         remove the named control group that a jaild with the same options has left, and end
 
 Signals: SIGTERM ends it and all sandboxes, SIGHUP reads the manifests and the configuration again.
@@ -49,6 +50,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     pub languages: Option<PathBuf>,
     pub place: Option<Place>,
+    /// Standard output is a pipe to a supervisor: its end is ours.
+    pub bound: bool,
     /// Only clean up behind a jaild that has ended.
     pub leave: bool,
     /// The descriptors of the second start.
@@ -74,6 +77,7 @@ impl Options {
             config: existing("/etc/engined/jaild.toml"),
             languages: existing("/etc/engined/languages"),
             place: None,
+            bound: false,
             leave: false,
             inner: None,
             client_uid: 0,
@@ -146,6 +150,7 @@ impl Options {
             "--languages" => self.languages = Some(absolute(value)?),
             "--cgroup" if value == "self" => self.place = Some(Place::Own),
             "--cgroup" if plain(&value) => self.place = Some(Place::Named(value)),
+            "--bound" if value == "yes" => self.bound = true,
             "--leave" if value == "yes" => self.leave = true,
             "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
             "--inner" => self.inherit(&numbers(&value)?)?,

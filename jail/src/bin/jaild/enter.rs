@@ -47,7 +47,18 @@ struct Account {
 pub fn enter(options: &Options) -> Result<(), JailError> {
     let place = options.place(geteuid().is_root());
     if options.leave {
-        return Base::remove(&place);
+        // One that is just ending holds the lock until it has.
+        let lock = (0..50).find_map(|_| {
+            let lock = only_one(&options.socket);
+            if lock.is_err() {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            lock.ok()
+        });
+        return match lock {
+            Some(_held) => Base::remove(&place),
+            None => only_one(&options.socket).map(drop),
+        };
     }
     let account = account(options)?;
     let client = if account.rootless { account.uid } else { user(&options.client_user)?.uid.as_raw() };
