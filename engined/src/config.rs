@@ -25,7 +25,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// The Unix socket of an empty configuration.
-pub const UNIX: &str = "/run/engined/engined.sock";
+pub const UNIX: &str = "/run/engined-api/engined.sock";
 /// Where jaild listens unless told otherwise.
 pub const JAILD: &str = "/run/engined/jaild.sock";
 

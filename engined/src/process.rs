@@ -22,6 +22,11 @@ const LINE_BYTES: usize = 64 << 10;
 pub fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
+    // What a large request took goes back to the system when it is done (mallopt(3)); so does systemd/engined.service.
+    command
+        .env("MALLOC_ARENA_MAX", "2")
+        .env("MALLOC_MMAP_THRESHOLD_", "131072")
+        .env("MALLOC_TRIM_THRESHOLD_", "262144");
     for name in KEPT {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);

@@ -2,6 +2,7 @@
 //! First match, in the order of the contract.
 
 use api_spec::{Hint, LimitName, OnOutputLimit, Reason, Verdict};
+use jail::error::Step as SandboxStep;
 use jail::link::Refusal;
 use jail::spec::{Ended, Outcome, StopReason};
 use nix::sys::signal::Signal;
@@ -56,6 +57,9 @@ pub fn of_compile(facts: &Facts<'_>, artifact: bool) -> Option<(Verdict, Option<
 fn of_ended(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
     let (limits, usage) = (&facts.step.limits, &ended.usage);
     if let Outcome::Failed { step, errno, index } = ended.outcome {
+        if let Some(theirs) = did_not_fit(facts, step, errno) {
+            return theirs;
+        }
         return engine_error(&format!(
             "The sandbox failed before the program ran (step {step}, error {errno}, index {index}). See jaild's log."
         ));
@@ -97,6 +101,24 @@ fn of_ended(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
         return (Verdict::SecurityViolation, Some(plain(message)));
     }
     failure(facts, ended)
+}
+
+/// What kept the program from starting is the caller's to mend: its own files or arguments are more than its own limits.
+fn did_not_fit(facts: &Facts<'_>, step: u8, errno: i32) -> Option<(Verdict, Option<Reason>)> {
+    const ENOSPC: i32 = 28;
+    const E2BIG: i32 = 7;
+    let limits = &facts.step.limits;
+    match (SandboxStep::from_number(step)?, errno) {
+        (SandboxStep::Unpack, ENOSPC) => {
+            let message = format!("The files are more than the work directory holds: {}.", size(limits.disk.0));
+            Some((Verdict::DiskLimit, Some(hit(LimitName::DiskBytes, limits.disk.0, None, message))))
+        }
+        (SandboxStep::Exec, E2BIG) => {
+            let message = "The arguments and the environment need more than a quarter of the stack's limit.".to_owned();
+            Some((Verdict::RuntimeError, Some(hit(LimitName::StackBytes, limits.stack.0, None, message))))
+        }
+        _ => None,
+    }
 }
 
 /// The verdicts of a program that ended by itself.

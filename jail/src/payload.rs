@@ -48,14 +48,14 @@ fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> 
     if !off.has(Layer::Seccomp) {
         filter.install().at(Step::Seccomp)?;
     }
-    if !off.has(Layer::Rlimits) {
-        command.rlimits.set()?;
-    }
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next().ok_or_else(missing).on(Step::Talk, "descriptors");
     let (bundle, stdin, stdout, stderr) = (File::from(next()?), next()?, next()?, next()?);
     let artifact = if command.has_artifact { Some(File::from(next()?)) } else { None };
+    // Only the program is under these: our unpacking must not fail by a limit on its files or descriptors.
+    let rlimits = || if off.has(Layer::Rlimits) { Ok(()) } else { command.rlimits.set() };
     if command.probe {
+        rlimits()?;
         streams(stdin, stdout, stderr)?;
         probe::report_from_inside(&command.rlimits);
         sys::exit_now(0);
@@ -64,6 +64,7 @@ fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> 
     if let Some(artifact) = artifact {
         unpack(&artifact)?;
     }
+    rlimits()?;
     streams(stdin, stdout, stderr)?;
     Event::Starting(now_us()).send(command_socket.as_fd()).on(Step::Talk, "init")?;
     let path = program.arguments.first().ok_or_else(missing).on(Step::Exec, "no arguments")?;

@@ -323,7 +323,12 @@ impl Running {
                 wall: Micros(end.ended_us.saturating_sub(end.started_us)),
                 memory_peak: counted.memory_peak,
                 memory_peak_source: counted.memory_peak_source,
-                processes_peak: counted.processes_peak,
+                // Whoever was refused one more had as many as the limit.
+                processes_peak: if counted.processes_hit {
+                    counted.processes_peak.max(self.spec.limits.processes)
+                } else {
+                    counted.processes_peak
+                },
                 throttled: counted.throttled,
                 involuntary_switches: end.involuntary_switches,
                 oom_kills: counted.oom_kills,

@@ -147,6 +147,23 @@ async fn handle(engine: &Engine, peer: Peer, request: Request<Incoming>) -> Resu
     }
 }
 
+/// Tells of an execution whose caller hung up: its future is dropped, and nobody else is left who would.
+struct GoneLine {
+    id: String,
+    tenant: String,
+    received: Instant,
+    armed: bool,
+}
+
+impl Drop for GoneLine {
+    fn drop(&mut self) {
+        if self.armed {
+            let total_us = u64::try_from(self.received.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(execution = self.id, tenant = self.tenant, verdict = "cancelled", total_us, "caller gone");
+        }
+    }
+}
+
 /// `POST /v1/executions`.
 async fn run(engine: &Engine, tenant: TenantIndex, request: Request<Incoming>) -> Result<Answer, Error> {
     json_body(request.headers())?;
@@ -166,14 +183,23 @@ async fn run(engine: &Engine, tenant: TenantIndex, request: Request<Incoming>) -
     memory.settle(length);
 
     // Not the request's id: callers may send the same one twice.
-    let execution = execution::execute(engine, tenant, new_id(), job, received).await?;
+    let id = new_id();
+    let mut gone = GoneLine { id: id.clone(), tenant: engine.tenants.name(tenant).to_owned(), received, armed: true };
+    let execution = execution::execute(engine, tenant, id, job, received).await;
+    gone.armed = false;
+    let execution = execution?;
     drop(memory);
     let result = &execution.result;
+    let usage = result.run.as_ref().map(|run| &run.usage);
     tracing::info!(
-        tenant = engine.tenants.name(tenant),
+        execution = result.id,
+        tenant = gone.tenant,
         language = result.language.id,
         version = result.language.version,
         verdict = %result.verdict,
+        labels = ?result.labels,
+        cpu_us = usage.map(|usage| usage.cpu_time_us),
+        memory_peak_bytes = usage.map(|usage| usage.memory_peak_bytes),
         queue_us = result.timings.queue_us,
         total_us = result.timings.total_us,
         "executed"

@@ -234,3 +234,16 @@ fn signals_have_names() {
         assert_eq!(signal_name(number), name);
     }
 }
+
+#[test]
+fn files_that_do_not_fit_are_the_callers() {
+    let failed = |step: jail::error::Step, errno| Outcome::Failed { step: step as u8, errno, index: 0 };
+    for (outcome, expected) in [
+        (failed(jail::error::Step::Unpack, 28), Verdict::DiskLimit),
+        (failed(jail::error::Step::Exec, 7), Verdict::RuntimeError),
+        (failed(jail::error::Step::Unpack, 5), Verdict::EngineError),
+        (failed(jail::error::Step::Seccomp, 28), Verdict::EngineError),
+    ] {
+        assert_eq!(verdict(|e, _| e.outcome = outcome), expected, "{outcome:?}");
+    }
+}
