@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::error::{At, JailError, Step};
@@ -207,16 +207,21 @@ impl Rlimits {
         Rlimits { cpu_time: limits.cpu_time, file: limits.file, open_files: limits.open_files, stack: limits.stack }
     }
 
-    /// Every limit with its value, soft and hard alike.
+    /// Every limit with the value that this process would give it, soft and hard alike.
     #[must_use]
     pub fn table(&self) -> [(Resource, u64); 10] {
+        // The host may allow less already.
+        let at_most = |resource, most: u64| {
+            let hard = getrlimit(resource).map_or(0, |(_, hard)| hard);
+            (resource, hard.min(most))
+        };
         [
             // 1, not 0: that alone also stops a core that is piped to a program of the host, see core(5).
-            (Resource::RLIMIT_CORE, 1),
+            at_most(Resource::RLIMIT_CORE, 1),
             // What follows is counted per user up to the host's root; see `OF_ONE_NAMESPACE` in stage.rs.
-            (Resource::RLIMIT_SIGPENDING, 1024),
-            (Resource::RLIMIT_MSGQUEUE, 256 << 10),
-            (Resource::RLIMIT_MEMLOCK, 8 << 20),
+            at_most(Resource::RLIMIT_SIGPENDING, 1024),
+            at_most(Resource::RLIMIT_MSGQUEUE, 256 << 10),
+            at_most(Resource::RLIMIT_MEMLOCK, 8 << 20),
             (Resource::RLIMIT_CPU, self.cpu_time.0.div_ceil(1000) + 1),
             (Resource::RLIMIT_FSIZE, self.file.0),
             (Resource::RLIMIT_NOFILE, self.open_files.into()),
