@@ -8,6 +8,13 @@ echo "info  $(uname -r), systemd $(systemctl --version | sed -n '1s/systemd //p'
 block() { sed -n "/<!-- $1 -->/,/<!-- end -->/p" systemd/README.md | sed '/^```/d; /^<!--/d'; }
 step() { block "$1" >"/tmp/$1.sh" && [ -s "/tmp/$1.sh" ] && bash -eux "/tmp/$1.sh"; }
 
+# What both programs and the kernel said, but for our own asking.
+tell() {
+    journalctl -u jaild --no-pager -o cat | tail -n 30
+    journalctl -u engined --no-pager -o cat | grep -v /readyz | tail -n 30
+    dmesg | tail -n 20
+}
+
 cgroups() { find /sys/fs/cgroup -type d | wc -l; }
 before_mounts=$(wc -l </proc/self/mountinfo) before_cgroups=$(cgroups)
 
@@ -20,7 +27,7 @@ ready() { curl -sf -o /dev/null --unix-socket "$SOCKET" http://localhost/readyz;
 SOCKET=/run/engined-api/engined.sock
 if ! within 120 ready; then
     check "ready" false
-    journalctl -u jaild -u engined --no-pager -o cat | tail -n 60
+    tell
     close_job
 fi
 check "ready" true
@@ -67,8 +74,5 @@ nothing_left() {
     [ "$(cgroups)" -le $((before_cgroups + 2)) ] || { echo "cgroups $before_cgroups -> $(cgroups)"; return 1; }
 }
 check "nothing is left" within 10 nothing_left
-if [ "$failed" != 0 ]; then
-    journalctl -u jaild -u engined --no-pager -o cat | tail -n 60
-    dmesg | tail -n 20
-fi
+[ "$failed" = 0 ] || tell
 close_job
