@@ -71,6 +71,7 @@ fn nobody_holds_anything_of_the_host() {
 
     let broker = status(jaild.pid());
     assert_eq!(broker["Uid"].split_whitespace().collect::<Vec<_>>(), [uid.as_str(); 4]);
+    assert_eq!(broker["Name"], "jaild");
     assert_eq!((broker["Groups"].as_str(), broker["NoNewPrivs"].as_str()), ("", "1"));
     let maps = fs::read_to_string(format!("/proc/{}/uid_map", jaild.pid())).unwrap();
     let rows: Vec<Vec<&str>> = maps.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -30,9 +30,17 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // The modes of the tree are given as they are meant; a service manager's umask must not take them away.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let result = match &options.inner {
         None => enter::enter(&options),
-        Some(inner) => broker::run(&options, inner),
+        Some(inner) => {
+            // Executed by /proc/self/exe, it would be "exe" to every tool.
+            if let Err(e) = nix::sys::prctl::set_name(c"jaild") {
+                eprintln!("jaild: it has no name: {e}");
+            }
+            broker::run(&options, inner)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
