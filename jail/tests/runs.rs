@@ -159,3 +159,15 @@ fn a_program_finds_what_programs_expect() {
     let done = link.python(source);
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\nfine\n", ""));
 }
+
+#[test]
+fn one_run_cannot_use_up_what_the_host_counts_for_root() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    // inotify instances are counted in every namespace up to the host's; ours gives a run 16.
+    let hog = "import ctypes\nlibc = ctypes.CDLL(None)\nprint(sum(libc.inotify_init() >= 0 for _ in range(100)))";
+    assert_eq!(link.python(hog).stdout, "16\n");
+}
