@@ -158,6 +158,8 @@ pub struct LanguageUsed {
     pub id: String,
     /// The full version.
     pub version: String,
+    /// Which of the toolchains of that language: `gcc`, `clang-14`, `openjdk-17`.
+    pub toolchain: String,
 }
 
 /// How the compile step ended.

@@ -17,6 +17,10 @@ pub struct Stream {
     pub bytes: u64,
     /// Fewer were kept.
     pub truncated: bool,
+    /// For people, where it was truncated: how much is here and how much is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub note: Option<String>,
 }
 
 /// Bytes in JSON.
@@ -38,7 +42,12 @@ impl Stream {
     #[must_use]
     pub fn new(kept: Vec<u8>, bytes: u64, encoding: OutputEncoding) -> Self {
         let truncated = u64::try_from(kept.len()).is_ok_and(|length| length < bytes);
-        Stream { data: Data::new(kept, truncated, encoding), bytes, truncated }
+        let (data, here) = Data::new(kept, truncated, encoding);
+        let note = truncated.then(|| {
+            let missing = bytes.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
+            format!("Only the first {here} of {bytes} bytes are here, {missing} more were written and are missing.")
+        });
+        Stream { data, bytes, truncated, note }
     }
 
     /// A stream that the program never wrote to.
@@ -57,9 +66,10 @@ impl Stream {
 }
 
 impl Data {
-    fn new(mut kept: Vec<u8>, cut: bool, encoding: OutputEncoding) -> Self {
+    /// And how many bytes are in it.
+    fn new(mut kept: Vec<u8>, cut: bool, encoding: OutputEncoding) -> (Self, usize) {
         if encoding == OutputEncoding::Base64 {
-            return Data::Base64(BASE64_STANDARD.encode(kept));
+            return (Data::Base64(BASE64_STANDARD.encode(&kept)), kept.len());
         }
         // An error without a length means that it ends in the midst of a character.
         if cut
@@ -68,10 +78,12 @@ impl Data {
         {
             kept.truncate(error.valid_up_to());
         }
-        match String::from_utf8(kept) {
+        let length = kept.len();
+        let data = match String::from_utf8(kept) {
             Ok(text) => Data::Text(text),
             Err(error) => Data::Base64(BASE64_STANDARD.encode(error.into_bytes())),
-        }
+        };
+        (data, length)
     }
 
     /// The bytes.

@@ -1,9 +1,11 @@
 //! From a request to a [`Job`]: language, version and limits are resolved here and only here.
 
-use api_spec::{Code, ExecutionRequest, LanguageUsed, LimitsRequest, Problem, SourceFile};
+use std::collections::BTreeMap;
+
+use api_spec::{Code, Content, ExecutionRequest, LanguageUsed, LimitsRequest, Problem, SourceFile};
 use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
-use languages::{Definition, Entry, LimitName, LimitSet, Limits, Step as Kind, Toolchain, Unsuitable};
+use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
 use crate::job::{CompileStep, Job, JobFile, Step};
 use crate::offers::Offers;
@@ -31,27 +33,42 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         Problem::new(Code::FlagNotAllowed, refused.to_string()).at(field)
     })?;
 
-    let (compile_argv, run_argv) = commands(&request, definition, toolchain)?;
-    let ExecutionRequest { source, files, stdin, env, limits, compile_limits, labels, .. } = request;
-    let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let run_env = definition.run_env(caller);
+    let layout = layout(&request, definition)?;
+    let ExecutionRequest { source, files, args, stdin, env, limits, compile_limits, compile_flags, labels, .. } =
+        request;
 
-    let compile = match (compile_argv, &definition.compile) {
-        (Some(argv), Some(compile)) => {
+    let compile = match &definition.compile {
+        Some(compile) => {
             let limits = limits_of(definition, Kind::Compile, &compile_limits, rules.ceiling)?;
-            let step = step(definition, toolchain, Kind::Compile, argv, definition.compile_env(), &limits)?;
+            let setting = Setting { toolchain, limits: &limits };
+            let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
+            let step = step(definition, setting, Kind::Compile, argv, definition.compile_env(setting))?;
             Some(CompileStep { step, artifact: compile.artifact.clone() })
         }
-        _ => None,
+        None => None,
     };
     let limits = limits_of(definition, Kind::Run, &limits, rules.ceiling)?;
-    let run = step(definition, toolchain, Kind::Run, run_argv, run_env, &limits)?;
+    let setting = Setting { toolchain, limits: &limits };
+    let argv = definition.run_argv(setting, layout.entry.as_deref(), &args);
+    let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let run = step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))?;
 
-    let one = source.map(|content| SourceFile { path: definition.main_file.clone(), content });
+    let one = source.map(|content| SourceFile { path: layout.main_file.clone(), content });
     let files = one.into_iter().chain(files.into_iter().flatten());
+    let strips = |path: &str| definition.strip_bom && layout.sources.iter().any(|source| source == path);
     Ok(Job {
-        language: LanguageUsed { id: definition.id.clone(), version: installed.version.to_string() },
-        files: files.map(|SourceFile { path, content }| JobFile { path, content }).collect(),
+        language: LanguageUsed {
+            id: definition.id.clone(),
+            version: installed.version.to_string(),
+            toolchain: toolchain.id.clone(),
+        },
+        files: files
+            .map(|SourceFile { path, content }| JobFile {
+                skip: skipped(strips(&path), content.as_bytes()),
+                path,
+                content,
+            })
+            .collect(),
         compile,
         run,
         stdin: stdin.into_bytes(),
@@ -65,49 +82,58 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     })
 }
 
+/// How many bytes at the beginning of a file are left out: the byte order mark, where the compiler trips over it.
+fn skipped(strips: bool, content: &[u8]) -> usize {
+    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+    if strips && content.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
 /// A step as jaild and we take it.
 ///
 /// # Errors
 /// An id or a limit that the link can't carry, which manifests and ceilings rule out.
 pub fn step(
     definition: &Definition,
-    toolchain: &Toolchain,
+    setting: Setting<'_>,
     kind: Kind,
     args: Vec<String>,
-    env: Vec<(String, String)>,
-    limits: &Limits,
+    env: BTreeMap<String, String>,
 ) -> Result<Step, Error> {
+    let Setting { toolchain, limits } = setting;
     let profile = definition.profile_name(toolchain, kind);
     let profile = ProfileName::new(&profile).ok_or_else(|| Error::internal(format!("profile name {profile:?}")))?;
-    let env = env.into_iter().collect();
-    Ok(Step { profile, args, env, limits: enforced(limits)?, output_bytes: limits.output_bytes })
+    let parts = definition.parts(toolchain, kind);
+    Ok(Step { profile, args, env, limits: enforced(limits)?, output_bytes: limits.output_bytes, parts })
 }
 
-type Argv = Vec<String>;
-
-/// The commands of both steps, the compiler's where there is one.
-fn commands(
-    request: &ExecutionRequest,
-    definition: &Definition,
-    toolchain: &Toolchain,
-) -> Result<(Option<Argv>, Argv), Problem> {
-    let paths: Vec<&str> = match &request.files {
-        Some(files) => files.iter().map(|file| file.path.as_str()).collect(),
-        None => vec![definition.main_file.as_str()],
+/// What the files are to the language: what is compiled, how the one source is called, what is run.
+fn layout(request: &ExecutionRequest, definition: &Definition) -> Result<Layout, Problem> {
+    let files = match (&request.files, &request.source) {
+        (Some(files), _) => {
+            Files::Several(files.iter().map(|file| (file.path.as_str(), file.content.as_bytes())).collect())
+        }
+        (None, source) => Files::One(source.as_ref().map(Content::as_bytes).unwrap_or_default()),
     };
-    let sources = definition.sources(&paths).map_err(|why| unsuitable(&why))?;
+    let asked = request.entry.as_deref();
+    let layout = definition.layout(&files, asked);
     // Clients name the main file for every language alike. Where all sources make one program, one of them by name is
     // no contradiction; anything else would be.
-    let needless = |entry: &&str| definition.entry == Entry::Refused && sources.contains(entry);
-    let asked = request.entry.as_deref().filter(|entry| !needless(entry));
-    let entry = definition.entry(asked, &paths).map_err(|why| unsuitable(&why))?;
-    let compile = definition.compile_argv(toolchain, &request.compile_flags, &sources);
-    Ok((compile, definition.run_argv(toolchain, entry, &request.args)))
+    let layout = match layout {
+        Err(Unsuitable::EntryRefused { .. }) => definition.layout(&files, None).and_then(|without| {
+            let needless = asked.is_some_and(|entry| without.sources.iter().any(|source| source == entry));
+            if needless { Ok(without) } else { layout }
+        }),
+        other => other,
+    };
+    layout.map_err(|why| unsuitable(&why))
 }
 
 fn unsuitable(why: &Unsuitable) -> Problem {
     let field = match why {
-        Unsuitable::EntryRefused { .. } | Unsuitable::EntryUnknown { .. } => "/entry",
+        Unsuitable::EntryRefused { .. }
+        | Unsuitable::EntryUnknown { .. }
+        | Unsuitable::EntryNoClass { .. }
+        | Unsuitable::EntryOpen { .. } => "/entry",
         Unsuitable::NoSources { .. } | Unsuitable::NoFiles => "/files",
     };
     Problem::new(Code::InvalidRequest, why.to_string()).at(field)

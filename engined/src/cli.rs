@@ -30,6 +30,9 @@ enum Command {
         /// An empty or new folder for sockets, taken away at the end
         #[arg(long, value_name = "DIR")]
         state: Option<PathBuf>,
+        /// A folder with manifests of your own, read again on SIGHUP [default: /etc/engined/languages, where it exists]
+        #[arg(long, value_name = "DIR")]
+        languages: Option<PathBuf>,
     },
     /// Serve by a configuration; jaild is started by somebody else
     Serve {
@@ -117,7 +120,7 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state } => supervise::up(listen, state),
+        Command::Up { listen, state, languages } => supervise::up(&supervise::Options { listen, state, languages }),
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })
         }

@@ -59,6 +59,14 @@ pub struct Listen {
     pub development: bool,
 }
 
+impl Engine {
+    /// The operator's manifests: the folder that was named, else the usual one, where it exists, as jaild has it.
+    #[must_use]
+    pub fn manifests(&self) -> Option<PathBuf> {
+        self.languages.clone().or_else(crate::state::manifests)
+    }
+}
+
 /// What the engine itself may use.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -249,7 +257,7 @@ fn caps(reader: &mut Reader, root: &mut Table) -> Caps {
 fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let mut s = reader.section(root, "engine", "What the engine itself may use.");
     let jaild = s.parsed("jaild_socket", Some(JAILD), "The socket of jaild.", absolute).unwrap_or_default();
-    let doc = "A folder with manifests of your own. Give jaild the same.";
+    let doc = "A folder with manifests of your own, /etc/engined/languages where it exists. Give jaild the same (--languages).";
     let languages = s.parsed("languages", None, doc, absolute);
     let slots = s.optional("slots", 1..=4096, "Runs at once, where it shall be fewer than jaild has slots.").map(count);
     let queue = count(s.number("queue_length", 1000, 1..=1_000_000, "Runs waiting at once; more get 503 queue_full."));

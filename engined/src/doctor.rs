@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use api_spec::LayerState;
-use languages::Catalogue;
+use languages::{Catalogue, Toolchain};
 use serde::Serialize;
 
 use crate::embed::{self, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::http::catalogue::of_welcome;
+use crate::offers::notable;
 use crate::{privileges, probe, serve, state};
 
 /// What `doctor` is told.
@@ -104,13 +105,18 @@ fn talk(options: &Options, link: &Path) -> Result<ExitCode, String> {
     let ceiling = of_jaild(&welcome);
     runtime.block_on(async {
         for definition in catalogue.languages() {
-            for (toolchain, version) in probe::toolchains(&link, definition, &ceiling, true).await {
-                let remedy = version.is_err().then(|| toolchain.remedy());
-                let obtained = version.is_ok();
-                let detail = version.map_or_else(|why| why, |version| version.to_string());
+            let probed = probe::toolchains(&link, definition, &ceiling, true).await;
+            let of = |toolchain: &Toolchain, obtained, detail: String, remedy| {
                 let name = format!("{}/{}", definition.id, toolchain.id);
-                findings.push(Finding { kind: "toolchain", name, wanted: true, obtained, detail, remedy });
-            }
+                Finding { kind: "toolchain", name, wanted: true, obtained, detail, remedy }
+            };
+            let here = probed.iter().filter_map(|(toolchain, version)| Some((toolchain, version.as_ref().ok()?)));
+            findings.extend(here.map(|(toolchain, version)| of(toolchain, true, version.to_string(), None)));
+            findings.extend(
+                notable(&probed).map(|(toolchain, trouble)| {
+                    of(toolchain, false, trouble.why().to_owned(), Some(toolchain.remedy()))
+                }),
+            );
         }
     });
     runtime.shutdown_background();

@@ -48,7 +48,7 @@ impl Embedded {
         let told = |error: std::io::Error| error.to_string();
         let signals = Signals::block().map_err(told)?;
         let state = State::make(None).map_err(told)?;
-        let mut command = state.jaild().map_err(told)?;
+        let mut command = state.jaild(None).map_err(told)?;
         // Standard error is the program's and ours; what jaild says matters when something went wrong.
         let log = state.file(LOG);
         command.stderr(File::create(&log).map_err(told)?);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jail::link::Welcome;
 use jail::spec::Layers;
 use languages::{Catalogue, Limits};
-use tokio::sync::watch;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
 use crate::admission;
@@ -15,7 +16,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::link::Link;
 use crate::metrics::Metrics;
-use crate::offers::Offers;
+use crate::offers::{self, Offers};
 use crate::probe;
 use crate::problem::Error;
 use crate::queue::{Queue, Shed, TenantIndex};
@@ -49,7 +50,9 @@ pub struct Engine {
     pub memory: Arc<Budget>,
     /// What operators see.
     pub metrics: Metrics,
-    catalogue: Catalogue,
+    catalogue: RwLock<Arc<Catalogue>>,
+    renewed: Notify,
+    doubted: Notify,
     standing: RwLock<Arc<Standing>>,
     changed: watch::Sender<()>,
     draining: AtomicBool,
@@ -73,7 +76,9 @@ impl Engine {
             changed: watch::channel(()).0,
             draining: AtomicBool::new(false),
             tenants,
-            catalogue,
+            catalogue: RwLock::new(Arc::new(catalogue)),
+            renewed: Notify::new(),
+            doubted: Notify::new(),
             config,
         }))
     }
@@ -121,9 +126,17 @@ impl Engine {
             self.take_up(now).await;
             // While something is missing it may be installed: look again from time to time.
             let lacking = !self.standing().obstacles.is_empty();
+            let seen = tokio::time::Instant::now();
             tokio::select! {
                 _ = welcome.changed() => {}
+                () = self.renewed.notified() => continue,
+                // Each look costs a hello in each language.
+                () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => continue,
                 () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,
+            }
+            if welcome.borrow().is_some() {
+                // jaild has read its files anew. What runs goes on.
+                continue;
             }
             self.queue.pause();
             self.metrics.link(false);
@@ -133,49 +146,101 @@ impl Engine {
         linked.abort();
     }
 
-    /// Probes every toolchain and runs a hello in each language, before anybody's run gets a slot.
+    /// Probes every toolchain and runs a hello in each language, before anybody's run of that language gets a slot.
     async fn take_up(&self, welcome: Welcome) {
-        let missing = welcome.wanted.without(welcome.obtained);
         for layer in Layers::all().iter() {
             self.metrics.layer(layer.name(), welcome.obtained.has(layer));
         }
+        let missing = welcome.wanted.without(welcome.obtained);
         let mut obstacles: Vec<String> =
             missing.iter().map(|layer| format!("the layer {layer} is missing: {}", layer.remedy())).collect();
         let mut offers = Offers::default();
         if obstacles.is_empty() {
-            offers = self.probe(&welcome).await;
+            let earlier = self.standing();
+            let first = earlier.offers.languages.is_empty();
+            if !first && earlier.welcome.is_none() {
+                // jaild was away for a moment. What it could run before it can run now; whether that still holds is
+                // found out behind the first answers.
+                self.offer(welcome, Offers::clone(&earlier.offers), Vec::new());
+            }
+            offers = self.probe(&welcome, first).await;
             if offers.languages.is_empty() {
                 let reasons =
                     offers.unavailable.iter().map(|(_, language)| format!("{}: {}", language.id, language.reason));
                 obstacles.push(format!("no language can be run ({})", reasons.collect::<Vec<_>>().join("; ")));
             }
         }
-        let ready = obstacles.is_empty();
         for obstacle in &obstacles {
             tracing::error!(%obstacle, "not ready");
         }
-        for (_, language) in &offers.unavailable {
-            tracing::warn!(
-                language = language.id,
-                reason = language.reason,
-                remedy = language.remedy,
-                "language unavailable"
-            );
+        for (what, lacking) in offers.lacking() {
+            tracing::warn!(language = lacking.id, reason = lacking.reason, remedy = lacking.remedy, "{what}");
         }
+        self.offer(welcome, offers, obstacles);
+    }
+
+    /// Stands by what was found out, and lets work in if that is possible.
+    fn offer(&self, welcome: Welcome, offers: Offers, obstacles: Vec<String>) {
+        let ready = obstacles.is_empty();
         self.stand(Standing { welcome: Some(welcome), offers: Arc::new(offers), obstacles });
         if ready && self.link.welcome().borrow().is_some() {
-            let most = usize::try_from(welcome.slots).unwrap_or(usize::MAX);
+            let most = slots(&welcome);
             self.queue.open(self.config.engine.slots.map_or(most, |slots| slots.min(most)));
         }
     }
 
-    async fn probe(&self, welcome: &Welcome) -> Offers {
-        let ceiling = of_jaild(welcome);
-        let mut offers = Offers::default();
-        for definition in self.catalogue.languages() {
-            offers.add(definition, probe::toolchains(&self.link, definition, &ceiling, true).await);
+    /// Looks at all languages, as many at a time as there are slots, the quick ones first. At the `first` look each is
+    /// offered as soon as it is proved: whoever waits for Python need not wait for Java.
+    async fn probe(&self, welcome: &Welcome, first: bool) -> Offers {
+        let catalogue = Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner));
+        let mut awaited = catalogue.languages().to_vec();
+        awaited.sort_by_key(|definition| definition.compile.is_some());
+        let (ceiling, slots) = (of_jaild(welcome), Arc::new(Semaphore::new(slots(welcome))));
+        let mut probes = JoinSet::new();
+        for definition in awaited.iter().cloned() {
+            let (link, slots) = (Arc::clone(&self.link), Arc::clone(&slots));
+            probes.spawn(async move {
+                let _slot = slots.acquire_owned().await;
+                let probed = probe::toolchains(&link, &definition, &ceiling, true).await;
+                (definition, probed)
+            });
         }
+        let mut offers = Offers { awaited, ..Offers::default() };
+        while let Some(probe) = probes.join_next().await {
+            match probe {
+                Ok((definition, probed)) => {
+                    offers.awaited.retain(|awaited| awaited.id != definition.id);
+                    offers.add(&definition, probed);
+                    if first && !offers.languages.is_empty() && !offers.awaited.is_empty() {
+                        self.offer(*welcome, offers.clone(), Vec::new());
+                    }
+                }
+                Err(error) => tracing::error!(%error, "a language could not be looked at"),
+            }
+        }
+        offers.awaited.clear();
         offers
+    }
+
+    /// Reads the manifests again. With a mistake in them the old ones stay, and every mistake is told.
+    pub fn reload(&self) {
+        match Catalogue::load(self.config.engine.manifests().as_deref()) {
+            Ok(catalogue) => {
+                tracing::info!(languages = catalogue.languages().len(), "manifests read again");
+                *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
+                self.renewed.notify_one();
+            }
+            Err(mistakes) => {
+                for mistake in &mistakes {
+                    tracing::error!(%mistake, "manifests not taken, the old ones stay");
+                }
+            }
+        }
+    }
+
+    /// Has it found out anew, though not at once, what there is to offer: what was there may be gone.
+    pub fn doubt(&self) {
+        self.doubted.notify_one();
     }
 
     /// Refuses new work from now on, for good.
@@ -200,6 +265,23 @@ impl Engine {
         }
         Err(Error::NotReady(standing.obstacles.iter().cloned().chain(self.link.trouble()).collect()))
     }
+
+    /// Whether work can be taken in every language that there will be.
+    ///
+    /// # Errors
+    /// As [`Engine::ready`], and while languages are still being looked at.
+    pub fn settled(&self) -> Result<Arc<Standing>, Error> {
+        let standing = self.ready()?;
+        match standing.offers.awaited.as_slice() {
+            [] => Ok(standing),
+            awaited => Err(Error::NotReady(awaited.iter().map(offers::being_looked_at).collect())),
+        }
+    }
+}
+
+/// How many runs jaild has room for.
+fn slots(welcome: &Welcome) -> usize {
+    usize::try_from(welcome.slots).unwrap_or(usize::MAX)
 }
 
 /// jaild's ceiling, as admission counts. It knows nothing of output.

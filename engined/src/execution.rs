@@ -53,6 +53,10 @@ pub async fn execute(
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
     result.timings.total_us = micros(received.elapsed());
+    if result.verdict == Verdict::EngineError {
+        // A toolchain may have been removed: what can't be run should not be offered.
+        engine.doubt();
+    }
     engine.metrics.finished(&result);
     Ok(Execution { result, memory })
 }
@@ -122,7 +126,8 @@ pub async fn compile(
     let bundle = job.compile_bundle(compile)?;
     let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
     let mut done = run_step(link, &compile.step, memfds, Input::default(), slot).await?;
-    let artifact = done.collected.take().map(|memfd| take_artifact(memfd, &compile.artifact)).transpose()?.flatten();
+    let artifact =
+        done.collected.take().map(|memfd| take_artifact(memfd, &compile.artifact.name)).transpose()?.flatten();
     let verdict = verdict::of_compile(&done.facts(&compile.step), artifact.is_some());
     let outcome = match (verdict, artifact) {
         (None, Some(artifact)) => Ok(artifact),
@@ -159,8 +164,18 @@ pub struct Done {
 }
 
 impl Done {
+    fn succeeded(&self) -> bool {
+        matches!(self.end, RunEnd::Ended(Ended { outcome: Outcome::Exited(0), .. }))
+    }
+
     fn facts<'a>(&'a self, step: &'a Step) -> Facts<'a> {
-        Facts { end: &self.end, step, output: &self.output, on_output_limit: self.on_output_limit }
+        Facts {
+            end: &self.end,
+            step,
+            output: &self.output,
+            on_output_limit: self.on_output_limit,
+            gone: if self.succeeded() { None } else { step.gone() },
+        }
     }
 }
 

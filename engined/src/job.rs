@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use api_spec::{Content, LanguageUsed, OnOutputLimit, OutputEncoding};
 use jail::link::ProfileName;
 use jail::records::{Kind, RecordWriter};
 use jail::spec::Limits;
+use languages::Artifact;
 
 use crate::queue::Priority;
 
@@ -41,6 +43,8 @@ pub struct JobFile {
     pub path: String,
     /// Its bytes.
     pub content: Content,
+    /// How many of the first are left out.
+    pub skip: usize,
 }
 
 /// One run in a sandbox.
@@ -56,6 +60,16 @@ pub struct Step {
     pub limits: Limits,
     /// What we keep of each output stream.
     pub output_bytes: u64,
+    /// Files of the toolchain without which it does not work: looked at when the step fails.
+    pub parts: Vec<PathBuf>,
+}
+
+impl Step {
+    /// A part of the toolchain that is not there any more.
+    #[must_use]
+    pub fn gone(&self) -> Option<&Path> {
+        self.parts.iter().map(PathBuf::as_path).find(|part| !part.exists())
+    }
 }
 
 /// The step that makes the artifact.
@@ -63,8 +77,8 @@ pub struct Step {
 pub struct CompileStep {
     /// How.
     pub step: Step,
-    /// The file that it makes.
-    pub artifact: String,
+    /// What it makes.
+    pub artifact: Artifact,
 }
 
 impl Job {
@@ -81,7 +95,7 @@ impl Job {
     /// That of writing a memfd.
     pub fn compile_bundle(&self, compile: &CompileStep) -> io::Result<OwnedFd> {
         let mut bundle = head(&compile.step)?;
-        bundle.put(Kind::Collect, false, compile.artifact.as_bytes(), b"")?;
+        bundle.put(Kind::Collect, false, compile.artifact.name.as_bytes(), b"")?;
         self.files(&mut bundle, None)?;
         bundle.seal()
     }
@@ -93,13 +107,13 @@ impl Job {
     /// That of writing a memfd.
     pub fn run_bundle(&self) -> io::Result<OwnedFd> {
         let mut bundle = head(&self.run)?;
-        self.files(&mut bundle, self.compile.as_ref().map(|compile| compile.artifact.as_str()))?;
+        self.files(&mut bundle, self.compile.as_ref().map(|compile| compile.artifact.name.as_str()))?;
         bundle.seal()
     }
 
     fn files(&self, bundle: &mut RecordWriter, but: Option<&str>) -> io::Result<()> {
         for file in self.files.iter().filter(|file| Some(file.path.as_str()) != but) {
-            bundle.put(Kind::File, false, file.path.as_bytes(), file.content.as_bytes())?;
+            bundle.put(Kind::File, false, file.path.as_bytes(), &file.content.as_bytes()[file.skip..])?;
         }
         Ok(())
     }

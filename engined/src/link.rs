@@ -185,7 +185,11 @@ impl Link {
 
     fn deliver(&self, report: Report) {
         let (id, end) = match report {
-            Report::Welcome(_) => return tracing::warn!("a second welcome on the link"),
+            Report::Welcome(welcome) => {
+                tracing::info!("jaild has read its files anew");
+                self.welcome.send_replace(Some(welcome));
+                return;
+            }
             Report::Refused { id, why } => (id, RunEnd::Refused(why)),
             Report::Ended(ended) => (ended.id, RunEnd::Ended(ended)),
         };

@@ -21,6 +21,17 @@ pub struct Installed {
     pub digest: String,
 }
 
+impl Installed {
+    /// As a request may ask for it and a person would say it: `12.2.0`, `clang-14.0.6`.
+    #[must_use]
+    pub fn named(&self) -> String {
+        if self.toolchain.secondary {
+            return format!("{}-{}", self.toolchain.family(), self.version);
+        }
+        self.version.to_string()
+    }
+}
+
 /// One language that can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -37,31 +48,77 @@ pub struct Offers {
     pub languages: Vec<Offer>,
     /// Are known and lack a toolchain.
     pub unavailable: Vec<(Definition, UnavailableLanguage)>,
+    /// Have yet to be looked at.
+    pub awaited: Vec<Definition>,
+    /// Can be had, but not in every version that is installed.
+    pub broken: Vec<UnavailableLanguage>,
+}
+
+/// Why a language can't be had for the moment.
+#[must_use]
+pub fn being_looked_at(definition: &Definition) -> String {
+    format!("{} is still being looked at", definition.name)
+}
+
+/// Why a toolchain is not offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is not installed. That is worth a word only where no other of its language is.
+    Absent(String),
+    /// It is installed and can't be used.
+    Broken(String),
+}
+
+impl Trouble {
+    /// The reason.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        let (Trouble::Absent(why) | Trouble::Broken(why)) = self;
+        why
+    }
+}
+
+/// A toolchain and what its probe said: a version, or why there is none.
+pub type Probed = (Toolchain, Result<Version, Trouble>);
+
+/// The troubles that a person should hear of: of everything that is broken, and where nothing is installed at all, of
+/// the first in the manifest.
+pub fn notable(probed: &[Probed]) -> impl Iterator<Item = (&Toolchain, &Trouble)> {
+    let troubles = probed.iter().filter_map(|(toolchain, version)| Some((toolchain, version.as_ref().err()?)));
+    let broken = |trouble: &Trouble| matches!(trouble, Trouble::Broken(_));
+    let nothing = troubles.clone().count() == probed.len() && !troubles.clone().any(|(_, trouble)| broken(trouble));
+    troubles
+        .enumerate()
+        .filter(move |(index, (_, trouble))| broken(trouble) || (nothing && *index == 0))
+        .map(|(_, it)| it)
 }
 
 impl Offers {
-    /// Adds a language with what its probes said: a version, or why there is none.
-    pub fn add(&mut self, definition: &Definition, probed: Vec<(Toolchain, Result<Version, String>)>) {
-        let mut installed = Vec::new();
-        let mut reasons = Vec::new();
-        for (toolchain, version) in probed {
-            match version {
-                Ok(version) => {
-                    let digest = digest(definition, &toolchain, &version);
-                    installed.push(Installed { toolchain, version, digest });
-                }
-                Err(why) => reasons.push((why, toolchain.remedy())),
-            }
-        }
-        // Stable: of two equal versions the manifest's order decides.
-        installed.sort_by(|a, b| b.version.cmp(&a.version));
-        if !installed.is_empty() {
-            return self.languages.push(Offer { definition: definition.clone(), installed });
-        }
-        let (why, remedies): (Vec<_>, Vec<_>) = reasons.into_iter().unzip();
-        let unavailable =
+    /// Adds a language with what its probes said.
+    pub fn add(&mut self, definition: &Definition, probed: Vec<Probed>) {
+        let (why, remedies): (Vec<_>, Vec<_>) =
+            notable(&probed).map(|(toolchain, trouble)| (trouble.why().to_owned(), toolchain.remedy())).unzip();
+        let lacking =
             UnavailableLanguage { id: definition.id.clone(), reason: why.join("; "), remedy: remedies.join(" or ") };
-        self.unavailable.push((definition.clone(), unavailable));
+        let found = probed.into_iter().filter_map(|(toolchain, version)| Some((toolchain, version.ok()?)));
+        let mut installed: Vec<Installed> = found
+            .map(|(toolchain, version)| {
+                let digest = digest(definition, &toolchain, &version);
+                Installed { toolchain, version, digest }
+            })
+            .collect();
+        // Stable: of two equal versions the manifest's order decides. The first is what a request without a version gets.
+        installed.sort_by(|a, b| a.toolchain.secondary.cmp(&b.toolchain.secondary).then(b.version.cmp(&a.version)));
+        if installed.is_empty() {
+            self.unavailable.push((definition.clone(), lacking));
+            self.unavailable.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+        } else {
+            if !lacking.reason.is_empty() {
+                self.broken.push(lacking);
+            }
+            self.languages.push(Offer { definition: definition.clone(), installed });
+            self.languages.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
+        }
     }
 
     /// The language and version that a request asks for.
@@ -75,15 +132,24 @@ impl Offers {
         let unknown = || Error::UnknownVersion {
             language: offer.definition.id.clone(),
             asked: version.unwrap_or_default().to_owned(),
-            installed: offer.installed.iter().map(|installed| installed.version.to_string()).collect(),
+            installed: offer.installed.iter().map(Installed::named).collect(),
         };
         let selector = version.map(|text| Selector::parse(text).ok_or_else(unknown)).transpose()?;
-        let all = offer.installed.iter().map(|installed| (&installed.version, installed));
+        let all = offer.installed.iter().map(|one| (&one.version, &one.toolchain, one));
         let (_, installed) = newest(all, selector.as_ref()).ok_or_else(unknown)?;
         Ok((&offer.definition, installed))
     }
 
+    /// What an operator should hear of, and what it is.
+    pub fn lacking(&self) -> impl Iterator<Item = (&'static str, &UnavailableLanguage)> {
+        let none = self.unavailable.iter().map(|(_, lacking)| ("language unavailable", lacking));
+        none.chain(self.broken.iter().map(|lacking| ("version unavailable", lacking)))
+    }
+
     fn missing(&self, language: &str) -> Error {
+        if let Some(awaited) = self.awaited.iter().find(|definition| definition.answers_to(language)) {
+            return Error::NotReady(vec![being_looked_at(awaited)]);
+        }
         match self.unavailable.iter().find(|(definition, _)| definition.answers_to(language)) {
             Some((_, unavailable)) => Error::LanguageNotInstalled(unavailable.clone()),
             None => Error::UnknownLanguage {
@@ -94,16 +160,28 @@ impl Offers {
     }
 }
 
-/// The toolchains of a language that are there to be probed, and why the others are not.
-pub fn present(definition: &Definition) -> impl Iterator<Item = (&Toolchain, Result<(), String>)> {
-    definition.toolchains.iter().map(|toolchain| {
-        let found = match toolchain.presence() {
-            Presence::Installed(_) => Ok(()),
-            Presence::Missing(what) => Err(format!("{} is not installed", what.display())),
-            Presence::Unusable(why) => Err(why),
+/// The toolchains of a language that are there to be probed, and why the others are not. Of two names for the same
+/// program, `python3` and `python3.11`, the first in the manifest stands for both.
+#[must_use]
+pub fn present(definition: &Definition) -> Vec<(&Toolchain, Result<(), Trouble>)> {
+    let mut seen = Vec::new();
+    let mut found = Vec::new();
+    for toolchain in &definition.toolchains {
+        let here = match definition.presence(toolchain) {
+            Presence::Installed(program) => {
+                let same = (program, &toolchain.run_program, &toolchain.environment);
+                if seen.contains(&same) {
+                    continue;
+                }
+                seen.push(same);
+                Ok(())
+            }
+            Presence::Missing(what) => Err(Trouble::Absent(format!("{} is not installed", what.display()))),
+            Presence::Unusable(why) => Err(Trouble::Broken(why)),
         };
-        (toolchain, found)
-    })
+        found.push((toolchain, here));
+    }
+    found
 }
 
 /// Of all that makes up the toolchain for us: manifest, version, and the bytes of its program.
@@ -144,8 +222,35 @@ mod tests {
         let versions = ["3.9.2", "3.11.2"].map(|v| (python.toolchains[0].clone(), Ok(Version::parse(v).unwrap())));
         offers.add(python, versions.into());
         let c = catalogue.language("c").unwrap();
-        offers.add(c, vec![(c.toolchains[0].clone(), Err("/usr/bin/gcc is not installed".to_owned()))]);
+        let absent = |what: &str| Err(Trouble::Absent(format!("{what} is not installed")));
+        let [gcc, other] = [c.toolchains[0].clone(), c.toolchains[1].clone()];
+        offers.add(c, vec![(gcc, absent("/usr/bin/gcc")), (other, absent("/usr/bin/gcc-15"))]);
         offers
+    }
+
+    #[test]
+    fn what_is_broken_is_told_and_what_is_merely_not_there_is_not() {
+        let catalogue = Catalogue::builtin();
+        let cpp = catalogue.language("cpp").unwrap();
+        let [gcc, other, clang] = ["gcc", "gcc-15", "clang-14"]
+            .map(|id| cpp.toolchains.iter().find(|toolchain| toolchain.id == id).unwrap().clone());
+        let here = |version| Ok(Version::parse(version).unwrap());
+        let absent = || Err(Trouble::Absent("not here".to_owned()));
+        let mut offers = Offers::default();
+        offers
+            .add(cpp, vec![(clang.clone(), here("14.0.6")), (other.clone(), absent()), (gcc.clone(), here("12.2.0"))]);
+        assert_eq!(offers.broken, []);
+        let names: Vec<String> = offers.languages[0].installed.iter().map(Installed::named).collect();
+        assert_eq!(names, ["12.2.0", "clang-14.0.6"], "the usual make first");
+        assert_eq!(offers.find("cpp", None).unwrap().1.toolchain.id, "gcc");
+        assert_eq!(offers.find("cpp", Some("14")).unwrap().1.toolchain.id, "clang-14");
+        let mut offers = Offers::default();
+        offers.add(cpp, vec![(gcc.clone(), here("12.2.0")), (clang, Err(Trouble::Broken("it crashes".to_owned())))]);
+        assert_eq!(offers.broken[0].reason, "it crashes");
+        let mut offers = Offers::default();
+        offers.add(cpp, vec![(gcc, absent()), (other, absent())]);
+        let unavailable = &offers.unavailable[0].1;
+        assert_eq!((unavailable.reason.as_str(), unavailable.remedy.as_str()), ("not here", "apt-get install g++"));
     }
 
     #[test]

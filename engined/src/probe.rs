@@ -4,38 +4,39 @@
 use std::sync::Arc;
 
 use api_spec::{Content, ExecutionRequest, Verdict};
-use languages::{Definition, Limits, Step as Kind, Toolchain, Version, parse_version};
+use languages::{Definition, Limits, Setting, Step as Kind, Toolchain, Version, parse_version};
 
 use crate::admission::{self, Rules};
 use crate::execution;
 use crate::link::Link;
-use crate::offers::{self, Installed, Offer, Offers};
+use crate::offers::{self, Installed, Offer, Offers, Probed, Trouble};
 
-/// A program per built-in language that proves the whole way: source in, words out.
-const HELLO: [(&str, &str); 2] =
-    [("python", "print('hello')\n"), ("c", "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n")];
+/// What the program of a manifest's `hello` prints: it proves the whole way, source in, words out.
 const HELLO_SAYS: &[u8] = b"hello\n";
 
 /// Every toolchain of a language with its version, or why there is none. `hello`: each must run a program as well.
-pub async fn toolchains(
-    link: &Arc<Link>,
-    definition: &Definition,
-    ceiling: &Limits,
-    hello: bool,
-) -> Vec<(Toolchain, Result<Version, String>)> {
+pub async fn toolchains(link: &Arc<Link>, definition: &Definition, ceiling: &Limits, hello: bool) -> Vec<Probed> {
     let mut probed = Vec::new();
     for (toolchain, present) in offers::present(definition) {
-        let version = match present {
-            Ok(()) => version(link, definition, toolchain, ceiling).await,
-            Err(why) => Err(why),
+        let found = match present {
+            Ok(()) => proved(link, definition, toolchain, ceiling, hello).await.map_err(Trouble::Broken),
+            Err(trouble) => Err(trouble),
         };
-        let version = match version {
-            Ok(version) if hello => greet(link, definition, toolchain, version, ceiling).await,
-            other => other,
-        };
-        probed.push((toolchain.clone(), version));
+        probed.push((toolchain.clone(), found));
     }
     probed
+}
+
+/// The version of a toolchain that works.
+async fn proved(
+    link: &Arc<Link>,
+    definition: &Definition,
+    toolchain: &Toolchain,
+    ceiling: &Limits,
+    hello: bool,
+) -> Result<Version, String> {
+    let version = version(link, definition, toolchain, ceiling).await?;
+    if hello { greet(link, definition, toolchain, version, ceiling).await } else { Ok(version) }
 }
 
 /// Asks a toolchain for its version.
@@ -45,10 +46,11 @@ async fn version(
     toolchain: &Toolchain,
     ceiling: &Limits,
 ) -> Result<Version, String> {
-    let program = toolchain.program.to_string_lossy().into_owned();
-    let args = std::iter::once(program.clone()).chain(toolchain.probe.args.iter().cloned()).collect();
+    let args = definition.probe_argv(toolchain);
+    let program = args.first().cloned().unwrap_or_default();
     let limits = admission::lowered(&definition.limits(Kind::Run).resolved(Kind::Run), ceiling);
-    let step = admission::step(definition, toolchain, Kind::Run, args, definition.run_env([]), &limits);
+    let setting = Setting { toolchain, limits: &limits };
+    let step = admission::step(definition, setting, Kind::Run, args, definition.run_env(setting, []));
     let step = step.map_err(|error| error.problem().to_string())?;
     let said = execution::probe(link, &step).await;
     let said = said.map_err(|error| format!("{program} could not be asked for its version: {error}"))?;
@@ -66,11 +68,11 @@ async fn greet(
     version: Version,
     ceiling: &Limits,
 ) -> Result<Version, String> {
-    let Some((_, source)) = HELLO.iter().find(|(id, _)| *id == definition.id) else { return Ok(version) };
+    let Some(source) = &definition.hello else { return Ok(version) };
     let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest: String::new() };
     let offer = Offer { definition: definition.clone(), installed: vec![installed] };
-    let offers = Offers { languages: vec![offer], unavailable: Vec::new() };
-    let source = Some(Content::from(*source));
+    let offers = Offers { languages: vec![offer], ..Offers::default() };
+    let source = Some(Content::from(source.as_str()));
     let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });
     let job = job.map_err(|error| error.problem().to_string())?;

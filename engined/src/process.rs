@@ -150,9 +150,14 @@ impl Drop for Kid {
 pub enum Event {
     /// SIGINT or SIGTERM: we shall end.
     End,
+    /// SIGHUP: files shall be read again.
+    Reload,
     /// A child of this name printed a line.
     Line(&'static str, String),
 }
+
+/// `SI_USER` of sigaction(2).
+const SENT_BY_A_PROCESS: i32 = 0;
 
 /// The signals that we wait for instead of being interrupted by them.
 #[derive(Debug)]
@@ -161,13 +166,13 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Blocks SIGINT, SIGTERM and SIGCHLD from now on; std unblocks them again in children.
+    /// Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD from now on; std unblocks them again in children.
     ///
     /// # Errors
     /// That of `signalfd`.
     pub fn block() -> io::Result<Self> {
         let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD] {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
             set.add(signal);
         }
         set.thread_block()?;
@@ -195,8 +200,12 @@ impl Signals {
         let mut events = Vec::new();
         while let Some(info) = self.fd.read_signal()? {
             let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok());
-            if matches!(signal, Some(Signal::SIGINT | Signal::SIGTERM)) {
-                events.push(Event::End);
+            match signal {
+                Some(Signal::SIGINT | Signal::SIGTERM) => events.push(Event::End),
+                // A person's. The kernel's own says that the terminal is gone, and so shall we.
+                Some(Signal::SIGHUP) if info.ssi_code == SENT_BY_A_PROCESS => events.push(Event::Reload),
+                Some(Signal::SIGHUP) => events.push(Event::End),
+                _ => {}
             }
         }
         for (kid, ready) in kids.iter_mut().zip(&ready[1..]) {

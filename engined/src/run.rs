@@ -119,7 +119,7 @@ fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest,
         Some(language) => format!("there is no language {language:?}; there are {}", known()),
         None => format!("the name {main:?} does not say the language; add --language, one of {}", known()),
     })?;
-    let entry = (definition.entry == languages::Entry::Allowed).then_some(main);
+    let entry = (definition.entry != languages::Entry::Refused).then_some(main);
     let request = ExecutionRequest {
         language: definition.id.clone(),
         version: options.version.clone(),
@@ -164,8 +164,13 @@ async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
         // A reader of ours that has gone is the program's SIGPIPE, not our failure.
         drop(stream.await);
     }
-    let facts =
-        Facts { end: &end, step: &job.run, output: &Output::default(), on_output_limit: OnOutputLimit::Truncate };
+    let facts = Facts {
+        end: &end,
+        step: &job.run,
+        output: &Output::default(),
+        on_output_limit: OnOutputLimit::Truncate,
+        gone: job.run.gone(),
+    };
     let (verdict, reason) = verdict::of_run(&facts);
     tell(verdict, reason.map(|reason| reason.message), &end);
     Ok(match &end {

@@ -95,7 +95,7 @@ pub fn load(path: &Path) -> Result<(Config, Catalogue, Host, String), Vec<String
         mistakes.iter().map(|m| format!("{}: {m}", path.display())).collect::<Vec<_>>()
     };
     let (config, printed) = Config::load(path, &host).map_err(text)?;
-    let catalogue = Catalogue::load(config.engine.languages.as_deref());
+    let catalogue = Catalogue::load(config.engine.manifests().as_deref());
     let catalogue = catalogue.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok((config, catalogue, host, printed))
 }
@@ -141,8 +141,10 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            // Without this it would end us.
-            _ = hangup.recv() => tracing::warn!("SIGHUP: the configuration is read at start; restart to apply a change"),
+            _ = hangup.recv() => {
+                tracing::info!("SIGHUP: manifests are read again; a change of the configuration needs a restart");
+                engine.reload();
+            }
         }
     }
     tracing::info!("draining");
@@ -198,7 +200,7 @@ async fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
 
 async fn tell_when_ready(engine: Arc<Engine>) {
     let mut changes = engine.changes();
-    while engine.ready().is_err() {
+    while engine.settled().is_err() {
         if changes.changed().await.is_err() {
             return;
         }

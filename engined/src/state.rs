@@ -90,8 +90,11 @@ impl State {
     ///
     /// # Errors
     /// jaild is not there.
-    pub fn jaild(&self) -> io::Result<Command> {
+    pub fn jaild(&self, languages: Option<&Path>) -> io::Result<Command> {
         let mut command = broker(&self.link())?;
+        if let Some(folder) = languages {
+            command.arg("--languages").arg(folder);
+        }
         command.args(["--bound", "yes"]);
         if let Some(user) = user() {
             command.args(["--client-user", user]);

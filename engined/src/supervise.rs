@@ -3,9 +3,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use crate::process::{Event, Kid, Signals};
 use crate::state::{self, State};
@@ -23,10 +25,21 @@ pub(crate) const JAILD_ENDS: Duration = Duration::from_secs(15);
 /// What is wrong with the start, told to whoever started us.
 pub(crate) type Trouble = String;
 
+/// What `up` is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder for sockets.
+    pub state: Option<PathBuf>,
+    /// The operator's manifests.
+    pub languages: Option<PathBuf>,
+}
+
 /// `engined up`.
 #[must_use]
-pub fn up(listen: SocketAddr, state: Option<PathBuf>) -> ExitCode {
-    match supervise(listen, state) {
+pub fn up(options: &Options) -> ExitCode {
+    match supervise(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
             complain!("engined: {trouble}");
@@ -35,29 +48,31 @@ pub fn up(listen: SocketAddr, state: Option<PathBuf>) -> ExitCode {
     }
 }
 
-fn supervise(listen: SocketAddr, state: Option<PathBuf>) -> Result<(), Trouble> {
+fn supervise(options: &Options) -> Result<(), Trouble> {
     let told = |error: io::Error| error.to_string();
+    let languages = options.languages.as_deref().map(std::path::absolute).transpose().map_err(told)?;
+    let languages = languages.as_deref();
     let signals = Signals::block().map_err(told)?;
-    let state = State::make(state.as_deref()).map_err(told)?;
+    let state = State::make(options.state.as_deref()).map_err(told)?;
     let mut jaild = Ward::new("jaild");
     let mut engine = Ward::new("engined");
 
-    jaild.start(state.jaild().map_err(told)?).map_err(told)?;
+    jaild.start(state.jaild(languages).map_err(told)?).map_err(told)?;
     if first_line(&signals, &mut [&mut jaild], "jaild ready")?.is_none() {
         return Ok(());
     }
-    configure(&state, listen).map_err(told)?;
+    configure(&state, options.listen, languages).map_err(told)?;
     engine.start(serve(&state).map_err(told)?).map_err(told)?;
     let both = &mut [&mut engine, &mut jaild];
     let Some(address) = first_line(&signals, both, "listening ")? else { return stop(&signals, engine, jaild) };
     // Whoever is started anew must be found where the first one was.
     let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
-    configure(&state, address).map_err(told)?;
+    configure(&state, address, languages).map_err(told)?;
     say!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
-    let Some(languages) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ")? else {
+    let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ")? else {
         return stop(&signals, engine, jaild);
     };
-    say!("languages: {languages}");
+    say!("languages: {offered}");
     say!("ready http://{address}");
     say!(
         "curl -s http://{address}/v1/executions -H 'Content-Type: application/json' -d '{{\"language\":\"python\",\"source\":\"print(6*7)\"}}'"
@@ -70,7 +85,14 @@ fn supervise(listen: SocketAddr, state: Option<PathBuf>) -> Result<(), Trouble> 
         if events.contains(&Event::End) {
             return stop(&signals, engine, jaild);
         }
-        jaild.keep(|| state.jaild()).map_err(told)?;
+        if events.contains(&Event::Reload) {
+            // Both read the same files. jaild tells the engine when it has them, whoever was first.
+            [&jaild, &engine]
+                .into_iter()
+                .filter_map(|ward| ward.kid.as_ref())
+                .for_each(|kid| kid.signal(Signal::SIGHUP));
+        }
+        jaild.keep(|| state.jaild(languages)).map_err(told)?;
         engine.keep(|| serve(&state)).map_err(told)?;
     }
 }
@@ -104,7 +126,8 @@ pub(crate) fn first_line(signals: &Signals, wards: &mut [&mut Ward], word: &str)
                         return Ok(Some(rest.to_owned()));
                     }
                 }
-                Event::Line(..) => {}
+                // Whoever starts reads everything anyway.
+                Event::Line(..) | Event::Reload => {}
             }
         }
         for ward in wards.iter_mut() {
@@ -124,8 +147,8 @@ pub(crate) fn first_line(signals: &Signals, wards: &mut [&mut Ward], word: &str)
 }
 
 /// The configuration of the serving engine.
-fn configure(state: &State, listen: SocketAddr) -> io::Result<()> {
-    let manifests = state::manifests().map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
+fn configure(state: &State, listen: SocketAddr, languages: Option<&Path>) -> io::Result<()> {
+    let manifests = languages.map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
     let text = format!(
         "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}",
         state.link()

@@ -1,6 +1,8 @@
 //! The only place where a verdict is made: a pure function from how a step ended, what it used and what it was allowed.
 //! First match, in the order of the contract.
 
+use std::path::Path;
+
 use api_spec::{Hint, LimitName, OnOutputLimit, Reason, Verdict};
 use jail::error::Step as SandboxStep;
 use jail::link::Refusal;
@@ -22,6 +24,8 @@ pub struct Facts<'a> {
     pub output: &'a Output,
     /// What the caller wants when it writes too much.
     pub on_output_limit: OnOutputLimit,
+    /// A part of the toolchain that is not there any more, where the step failed.
+    pub gone: Option<&'a Path>,
 }
 
 /// The verdict of a run, with its reason where it is not `ok`.
@@ -56,6 +60,10 @@ pub fn of_compile(facts: &Facts<'_>, artifact: bool) -> Option<(Verdict, Option<
 
 fn of_ended(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
     let (limits, usage) = (&facts.step.limits, &ended.usage);
+    if let Some(part) = facts.gone {
+        let part = part.display();
+        return engine_error(&format!("The toolchain is not whole any more: {part} is gone. Tell the operator."));
+    }
     if let Outcome::Failed { step, errno, index } = ended.outcome {
         if let Some(theirs) = did_not_fit(facts, step, errno) {
             return theirs;
@@ -111,7 +119,7 @@ fn did_not_fit(facts: &Facts<'_>, step: u8, errno: i32) -> Option<(Verdict, Opti
     match (SandboxStep::from_number(step)?, errno) {
         (SandboxStep::Unpack, ENOSPC) => {
             let message = format!("The files are more than the work directory holds: {}.", size(limits.disk.0));
-            Some((Verdict::DiskLimit, Some(hit(LimitName::DiskBytes, limits.disk.0, None, message))))
+            Some((Verdict::DiskLimit, Some(hit(LimitName::DiskBytes, limits.disk.0, Some(limits.disk.0), message))))
         }
         (SandboxStep::Exec, E2BIG) => {
             let message = "The arguments and the environment need more than a quarter of the stack's limit.".to_owned();
@@ -135,11 +143,11 @@ fn failure(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
     }
     if ended.outcome == Outcome::Signalled(signal_number(Signal::SIGXFSZ)) {
         let message = format!("The program wrote a file of more than {}.", size(limits.file.0));
-        return (Verdict::DiskLimit, Some(hit(LimitName::FileBytes, limits.file.0, None, message)));
+        return (Verdict::DiskLimit, Some(hit(LimitName::FileBytes, limits.file.0, Some(limits.file.0), message)));
     }
     if usage.disk_hit {
         let message = format!("The program failed with its work directory full: it holds {}.", size(limits.disk.0));
-        return (Verdict::DiskLimit, Some(hit(LimitName::DiskBytes, limits.disk.0, None, message)));
+        return (Verdict::DiskLimit, Some(hit(LimitName::DiskBytes, limits.disk.0, Some(limits.disk.0), message)));
     }
     let hint = heap_exhausted(&facts.output.stderr.kept).then_some(Hint::Heap);
     let (verdict, mut message) = match ended.outcome {

@@ -15,7 +15,7 @@ fn a_program_runs_and_comes_back_whole() {
     assert_eq!(result["verdict"], "ok");
     assert_eq!(result["status"], "finished");
     assert_eq!(result["reason"], json!(null));
-    assert_eq!(result["language"], json!({"id": "python", "version": "3.11.2"}));
+    assert_eq!(result["language"], json!({"id": "python", "version": "3.11.2", "toolchain": "cpython"}));
     assert_eq!(result["compile"], json!(null));
     assert_eq!(result["run"]["stdout"], json!({"text": "hello\n", "bytes": 6, "truncated": false}));
     assert_eq!(result["run"]["stderr"]["text"], "careful\n");

@@ -282,7 +282,7 @@ fn run_behaves_like_running_the_program() {
     assert_eq!(run(&folder, &["missing.py"], "").status.code(), Some(125));
     write("what", "");
     let said = run(&folder, &["what"], "").stderr;
-    assert!(String::from_utf8_lossy(&said).contains("add --language, one of c, python"));
+    assert!(String::from_utf8_lossy(&said).contains("add --language, one of c, cpp, java, javascript, python"));
 }
 
 #[test]

@@ -156,7 +156,7 @@ pub struct Welcome {
 /// What jaild says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// The first message of a link.
+    /// The first message of a link, and again whenever jaild has read its files anew.
     Welcome(Welcome),
     /// The order was not begun. `id` is 0 when the message could not be read that far.
     Refused {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::{Jaild, Link, Wish, can_run, groups};
+use jail::link::Report;
 use jail::spec::Outcome;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User};
@@ -196,6 +197,8 @@ fn manifests_are_read_again_on_sighup() {
     let mut link = jaild.link();
     for _ in 0..3 {
         kill(Pid::from_raw(jaild.pid()), Signal::SIGHUP).unwrap();
+        let told = link.recv();
+        assert!(matches!(told, Some(Report::Welcome(_))), "the engine is told: {told:?}");
         assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use crate::definition::{Part, Placeholder};
+use crate::definition::{Part, Phrase, Piece, Placeholder, Value};
 use crate::mistake::{Fault, Verdict};
 
 /// Two ids, the step and two slashes must fit the 64 bytes that a profile's name has on the link.
@@ -188,19 +188,92 @@ pub(crate) fn flag(flag: &str) -> Verdict {
     )
 }
 
+/// A path below a folder, as in `bin/python3`: each component is a name.
+pub(crate) fn relative(path: &str) -> Verdict {
+    let plain = !path.starts_with('/') && absolute(&format!("/{path}")).is_ok();
+    ensure(plain, "is not a relative path without . and ..", "write the way from the folder, as in \"bin/python3\"")
+}
+
+/// What a name in braces may be.
+pub(crate) fn value_name(name: &str) -> Verdict {
+    let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let taken = name == ENVIRONMENT || Placeholder::ALL.into_iter().any(|p| p.as_str() == format!("{{{name}}}"));
+    ensure(plain && !taken, "is no name for a value", "write a-z and _, and none of the placeholders' names")
+}
+
+/// The artifact: a file, or a folder with a slash at its end.
+pub(crate) fn artifact(name: &str) -> Verdict {
+    file_name(name.strip_suffix('/').unwrap_or(name))
+}
+
+const ENVIRONMENT: &str = "environment";
+
+/// What may stand between braces in a phrase, and what it is: the names of values by their places.
+#[derive(Clone, Copy)]
+pub(crate) struct Names<'a> {
+    /// The values.
+    pub(crate) values: &'a [Value],
+    /// `{environment}` has a meaning here.
+    pub(crate) environment: bool,
+}
+
+/// Reads a text with values in it.
+pub(crate) fn phrase(text: &str, names: Names<'_>) -> Result<Phrase, Fault> {
+    argument(text)?;
+    let mut pieces = Vec::new();
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some((before, inner, behind)) = braced(rest) {
+        plain.push_str(before);
+        let value = names.values.iter().position(|value| value.name == inner);
+        let piece = match value {
+            Some(index) => Piece::Value(index),
+            None if names.environment && inner == ENVIRONMENT => Piece::Environment,
+            None => return Err(unknown(inner, names)),
+        };
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut plain)));
+        }
+        pieces.push(piece);
+        rest = behind;
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() || pieces.is_empty() {
+        pieces.push(Piece::Text(plain));
+    }
+    Ok(Phrase(pieces))
+}
+
+/// The first `{name}` in a text, with what stands before and behind it.
+fn braced(text: &str) -> Option<(&str, &str, &str)> {
+    let mut from = 0;
+    while let Some(open) = text[from..].find('{').map(|at| from + at) {
+        let inner = &text[open + 1..];
+        let end = inner.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(inner.len());
+        if end > 0 && inner[end..].starts_with('}') {
+            return Some((&text[..open], &inner[..end], &inner[end + 1..]));
+        }
+        from = open + 1;
+    }
+    None
+}
+
+fn unknown(inner: &str, names: Names<'_>) -> Fault {
+    if Placeholder::ALL.into_iter().any(|p| p.as_str() == format!("{{{inner}}}")) {
+        return Fault::new(format!("has {{{inner}}} inside an argument"), "make the placeholder an element of its own");
+    }
+    let values = names.values.iter().map(|value| format!("{{{}}}", value.name));
+    let environment = names.environment.then(|| format!("{{{ENVIRONMENT}}}"));
+    let placeholders = Placeholder::ALL.into_iter().map(|p| p.as_str().to_owned());
+    let known: Vec<String> =
+        if environment.is_some() { values.chain(environment).collect() } else { placeholders.chain(values).collect() };
+    Fault::new(format!("has {{{inner}}}, which is no placeholder here"), format!("write one of {}", known.join(" ")))
+}
+
 /// Reads one element of a template.
-pub(crate) fn part(element: &str) -> Result<Part, Fault> {
+pub(crate) fn part(element: &str, values: &[Value]) -> Result<Part, Fault> {
     if let Some(whole) = Placeholder::ALL.into_iter().find(|p| p.as_str() == element) {
         return Ok(Part::Placeholder(whole));
     }
-    if let Some(inner) = Placeholder::ALL.into_iter().find(|p| element.contains(p.as_str())) {
-        let why = format!("has {} inside an argument", inner.as_str());
-        return Err(Fault::new(why, "make the placeholder an element of its own"));
-    }
-    if element.starts_with('{') && element.ends_with('}') {
-        let known: Vec<&str> = Placeholder::ALL.into_iter().map(Placeholder::as_str).collect();
-        return Err(Fault::new("is no known placeholder", format!("write one of {}", known.join(" "))));
-    }
-    argument(element)?;
-    Ok(Part::Text(element.to_owned()))
+    phrase(element, Names { values, environment: false }).map(Part::Phrase)
 }

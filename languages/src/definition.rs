@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::limits::{LimitSet, Step};
+use crate::limits::{LimitName, LimitSet, Step};
 
 /// One language: the whole manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,12 @@ pub struct Definition {
     pub aliases: Vec<String>,
     /// `main_file`: what the one file of a request with `source` is called, and the usual entry.
     pub main_file: String,
-    /// `entry`: `"allowed"` where a request may name the file that is run, else `"refused"`.
+    /// `entry`: `"allowed"` or `"class"` where a request may name what is run, else `"refused"`.
     pub entry: Entry,
+    /// `hello`: a program that prints `hello`. Whoever offers a version has run it there.
+    pub hello: Option<String>,
+    /// `strip_bom`: the compiler takes a byte order mark at the beginning of a source for an error, so it goes.
+    pub strip_bom: bool,
     /// `sources`: the suffixes of the files that the compiler is given, dot included. Empty without a compile step.
     pub sources: Vec<String>,
     /// `[limits]`: defaults of a run that differ from the contract's.
@@ -37,6 +41,10 @@ pub struct Definition {
     pub syscalls: Vec<Syscall>,
     /// `[[toolchain]]`: the versions that may be installed. At least one.
     pub toolchains: Vec<Toolchain>,
+    /// `[[value]]`: what commands and environments take from the limits of their step.
+    pub values: Vec<Value>,
+    /// `[environment]`: what third-party packages of a toolchain's [`Environment`] mean to this language.
+    pub environment: Option<EnvironmentUse>,
     /// `[compile]`: absent where the source itself is run.
     pub compile: Option<Compile>,
     /// `[run]`: how the program is started.
@@ -84,8 +92,10 @@ impl Definition {
 /// Whether a request may name the file that is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entry {
-    /// `"allowed"`: Python, JavaScript, Java.
+    /// `"allowed"`: a file is run, as in Python and JavaScript.
     Allowed,
+    /// `"class"`: a class is run, named by itself or by its file, or found as the one that has a `main`: Java.
+    Class,
     /// `"refused"`: C and C++, where all files make one program.
     #[default]
     Refused,
@@ -94,18 +104,25 @@ pub enum Entry {
 /// One toolchain that may be installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Toolchain {
-    /// `id`: the middle of the profile's name, `gcc`. As plain as a language's id.
+    /// `id`: the middle of the profile's name, `gcc`, `openjdk-17`. As plain as a language's id.
     pub id: String,
     /// `program`: absolute, below `/usr` or below `mount`. The toolchain is installed where this can be executed.
     pub program: PathBuf,
+    /// `run_program`: what runs the artifact, where that is another program: `java` beside `javac`.
+    pub run_program: Option<PathBuf>,
     /// `needs`: other files without which it does not work, absolute. The headers of C are a package of their own.
     pub needs: Vec<PathBuf>,
     /// `package`: the package or packages that bring it, for the remedy when it is missing.
     pub package: String,
     /// `probe`: how its version is asked for.
     pub probe: Probe,
+    /// `secondary`: it is of another make than the language's usual one, clang beside gcc, and is taken only when a
+    /// request's version names it or matches nothing else.
+    pub secondary: bool,
     /// `mount`: the one folder outside `/usr` that it lives in, if it does.
     pub mount: Option<Mount>,
+    /// `environment`, or an `[[environment]]` of a file with `add_to`: third-party packages for its programs.
+    pub environment: Option<Environment>,
 }
 
 impl Toolchain {
@@ -114,6 +131,83 @@ impl Toolchain {
     pub fn remedy(&self) -> String {
         format!("apt-get install {}", self.package)
     }
+
+    /// Its make: the id without the version at its end. `clang` for `clang-14`.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        match self.id.rsplit_once('-') {
+            Some((family, version)) if version.bytes().all(|b| b.is_ascii_digit() || b == b'.') => family,
+            _ => &self.id,
+        }
+    }
+
+    /// The folders outside `/usr` that its runs see.
+    pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
+        self.mount.iter().chain(self.environment.as_ref().map(|environment| &environment.mount))
+    }
+}
+
+/// Third-party packages, installed by the operator: a venv, a folder with `node_modules`, a folder of jars.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `path` and `reason`: where it is and why it must be seen, read-only.
+    pub mount: Mount,
+    /// `needs`: what must be there, relative to it. Without it the version is not offered.
+    pub needs: Vec<String>,
+}
+
+/// What an [`Environment`] means to the programs of a language. Paths are relative to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentUse {
+    /// `program`: the program of it that takes the place of the toolchain's, as in a venv.
+    pub program: Option<String>,
+    /// `needs`: what every environment of this language has.
+    pub needs: Vec<String>,
+    /// `links`: names in the work directory that lead into it.
+    pub links: BTreeMap<String, String>,
+    /// `[environment.compile_env]`: laid over the compile step's.
+    pub compile_env: BTreeMap<String, Phrase>,
+    /// `[environment.run_env]`: laid over the run's.
+    pub run_env: BTreeMap<String, Phrase>,
+}
+
+/// An amount or a word that follows from a limit: `{heap_mib}`, `{threads}`, `{collector}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// `name`: how it is written between braces. Lower case letters and `_`.
+    pub name: String,
+    /// `of`: the limit that it follows from.
+    pub of: LimitName,
+    /// How.
+    pub rule: Rule,
+}
+
+/// How a [`Value`] follows from its limit. Shares of cores count in thousandths, as [`LimitSet`] has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// `percent`, `less`, `unit`, `least`, `most`: so many percent of the limit, less that, in that unit, within these.
+    /// A remainder is dropped, but for cores, where half a core still needs a thread.
+    Amount {
+        /// `percent`: of the limit.
+        percent: u64,
+        /// `less`: taken away from that.
+        less: u64,
+        /// `unit`: what it is counted in.
+        unit: u64,
+        /// `least`: not less than this.
+        least: u64,
+        /// `most`: not more than this.
+        most: u64,
+    },
+    /// `under`, `then`, `otherwise`: one word for small limits, another for the rest.
+    Choice {
+        /// `under`: what is small.
+        under: u64,
+        /// `then`: the word for less than that.
+        then: String,
+        /// `otherwise`: the word for all else.
+        otherwise: String,
+    },
 }
 
 /// How the version of a toolchain is asked for: `probe = { args = ["-V"], prefix = "Python " }`.
@@ -157,12 +251,21 @@ pub struct Syscall {
 pub struct Compile {
     /// `args`: the command. It has `{program}` first, `{sources}` and `{artifact}`, and may have `{flags}`.
     pub args: Template,
-    /// `artifact`: the file in the work directory that the step makes.
-    pub artifact: String,
+    /// `artifact`: the file in the work directory that the step makes, or the folder, with a `/` at its end.
+    pub artifact: Artifact,
     /// `[[compile.flag]]`: what callers may add as `compile_flags`.
     pub flags: Vec<FlagRule>,
     /// `[compile.env]`: the whole environment. The caller's never reaches the compiler.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Phrase>,
+}
+
+/// What a compile step makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its name in the work directory.
+    pub name: String,
+    /// It is a folder, with files in it.
+    pub is_folder: bool,
 }
 
 /// The step that runs the program.
@@ -171,7 +274,7 @@ pub struct Run {
     /// `args`: the command. It has `{program}` or `{artifact}` first, `{args}`, and may have `{entry}`.
     pub args: Template,
     /// `[run.env]`: the environment that the caller's is laid over.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Phrase>,
 }
 
 /// A command as an argument vector, never a shell line. A placeholder is a whole element of it.
@@ -189,22 +292,37 @@ impl Template {
 /// One element of a [`Template`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// An argument as it stands.
-    Text(String),
+    /// An argument of the manifest's.
+    Phrase(Phrase),
     /// What the request fills in.
     Placeholder(Placeholder),
+}
+
+/// A text with [values](Value) in it: `-Xmx{heap_mib}m`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Phrase(pub(crate) Vec<Piece>);
+
+/// A part of a [`Phrase`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// As it stands.
+    Text(String),
+    /// A value, by its place in [`Definition::values`].
+    Value(usize),
+    /// `{environment}`: where the toolchain's environment is.
+    Environment,
 }
 
 /// What a request fills in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {
-    /// The toolchain's program.
+    /// The toolchain's program; its `run_program` in the run, where it has one.
     Program,
     /// The caller's `compile_flags`: none or more arguments.
     Flags,
     /// The files with a suffix of `sources`: one or more arguments.
     Sources,
-    /// The file that is run.
+    /// The file or class that is run.
     Entry,
     /// The caller's `args`: none or more arguments.
     Args,

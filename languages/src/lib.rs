@@ -6,16 +6,15 @@
 //! (`--languages DIR` of jaild, `languages` in engined.toml), and both programs read the same folder at start and on
 //! SIGHUP. Each takes what is its own to decide:
 //!
-//! - **engined** makes an argument vector and an environment from a request: [`Definition::entry`],
-//!   [`Definition::sources`], [`Definition::check_flags`], [`Definition::compile_argv`], [`Definition::run_argv`]. It
-//!   resolves limits: [`Definition::limits`], overlaid by the caller's, [resolved](LimitSet::resolved) over the
+//! - **engined** makes an argument vector and an environment from a request: [`Definition::layout`],
+//!   [`Definition::check_flags`], [`Definition::compile_argv`], [`Definition::run_argv`]. It resolves limits: [`Definition::limits`], overlaid by the caller's, [resolved](LimitSet::resolved) over the
 //!   contract's defaults, and held against [`Definition::floors`].
 //! - **jaild** makes the tree and the filter of each [`Profile`]: one per step of every toolchain that is installed.
 //!   What engined says can't widen them. As a manifest decides what strangers' programs may see, jaild reads it by
 //!   [`Catalogue::load_trusted`], which believes only files that nobody but root and jaild itself can change.
 //!
 //! A language may have several *toolchains*. One is installed if its program and all that it needs are there
-//! ([`Toolchain::presence`]). Its version is what its program says of itself: the caller runs it with the arguments of
+//! ([`Definition::presence`]). Its version is what its program says of itself: the caller runs it with the arguments of
 //! its [`Probe`], in the sandbox, and [`parse_version`] reads the output. A request's `version` is a [`Selector`]; of
 //! the versions that it matches [the newest](newest) wins. A language whose toolchains are all missing is still known:
 //! [`Toolchain::remedy`] says how to get them.
@@ -57,7 +56,7 @@
 //!     add_to = "python"
 //!
 //!     [[toolchain]]
-//!     id = "cpython-3.13"
+//!     id = "cpython-3.13-opt"
 //!     program = "/opt/python3.13/bin/python3.13"
 //!     package = "python3.13"
 //!     probe = { args = ["-V"], prefix = "Python " }
@@ -68,9 +67,11 @@
 //!
 //! let catalogue = languages::Catalogue::load(Some(&folder)).expect("no mistakes");
 //! let lua = catalogue.language("lua5.4").expect("an alias is as good as the id");
-//! let argv = lua.run_argv(&lua.toolchains[0], lua.entry(None, &["main.lua"])?, &["-x".to_owned()]);
+//! let limits = lua.limits(languages::Step::Run).resolved(languages::Step::Run);
+//! let setting = languages::Setting { toolchain: &lua.toolchains[0], limits: &limits };
+//! let argv = lua.run_argv(setting, Some("main.lua"), &["-x".to_owned()]);
 //! assert_eq!(argv, ["/usr/bin/lua5.4", "main.lua", "-x"]);
-//! assert_eq!(catalogue.language("python").expect("built in").toolchains.len(), 2);
+//! assert!(catalogue.language("python").expect("built in").toolchains.iter().any(|one| one.id == "cpython-3.13-opt"));
 //!
 //! // A mistake says where, what stands there, why that can't be, and what to write instead.
 //! std::fs::write(folder.join("lua.toml"), "add_to = \"lua\"")?;
@@ -82,8 +83,24 @@
 //!
 //! A file with the `id` of a built-in language takes its place altogether.
 //!
+//! # Third-party packages
+//!
+//! A venv, a folder with `node_modules`, a folder of jars: an [`Environment`] of one toolchain, mounted read-only at its
+//! own path. What it means to the language stands in the language's `[environment]` ([`EnvironmentUse`]).
+//!
+//! ```toml
+//! add_to = "python"
+//!
+//! [[environment]]
+//! toolchain = "cpython"                             # its id
+//! path = "/opt/packages/python"                     # python3 -m venv /opt/packages/python, and pip install numpy there
+//! needs = ["lib/python3.11/site-packages/numpy"]    # without it the version is not offered
+//! reason = "the course on data needs NumPy"
+//! ```
+//!
 //! A language with a compile step has `sources`, and `[compile]` with `args`, `artifact`, `env` and the allow-list
-//! for `compile_flags` ([`FlagRule`]): see `manifests/c.toml`. Whatever widens what a program may see or do (a mount, a
+//! for `compile_flags` ([`FlagRule`]): see `manifests/c.toml`. What follows from a limit, such as the heap of a runtime,
+//! is a [`Value`]: see `manifests/java.toml`. Whatever widens what a program may see or do (a mount, a
 //! part of `/etc`, a system call, a flag) carries a `reason`.
 #![forbid(unsafe_code)]
 
@@ -91,6 +108,8 @@ mod check;
 mod definition;
 mod expand;
 mod flags;
+mod java;
+mod layout;
 mod limits;
 mod loader;
 mod manifest;
@@ -99,11 +118,12 @@ mod probe;
 mod reader;
 
 pub use definition::{
-    Compile, Definition, Entry, Etc, FlagPattern, FlagRule, Mount, Part, Placeholder, Probe, Run, Syscall, Tail,
-    Template, Toolchain, work_directory,
+    Artifact, Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
+    Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value, work_directory,
 };
-pub use expand::Unsuitable;
+pub use expand::Setting;
 pub use flags::FlagRefused;
+pub use layout::{Files, Layout, Unsuitable};
 pub use limits::{BelowFloor, LimitName, LimitSet, Limits, Step};
 pub use loader::{Catalogue, Profile, untrusted};
 pub use mistake::{Fault, Mistake};

@@ -5,14 +5,17 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::definition::{Definition, Toolchain};
+use crate::definition::{Definition, Environment, Toolchain};
 use crate::limits::Step;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Addition, Manifest};
 use crate::mistake::{Fault, Mistake};
 use crate::reader::{Mistakes, quoted};
 
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 5] = [
     ("built-in c.toml", include_str!("../manifests/c.toml")),
+    ("built-in cpp.toml", include_str!("../manifests/cpp.toml")),
+    ("built-in java.toml", include_str!("../manifests/java.toml")),
+    ("built-in javascript.toml", include_str!("../manifests/javascript.toml")),
     ("built-in python.toml", include_str!("../manifests/python.toml")),
 ];
 
@@ -34,7 +37,8 @@ pub struct Profile {
     pub step: Step,
     /// The toolchain's program.
     pub program: PathBuf,
-    /// Folders outside `/usr` to be seen at their own path, read-only. At most one. Its owner is still to be checked.
+    /// Folders outside `/usr` to be seen at their own path, read-only: the toolchain's own and that of its environment.
+    /// Their owners are still to be checked.
     pub mounts: Vec<PathBuf>,
     /// Files and folders below `/etc` to be seen where the host has them, relative to `/etc`.
     pub etc: Vec<String>,
@@ -103,7 +107,7 @@ impl Catalogue {
     /// What jaild needs for every step of every toolchain that is installed now.
     pub fn profiles(&self) -> impl Iterator<Item = Profile> + '_ {
         self.languages.iter().flat_map(|language| {
-            let installed = language.toolchains.iter().filter(|toolchain| toolchain.installed());
+            let installed = language.toolchains.iter().filter(|toolchain| language.installed(toolchain));
             installed.flat_map(|toolchain| language.steps().map(|step| profile(language, toolchain, step)))
         })
     }
@@ -114,7 +118,7 @@ fn profile(language: &Definition, toolchain: &Toolchain, step: Step) -> Profile 
         name: language.profile_name(toolchain, step),
         step,
         program: toolchain.program.clone(),
-        mounts: toolchain.mount.iter().map(|mount| mount.path.clone()).collect(),
+        mounts: toolchain.mounts().map(|mount| mount.path.clone()).collect(),
         etc: language.etc.iter().map(|etc| etc.path.clone()).collect(),
         syscalls: language.syscalls.iter().map(|syscall| syscall.name.clone()).collect(),
     }
@@ -124,7 +128,7 @@ fn profile(language: &Definition, toolchain: &Toolchain, step: Step) -> Profile 
 #[derive(Default)]
 struct Assembly {
     languages: Vec<(String, Definition)>,
-    additions: Vec<(String, String, Vec<Toolchain>)>,
+    additions: Vec<(String, Addition)>,
     mistakes: Vec<Mistake>,
     of_operator: bool,
     replaced: Vec<String>,
@@ -134,9 +138,7 @@ impl Assembly {
     fn read(&mut self, file: &str, text: &str) {
         match manifest::parse(file, text) {
             Err(mistakes) => self.mistakes.extend(mistakes),
-            Ok(Manifest::Addition { language, toolchains }) => {
-                self.additions.push((file.to_owned(), language, toolchains));
-            }
+            Ok(Manifest::Addition(addition)) => self.additions.push((file.to_owned(), addition)),
             Ok(Manifest::Language(definition)) => {
                 let replaceable = self.of_operator && !self.replaced.contains(&definition.id);
                 if replaceable {
@@ -149,7 +151,8 @@ impl Assembly {
     }
 
     fn finish(mut self) -> Result<Catalogue, Vec<Mistake>> {
-        for (file, id, toolchains) in std::mem::take(&mut self.additions) {
+        let mut environments = Vec::new();
+        for (file, Addition { language: id, toolchains, environments: more }) in std::mem::take(&mut self.additions) {
             let mut mistakes = Mistakes::of(&file);
             match self.languages.iter_mut().find(|(_, language)| language.id == id) {
                 None => mistakes.add(
@@ -159,6 +162,16 @@ impl Assembly {
                 ),
                 Some((_, language)) => add(language, toolchains, &mut mistakes),
             }
+            self.mistakes.extend(mistakes.verdict(()).err().unwrap_or_default());
+            environments.push((file, id, more));
+        }
+        // After every toolchain is known, whichever file it came from.
+        for (file, id, more) in environments {
+            let Some((_, language)) = self.languages.iter_mut().find(|(_, language)| language.id == id) else {
+                continue;
+            };
+            let mut mistakes = Mistakes::of(&file);
+            equip(language, more, &mut mistakes);
             self.mistakes.extend(mistakes.verdict(()).err().unwrap_or_default());
         }
         self.languages.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
@@ -194,6 +207,28 @@ fn add(language: &mut Definition, toolchains: Vec<Toolchain>, mistakes: &mut Mis
             mistakes.add(format!("toolchain[{index}].id"), Some(quoted(&toolchain.id)), fault);
         }
         language.toolchains.push(toolchain);
+    }
+}
+
+/// Gives toolchains their environments.
+fn equip(language: &mut Definition, environments: Vec<(String, Environment)>, mistakes: &mut Mistakes) {
+    if !environments.is_empty() && language.environment.is_none() {
+        let why = format!("has no use: {} has no [environment] that says what it does with one", language.id);
+        mistakes.add("environment", None, Fault::new(why, "remove it, or describe the language in a file of your own"));
+        return;
+    }
+    for (index, (id, environment)) in environments.into_iter().enumerate() {
+        let field = format!("environment[{index}].toolchain");
+        match language.toolchains.iter_mut().find(|toolchain| toolchain.id == id) {
+            None => {
+                let fault = Fault::new(format!("is no toolchain of {}", language.id), "name the id of one");
+                mistakes.add(field, Some(quoted(&id)), fault);
+            }
+            Some(toolchain) if toolchain.environment.is_some() => {
+                mistakes.add(field, Some(quoted(&id)), Fault::new("has an environment already", "remove one of them"));
+            }
+            Some(toolchain) => toolchain.environment = Some(environment),
+        }
     }
 }
 
@@ -288,6 +323,6 @@ mod tests {
             panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         });
         let ids: Vec<&str> = catalogue.languages().iter().map(|language| language.id.as_str()).collect();
-        assert_eq!(ids, ["c", "python"]);
+        assert_eq!(ids, ["c", "cpp", "java", "javascript", "python"]);
     }
 }

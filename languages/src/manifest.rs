@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use toml::{Table, Value};
+use toml::{Table, Value as Toml};
 
 use crate::check;
+use crate::check::Names;
 use crate::definition::{
-    Compile, Definition, Entry, Etc, FlagPattern, FlagRule, Mount, Part, Placeholder, Probe, Run, Syscall, Tail,
-    Template, Toolchain,
+    Artifact, Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
+    Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value,
 };
 use crate::limits::{LimitName, LimitSet, Step};
 use crate::mistake::{Fault, Mistake, Verdict};
@@ -19,13 +20,19 @@ use crate::reader::{Mistakes, Reader, quoted};
 pub(crate) enum Manifest {
     /// A language of its own, in place of one of the same id.
     Language(Box<Definition>),
-    /// More toolchains for a language that another file describes.
-    Addition {
-        /// `add_to`: its id.
-        language: String,
-        /// `[[toolchain]]`.
-        toolchains: Vec<Toolchain>,
-    },
+    /// More toolchains, or environments for toolchains, of a language that another file describes.
+    Addition(Addition),
+}
+
+/// A file with `add_to`.
+#[derive(Debug, Default)]
+pub(crate) struct Addition {
+    /// `add_to`: the language's id.
+    pub(crate) language: String,
+    /// `[[toolchain]]`.
+    pub(crate) toolchains: Vec<Toolchain>,
+    /// `[[environment]]`: the id of the toolchain that gets it, and what it is.
+    pub(crate) environments: Vec<(String, Environment)>,
 }
 
 /// Reads a manifest. `file` is its name in the mistakes.
@@ -35,20 +42,31 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Manifest, Vec<Mistake>> {
         Ok(table) => table,
         Err(error) => {
             mistakes.add("", None, syntax(text, &error));
-            return mistakes.verdict(Manifest::Addition { language: String::new(), toolchains: Vec::new() });
+            return mistakes.verdict(Manifest::Addition(Addition::default()));
         }
     };
     let mut reader = Reader::new(table, &mut mistakes);
     let manifest = if reader.has("add_to") {
-        Manifest::Addition {
-            language: reader.required("add_to", |id: &String| check::id(id)),
-            toolchains: toolchains(&mut reader),
-        }
+        Manifest::Addition(addition(&mut reader))
     } else {
         Manifest::Language(Box::new(language(&mut reader)))
     };
     reader.finish();
     mistakes.verdict(manifest)
+}
+
+fn addition(r: &mut Reader<'_>) -> Addition {
+    let language = r.required("add_to", |id: &String| check::id(id));
+    let environments = r.tables("environment", |r| {
+        let toolchain = r.required("toolchain", |id: &String| check::id(id));
+        (toolchain, environment(r))
+    });
+    let toolchains = if r.has("toolchain") || environments.is_empty() { toolchains(r) } else { Vec::new() };
+    Addition { language, toolchains, environments }
+}
+
+fn environment(r: &mut Reader<'_>) -> Environment {
+    Environment { mount: mount(r), needs: r.list("needs", check::relative) }
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> Fault {
@@ -68,14 +86,18 @@ fn language(r: &mut Reader<'_>) -> Definition {
             r.fault("aliases", Some(quoted(alias)), Fault::new("is there twice", "remove it"));
         }
     }
-    let entry = r.choice("entry", &[("allowed", Entry::Allowed), ("refused", Entry::Refused)]);
+    let choices = [("allowed", Entry::Allowed), ("class", Entry::Class), ("refused", Entry::Refused)];
+    let entry = r.choice("entry", &choices);
     let compiles = r.has("compile");
+    let values = values(r);
     let definition = Definition {
         id,
         name,
         aliases,
         main_file: r.required("main_file", |name: &String| check::file_name(name)),
         entry: entry.unwrap_or_default(),
+        hello: r.optional("hello", |_: &String| Ok(())),
+        strip_bom: r.optional("strip_bom", |_: &bool| Ok(())).unwrap_or_default(),
         sources: sources(r, compiles),
         limits: limits(r, "limits"),
         compile_limits: of_compile(r, "compile_limits", compiles),
@@ -87,8 +109,10 @@ fn language(r: &mut Reader<'_>) -> Definition {
             reason: reason(r),
         }),
         toolchains: toolchains(r),
-        compile: r.table("compile", compile),
-        run: run(r, compiles),
+        compile: r.table("compile", |r| compile(r, &values)),
+        run: run(r, compiles, &values),
+        environment: r.table("environment", |r| environment_use(r, &values)),
+        values,
     };
     floors_within_defaults(r, &definition);
     if entry.is_some() {
@@ -145,7 +169,7 @@ fn limits(r: &mut Reader<'_>, key: &str) -> LimitSet {
 }
 
 /// The amount in the unit of [`LimitSet`].
-fn amount(limit: LimitName, value: &Value) -> Option<u64> {
+fn amount(limit: LimitName, value: &Toml) -> Option<u64> {
     if limit != LimitName::Cpus {
         return u64::try_from(value.as_integer()?).ok().filter(|amount| *amount > 0);
     }
@@ -159,20 +183,73 @@ fn amount(limit: LimitName, value: &Value) -> Option<u64> {
     (100.0..=1_024_000.0).contains(&thousandths).then_some(thousandths as u64)
 }
 
+/// What commands and environments take from limits.
+fn values(r: &mut Reader<'_>) -> Vec<Value> {
+    let list = r.tables("value", |r| {
+        let name = r.required("name", |name: &String| check::value_name(name));
+        let limits = LimitName::ALL.map(|limit| (limit.as_str(), limit));
+        let of = r.choice("of", &limits)?;
+        Some(Value { name, of, rule: if r.has("under") { choice(r, of) } else { scaled(r, of) } })
+    });
+    let list: Vec<Value> = list.into_iter().flatten().collect();
+    for (index, value) in list.iter().enumerate() {
+        if !value.name.is_empty() && list[..index].iter().any(|earlier| earlier.name == value.name) {
+            let fault = Fault::new("names two values", "give each a name of its own");
+            r.fault(&format!("value[{index}].name"), Some(quoted(&value.name)), fault);
+        }
+    }
+    list
+}
+
+fn choice(r: &mut Reader<'_>, of: LimitName) -> Rule {
+    let under = r.raw("under").map(|value| (amount(of, &value), value));
+    if let Some((None, value)) = &under {
+        r.fault("under", Some(value.to_string()), Fault::new("is no amount", format!("write one as for {of}")));
+    }
+    Rule::Choice {
+        under: under.and_then(|(amount, _)| amount).unwrap_or_default(),
+        then: r.required("then", |word: &String| check::argument(word)),
+        otherwise: r.required("otherwise", |word: &String| check::argument(word)),
+    }
+}
+
+fn scaled(r: &mut Reader<'_>, of: LimitName) -> Rule {
+    let mut number = |key: &str, absent: u64, least: u64| {
+        let Some(value) = r.raw(key) else { return absent };
+        let read = value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| *n >= least);
+        if read.is_none() {
+            let fault = Fault::new("is no such number", format!("write an integer of at least {least}"));
+            r.fault(key, Some(value.to_string()), fault);
+        }
+        read.unwrap_or(absent)
+    };
+    let whole = if of == LimitName::Cpus { 1000 } else { 1 };
+    let (percent, less, unit) = (number("percent", 100, 1), number("less", 0, 0), number("unit", whole, 1));
+    let (least, most) = (number("least", 1, 1), number("most", u64::MAX, 1));
+    if least > most {
+        r.fault("least", Some(least.to_string()), Fault::new("is above `most`", "swap them, or leave one out"));
+    }
+    Rule::Amount { percent, less, unit, least, most: most.max(least) }
+}
+
+fn mount(r: &mut Reader<'_>) -> Mount {
+    Mount { path: PathBuf::from(r.required("path", |path: &String| check::mount(path))), reason: reason(r) }
+}
+
 fn toolchains(r: &mut Reader<'_>) -> Vec<Toolchain> {
     let list = r.tables("toolchain", |r| {
         let id = r.required("id", |id: &String| check::id(id));
-        // The mount comes first: where the program may be depends on it.
-        let mount = r.table("mount", |r| Mount {
-            path: PathBuf::from(r.required("path", |path: &String| check::mount(path))),
-            reason: reason(r),
-        });
+        // The mounts come first: where the program may be depends on them.
+        let mount = r.table("mount", mount);
+        let environment = r.table("environment", environment);
         let outside = mount.as_ref().map(|mount| mount.path.as_path());
         let program = PathBuf::from(r.required("program", |path: &String| check::program(path, outside)));
+        let run_program = r.optional("run_program", |path: &String| check::program(path, outside)).map(PathBuf::from);
         let needs = r.list("needs", |path| check::program(path, outside)).into_iter().map(PathBuf::from).collect();
         let package = r.required("package", |names: &String| check::packages(names));
+        let secondary = r.optional("secondary", |_: &bool| Ok(())).unwrap_or_default();
         let probe = probe(r);
-        Toolchain { id, program, needs, package, probe, mount }
+        Toolchain { id, program, run_program, needs, package, probe, secondary, mount, environment }
     });
     if list.is_empty() {
         r.fault("toolchain", None, Fault::new("is missing", "describe at least one under [[toolchain]]"));
@@ -199,17 +276,39 @@ fn probe(r: &mut Reader<'_>) -> Probe {
     probe.unwrap_or_default()
 }
 
-fn compile(r: &mut Reader<'_>) -> Compile {
-    let args = template(r, Step::Compile, true);
+fn compile(r: &mut Reader<'_>, values: &[Value]) -> Compile {
+    let args = template(r, Step::Compile, true, values);
+    let artifact = r.required("artifact", |name: &String| check::artifact(name));
     Compile {
         args,
-        artifact: r.required("artifact", |name: &String| check::file_name(name)),
+        artifact: Artifact { name: artifact.trim_end_matches('/').to_owned(), is_folder: artifact.ends_with('/') },
         flags: r.tables("flag", flag_rule).into_iter().flatten().collect(),
-        env: env(r),
+        env: env(r, "env", Names { values, environment: false }),
     }
 }
 
-fn run(r: &mut Reader<'_>, compiles: bool) -> Run {
+fn environment_use(r: &mut Reader<'_>, values: &[Value]) -> EnvironmentUse {
+    let links = r.table("links", |r| {
+        let mut links = BTreeMap::new();
+        for name in r.keys() {
+            if let Err(fault) = check::file_name(&name) {
+                r.fault(&name, None, fault);
+            }
+            links.insert(name.clone(), r.required(&name, |path: &String| check::relative(path)));
+        }
+        links
+    });
+    let names = Names { values, environment: true };
+    EnvironmentUse {
+        program: r.optional("program", |path: &String| check::relative(path)),
+        needs: r.list("needs", check::relative),
+        links: links.unwrap_or_default(),
+        compile_env: env(r, "compile_env", names),
+        run_env: env(r, "run_env", names),
+    }
+}
+
+fn run(r: &mut Reader<'_>, compiles: bool, values: &[Value]) -> Run {
     if !r.has("run") {
         r.fault(
             "run",
@@ -217,18 +316,20 @@ fn run(r: &mut Reader<'_>, compiles: bool) -> Run {
             Fault::new("is missing", "say how the program is started: [run] args = [\"{program}\", …]"),
         );
     }
-    r.table("run", |r| Run { args: template(r, Step::Run, compiles), env: env(r) }).unwrap_or_default()
+    let names = Names { values, environment: false };
+    r.table("run", |r| Run { args: template(r, Step::Run, compiles, values), env: env(r, "env", names) })
+        .unwrap_or_default()
 }
 
-fn env(r: &mut Reader<'_>) -> BTreeMap<String, String> {
-    r.table("env", |r| {
+fn env(r: &mut Reader<'_>, key: &str, names: Names<'_>) -> BTreeMap<String, Phrase> {
+    r.table(key, |r| {
         let mut env = BTreeMap::new();
         for name in r.keys() {
             if let Err(fault) = check::env_name(&name) {
                 r.fault(&name, None, fault);
             }
-            let value = r.required(&name, |value: &String| check::argument(value));
-            env.insert(name, value);
+            let value = r.required(&name, |value: &String| check::phrase(value, names).map(drop));
+            env.insert(name, check::phrase(&value, names).unwrap_or_default());
         }
         env
     })
@@ -255,7 +356,7 @@ fn flag_rule(r: &mut Reader<'_>) -> Option<FlagRule> {
 }
 
 /// Reads `args`: which placeholders a step may have, must have, and has first.
-fn template(r: &mut Reader<'_>, step: Step, compiles: bool) -> Template {
+fn template(r: &mut Reader<'_>, step: Step, compiles: bool, values: &[Value]) -> Template {
     use Placeholder::{Args, Artifact, Entry, Flags, Program, Sources};
     let elements = r.required("args", |args: &Vec<String>| check::command(args));
     let (known, needed, first): (&[Placeholder], &[Placeholder], &[Placeholder]) = match (step, compiles) {
@@ -265,7 +366,7 @@ fn template(r: &mut Reader<'_>, step: Step, compiles: bool) -> Template {
     };
     let mut parts = Vec::new();
     for (index, element) in elements.iter().enumerate() {
-        match check::part(element).and_then(|part| fits(&part, &parts, step, known).map(|()| part)) {
+        match check::part(element, values).and_then(|part| fits(&part, &parts, step, known).map(|()| part)) {
             Ok(part) => parts.push(part),
             Err(fault) => r.fault(&format!("args[{index}]"), Some(quoted(element)), fault),
         }
@@ -277,7 +378,10 @@ fn template(r: &mut Reader<'_>, step: Step, compiles: bool) -> Template {
                 Fault::new("does not start a program of this language", format!("begin with {}", name_all(first)));
             r.fault("args[0]", Some(quoted(&elements[0])), fault);
         }
-        for missing in needed.iter().filter(|p| !parts.contains(&Part::Placeholder(**p))) {
+        // Where a class of the artifact is run, the entry names it.
+        let has = |placeholder: Placeholder| parts.contains(&Part::Placeholder(placeholder));
+        let instead = step == Step::Run && compiles && has(Entry);
+        for missing in needed.iter().filter(|p| !(has(**p) || instead && **p == Artifact)) {
             r.fault("args", None, Fault::new(format!("lacks {}", missing.as_str()), "add it as an element of its own"));
         }
     }

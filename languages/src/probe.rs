@@ -1,22 +1,25 @@
 //! What is installed, and in which version. Running a probe is the caller's: here its output is only read.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::check;
-use crate::definition::{Probe, Toolchain};
+use crate::definition::{Definition, Part, Placeholder, Probe, Toolchain};
+use crate::limits::Step;
 
 /// The version of a toolchain: numbers, the most significant first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(Vec<u32>);
 
-/// What a request says about the version: `"3"`, `"3.11"`, `"12.2.0"`.
+/// What a request says about the version: `"3.11"`, or with the make before it, `"clang"`, `"clang-14"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selector(Vec<u32>);
+pub struct Selector {
+    family: Option<String>,
+    numbers: Vec<u32>,
+}
 
 /// As many numbers as a version may have.
 const PARTS: usize = 6;
@@ -50,35 +53,56 @@ impl fmt::Display for Version {
 }
 
 impl Selector {
-    /// Reads what a request says. `None` when it is no list of numbers with dots between.
+    /// Reads what a request says. `None` when it is neither numbers with dots between nor a name, nor both with a `-`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Selector> {
-        numbers(text).map(Selector)
+        if let Some(numbers) = numbers(text) {
+            return Some(Selector { family: None, numbers });
+        }
+        let (name, numbers) = match text.rsplit_once('-') {
+            Some((name, rest)) if rest.starts_with(|c: char| c.is_ascii_digit()) => (name, numbers(rest)?),
+            _ => (text, Vec::new()),
+        };
+        let named = check::id(name).is_ok() && name.starts_with(|c: char| c.is_ascii_lowercase());
+        named.then(|| Selector { family: Some(name.to_owned()), numbers })
     }
 
-    /// Whether `version` begins with these numbers.
+    /// Whether the version begins with these numbers, and its toolchain is of the make that is asked for.
     #[must_use]
-    pub fn matches(&self, version: &Version) -> bool {
-        version.0.starts_with(&self.0)
+    pub fn matches(&self, version: &Version, toolchain: &Toolchain) -> bool {
+        version.0.starts_with(&self.numbers)
+            && self.family.as_ref().is_none_or(|family| toolchain.family() == family || toolchain.id == *family)
     }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        dotted(&self.0, f)
+        let Selector { family, numbers } = self;
+        match family {
+            None => dotted(numbers, f),
+            Some(family) if numbers.is_empty() => f.write_str(family),
+            Some(family) => {
+                write!(f, "{family}-")?;
+                dotted(numbers, f)
+            }
+        }
     }
 }
 
-/// The newest of `installed` that the selector matches; without a selector, the newest of all. Of two equal ones the
-/// first wins, so that the order in the manifest decides.
+/// The newest of `installed` that the selector matches; without a selector, the newest of all. Secondary toolchains
+/// come after all others, unless the selector names their make. Of two equal ones the first wins, so that the order in
+/// the manifest decides.
 pub fn newest<'a, T>(
-    installed: impl IntoIterator<Item = (&'a Version, T)>,
+    installed: impl IntoIterator<Item = (&'a Version, &'a Toolchain, T)>,
     selector: Option<&Selector>,
 ) -> Option<(&'a Version, T)> {
+    let named = selector.is_some_and(|selector| selector.family.is_some());
+    let rank = |version: &'a Version, toolchain: &Toolchain| (named || !toolchain.secondary, version);
     installed
         .into_iter()
-        .filter(|(version, _)| selector.is_none_or(|selector| selector.matches(version)))
-        .reduce(|best, next| if next.0.cmp(best.0) == Ordering::Greater { next } else { best })
+        .filter(|(version, toolchain, _)| selector.is_none_or(|selector| selector.matches(version, toolchain)))
+        .reduce(|best, next| if rank(next.0, next.1) > rank(best.0, best.1) { next } else { best })
+        .map(|(version, _, rest)| (version, rest))
 }
 
 /// Reads the version from what the probe printed (standard output and error together, as some write to the one and
@@ -103,43 +127,83 @@ pub enum Presence {
     Unusable(String),
 }
 
-impl Toolchain {
-    /// Looks whether it is installed: its program leads to a regular file that everyone may execute and that programs
-    /// in a sandbox see, and all that it needs is there.
+impl Definition {
+    /// Looks whether a toolchain is installed: its programs lead to regular files that everyone may execute and that
+    /// programs in a sandbox see, and all that it and its environment need is there.
     #[must_use]
-    pub fn presence(&self) -> Presence {
-        let program = self.program.display();
-        let (real, metadata) = match fs::canonicalize(&self.program).and_then(|real| Ok((fs::metadata(&real)?, real))) {
-            Ok((metadata, real)) => (real, metadata),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Presence::Missing(self.program.clone()),
-            Err(error) => return Presence::Unusable(format!("{program} can't be reached: {error}; {}", self.remedy())),
+    pub fn presence(&self, toolchain: &Toolchain) -> Presence {
+        let real = match executable(toolchain, &toolchain.program) {
+            Ok(real) => real,
+            Err(presence) => return presence,
         };
-        if !metadata.is_file() {
-            return Presence::Unusable(format!("{program} is no regular file; {}", self.remedy()));
+        if let Some(Err(presence)) = toolchain.run_program.as_ref().map(|program| executable(toolchain, program)) {
+            return presence;
         }
-        // The uid of a sandbox is nobody's owner and in nobody's group.
-        if metadata.permissions().mode() & 0o001 == 0 {
-            return Presence::Unusable(format!(
-                "{program} is not executable for everyone; chmod 755 {}",
-                real.display()
-            ));
+        if let Some(missing) = toolchain.needs.iter().find(|path| !path.exists()) {
+            return Presence::Missing(missing.clone());
         }
-        let mount = self.mount.as_ref().map(|mount| mount.path.as_path());
-        if let Err(fault) = check::program(&real.to_string_lossy(), mount) {
-            let leads = real.display();
-            return Presence::Unusable(format!("{program} leads to {leads}, which {}; {}", fault.why, fault.remedy));
-        }
-        match self.needs.iter().find(|path| !path.exists()) {
-            Some(missing) => Presence::Missing(missing.clone()),
-            None => Presence::Installed(real),
+        match self.equipped(toolchain) {
+            Ok(()) => Presence::Installed(real),
+            Err(why) => Presence::Unusable(why),
         }
     }
 
-    /// Whether [`Toolchain::presence`] is `Installed`.
+    /// Whether [`Definition::presence`] is `Installed`.
     #[must_use]
-    pub fn installed(&self) -> bool {
-        matches!(self.presence(), Presence::Installed(_))
+    pub fn installed(&self, toolchain: &Toolchain) -> bool {
+        matches!(self.presence(toolchain), Presence::Installed(_))
     }
+
+    /// The files of a toolchain without which one of its steps does not work. None where the artifact runs by itself.
+    #[must_use]
+    pub fn parts(&self, toolchain: &Toolchain, step: Step) -> Vec<PathBuf> {
+        let compiles = self.compile.is_some();
+        let alone =
+            step == Step::Run && self.run.args.parts().first() == Some(&Part::Placeholder(Placeholder::Artifact));
+        let run_program = toolchain.run_program.iter();
+        match step {
+            Step::Run if alone => Vec::new(),
+            Step::Run if compiles => run_program.cloned().collect(),
+            _ => std::iter::once(&toolchain.program).chain(run_program).chain(&toolchain.needs).cloned().collect(),
+        }
+    }
+
+    /// Whether a toolchain's environment is there with all that the operator and the language ask of it.
+    fn equipped(&self, toolchain: &Toolchain) -> Result<(), String> {
+        let (Some(environment), Some(usage)) = (&toolchain.environment, &self.environment) else { return Ok(()) };
+        let folder = &environment.mount.path;
+        let wanted = usage.program.iter().chain(&usage.needs).chain(&environment.needs);
+        let missing = wanted.map(|path| folder.join(path)).find(|path| !path.exists());
+        missing.map_or(Ok(()), |path| {
+            let (path, id) = (path.display(), &toolchain.id);
+            Err(format!("the environment of {id} lacks {path}; install it there, or correct `needs` in its manifest"))
+        })
+    }
+}
+
+/// What a toolchain's program leads to.
+fn executable(toolchain: &Toolchain, path: &Path) -> Result<PathBuf, Presence> {
+    let (program, remedy) = (path.display(), toolchain.remedy());
+    let (real, metadata) = match fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real))) {
+        Ok((metadata, real)) => (real, metadata),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Presence::Missing(path.to_owned())),
+        Err(error) => return Err(Presence::Unusable(format!("{program} can't be reached: {error}; {remedy}"))),
+    };
+    if !metadata.is_file() {
+        return Err(Presence::Unusable(format!("{program} is no regular file; {remedy}")));
+    }
+    // The uid of a sandbox is nobody's owner and in nobody's group.
+    if metadata.permissions().mode() & 0o001 == 0 {
+        let why = format!("{program} is not executable for everyone; chmod 755 {}", real.display());
+        return Err(Presence::Unusable(why));
+    }
+    let mount = toolchain.mount.as_ref().map(|mount| mount.path.as_path());
+    if let Err(fault) = check::program(&real.to_string_lossy(), mount) {
+        let leads = real.display();
+        let why = format!("{program} leads to {leads}, which {}; {}", fault.why, fault.remedy);
+        return Err(Presence::Unusable(why));
+    }
+    Ok(real)
 }
 
 #[cfg(test)]
@@ -183,20 +247,61 @@ mod tests {
         assert_eq!(version("12.2.0").to_string(), "12.2.0");
     }
 
+    fn toolchain(id: &str, secondary: bool) -> Toolchain {
+        Toolchain { id: id.to_owned(), secondary, ..Toolchain::default() }
+    }
+
     #[test]
     fn a_selector_matches_whole_numbers_from_the_left() {
-        let matches = |selector: &str, of: &str| Selector::parse(selector).unwrap().matches(&version(of));
+        let any = toolchain("cpython", false);
+        let matches = |selector: &str, of: &str| Selector::parse(selector).unwrap().matches(&version(of), &any);
         assert!(matches("3", "3.11.2") && matches("3.11", "3.11.2") && matches("3.11.2", "3.11.2"));
         assert!(!matches("3.1", "3.11.2") && !matches("3.11.2.0", "3.11.2") && !matches("4", "3.11.2"));
-        for bad in ["", ".", "3.", ".3", "3.x", "latest", "-3", "+3", "3 ", "９", "3.11.2.4.5.6.7", "99999999999"] {
+        for bad in [
+            "",
+            ".",
+            "3.",
+            ".3",
+            "3.x",
+            "-3",
+            "+3",
+            "3 ",
+            "９",
+            "3.11.2.4.5.6.7",
+            "99999999999",
+            "clang-1x",
+            "Clang",
+            "a b",
+        ] {
             assert_eq!(Selector::parse(bad), None, "{bad:?}");
         }
     }
 
     #[test]
+    fn a_make_is_chosen_by_its_name() {
+        let (gcc, clang) = (toolchain("gcc", false), toolchain("clang-14", true));
+        let (twelve, fourteen) = (version("12.2.0"), version("14.0.6"));
+        let all = || [(&fourteen, &clang, "clang"), (&twelve, &gcc, "gcc")];
+        let pick = |selector: &str| newest(all(), Selector::parse(selector).as_ref()).map(|(_, name)| name);
+        assert_eq!(newest(all(), None).map(|(_, name)| name), Some("gcc"), "the usual make comes first");
+        assert_eq!(
+            (pick("12"), pick("14"), pick("gcc"), pick("gcc-12.2")),
+            (Some("gcc"), Some("clang"), Some("gcc"), Some("gcc"))
+        );
+        assert_eq!(
+            (pick("clang"), pick("clang-14"), pick("clang-15"), pick("icc")),
+            (Some("clang"), Some("clang"), None, None)
+        );
+        assert_eq!(Selector::parse("clang-14").unwrap().to_string(), "clang-14");
+        let both = [(&fourteen, &clang, "clang"), (&fourteen, &gcc, "gcc")];
+        assert_eq!(newest(both, Selector::parse("14").as_ref()).map(|(_, name)| name), Some("gcc"));
+    }
+
+    #[test]
     fn the_newest_match_wins_and_the_first_of_equals() {
         let (old, new, same) = (version("3.9.2"), version("3.11.2"), version("3.11.2"));
-        let all = || [(&old, "old"), (&new, "new"), (&same, "same")];
+        let any = toolchain("cpython", false);
+        let all = || [(&old, &any, "old"), (&new, &any, "new"), (&same, &any, "same")];
         let pick = |selector: &str| newest(all(), Selector::parse(selector).as_ref()).map(|(_, name)| name);
         assert_eq!(newest(all(), None).map(|(_, name)| name), Some("new"));
         assert_eq!((pick("3"), pick("3.9"), pick("3.10")), (Some("new"), Some("old"), None));

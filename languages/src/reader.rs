@@ -53,6 +53,14 @@ impl Kind for Vec<String> {
     }
 }
 
+impl Kind for bool {
+    const WANTED: &'static str = "true or false";
+    const SHAPE: &'static str = "true";
+    fn read(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
 /// One table of the file.
 pub(crate) struct Reader<'m> {
     table: Table,

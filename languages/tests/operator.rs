@@ -83,7 +83,7 @@ fn a_file_adds_a_language_and_loading_again_gives_the_same() {
     folder.write("lua.toml", LUA);
     let catalogue = Catalogue::load(Some(folder.path())).unwrap();
     let ids: Vec<&str> = catalogue.languages().iter().map(|language| language.id.as_str()).collect();
-    assert_eq!(ids, ["c", "lua", "python"]);
+    assert_eq!(ids, ["c", "cpp", "java", "javascript", "lua", "python"]);
     assert_eq!(Catalogue::load(Some(folder.path())).unwrap(), catalogue);
     fs::remove_file(folder.path().join("lua.toml")).unwrap();
     assert_eq!(Catalogue::load(Some(folder.path())).unwrap(), Catalogue::builtin());
@@ -96,7 +96,7 @@ fn a_file_of_the_same_id_replaces_the_built_in_language() {
     let catalogue = Catalogue::load(Some(folder.path())).unwrap();
     assert_eq!(catalogue.language("python").unwrap().main_file, "start.py");
     assert!(catalogue.language("py").is_none(), "the aliases of the replaced manifest are gone with it");
-    assert_eq!(catalogue.languages().len(), 2);
+    assert_eq!(catalogue.languages().len(), 5);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_file_adds_a_toolchain_to_a_language() {
         "python-3.13.toml",
         r#"add_to = "python"
            [[toolchain]]
-           id = "cpython-3.13"
+           id = "cpython-3.13-by-hand"
            program = "/opt/python3.13/bin/python3.13"
            package = "python3.13"
            probe = { args = ["-V"], prefix = "Python " }
@@ -114,9 +114,25 @@ fn a_file_adds_a_toolchain_to_a_language() {
     );
     let catalogue = Catalogue::load(Some(folder.path())).unwrap();
     let python = catalogue.language("python").unwrap();
-    let ids: Vec<&str> = python.toolchains.iter().map(|toolchain| toolchain.id.as_str()).collect();
-    assert_eq!(ids, ["cpython", "cpython-3.13"]);
+    assert_eq!(python.toolchains.first().unwrap().id, "cpython");
+    assert_eq!(python.toolchains.last().unwrap().id, "cpython-3.13-by-hand");
     assert_eq!(python.main_file, "main.py", "everything else stays");
+}
+
+#[test]
+fn a_file_gives_packages_to_a_toolchain_that_another_file_describes() {
+    let folder = Folder::new();
+    let environment = "add_to = \"python\"\n[[environment]]\ntoolchain = \"cpython\"\npath = \"/opt/packages/python\"\nneeds = [\"lib/python3.11/site-packages/numpy\"]\nreason = \"the course on data\"\n";
+    folder.write("packages.toml", environment);
+    let catalogue = Catalogue::load(Some(folder.path())).unwrap();
+    let given = catalogue.language("python").unwrap().toolchains[0].environment.clone().unwrap();
+    assert_eq!((given.mount.path.to_str(), given.needs.len()), (Some("/opt/packages/python"), 1));
+
+    folder.write("a_twice.toml", environment);
+    folder.write("b_unknown.toml", &environment.replace("cpython", "jython"));
+    folder.write("c_no_use.toml", &environment.replace("\"python\"", "\"c\"").replace("cpython", "gcc"));
+    folder.write("d_everything.toml", "add_to = \"python\"\n[[environment]]\npath = \"/etc\"\nneeds = [\"../x\"]\n");
+    assert_snapshot(&mistakes(&folder), "environments.txt");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::problem::{Context, Result};
 use crate::tally::Tally;
 
 /// The languages that this engine runs, as file endings.
-const ENDINGS: [&str; 2] = ["py", "c"];
+const ENDINGS: [&str; 5] = ["py", "js", "c", "cpp", "java"];
 /// A process that somebody else on this machine started is gone, or another one, by then.
 const TRIES: u32 = 3;
 
@@ -24,7 +24,7 @@ pub struct Load {
     pub jobs: u32,
 }
 
-/// Starts an engine, sends every Python and C program through it, stops it, and looks at what is left after each.
+/// Starts an engine, sends every program through it, stops it, and looks at what is left after each.
 pub fn run(programs: &Programs, load: Load) -> Result<Tally> {
     println!("xtask: corpus, {} time(s), {} at a time", load.times, load.jobs);
     let scratch = Scratch::new("corpus")?;

@@ -20,10 +20,13 @@ const BROKER: &str = "jaild";
 const ACCOUNTS: [&str; 2] = ["engined", BROKER];
 
 /// A package and the file that shows that it is there, by which name it came does not matter.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("python3", "/usr/bin/python3"),
     ("gcc", "/usr/bin/gcc"),
     ("libc6-dev", "/usr/include/stdio.h"),
+    ("g++", "/usr/bin/g++"),
+    ("nodejs", "/usr/bin/node"),
+    ("default-jdk-headless", "/usr/bin/javac"),
     ("uidmap", "/usr/bin/newuidmap"),
 ];
 

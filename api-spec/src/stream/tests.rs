@@ -9,8 +9,9 @@ fn cut(text: &str, at: usize) -> Stream {
 
 #[test]
 fn a_cut_in_a_character_drops_its_first_bytes() {
-    assert_eq!(cut("aé", 2), Stream { data: Data::Text("a".into()), bytes: 3, truncated: true });
-    assert_eq!(cut("aé", 3), Stream { data: Data::Text("aé".into()), bytes: 3, truncated: false });
+    let note = "Only the first 1 of 3 bytes are here, 2 more were written and are missing.".to_owned();
+    assert_eq!(cut("aé", 2), Stream { data: Data::Text("a".into()), bytes: 3, truncated: true, note: Some(note) });
+    assert_eq!(cut("aé", 3), Stream { data: Data::Text("aé".into()), bytes: 3, truncated: false, note: None });
     assert_eq!(cut("é", 1).data, Data::Text(String::new()));
     assert_eq!(cut("🦀", 3).data, Data::Text(String::new()));
 }
@@ -18,7 +19,7 @@ fn a_cut_in_a_character_drops_its_first_bytes() {
 #[test]
 fn half_a_character_that_the_program_wrote_is_kept() {
     let whole = Stream::new(vec![b'a', 0xc3], 2, Auto);
-    assert_eq!(whole, Stream { data: Data::Base64("YcM=".into()), bytes: 2, truncated: false });
+    assert_eq!(whole, Stream { data: Data::Base64("YcM=".into()), bytes: 2, truncated: false, note: None });
 }
 
 #[test]

@@ -46,7 +46,10 @@ fn refused(request: &Value) -> (Code, String, String) {
 #[test]
 fn an_interpreted_program_is_one_step() {
     let job = admitted(&json!({"language": "py", "source": "1", "args": ["-x"], "stdin": "in"})).unwrap();
-    assert_eq!(job.language, LanguageUsed { id: "python".into(), version: "3.11.2".into() });
+    assert_eq!(
+        job.language,
+        LanguageUsed { id: "python".into(), version: "3.11.2".into(), toolchain: "cpython".into() }
+    );
     assert!(job.compile.is_none());
     assert_eq!(job.run.profile.as_str(), "python/cpython/run");
     assert_eq!(job.run.args, ["/usr/bin/python3", "main.py", "-x"]);
@@ -64,7 +67,7 @@ fn a_compiled_program_is_two() {
     let request = json!({"language": "c", "files": files, "compile_flags": ["-O0"], "env": {"A": "b"}, "args": ["1"]});
     let job = admitted(&request).unwrap();
     let compile = job.compile.as_ref().unwrap();
-    assert_eq!(compile.artifact, "a.out");
+    assert_eq!((compile.artifact.name.as_str(), compile.artifact.is_folder), ("a.out", false));
     assert_eq!(compile.step.profile.as_str(), "c/gcc/compile");
     assert!(["-O0", "a.c", "b/b.c"].iter().all(|word| compile.step.args.iter().any(|arg| arg == word)));
     assert!(!compile.step.args.iter().any(|arg| arg == "x.h"));

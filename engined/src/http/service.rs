@@ -134,7 +134,7 @@ async fn handle(engine: &Engine, peer: Peer, request: Request<Incoming>) -> Resu
         (Route::Executions | Route::Languages, None) => Err(Error::Unauthenticated),
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
-            let standing = engine.ready()?;
+            let standing = engine.settled()?;
             let missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
             answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing }, None)
         }

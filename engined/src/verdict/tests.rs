@@ -24,6 +24,7 @@ fn step() -> Step {
             stack: Bytes(64 << 20),
         },
         output_bytes: 100,
+        parts: Vec::new(),
     }
 }
 
@@ -63,7 +64,7 @@ fn judge_with(on_output_limit: OnOutputLimit, change: impl Fn(&mut Ended, &mut O
     let (mut ended, mut output) = (ended(), Output::default());
     change(&mut ended, &mut output);
     let end = RunEnd::Ended(ended);
-    of_run(&Facts { end: &end, step: &step(), output: &output, on_output_limit })
+    of_run(&Facts { end: &end, step: &step(), output: &output, on_output_limit, gone: None })
 }
 
 fn verdict(change: impl Fn(&mut Ended, &mut Output)) -> Verdict {
@@ -187,7 +188,7 @@ fn a_compile_that_fails_keeps_its_reason() {
     let (step, output) = (step(), Output::default());
     let judge = |end: RunEnd, artifact| {
         of_compile(
-            &Facts { end: &end, step: &step, output: &output, on_output_limit: OnOutputLimit::Truncate },
+            &Facts { end: &end, step: &step, output: &output, on_output_limit: OnOutputLimit::Truncate, gone: None },
             artifact,
         )
     };
@@ -207,6 +208,19 @@ fn a_compile_that_fails_keeps_its_reason() {
 }
 
 #[test]
+fn a_toolchain_that_went_away_is_ours_to_answer_for() {
+    let failed = RunEnd::Ended(Ended { outcome: Outcome::Exited(1), ..ended() });
+    let gone = Some(Path::new("/usr/lib/cc1"));
+    let (step, output) = (step(), Output::default());
+    let facts = Facts { end: &failed, step: &step, output: &output, on_output_limit: OnOutputLimit::Truncate, gone };
+    for (verdict, reason) in [of_run(&facts), of_compile(&facts, false).unwrap()] {
+        assert_eq!(verdict, Verdict::EngineError);
+        let message = "The toolchain is not whole any more: /usr/lib/cc1 is gone. Tell the operator.";
+        assert_eq!(reason.unwrap().message, message);
+    }
+}
+
+#[test]
 fn every_refusal_says_what_to_do() {
     for why in [
         Refusal::Malformed,
@@ -218,8 +232,13 @@ fn every_refusal_says_what_to_do() {
         Refusal::Broken,
     ] {
         let end = RunEnd::Refused(why);
-        let facts =
-            Facts { end: &end, step: &step(), output: &Output::default(), on_output_limit: OnOutputLimit::Kill };
+        let facts = Facts {
+            end: &end,
+            step: &step(),
+            output: &Output::default(),
+            on_output_limit: OnOutputLimit::Kill,
+            gone: None,
+        };
         let (verdict, reason) = of_run(&facts);
         assert_eq!(verdict, Verdict::EngineError);
         assert!(reason.unwrap().message.starts_with("The sandbox broker refused the run: "));

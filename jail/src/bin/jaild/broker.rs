@@ -27,7 +27,7 @@ use nix::sys::socket::{SockFlag, accept4, getsockopt, sockopt::PeerCredentials};
 use crate::config::{Inherited, Options};
 use crate::policy::Policy;
 use crate::prove;
-use crate::slot::{Job, KILLED, Slot, Wake, log, never_ran};
+use crate::slot::{GONE, Job, KILLED, Slot, Wake, log, never_ran};
 
 /// Slots beyond the runs that there may be at once.
 const SPARE_SLOTS: u32 = 2;
@@ -111,7 +111,7 @@ impl Broker<'_> {
     fn prove(&mut self) -> Result<Layers, JailError> {
         let (spec, descriptors, mut answer) = prove::order(&self.policy)?;
         let id = spec.id;
-        self.waiting.push_back(Job { spec, descriptors });
+        self.waiting.push_back(Job { spec, profile: None, descriptors });
         let deadline = now_us() + 20_000_000;
         loop {
             let mut ended = self.hand_out();
@@ -213,8 +213,17 @@ impl Broker<'_> {
     /// Gives waiting orders to idle slots. The ends of those that could not even be begun.
     fn hand_out(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
-        for slot in self.slots.iter_mut().filter(|slot| slot.is_idle()) {
-            let Some(job) = self.waiting.pop_front() else { break };
+        let Broker { slots, waiting, policy, generation, .. } = self;
+        for slot in slots.iter_mut().filter(|slot| slot.is_idle(*generation)) {
+            let Some(mut job) = waiting.pop_front() else { break };
+            // Only now: a reload may have given the profile another filter, or taken it away.
+            match job.profile.as_ref().map_or(Some(0), |profile| policy.filter(profile)) {
+                Some(filter) => job.spec.filter = filter,
+                None => {
+                    ended.push(never_ran(&job.spec, GONE, None, policy.layers));
+                    continue;
+                }
+            }
             self.runs += 1;
             ended.extend(slot.take(job, self.runs, SandboxIds::of_run(self.runs, self.options.ids)));
         }
@@ -234,6 +243,11 @@ impl Broker<'_> {
             return;
         }
         self.link = Some(socket);
+        self.welcome();
+    }
+
+    /// Says what there is: first on every link, and again when a reload has changed it.
+    fn welcome(&mut self) {
         self.report(&Report::Welcome(Welcome {
             wanted: self.policy.layers,
             obtained: self.obtained,
@@ -274,7 +288,7 @@ impl Broker<'_> {
 
     /// Checks an order as if its sender were hostile.
     fn take(&mut self, order: Order, descriptors: Vec<OwnedFd>) -> Result<(), Refusal> {
-        let filter = self.policy.admit(&order)?;
+        self.policy.admit(&order)?;
         if !descriptors_fit(&order, &descriptors) {
             return Err(Refusal::BadDescriptors);
         }
@@ -289,13 +303,13 @@ impl Broker<'_> {
         let spec = Spec {
             id: order.id,
             limits: order.limits,
-            filter,
+            filter: 0,
             probe: false,
             has_artifact: order.has_artifact,
             collects: order.collects,
             ordered_us: now_us(),
         };
-        self.waiting.push_back(Job { spec, descriptors });
+        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors });
         Ok(())
     }
 
@@ -332,6 +346,7 @@ impl Broker<'_> {
                 log(&format!("read again: {} profiles", policy.profiles()));
                 self.policy = policy;
                 self.generation += 1;
+                self.welcome();
             }
             Ok(_) => log("not taken: another number of slots needs a restart"),
             Err(e) => log(&format!("not taken, the old settings stay: {e}")),

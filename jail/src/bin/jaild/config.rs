@@ -75,7 +75,7 @@ impl Options {
             client_user: "engined".into(),
             user: "jaild".into(),
             config: existing("/etc/engined/jaild.toml"),
-            languages: existing("/etc/engined/languages"),
+            languages: None,
             place: None,
             bound: false,
             leave: false,
@@ -123,6 +123,11 @@ impl Options {
         }
         self.inner = Some(Inherited { listener, _lock: lock, groups: taken.collect() });
         Ok(())
+    }
+
+    /// The operator's manifests: the folder that was named, else the usual one, once it exists.
+    pub fn manifests(&self) -> Option<PathBuf> {
+        self.languages.clone().or_else(|| existing("/etc/engined/languages"))
     }
 
     /// Where the control groups go. Two jailds with sockets of their own must not sweep each other's groups, so the

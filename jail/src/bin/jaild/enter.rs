@@ -105,7 +105,7 @@ fn only_one(socket: &Path) -> Result<OwnedFd, JailError> {
 fn trust_files(options: &Options, uid: u32) -> Result<(), JailError> {
     let refuse =
         |mistakes: Vec<String>| Err(std::io::Error::other(mistakes.join("; "))).on(Step::Outer, "configuration");
-    let catalogue = match languages::Catalogue::load_trusted(options.languages.as_deref(), uid) {
+    let catalogue = match languages::Catalogue::load_trusted(options.manifests().as_deref(), uid) {
         Ok(catalogue) => catalogue,
         Err(mistakes) => return refuse(mistakes.iter().map(ToString::to_string).collect()),
     };

@@ -11,9 +11,14 @@ use jail::mounts::{self, TreePlan};
 use jail::seccomp::{self, Filter};
 use jail::spawn::Blueprint;
 use jail::spec::{Layer, Layers};
-use languages::Catalogue;
+use languages::{Catalogue, untrusted};
 
 use crate::config::{Config, Options};
+
+/// Seen from the outer namespace all of the host's users, root among them, are nobody. That root alone could write the
+/// files of the start was checked before that; of those that a reload finds, the modes are checked here, and that they
+/// stand in a folder that was checked.
+const NOBODY: u32 = 65_534;
 
 /// The tables that every order is checked against.
 #[derive(Debug)]
@@ -38,8 +43,7 @@ impl Policy {
             mistakes.extend(found);
             Config::default()
         });
-        // That only root can write them was checked by the first start: seen from the outer namespace, root is nobody.
-        let catalogue = Catalogue::load(options.languages.as_deref()).unwrap_or_else(|found| {
+        let catalogue = Catalogue::load_trusted(options.manifests().as_deref(), NOBODY).unwrap_or_else(|found| {
             mistakes.extend(found.iter().map(ToString::to_string));
             Catalogue::builtin()
         });
@@ -56,6 +60,7 @@ impl Policy {
         let mut extra_sets: Vec<Vec<libc::c_long>> = Vec::new();
         let mut filters = BTreeMap::new();
         for profile in catalogue.profiles() {
+            mistakes.extend(profile.mounts.iter().filter_map(|path| untrusted(path, NOBODY)).map(|m| m.to_string()));
             let unknown = |name: String| io::Error::other(format!("{name} is no system call that can be allowed"));
             let mut extra =
                 seccomp::extra(&profile.syscalls).map_err(unknown).on(Step::Seccomp, profile.name.as_str())?;
@@ -70,6 +75,9 @@ impl Policy {
             filters.insert(name, u32::try_from(index).unwrap_or(u32::MAX));
             tree.toolchains.extend(profile.mounts);
             tree.etc.extend(profile.etc);
+        }
+        if !mistakes.is_empty() {
+            return Err(io::Error::other(mistakes.join("; "))).on(Step::Outer, "toolchains");
         }
         tree.toolchains.sort();
         tree.toolchains.dedup();
@@ -92,16 +100,20 @@ impl Policy {
         Ok(Policy { config, blueprint, layers: Layers::all().without(off), filters })
     }
 
-    /// Checks an order against the tables: the filter of its profile.
+    /// Checks an order against the tables.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit(&self, order: &Order) -> Result<u32, Refusal> {
-        let filter = self.filters.get(&order.profile).ok_or(Refusal::UnknownProfile)?;
-        match order.limits.first_outside(&self.config.ceiling) {
-            None => Ok(*filter),
-            Some(_) => Err(Refusal::LimitOutside),
+    pub fn admit(&self, order: &Order) -> Result<(), Refusal> {
+        if self.filter(&order.profile).is_none() {
+            return Err(Refusal::UnknownProfile);
         }
+        order.limits.first_outside(&self.config.ceiling).map_or(Ok(()), |_| Err(Refusal::LimitOutside))
+    }
+
+    /// The filter of a profile, among those of the blueprint.
+    pub fn filter(&self, profile: &ProfileName) -> Option<u32> {
+        self.filters.get(profile).copied()
     }
 
     /// How many profiles there are.

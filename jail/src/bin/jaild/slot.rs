@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use jail::cgroup::{Base, RunGroup, SlotGroup};
 use jail::error::{JailError, Step};
+use jail::link::ProfileName;
 use jail::privileges::SandboxIds;
 use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
 use jail::spawn::{Blueprint, Spawner};
@@ -28,6 +29,8 @@ const MAKE_US: u64 = 30_000_000;
 /// An order with its descriptors.
 pub struct Job {
     pub spec: Spec,
+    /// Whose filter it gets, when a slot takes it. `None` for jaild's own probe, which has the first.
+    pub profile: Option<ProfileName>,
     pub descriptors: Vec<OwnedFd>,
 }
 
@@ -112,9 +115,9 @@ impl Slot {
         }
     }
 
-    /// Whether it can take a run.
-    pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+    /// Whether it can take a run of this generation: its tree and its filters are those of the policy.
+    pub fn is_idle(&self, generation: u64) -> bool {
+        matches!(self.state, State::Idle) && self.generation == generation
     }
 
     /// The run that it has.
@@ -243,7 +246,7 @@ impl Slot {
     }
 
     fn start(&mut self, prepared: Prepared, job: Job) -> Option<Ended> {
-        let Job { spec, descriptors } = job;
+        let Job { spec, descriptors, .. } = job;
         let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
         match prepared.start(spec.clone(), &borrowed, self.layers) {
             Ok(running) => {
@@ -416,7 +419,7 @@ impl Slot {
 }
 
 /// Init or its spawner went away unasked.
-const GONE: Outcome = Outcome::Failed { step: Step::Clone as u8, errno: libc::ECHILD, index: 0 };
+pub const GONE: Outcome = Outcome::Failed { step: Step::Clone as u8, errno: libc::ECHILD, index: 0 };
 /// As a program that was stopped ends.
 pub const KILLED: Outcome = Outcome::Signalled(9);
 
