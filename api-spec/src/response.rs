@@ -43,6 +43,10 @@ pub struct ExecutionResult {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// It waits for a slot.
+    Queued,
+    /// It is compiled or runs.
+    Running,
     /// It is over.
     Finished,
 }
@@ -148,6 +152,8 @@ pub struct Reason {
 pub enum Hint {
     /// The language's runtime ran out of its own heap.
     Heap,
+    /// It got no slot in the time that a run may wait, and never began.
+    QueueWait,
 }
 
 /// The language and version that were used.

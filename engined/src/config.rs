@@ -40,6 +40,8 @@ pub struct Config {
     pub caps: Caps,
     /// What the engine itself may use.
     pub engine: Engine,
+    /// Results that are kept until they are fetched.
+    pub results: Results,
     /// How it logs.
     pub log: Log,
     /// Who may call. At least one.
@@ -78,6 +80,25 @@ pub struct Engine {
     pub sandbox_memory: u64,
     /// How long runs may go on after SIGTERM.
     pub drain: Duration,
+}
+
+impl Engine {
+    /// Of the engine's memory, what kept results may have: the rest is for bodies and output.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        self.memory / 2
+    }
+}
+
+/// Results that are kept until they are fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Results {
+    /// How long, from their end.
+    pub keep: Duration,
+    /// Bytes of one tenant.
+    pub bytes_per_tenant: u64,
+    /// Results, and executions under way, of one tenant.
+    pub per_tenant: usize,
 }
 
 /// How the engine logs.
@@ -163,17 +184,20 @@ impl Config {
             }
         };
         let config = read(&mut reader, &mut root, host);
-        reader.end(&root, &["listen", "http", "request", "engine", "log", "plans", "tenants"]);
+        reader.end(&root, &["listen", "http", "request", "engine", "results", "log", "plans", "tenants"]);
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
 }
 
 fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
+    let (listen, http, caps) = (listen(reader, root), http(reader, root), caps(reader, root));
+    let engine = engine(reader, root, host);
     let config = Config {
-        listen: listen(reader, root),
-        http: http(reader, root),
-        caps: caps(reader, root),
-        engine: engine(reader, root, host),
+        listen,
+        http,
+        caps,
+        results: results(reader, root, engine.kept_bytes()),
+        engine,
         log: log(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };
@@ -261,6 +285,18 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let drain = s.millis("drain_ms", 30_000, "How long runs may go on after SIGTERM.");
     s.end(&[]);
     Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, drain }
+}
+
+fn results(reader: &mut Reader, root: &mut Table, most: u64) -> Results {
+    let doc = "Results of wait=false: kept until they are too old or make room. The oldest go first.";
+    let mut s = reader.section(root, "results", doc);
+    let keep = s.number("keep_seconds", 900, 1..=86_400, "How long a result is kept, from its end.");
+    let doc = "Bytes of results that a tenant may keep, at most half of engine_memory_bytes.";
+    let bytes_per_tenant = s.number("bytes_per_tenant", most.min(64 * MIB), KIB..=most, doc);
+    let doc = "Results that a tenant may keep, those under way included; more under way get 429 quota_exceeded.";
+    let per_tenant = count(s.number("per_tenant", 10_000, 1..=1_000_000, doc));
+    s.end(&[]);
+    Results { keep: Duration::from_secs(keep), bytes_per_tenant, per_tenant }
 }
 
 fn log(reader: &mut Reader, root: &mut Table) -> Log {

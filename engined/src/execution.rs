@@ -8,20 +8,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api_spec::{
-    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Start, Status,
-    Stream, Timings, Usage, Verdict,
+    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Stage, Start,
+    Status, Stream, Timings, Usage, Verdict,
 };
 use jail::records;
 use jail::spec::{Ended, Layers, Outcome, PeakSource, StopReason};
 use tokio::sync::Notify;
 
+use crate::audit;
 use crate::budget::Reservation;
 use crate::capture::{self, Captured, Ours, Output};
+use crate::control::Control;
 use crate::engine::Engine;
 use crate::job::{self, CompileStep, Job, Step};
 use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
-use crate::queue::{Slot, TenantIndex, Wish};
+use crate::queue::{Slot, TenantIndex, Ticket, Wish};
 use crate::verdict::{self, Facts};
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
@@ -29,32 +31,69 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// jaild enforces the wall time; this is for a jaild that hangs.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Runs one job that came whole at `received`. Dropping the future stops it.
+/// One job that shall be executed.
+#[derive(Debug)]
+pub struct Task {
+    /// Its name for ever.
+    pub id: String,
+    /// On whose account.
+    pub tenant: TenantIndex,
+    /// What to do.
+    pub job: Job,
+    /// When its request was whole.
+    pub received: Instant,
+    /// When it joined the queue.
+    pub queued: Instant,
+    /// For those who follow it.
+    pub control: Arc<Control>,
+}
+
+/// Joins the queue with a job that came whole at `received`.
 ///
 /// # Errors
-/// [`Error`] when it could not be begun: no place in the queue, no memory. A failed program is a result.
-pub async fn execute(
+/// There is no place in it.
+pub fn enqueue(
     engine: &Engine,
     tenant: TenantIndex,
     id: String,
     job: Job,
     received: Instant,
-) -> Result<Execution, Error> {
-    let begun = Instant::now();
-    let wish = Wish { tenant, priority: job.priority, memory: job.memory() };
-    let ticket = engine.queue.enqueue(wish)?;
+) -> Result<(Task, Ticket), Error> {
+    let queued = Instant::now();
+    let ticket = engine.queue.enqueue(Wish { tenant, priority: job.priority, memory: job.memory() })?;
     tracing::debug!(position = ticket.position(), "queued");
-    let slot = Arc::new(ticket.slot(engine.config.engine.queue_wait).await?);
-    let queued = begun.elapsed();
+    let control = Arc::new(Control::new(ticket.place()));
+    Ok((Task { id, tenant, job, received, queued, control }, ticket))
+}
+
+/// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
+///
+/// # Errors
+/// [`Error`] when it could not be begun: no slot in time, no memory. A failed program is a result.
+pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Execution, Error> {
+    let slot = tokio::select! {
+        slot = ticket.slot(engine.config.engine.queue_wait) => Arc::new(slot?),
+        () = task.control.cancelled() => return Ok(without_run(engine, task, verdict::cancelled_in_queue())),
+    };
+    let queued = task.queued.elapsed();
     engine.metrics.queued(queued);
 
-    let mut memory = engine.memory.reserve(kept_bytes(&job))?;
-    let mut result = run_job(&engine.link, id, &job, Some(slot)).await?;
+    let mut memory = engine.memory.reserve(kept_bytes(&task.job))?;
+    let mut result = run_job(&engine.link, task.id.clone(), &task.job, Some(slot), &task.control).await?;
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
-    result.timings.total_us = micros(received.elapsed());
-    engine.metrics.finished(&result);
+    result.timings.total_us = micros(task.received.elapsed());
+    audit::executed(engine, task, &result);
     Ok(Execution { result, memory })
+}
+
+/// The result of a job that was never begun.
+pub fn without_run(engine: &Engine, task: &Task, (verdict, reason): (Verdict, Option<Reason>)) -> Execution {
+    let (queue_us, total_us) = (micros(task.queued.elapsed()), micros(task.received.elapsed()));
+    let timings = Timings { queue_us, total_us, ..Timings::default() };
+    let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
+    audit::executed(engine, task, &result);
+    Execution { result, memory: engine.memory.nothing() }
 }
 
 /// A finished job with the memory that its result holds.
@@ -70,10 +109,16 @@ pub struct Execution {
 ///
 /// # Errors
 /// That of making pipes and memfds.
-pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<Slot>>) -> io::Result<ExecutionResult> {
+pub async fn run_job(
+    link: &Arc<Link>,
+    id: String,
+    job: &Job,
+    slot: Option<Arc<Slot>>,
+    control: &Control,
+) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
     let compiled = match &job.compile {
-        Some(step) => Some(compile(link, job, step, slot.clone()).await?),
+        Some(step) => Some(compile(link, job, step, slot.clone(), control).await?),
         None => None,
     };
     let (compiled, artifact) = match compiled {
@@ -89,7 +134,8 @@ pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<S
     };
     let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection: None };
     let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit };
-    let ran = run_step(link, &job.run, memfds, input, slot).await?;
+    control.begin(Stage::Run);
+    let ran = run_step(link, &job.run, memfds, input, slot, control).await?;
     if let RunEnd::Ended(ended) = &ran.end {
         timings.setup_us = ended.setup.0;
         timings.run_us = ended.usage.wall.0;
@@ -117,11 +163,13 @@ pub async fn compile(
     job: &Job,
     compile: &CompileStep,
     slot: Option<Arc<Slot>>,
+    control: &Control,
 ) -> io::Result<Compiled> {
+    control.begin(Stage::Compile);
     let started = Instant::now();
     let bundle = job.compile_bundle(compile)?;
     let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
-    let mut done = run_step(link, &compile.step, memfds, Input::default(), slot).await?;
+    let mut done = run_step(link, &compile.step, memfds, Input::default(), slot, control).await?;
     let artifact = done.collected.take().map(|memfd| take_artifact(memfd, &compile.artifact)).transpose()?.flatten();
     let verdict = verdict::of_compile(&done.facts(&compile.step), artifact.is_some());
     let outcome = match (verdict, artifact) {
@@ -138,7 +186,7 @@ pub async fn compile(
 /// That of making pipes and memfds, or any end but exit code 0.
 pub async fn probe(link: &Arc<Link>, step: &Step) -> io::Result<Vec<u8>> {
     let memfds = Memfds { bundle: job::bare_bundle(step)?, artifact: None, collection: None };
-    let done = run_step(link, step, memfds, Input::default(), None).await?;
+    let done = run_step(link, step, memfds, Input::default(), None, &Control::default()).await?;
     match verdict::of_run(&done.facts(step)) {
         (Verdict::Ok, _) => Ok([done.output.stdout.kept, done.output.stderr.kept].concat()),
         (verdict, reason) => {
@@ -209,6 +257,7 @@ async fn run_step(
     memfds: Memfds,
     input: Input<'_>,
     slot: Option<Arc<Slot>>,
+    control: &Control,
 ) -> io::Result<Done> {
     let on_output_limit = input.on_output_limit;
     let (mut run, ours) = match begin(link, step, &memfds, slot).await {
@@ -225,7 +274,8 @@ async fn run_step(
     let end = {
         let mut pump = pin!(ours.pump(input.stdin, cap, &mut output, &over));
         let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));
-        let mut may_stop = on_output_limit == OnOutputLimit::Kill;
+        let mut cancelled = pin!(control.cancelled());
+        let (mut may_stop, mut may_cancel) = (on_output_limit == OnOutputLimit::Kill, true);
         let mut pumped = None;
         let end = loop {
             tokio::select! {
@@ -234,6 +284,10 @@ async fn run_step(
                 () = over.notified(), if may_stop => {
                     may_stop = false;
                     run.stop(StopReason::Output);
+                }
+                () = &mut cancelled, if may_cancel => {
+                    may_cancel = false;
+                    run.stop(StopReason::Cancelled);
                 }
                 () = &mut overdue => {
                     tracing::error!("jaild did not report the end of a run in time");
@@ -317,7 +371,7 @@ fn answer(
         outputs: Vec::new(),
         outputs_skipped: Vec::new(),
         timings,
-        isolation: isolation(layers.unwrap_or_default()),
+        isolation: layers.map_or(Isolation { layers: Vec::new(), missing: Vec::new() }, isolation),
         labels: job.labels.clone(),
     }
 }

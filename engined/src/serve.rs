@@ -150,7 +150,7 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
     let deadline = Instant::now() + engine.config.engine.drain;
     loop {
         let gauges = engine.queue.gauges();
-        if gauges.running == 0 && gauges.waiting == [0, 0] {
+        if gauges.running == 0 && gauges.waiting == [0, 0] && engine.kept.pending() == 0 {
             break;
         }
         if Instant::now() > deadline {

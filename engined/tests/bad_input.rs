@@ -107,7 +107,7 @@ fn addresses_methods_and_types_are_checked() {
     rig.call("POST", "/v1/executions", gzip, b"{}").problem(415, "unsupported_media_type");
     rig.call("GET", "/v1/version", "Accept: text/html\r\n", b"").problem(406, "not_acceptable");
     assert_eq!(rig.call("GET", "/v1/version", "Accept: text/html, */*;q=0.1\r\n", b"").status, 200);
-    let query = "/v1/executions?wait=false";
+    let query = "/v1/executions?wait=maybe";
     rig.call("POST", query, "Content-Type: application/json\r\n", b"{}").problem(400, "invalid_request");
     for path in [
         "/healthz",
