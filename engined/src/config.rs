@@ -253,7 +253,7 @@ fn http(reader: &mut Reader, root: &mut Table) -> Http {
         header_timeout: s.millis("header_timeout_ms", 10_000, "How long the headers of a request may take."),
         idle_timeout: s.millis("idle_timeout_ms", 75_000, "How long a connection may stay open without a request."),
         write_timeout: s.millis("write_timeout_ms", 60_000, "How long a caller may leave its answer unread."),
-        connections: count(s.number("connections", 4096, 1..=100_000, "Connections at once; more wait.")),
+        connections: count(s.number("connections", 12_288, 1..=100_000, "Connections at once; more wait.")),
     };
     s.end(&[]);
     http

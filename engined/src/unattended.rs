@@ -28,7 +28,8 @@ pub fn begin(engine: &Arc<Engine>, task: Task, ticket: Ticket, memory: Reservati
         match serde_json::to_vec(&result) {
             Ok(body) => {
                 held.settle(body.len() as u64);
-                place.finish(body.into(), held);
+                // Without the room that the text has grown by.
+                place.finish(body.into_boxed_slice().into(), held);
             }
             // Dropping its place tells those who wait.
             Err(error) => tracing::error!(%error, execution = result.id, "result not serialised"),

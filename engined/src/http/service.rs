@@ -58,7 +58,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let (method, path) = (request.method(), shown(request.uri().path()));
     let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
     let has_body = !request.body().is_end_stream();
-    let handled = contained(handle(&engine, peer, request)).instrument(span.clone()).await;
+    // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
+    let handled = contained(Box::pin(handle(&engine, peer, request))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
@@ -124,11 +125,14 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
         // Boxed: thousands may be waiting for a result, and need not be as large as a run.
         (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, request)).await,
         (Route::Execution, Some(tenant)) => {
-            let query = request.uri().query();
-            if *method == Method::DELETE {
-                executions::delete(engine, tenant, id, query)
+            let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
+            let stops = *method == Method::DELETE;
+            // Its headers share the connection's buffer, which would be held as long as the caller waits.
+            drop(request);
+            if stops {
+                executions::delete(engine, tenant, &id, query.as_deref())
             } else {
-                executions::get(engine, tenant, id, query).await
+                executions::get(engine, tenant, &id, query.as_deref()).await
             }
         }
         (Route::Executions | Route::Execution | Route::Languages, None) => Err(Error::Unauthenticated),
