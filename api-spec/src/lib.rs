@@ -39,8 +39,8 @@ pub use problem::{Code, Problem, ProblemBody};
 pub use query::check_execution_query;
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
 pub use response::{
-    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped, Reason,
-    RunResult, Start, Status, Timings, Usage, Verdict,
+    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped,
+    PathName, Reason, RunResult, Start, Status, Timings, Usage, Verdict,
 };
 pub use stream::{Data, Stream};
 

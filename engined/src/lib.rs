@@ -24,6 +24,7 @@ pub mod admission;
 pub mod budget;
 pub mod capture;
 pub mod cli;
+pub mod collection;
 pub mod config;
 pub mod doctor;
 pub mod embed;
