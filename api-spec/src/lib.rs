@@ -40,8 +40,8 @@ pub use problem::{Code, Problem, ProblemBody};
 pub use query::{ExecutionQuery, check_no_query, execution_query, result_query};
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
 pub use response::{
-    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped, Reason,
-    RunResult, Start, Status, Timings, Usage, Verdict,
+    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped,
+    PathName, Reason, RunResult, Start, Status, Timings, Usage, Verdict,
 };
 pub use status::{ExecutionStatus, Stage, ValidationResponse};
 pub use stream::{Data, Stream};

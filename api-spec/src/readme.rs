@@ -72,7 +72,7 @@ fn examples_are_right() {
             bodies += 1;
         }
     }
-    assert_eq!(bodies, 3);
+    assert_eq!(bodies, 4);
     let mut results = 0;
     for block in blocks("json") {
         let value: Value = serde_json::from_str(block).unwrap();

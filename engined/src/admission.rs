@@ -5,7 +5,7 @@ use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Entry, LimitName, LimitSet, Limits, Step as Kind, Toolchain, Unsuitable};
 
-use crate::job::{CompileStep, Job, JobFile, Step};
+use crate::job::{CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
 use crate::queue::Priority;
@@ -32,7 +32,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     })?;
 
     let (compile_argv, run_argv) = commands(&request, definition, toolchain)?;
-    let ExecutionRequest { source, files, stdin, env, limits, compile_limits, labels, .. } = request;
+    let ExecutionRequest { source, files, stdin, env, limits, compile_limits, outputs, labels, .. } = request;
     let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let run_env = definition.run_env(caller);
 
@@ -55,6 +55,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         compile,
         run,
         stdin: stdin.into_bytes(),
+        outputs: Outputs { globs: outputs, ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
         priority: match request.priority {

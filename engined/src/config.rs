@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api_spec::Caps;
+use jail::records;
 use toml::Table;
 
 use crate::accounts::Accounts;
+use crate::job::OUTPUT_CAPS;
 
 pub use reader::Mistake;
 pub use tenants::TenantConfig;
@@ -38,6 +40,8 @@ pub struct Config {
     pub http: Http,
     /// Bounds of a request.
     pub caps: Caps,
+    /// The most that comes back of a run's files.
+    pub outputs: records::Caps,
     /// What the engine itself may use.
     pub engine: Engine,
     /// Results that are kept until they are fetched.
@@ -184,18 +188,18 @@ impl Config {
             }
         };
         let config = read(&mut reader, &mut root, host);
-        reader.end(&root, &["listen", "http", "request", "engine", "results", "log", "plans", "tenants"]);
+        reader.end(&root, &["listen", "http", "request", "outputs", "engine", "results", "log", "plans", "tenants"]);
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
 }
 
 fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
-    let (listen, http, caps) = (listen(reader, root), http(reader, root), caps(reader, root));
     let engine = engine(reader, root, host);
     let config = Config {
-        listen,
-        http,
-        caps,
+        listen: listen(reader, root),
+        http: http(reader, root),
+        caps: caps(reader, root),
+        outputs: outputs(reader, root, engine.memory),
         results: results(reader, root, engine.kept_bytes()),
         engine,
         log: log(reader, root),
@@ -268,6 +272,19 @@ fn caps(reader: &mut Reader, root: &mut Table) -> Caps {
     };
     s.end(&[]);
     caps
+}
+
+fn outputs(reader: &mut Reader, root: &mut Table, memory: u64) -> records::Caps {
+    // As they come and twice in base64: a request for files that could never get the memory would always be shed.
+    let room = memory / 4;
+    let mut s = reader.section(root, "outputs", "The files that a request asks back: the most per run.");
+    let files = s.number("files", OUTPUT_CAPS.files, 1..=4096, "How many.");
+    let doc = "Of one; of a longer one the head comes back.";
+    let file_bytes = s.number("file_bytes", OUTPUT_CAPS.file_bytes, 1..=GIB, doc);
+    let doc = "Of all together: at most a quarter of engine_memory_bytes.";
+    let total_bytes = s.number("total_bytes", OUTPUT_CAPS.total_bytes.min(room), 1..=room, doc);
+    s.end(&[]);
+    records::Caps { files, file_bytes, total_bytes }
 }
 
 fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {

@@ -1,6 +1,5 @@
 //! The spine: one job from its place in the queue to its answer, read from top to bottom.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
@@ -11,13 +10,13 @@ use api_spec::{
     CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Stage, Start,
     Status, Stream, Timings, Usage, Verdict,
 };
-use jail::records;
-use jail::spec::{Ended, Layers, Outcome, PeakSource, StopReason};
+use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
 use tokio::sync::Notify;
 
 use crate::audit;
 use crate::budget::Reservation;
 use crate::capture::{self, Captured, Ours, Output};
+use crate::collection::{Brought, Collector};
 use crate::control::Control;
 use crate::engine::Engine;
 use crate::job::{self, CompileStep, Job, Step};
@@ -56,9 +55,10 @@ pub fn enqueue(
     engine: &Engine,
     tenant: TenantIndex,
     id: String,
-    job: Job,
+    mut job: Job,
     received: Instant,
 ) -> Result<(Task, Ticket), Error> {
+    job.outputs.caps = engine.config.outputs;
     let queued = Instant::now();
     let ticket = engine.queue.enqueue(Wish { tenant, priority: job.priority, memory: job.memory() })?;
     tracing::debug!(position = ticket.position(), "queued");
@@ -132,16 +132,22 @@ pub async fn run_job(
         }
         None => (None, None),
     };
-    let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection: None };
-    let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit };
+    let wanted = !job.outputs.globs.is_empty();
+    let (collector, collection) = wanted.then(|| Collector::of_outputs(&job.outputs)).transpose()?.unzip();
+    let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection };
+    let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit, collector };
     control.begin(Stage::Run);
-    let ran = run_step(link, &job.run, memfds, input, slot, control).await?;
+    let mut ran = run_step(link, &job.run, memfds, input, slot, control).await?;
     if let RunEnd::Ended(ended) = &ran.end {
         timings.setup_us = ended.setup.0;
         timings.run_us = ended.usage.wall.0;
     }
     let (verdict, reason) = verdict::of_run(&ran.facts(&job.run));
-    Ok(answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings))
+    let collected = ran.collected();
+    let brought = ran.collector.take().map(|collector| collector.outputs(&job.outputs.globs, collected));
+    let Brought { files, skipped, omitted } = brought.unwrap_or_default();
+    let result = answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings);
+    Ok(ExecutionResult { outputs: files, outputs_skipped: skipped, outputs_omitted: omitted, ..result })
 }
 
 /// A compile step that is over: with its artifact, or with the verdict that ends the job.
@@ -168,14 +174,19 @@ pub async fn compile(
     control.begin(Stage::Compile);
     let started = Instant::now();
     let bundle = job.compile_bundle(compile)?;
-    let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
-    let mut done = run_step(link, &compile.step, memfds, Input::default(), slot, control).await?;
-    let artifact = done.collected.take().map(|memfd| take_artifact(memfd, &compile.artifact)).transpose()?.flatten();
-    let verdict = verdict::of_compile(&done.facts(&compile.step), artifact.is_some());
-    let outcome = match (verdict, artifact) {
-        (None, Some(artifact)) => Ok(artifact),
+    let (collector, collection) = Collector::of_artifact(compile.step.limits.disk.0)?;
+    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
+    let input = Input { collector: Some(collector), ..Input::default() };
+    let mut done = run_step(link, &compile.step, memfds, input, slot, control).await?;
+    let collected = done.collected();
+    let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
+    let artifact = artifact.transpose()?.unwrap_or(Err(None));
+    let made_none = matches!(artifact, Err(None));
+    let outcome = match (verdict::of_compile(&done.facts(&compile.step), !made_none), artifact) {
+        (None, Ok(artifact)) => Ok(artifact),
         (Some(verdict), _) => Err(verdict),
-        (None, None) => Err(verdict::engine_error("The compiled program is lost.")),
+        (None, Err(Some(message))) => Err((Verdict::CompileError, Some(verdict::plain(&message)))),
+        (None, Err(None)) => Err(verdict::engine_error("The compiled program is lost.")),
     };
     Ok(Compiled { done, took: started.elapsed(), outcome })
 }
@@ -203,10 +214,15 @@ pub struct Done {
     /// What it wrote.
     pub output: Output,
     on_output_limit: OnOutputLimit,
-    collected: Option<OwnedFd>,
+    collector: Option<Collector>,
 }
 
 impl Done {
+    /// What became of the files to collect.
+    fn collected(&self) -> Collected {
+        ended(&self.end).map_or(Collected::None, |ended| ended.collected)
+    }
+
     fn facts<'a>(&'a self, step: &'a Step) -> Facts<'a> {
         Facts { end: &self.end, step, output: &self.output, on_output_limit: self.on_output_limit }
     }
@@ -218,15 +234,16 @@ pub struct Memfds {
     pub bundle: OwnedFd,
     /// Of an earlier step.
     pub artifact: Option<OwnedFd>,
-    /// For the files that come back.
+    /// The writing end of a pipe for the files that come back, see [`Collector`].
     pub collection: Option<OwnedFd>,
 }
 
-/// What a step is fed, and what happens when it says too much.
-#[derive(Clone, Copy, Default)]
+/// What a step is fed, what happens when it says too much, and who takes its files.
+#[derive(Default)]
 struct Input<'a> {
     stdin: &'a [u8],
     on_output_limit: OnOutputLimit,
+    collector: Option<Collector>,
 }
 
 /// Orders a step. What comes back is our end of its pipes, and its run.
@@ -259,20 +276,26 @@ async fn run_step(
     slot: Option<Arc<Slot>>,
     control: &Control,
 ) -> io::Result<Done> {
-    let on_output_limit = input.on_output_limit;
+    let Input { stdin, on_output_limit, mut collector } = input;
     let (mut run, ours) = match begin(link, step, &memfds, slot).await {
         Ok(begun) => begun,
         Err(error) if link_is_down(&error) => {
             // Between the slot and the order: the same as a link that is lost meanwhile.
             tracing::warn!(%error, "order not sent");
-            return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collected: None });
+            return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collector: None });
         }
         Err(error) => return Err(error),
     };
+    // The sandbox has its own. A pipe that we hold open ourselves would never end.
+    drop(memfds);
     let (mut output, over) = (Output::default(), Notify::new());
     let cap = usize::try_from(step.output_bytes).unwrap_or(usize::MAX);
     let end = {
-        let mut pump = pin!(ours.pump(input.stdin, cap, &mut output, &over));
+        let mut pump = pin!(async {
+            let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
+            let (pumped, collected) = tokio::join!(ours.pump(stdin, cap, &mut output, &over), collect);
+            pumped.and(collected)
+        });
         let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));
         let mut cancelled = pin!(control.cancelled());
         let (mut may_stop, mut may_cancel) = (on_output_limit == OnOutputLimit::Kill, true);
@@ -304,7 +327,7 @@ async fn run_step(
         pumped.unwrap_or(Ok(()))?;
         end
     };
-    Ok(Done { end, output, on_output_limit, collected: memfds.collection })
+    Ok(Done { end, output, on_output_limit, collector })
 }
 
 fn link_is_down(error: &io::Error) -> bool {
@@ -312,29 +335,23 @@ fn link_is_down(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
-/// Checks what init collected, as hostile, in an unchangeable copy. `None` when the file is not there.
-fn take_artifact(memfd: OwnedFd, name: &str) -> io::Result<Option<OwnedFd>> {
-    // Copied before it is checked: nobody can change it in between, and the sandbox's memory can go.
-    let file = File::from(records::sealed_copy(&File::from(memfd))?);
-    let Ok(found) = records::check_collection(&file) else { return Ok(None) };
-    let is_it = |record: &records::Record| record.kind == records::Kind::File && record.name == name.as_bytes();
-    Ok(found.iter().any(is_it).then(|| file.into()))
-}
-
-/// What is kept of all streams of a result.
+/// What is kept of all streams and files of a result.
 fn output_bytes(result: &ExecutionResult) -> u64 {
     let compile = result.compile.as_ref().map(|step| [&step.stdout, &step.stderr]);
     let run = result.run.as_ref().map(|step| [&step.stdout, &step.stderr]);
     let length = |stream: &Stream| match &stream.data {
         Data::Text(text) | Data::Base64(text) => text.len() as u64,
     };
-    compile.into_iter().chain(run).flatten().map(length).sum()
+    let files = result.outputs.iter().map(|file| file.path.as_str().len() + file.base64.len());
+    let skipped = result.outputs_skipped.iter().map(|skipped| skipped.path.as_str().len() + skipped.reason.len());
+    let streams: u64 = compile.into_iter().chain(run).flatten().map(length).sum();
+    streams + files.chain(skipped).map(|length| length as u64).sum::<u64>()
 }
 
-/// What the job's captured output may come to.
+/// What the job's captured output and files may come to.
 fn kept_bytes(job: &Job) -> u64 {
     let compile = job.compile.as_ref().map_or(0, |compile| compile.step.output_bytes);
-    2 * (compile + job.run.output_bytes)
+    2 * (compile + job.run.output_bytes) + job.outputs.memory()
 }
 
 fn answer(
@@ -370,6 +387,7 @@ fn answer(
         }),
         outputs: Vec::new(),
         outputs_skipped: Vec::new(),
+        outputs_omitted: 0,
         timings,
         isolation: layers.map_or(Isolation { layers: Vec::new(), missing: Vec::new() }, isolation),
         labels: job.labels.clone(),

@@ -25,6 +25,7 @@ pub mod audit;
 pub mod budget;
 pub mod capture;
 pub mod cli;
+pub mod collection;
 pub mod config;
 pub mod contained;
 pub mod control;

@@ -169,7 +169,9 @@ fn output_limit(facts: &Facts<'_>, ended: &Ended) -> Option<Reason> {
     })
 }
 
-fn plain(message: &str) -> Reason {
+/// A reason that is a sentence and nothing more.
+#[must_use]
+pub fn plain(message: &str) -> Reason {
     Reason { limit: None, value: None, observed: None, message: message.to_owned(), hint: None }
 }
 

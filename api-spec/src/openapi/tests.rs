@@ -158,7 +158,7 @@ fn without_null(schema: &mut Value) {
 fn types_and_document_are_the_same() {
     let (document, derived) = (schemas(&openapi()), derived());
     let names = |side: &BTreeMap<String, Value>| side.keys().cloned().collect::<BTreeSet<_>>();
-    let data = BTreeSet::from(["Data".to_owned()]);
+    let data = BTreeSet::from(["Data".to_owned(), "PathName".to_owned()]);
     let of_types: BTreeSet<_> = names(&derived).difference(&data).cloned().collect();
     assert_eq!(names(&document), of_types);
     for (name, said) in &document {
@@ -362,6 +362,15 @@ fn bounds_are_kept() {
         ("entry", json!("x".repeat(1025))),
         ("outputs", json!([])),
         ("outputs", json!(["*.png"])),
+        ("outputs", json!(vec!["*"; 16])),
+        ("outputs", json!(vec!["*"; 17])),
+        ("outputs", json!(["x".repeat(1024)])),
+        ("outputs", json!(["x".repeat(1025)])),
+        ("outputs", json!([""])),
+        ("outputs", json!(["/a"])),
+        ("outputs", json!(["!a"])),
+        ("outputs", json!(["a\u{0}b"])),
+        ("outputs", json!([1])),
         ("args", json!(["a\u{0}b"])),
         ("args", json!(["ab"])),
         ("compile_flags", json!(["a\u{0}b"])),
