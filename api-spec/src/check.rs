@@ -10,6 +10,12 @@ use crate::request::{ExecutionRequest, SourceFile};
 pub const PATH_BYTES: usize = 1024;
 /// The longest part of a path between two slashes, in bytes: what every file system can store.
 pub const PATH_PART_BYTES: usize = 255;
+/// The most globs in `outputs`.
+pub const OUTPUTS: usize = 16;
+/// The longest glob, in bytes.
+pub const GLOB_BYTES: usize = 1024;
+/// How many plain globs one with braces may stand for. Each is tried for every file.
+const GLOB_ALTERNATIVES: usize = 64;
 /// The most labels.
 pub const LABELS: usize = 16;
 /// The longest name of a label, in bytes.
@@ -44,11 +50,7 @@ pub(crate) fn request(request: &ExecutionRequest, caps: &Caps) -> Checked {
     words(request, caps)?;
     environment(&request.env)?;
     labels(&request.labels)?;
-    if !request.outputs.is_empty() {
-        return Err(invalid("/outputs", "outputs come with a later version of the engine")
-            .remedy("Leave outputs out, and print what you need."));
-    }
-    Ok(())
+    outputs(&request.outputs)
 }
 
 fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Problem {
@@ -163,6 +165,57 @@ pub fn check_path(path: &str) -> Result<(), String> {
         return Ok(());
     };
     Err(why)
+}
+
+/// What may be brought back: globs that can only match beneath the work directory.
+fn outputs(globs: &[String]) -> Checked {
+    if globs.len() > OUTPUTS {
+        let detail = format!("there are {} outputs, at most {OUTPUTS} are allowed", globs.len());
+        return Err(invalid("/outputs", detail).remedy("Write fewer globs: out/** brings everything below out."));
+    }
+    globs.iter().enumerate().try_for_each(|(index, glob)| {
+        glob_check(glob)
+            .map_err(|(code, why, remedy)| Problem::new(code, why).remedy(remedy).at(format!("/outputs/{index}")))
+    })
+}
+
+/// As for paths, but a part may be longer than a name: it may be several alternatives.
+fn glob_check(glob: &str) -> Result<(), (Code, String, &'static str)> {
+    let shown = head(glob, 64);
+    let path = |why: String| {
+        Err((Code::InvalidPath, why, "Use a path or a glob relative to the work directory, such as out/*.png or **."))
+    };
+    if glob.is_empty() {
+        return path("the glob is empty".to_owned());
+    }
+    if glob.len() > GLOB_BYTES {
+        return path(format!("the glob is {} bytes long, at most {GLOB_BYTES} are allowed", glob.len()));
+    }
+    if glob.contains('\0') {
+        return path(format!("{shown:?} has a NUL in it"));
+    }
+    if glob.starts_with('/') {
+        return path(format!("{shown:?} is absolute: globs are relative to the work directory"));
+    }
+    match glob.split('/').find(|part| matches!(*part, "" | "." | "..")) {
+        Some("") => return path(format!("{shown:?} has an empty part: two slashes in a row, or one at the end")),
+        Some(part) => return path(format!("{shown:?} has a {part} in it")),
+        None => {}
+    }
+    if glob.starts_with('!') {
+        let remedy = "Name what you want; write \\! for a name that begins with an exclamation mark.";
+        return Err((Code::InvalidRequest, format!("{shown:?} begins with !: no glob says what not to bring"), remedy));
+    }
+    if let Err(why) = fast_glob::validate(glob) {
+        let remedy = "Close the bracket or brace, or write a backslash before it to mean the character.";
+        return Err((Code::InvalidRequest, format!("{shown:?} is no glob: {why}"), remedy));
+    }
+    let groups = glob.split('{').skip(1).map(|group| 1 + group.matches(',').count());
+    if groups.fold(1, usize::saturating_mul) > GLOB_ALTERNATIVES {
+        let why = format!("the braces of {shown:?} make more than {GLOB_ALTERNATIVES} globs");
+        return Err((Code::InvalidRequest, why, "Write several globs, or use * for what differs."));
+    }
+    Ok(())
 }
 
 /// NUL ends a string for the kernel: what follows would be lost.

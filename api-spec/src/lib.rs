@@ -25,6 +25,7 @@ pub mod query;
 mod readme;
 pub mod request;
 pub mod response;
+pub mod status;
 pub mod stream;
 
 pub use catalogue::{
@@ -36,12 +37,13 @@ pub use content::Content;
 pub use limits::{LimitName, Limits, LimitsRequest};
 pub use openapi::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 pub use problem::{Code, Problem, ProblemBody};
-pub use query::check_execution_query;
+pub use query::{ExecutionQuery, check_no_query, execution_query, result_query};
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
 pub use response::{
-    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped, Reason,
-    RunResult, Start, Status, Timings, Usage, Verdict,
+    CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped,
+    PathName, Reason, RunResult, Start, Status, Timings, Usage, Verdict,
 };
+pub use status::{ExecutionStatus, Stage, ValidationResponse};
 pub use stream::{Data, Stream};
 
 /// The media type of results and of everything else that is no problem.

@@ -1,39 +1,90 @@
-//! The query string of `POST /v1/executions`: nothing in 0.1 but what is the default anyway.
+//! The query strings of `/v1/executions`. What is not known there is refused, like an unknown field of a body.
+
+use std::time::Duration;
 
 use crate::problem::{Code, Problem};
 
-/// Checks the query string (what follows the `?`, if there is one).
-///
-/// # Errors
-/// `invalid_request` for a parameter that does not exist, or whose value comes with a later version.
-pub fn check_execution_query(query: Option<&str>) -> Result<(), Problem> {
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=').unwrap_or((pair, "")) {
-            ("wait", "true") | ("validate", "false") => {}
-            ("wait", "false") => return Err(later("wait=false", "Leave wait out: the answer is the result itself.")),
-            ("validate", "true") => {
-                return Err(later("validate=true", "Leave validate out: a wrong request is refused before it runs."));
-            }
-            (name @ ("wait" | "validate"), value) => {
-                return Err(Problem::new(
-                    Code::InvalidRequest,
-                    format!("the query parameter {name} is {value:?}: true or false is expected"),
-                ));
-            }
-            (name, _) => {
-                return Err(Problem::new(
-                    Code::InvalidRequest,
-                    format!("there is no query parameter {name:?}: wait and validate are known"),
-                )
-                .remedy("Put the request into the body, as JSON."));
-            }
-        }
-    }
-    Ok(())
+/// The longest that a `GET` may wait for a result.
+pub const WAIT_MS_MAX: u64 = 60_000;
+
+/// What the query string of `POST /v1/executions` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutionQuery {
+    /// The answer is the result; else it comes at once and the result is fetched later.
+    pub wait: bool,
+    /// The request is checked and not run, whatever `wait` says.
+    pub validate: bool,
 }
 
-fn later(what: &str, remedy: &str) -> Problem {
-    Problem::new(Code::InvalidRequest, format!("{what} comes with a later version of the engine")).remedy(remedy)
+/// Reads the query string of `POST /v1/executions` (what follows the `?`, if there is one).
+///
+/// # Errors
+/// `invalid_request` for a parameter that does not exist, stands twice, or is neither true nor false.
+pub fn execution_query(query: Option<&str>) -> Result<ExecutionQuery, Problem> {
+    let [wait, validate] = read(query, ["wait", "validate"])?;
+    Ok(ExecutionQuery { wait: flag("wait", wait, true)?, validate: flag("validate", validate, false)? })
+}
+
+/// Reads the query string of `GET /v1/executions/{id}`: how long the caller waits for the result.
+///
+/// # Errors
+/// `invalid_request` for a parameter that does not exist or stands twice, and for a time out of its range.
+pub fn result_query(query: Option<&str>) -> Result<Duration, Problem> {
+    let [wait_ms] = read(query, ["wait_ms"])?;
+    let Some(text) = wait_ms else { return Ok(Duration::ZERO) };
+    // Not what else `parse` takes: a sign.
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = digits.then(|| text.parse().ok()).flatten().filter(|ms| *ms <= WAIT_MS_MAX);
+    number.map(Duration::from_millis).ok_or_else(|| {
+        wrong("wait_ms", text, &format!("a whole number of milliseconds from 0 to {WAIT_MS_MAX}"))
+            .remedy(format!("Ask for at most {WAIT_MS_MAX}, and again when the answer is not the result yet."))
+    })
+}
+
+/// Where there are no parameters at all.
+///
+/// # Errors
+/// `invalid_request` for any.
+pub fn check_no_query(query: Option<&str>) -> Result<(), Problem> {
+    read(query, []).map(|[]| ())
+}
+
+/// The values of the known parameters, as they are written.
+fn read<'a, const N: usize>(query: Option<&'a str>, known: [&str; N]) -> Result<[Option<&'a str>; N], Problem> {
+    let mut values = [None; N];
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(at) = known.iter().position(|known| *known == name) else {
+            let there = if N == 0 { "none is known here".to_owned() } else { format!("known: {}", known.join(", ")) };
+            let detail = format!("there is no query parameter {:?}; {there}", head(name));
+            return Err(Problem::new(Code::InvalidRequest, detail)
+                .remedy("Leave it out; what a program needs goes into the body, as JSON."));
+        };
+        if values[at].replace(value).is_some() {
+            let detail = format!("the query parameter {name} stands there twice");
+            return Err(Problem::new(Code::InvalidRequest, detail).remedy("Say it once."));
+        }
+    }
+    Ok(values)
+}
+
+fn flag(name: &str, value: Option<&str>, default: bool) -> Result<bool, Problem> {
+    match value {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(other) => Err(wrong(name, other, "true or false").remedy("Write true or false, or leave it out.")),
+    }
+}
+
+fn wrong(name: &str, value: &str, expected: &str) -> Problem {
+    let detail = format!("the query parameter {name} is {:?}: {expected} is expected", head(value));
+    Problem::new(Code::InvalidRequest, detail)
+}
+
+/// Enough of it to recognise it.
+fn head(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 #[cfg(test)]

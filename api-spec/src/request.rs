@@ -49,7 +49,7 @@ pub struct ExecutionRequest {
     /// Limits of the compile step.
     #[serde(default, deserialize_with = "limits", skip_serializing_if = "LimitsRequest::is_default")]
     pub compile_limits: LimitsRequest,
-    /// Files to bring back. Comes with a later version; until then it must be empty.
+    /// Globs: the files of the work directory that they match come back, also after a failed run.
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<String>,
     /// What happens when the program writes more than `output_bytes`.

@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use crate::limits::LimitName;
 use crate::stream::Stream;
 
@@ -30,6 +33,8 @@ pub struct ExecutionResult {
     pub outputs: Vec<OutputFile>,
     /// Files that were asked for and not brought back.
     pub outputs_skipped: Vec<OutputSkipped>,
+    /// How many more were not brought back, beside those listed.
+    pub outputs_omitted: u64,
     /// Where the time went.
     pub timings: Timings,
     /// What kept the program in.
@@ -43,6 +48,10 @@ pub struct ExecutionResult {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// It waits for a slot.
+    Queued,
+    /// It is compiled or runs.
+    Running,
     /// It is over.
     Finished,
 }
@@ -148,6 +157,8 @@ pub struct Reason {
 pub enum Hint {
     /// The language's runtime ran out of its own heap.
     Heap,
+    /// It got no slot in the time that a run may wait, and never began.
+    QueueWait,
 }
 
 /// The language and version that were used.
@@ -247,8 +258,9 @@ pub enum MemoryPeakSource {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OutputFile {
     /// Relative to the work directory.
-    pub path: String,
-    /// What is in it.
+    #[serde(flatten)]
+    pub path: PathName,
+    /// What was kept of it.
     pub base64: String,
     /// How long the file was.
     pub bytes: u64,
@@ -256,14 +268,52 @@ pub struct OutputFile {
     pub truncated: bool,
 }
 
+impl OutputFile {
+    /// A file of `bytes` bytes, of which `kept` is the head.
+    #[must_use]
+    pub fn new(path: Vec<u8>, kept: &[u8], bytes: u64) -> Self {
+        let truncated = u64::try_from(kept.len()).is_ok_and(|length| length < bytes);
+        OutputFile { path: PathName::new(path), base64: BASE64_STANDARD.encode(kept), bytes, truncated }
+    }
+}
+
 /// A file that was asked for and not brought back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OutputSkipped {
-    /// Relative to the work directory.
-    pub path: String,
+    /// Relative to the work directory; or the glob, where the search for it was cut short.
+    #[serde(flatten)]
+    pub path: PathName,
     /// Why.
     pub reason: String,
+}
+
+/// The path of a file in the work directory. Names are bytes there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum PathName {
+    /// Valid UTF-8, as it is.
+    #[serde(rename = "path")]
+    Text(String),
+    /// Anything else, in the standard alphabet with padding.
+    #[serde(rename = "path_base64")]
+    Base64(String),
+}
+
+impl PathName {
+    /// As text where that can be.
+    #[must_use]
+    pub fn new(path: Vec<u8>) -> Self {
+        String::from_utf8(path).map_or_else(|e| PathName::Base64(BASE64_STANDARD.encode(e.as_bytes())), PathName::Text)
+    }
+
+    /// How it stands in the answer.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            PathName::Text(text) | PathName::Base64(text) => text,
+        }
+    }
 }
 
 /// Where the time went.

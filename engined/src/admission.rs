@@ -7,7 +7,7 @@ use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
-use crate::job::{CompileStep, Job, JobFile, Step};
+use crate::job::{CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
 use crate::queue::Priority;
@@ -34,8 +34,19 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     })?;
 
     let layout = layout(&request, definition)?;
-    let ExecutionRequest { source, files, args, stdin, env, limits, compile_limits, compile_flags, labels, .. } =
-        request;
+    let ExecutionRequest {
+        source,
+        files,
+        args,
+        stdin,
+        env,
+        limits,
+        compile_limits,
+        compile_flags,
+        outputs,
+        labels,
+        ..
+    } = request;
 
     let compile = match &definition.compile {
         Some(compile) => {
@@ -72,8 +83,10 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         compile,
         run,
         stdin: stdin.into_bytes(),
+        outputs: Outputs { globs: outputs, ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
+        links: definition.links(toolchain),
         priority: match request.priority {
             api_spec::Priority::Interactive => Priority::Interactive,
             api_spec::Priority::Batch => Priority::Batch,

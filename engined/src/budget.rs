@@ -37,9 +37,14 @@ impl Budget {
     /// # Errors
     /// [`Exhausted`] when they don't fit; nothing is taken then.
     pub fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, Exhausted> {
-        let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
+        let mut reservation = self.nothing();
         reservation.grow(bytes)?;
         Ok(reservation)
+    }
+
+    /// A reservation of nothing, for what is counted when it is there.
+    pub fn nothing(self: &Arc<Self>) -> Reservation {
+        Reservation { budget: Arc::clone(self), bytes: 0 }
     }
 
     /// How many bytes are taken.

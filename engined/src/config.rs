@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api_spec::Caps;
+use jail::records;
 use toml::Table;
 
 use crate::accounts::Accounts;
+use crate::job::OUTPUT_CAPS;
 
 pub use reader::Mistake;
 pub use tenants::TenantConfig;
@@ -38,8 +40,12 @@ pub struct Config {
     pub http: Http,
     /// Bounds of a request.
     pub caps: Caps,
+    /// The most that comes back of a run's files.
+    pub outputs: records::Caps,
     /// What the engine itself may use.
     pub engine: Engine,
+    /// Results that are kept until they are fetched.
+    pub results: Results,
     /// How it logs.
     pub log: Log,
     /// Who may call. At least one.
@@ -86,6 +92,25 @@ pub struct Engine {
     pub sandbox_memory: u64,
     /// How long runs may go on after SIGTERM.
     pub drain: Duration,
+}
+
+impl Engine {
+    /// Of the engine's memory, what kept results may have: the rest is for bodies and output.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        self.memory / 2
+    }
+}
+
+/// Results that are kept until they are fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Results {
+    /// How long, from their end.
+    pub keep: Duration,
+    /// Bytes of one tenant.
+    pub bytes_per_tenant: u64,
+    /// Results, and executions under way, of one tenant.
+    pub per_tenant: usize,
 }
 
 /// How the engine logs.
@@ -171,17 +196,20 @@ impl Config {
             }
         };
         let config = read(&mut reader, &mut root, host);
-        reader.end(&root, &["listen", "http", "request", "engine", "log", "plans", "tenants"]);
+        reader.end(&root, &["listen", "http", "request", "outputs", "engine", "results", "log", "plans", "tenants"]);
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
 }
 
 fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
+    let engine = engine(reader, root, host);
     let config = Config {
         listen: listen(reader, root),
         http: http(reader, root),
         caps: caps(reader, root),
-        engine: engine(reader, root, host),
+        outputs: outputs(reader, root, engine.memory),
+        results: results(reader, root, engine.kept_bytes()),
+        engine,
         log: log(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };
@@ -237,7 +265,7 @@ fn http(reader: &mut Reader, root: &mut Table) -> Http {
         header_timeout: s.millis("header_timeout_ms", 10_000, "How long the headers of a request may take."),
         idle_timeout: s.millis("idle_timeout_ms", 75_000, "How long a connection may stay open without a request."),
         write_timeout: s.millis("write_timeout_ms", 60_000, "How long a caller may leave its answer unread."),
-        connections: count(s.number("connections", 4096, 1..=100_000, "Connections at once; more wait.")),
+        connections: count(s.number("connections", 12_288, 1..=100_000, "Connections at once; more wait.")),
     };
     s.end(&[]);
     http
@@ -252,6 +280,19 @@ fn caps(reader: &mut Reader, root: &mut Table) -> Caps {
     };
     s.end(&[]);
     caps
+}
+
+fn outputs(reader: &mut Reader, root: &mut Table, memory: u64) -> records::Caps {
+    // As they come and twice in base64: a request for files that could never get the memory would always be shed.
+    let room = memory / 4;
+    let mut s = reader.section(root, "outputs", "The files that a request asks back: the most per run.");
+    let files = s.number("files", OUTPUT_CAPS.files, 1..=4096, "How many.");
+    let doc = "Of one; of a longer one the head comes back.";
+    let file_bytes = s.number("file_bytes", OUTPUT_CAPS.file_bytes, 1..=GIB, doc);
+    let doc = "Of all together: at most a quarter of engine_memory_bytes.";
+    let total_bytes = s.number("total_bytes", OUTPUT_CAPS.total_bytes.min(room), 1..=room, doc);
+    s.end(&[]);
+    records::Caps { files, file_bytes, total_bytes }
 }
 
 fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
@@ -269,6 +310,18 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let drain = s.millis("drain_ms", 30_000, "How long runs may go on after SIGTERM.");
     s.end(&[]);
     Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, drain }
+}
+
+fn results(reader: &mut Reader, root: &mut Table, most: u64) -> Results {
+    let doc = "Results of wait=false: kept until they are too old or make room. The oldest go first.";
+    let mut s = reader.section(root, "results", doc);
+    let keep = s.number("keep_seconds", 900, 1..=86_400, "How long a result is kept, from its end.");
+    let doc = "Bytes of results that a tenant may keep, at most half of engine_memory_bytes.";
+    let bytes_per_tenant = s.number("bytes_per_tenant", most.min(64 * MIB), KIB..=most, doc);
+    let doc = "Results that a tenant may keep, those under way included; more under way get 429 quota_exceeded.";
+    let per_tenant = count(s.number("per_tenant", 10_000, 1..=1_000_000, doc));
+    s.end(&[]);
+    Results { keep: Duration::from_secs(keep), bytes_per_tenant, per_tenant }
 }
 
 fn log(reader: &mut Reader, root: &mut Table) -> Log {

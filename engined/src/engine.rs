@@ -14,6 +14,7 @@ use crate::accounts::Accounts;
 use crate::admission;
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::kept::Store;
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::offers::{self, Offers};
@@ -48,6 +49,8 @@ pub struct Engine {
     pub link: Arc<Link>,
     /// The engine's own memory.
     pub memory: Arc<Budget>,
+    /// Executions that nobody waits for.
+    pub kept: Arc<Store>,
     /// What operators see.
     pub metrics: Metrics,
     catalogue: RwLock<Arc<Catalogue>>,
@@ -71,6 +74,7 @@ impl Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
             link: Link::new(&config.engine.jaild),
             memory: Budget::new(config.engine.memory),
+            kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
             metrics: Metrics::new(&known)?,
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
@@ -112,6 +116,7 @@ impl Engine {
 
     /// Keeps the link, and with each new link finds out what it has to offer. Never returns.
     pub async fn keep(self: Arc<Self>) {
+        let expiry = tokio::spawn(Arc::clone(&self.kept).expire());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
         loop {
@@ -144,6 +149,7 @@ impl Engine {
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }
         linked.abort();
+        expiry.abort();
     }
 
     /// Probes every toolchain and runs a hello in each language, before anybody's run of that language gets a slot.

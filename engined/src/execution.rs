@@ -1,6 +1,5 @@
 //! The spine: one job from its place in the queue to its answer, read from top to bottom.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
@@ -8,20 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api_spec::{
-    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Start, Status,
-    Stream, Timings, Usage, Verdict,
+    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Stage, Start,
+    Status, Stream, Timings, Usage, Verdict,
 };
-use jail::records;
-use jail::spec::{Ended, Layers, Outcome, PeakSource, StopReason};
+use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
 use tokio::sync::Notify;
 
+use crate::audit;
 use crate::budget::Reservation;
 use crate::capture::{self, Captured, Ours, Output};
+use crate::collection::{Brought, Collector};
+use crate::control::Control;
 use crate::engine::Engine;
 use crate::job::{self, CompileStep, Job, Step};
 use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
-use crate::queue::{Slot, TenantIndex, Wish};
+use crate::queue::{Slot, TenantIndex, Ticket, Wish};
 use crate::verdict::{self, Facts};
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
@@ -29,36 +30,74 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// jaild enforces the wall time; this is for a jaild that hangs.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Runs one job that came whole at `received`. Dropping the future stops it.
+/// One job that shall be executed.
+#[derive(Debug)]
+pub struct Task {
+    /// Its name for ever.
+    pub id: String,
+    /// On whose account.
+    pub tenant: TenantIndex,
+    /// What to do.
+    pub job: Job,
+    /// When its request was whole.
+    pub received: Instant,
+    /// When it joined the queue.
+    pub queued: Instant,
+    /// For those who follow it.
+    pub control: Arc<Control>,
+}
+
+/// Joins the queue with a job that came whole at `received`.
 ///
 /// # Errors
-/// [`Error`] when it could not be begun: no place in the queue, no memory. A failed program is a result.
-pub async fn execute(
+/// There is no place in it.
+pub fn enqueue(
     engine: &Engine,
     tenant: TenantIndex,
     id: String,
-    job: Job,
+    mut job: Job,
     received: Instant,
-) -> Result<Execution, Error> {
-    let begun = Instant::now();
-    let wish = Wish { tenant, priority: job.priority, memory: job.memory() };
-    let ticket = engine.queue.enqueue(wish)?;
+) -> Result<(Task, Ticket), Error> {
+    job.outputs.caps = engine.config.outputs;
+    let queued = Instant::now();
+    let ticket = engine.queue.enqueue(Wish { tenant, priority: job.priority, memory: job.memory() })?;
     tracing::debug!(position = ticket.position(), "queued");
-    let slot = Arc::new(ticket.slot(engine.config.engine.queue_wait).await?);
-    let queued = begun.elapsed();
+    let control = Arc::new(Control::new(ticket.place()));
+    Ok((Task { id, tenant, job, received, queued, control }, ticket))
+}
+
+/// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
+///
+/// # Errors
+/// [`Error`] when it could not be begun: no slot in time, no memory. A failed program is a result.
+pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Execution, Error> {
+    let slot = tokio::select! {
+        slot = ticket.slot(engine.config.engine.queue_wait) => Arc::new(slot?),
+        () = task.control.cancelled() => return Ok(without_run(engine, task, verdict::cancelled_in_queue())),
+    };
+    let queued = task.queued.elapsed();
     engine.metrics.queued(queued);
 
-    let mut memory = engine.memory.reserve(kept_bytes(&job))?;
-    let mut result = run_job(&engine.link, id, &job, Some(slot)).await?;
+    let mut memory = engine.memory.reserve(kept_bytes(&task.job))?;
+    let mut result = run_job(&engine.link, task.id.clone(), &task.job, Some(slot), &task.control).await?;
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
-    result.timings.total_us = micros(received.elapsed());
+    result.timings.total_us = micros(task.received.elapsed());
     if result.verdict == Verdict::EngineError {
         // A toolchain may have been removed: what can't be run should not be offered.
         engine.doubt();
     }
-    engine.metrics.finished(&result);
+    audit::executed(engine, task, &result);
     Ok(Execution { result, memory })
+}
+
+/// The result of a job that was never begun.
+pub fn without_run(engine: &Engine, task: &Task, (verdict, reason): (Verdict, Option<Reason>)) -> Execution {
+    let (queue_us, total_us) = (micros(task.queued.elapsed()), micros(task.received.elapsed()));
+    let timings = Timings { queue_us, total_us, ..Timings::default() };
+    let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
+    audit::executed(engine, task, &result);
+    Execution { result, memory: engine.memory.nothing() }
 }
 
 /// A finished job with the memory that its result holds.
@@ -74,10 +113,16 @@ pub struct Execution {
 ///
 /// # Errors
 /// That of making pipes and memfds.
-pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<Slot>>) -> io::Result<ExecutionResult> {
+pub async fn run_job(
+    link: &Arc<Link>,
+    id: String,
+    job: &Job,
+    slot: Option<Arc<Slot>>,
+    control: &Control,
+) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
     let compiled = match &job.compile {
-        Some(step) => Some(compile(link, job, step, slot.clone()).await?),
+        Some(step) => Some(compile(link, job, step, slot.clone(), control).await?),
         None => None,
     };
     let (compiled, artifact) = match compiled {
@@ -91,15 +136,22 @@ pub async fn run_job(link: &Arc<Link>, id: String, job: &Job, slot: Option<Arc<S
         }
         None => (None, None),
     };
-    let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection: None };
-    let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit };
-    let ran = run_step(link, &job.run, memfds, input, slot).await?;
+    let wanted = !job.outputs.globs.is_empty();
+    let (collector, collection) = wanted.then(|| Collector::of_outputs(&job.outputs)).transpose()?.unzip();
+    let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection };
+    let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit, collector };
+    control.begin(Stage::Run);
+    let mut ran = run_step(link, &job.run, memfds, input, slot, control).await?;
     if let RunEnd::Ended(ended) = &ran.end {
         timings.setup_us = ended.setup.0;
         timings.run_us = ended.usage.wall.0;
     }
     let (verdict, reason) = verdict::of_run(&ran.facts(&job.run));
-    Ok(answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings))
+    let collected = ran.collected();
+    let brought = ran.collector.take().map(|collector| collector.outputs(&job.outputs.globs, collected));
+    let Brought { files, skipped, omitted } = brought.unwrap_or_default();
+    let result = answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings);
+    Ok(ExecutionResult { outputs: files, outputs_skipped: skipped, outputs_omitted: omitted, ..result })
 }
 
 /// A compile step that is over: with its artifact, or with the verdict that ends the job.
@@ -121,18 +173,24 @@ pub async fn compile(
     job: &Job,
     compile: &CompileStep,
     slot: Option<Arc<Slot>>,
+    control: &Control,
 ) -> io::Result<Compiled> {
+    control.begin(Stage::Compile);
     let started = Instant::now();
     let bundle = job.compile_bundle(compile)?;
-    let memfds = Memfds { bundle, artifact: None, collection: Some(records::empty_memfd()?) };
-    let mut done = run_step(link, &compile.step, memfds, Input::default(), slot).await?;
-    let artifact =
-        done.collected.take().map(|memfd| take_artifact(memfd, &compile.artifact.name)).transpose()?.flatten();
-    let verdict = verdict::of_compile(&done.facts(&compile.step), artifact.is_some());
-    let outcome = match (verdict, artifact) {
-        (None, Some(artifact)) => Ok(artifact),
+    let (collector, collection) = Collector::of_artifact(compile.step.limits.disk.0)?;
+    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
+    let input = Input { collector: Some(collector), ..Input::default() };
+    let mut done = run_step(link, &compile.step, memfds, input, slot, control).await?;
+    let collected = done.collected();
+    let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
+    let artifact = artifact.transpose()?.unwrap_or(Err(None));
+    let made_none = matches!(artifact, Err(None));
+    let outcome = match (verdict::of_compile(&done.facts(&compile.step), !made_none), artifact) {
+        (None, Ok(artifact)) => Ok(artifact),
         (Some(verdict), _) => Err(verdict),
-        (None, None) => Err(verdict::engine_error("The compiled program is lost.")),
+        (None, Err(Some(message))) => Err((Verdict::CompileError, Some(verdict::plain(&message)))),
+        (None, Err(None)) => Err(verdict::engine_error("The compiled program is lost.")),
     };
     Ok(Compiled { done, took: started.elapsed(), outcome })
 }
@@ -143,7 +201,7 @@ pub async fn compile(
 /// That of making pipes and memfds, or any end but exit code 0.
 pub async fn probe(link: &Arc<Link>, step: &Step) -> io::Result<Vec<u8>> {
     let memfds = Memfds { bundle: job::bare_bundle(step)?, artifact: None, collection: None };
-    let done = run_step(link, step, memfds, Input::default(), None).await?;
+    let done = run_step(link, step, memfds, Input::default(), None, &Control::default()).await?;
     match verdict::of_run(&done.facts(step)) {
         (Verdict::Ok, _) => Ok([done.output.stdout.kept, done.output.stderr.kept].concat()),
         (verdict, reason) => {
@@ -160,12 +218,17 @@ pub struct Done {
     /// What it wrote.
     pub output: Output,
     on_output_limit: OnOutputLimit,
-    collected: Option<OwnedFd>,
+    collector: Option<Collector>,
 }
 
 impl Done {
     fn succeeded(&self) -> bool {
         matches!(self.end, RunEnd::Ended(Ended { outcome: Outcome::Exited(0), .. }))
+    }
+
+    /// What became of the files to collect.
+    fn collected(&self) -> Collected {
+        ended(&self.end).map_or(Collected::None, |ended| ended.collected)
     }
 
     fn facts<'a>(&'a self, step: &'a Step) -> Facts<'a> {
@@ -185,15 +248,16 @@ pub struct Memfds {
     pub bundle: OwnedFd,
     /// Of an earlier step.
     pub artifact: Option<OwnedFd>,
-    /// For the files that come back.
+    /// The writing end of a pipe for the files that come back, see [`Collector`].
     pub collection: Option<OwnedFd>,
 }
 
-/// What a step is fed, and what happens when it says too much.
-#[derive(Clone, Copy, Default)]
+/// What a step is fed, what happens when it says too much, and who takes its files.
+#[derive(Default)]
 struct Input<'a> {
     stdin: &'a [u8],
     on_output_limit: OnOutputLimit,
+    collector: Option<Collector>,
 }
 
 /// Orders a step. What comes back is our end of its pipes, and its run.
@@ -224,23 +288,31 @@ async fn run_step(
     memfds: Memfds,
     input: Input<'_>,
     slot: Option<Arc<Slot>>,
+    control: &Control,
 ) -> io::Result<Done> {
-    let on_output_limit = input.on_output_limit;
+    let Input { stdin, on_output_limit, mut collector } = input;
     let (mut run, ours) = match begin(link, step, &memfds, slot).await {
         Ok(begun) => begun,
         Err(error) if link_is_down(&error) => {
             // Between the slot and the order: the same as a link that is lost meanwhile.
             tracing::warn!(%error, "order not sent");
-            return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collected: None });
+            return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collector: None });
         }
         Err(error) => return Err(error),
     };
+    // The sandbox has its own. A pipe that we hold open ourselves would never end.
+    drop(memfds);
     let (mut output, over) = (Output::default(), Notify::new());
     let cap = usize::try_from(step.output_bytes).unwrap_or(usize::MAX);
     let end = {
-        let mut pump = pin!(ours.pump(input.stdin, cap, &mut output, &over));
+        let mut pump = pin!(async {
+            let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
+            let (pumped, collected) = tokio::join!(ours.pump(stdin, cap, &mut output, &over), collect);
+            pumped.and(collected)
+        });
         let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));
-        let mut may_stop = on_output_limit == OnOutputLimit::Kill;
+        let mut cancelled = pin!(control.cancelled());
+        let (mut may_stop, mut may_cancel) = (on_output_limit == OnOutputLimit::Kill, true);
         let mut pumped = None;
         let end = loop {
             tokio::select! {
@@ -249,6 +321,10 @@ async fn run_step(
                 () = over.notified(), if may_stop => {
                     may_stop = false;
                     run.stop(StopReason::Output);
+                }
+                () = &mut cancelled, if may_cancel => {
+                    may_cancel = false;
+                    run.stop(StopReason::Cancelled);
                 }
                 () = &mut overdue => {
                     tracing::error!("jaild did not report the end of a run in time");
@@ -265,7 +341,7 @@ async fn run_step(
         pumped.unwrap_or(Ok(()))?;
         end
     };
-    Ok(Done { end, output, on_output_limit, collected: memfds.collection })
+    Ok(Done { end, output, on_output_limit, collector })
 }
 
 fn link_is_down(error: &io::Error) -> bool {
@@ -273,29 +349,23 @@ fn link_is_down(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
-/// Checks what init collected, as hostile, in an unchangeable copy. `None` when the file is not there.
-fn take_artifact(memfd: OwnedFd, name: &str) -> io::Result<Option<OwnedFd>> {
-    // Copied before it is checked: nobody can change it in between, and the sandbox's memory can go.
-    let file = File::from(records::sealed_copy(&File::from(memfd))?);
-    let Ok(found) = records::check_collection(&file) else { return Ok(None) };
-    let is_it = |record: &records::Record| record.kind == records::Kind::File && record.name == name.as_bytes();
-    Ok(found.iter().any(is_it).then(|| file.into()))
-}
-
-/// What is kept of all streams of a result.
+/// What is kept of all streams and files of a result.
 fn output_bytes(result: &ExecutionResult) -> u64 {
     let compile = result.compile.as_ref().map(|step| [&step.stdout, &step.stderr]);
     let run = result.run.as_ref().map(|step| [&step.stdout, &step.stderr]);
     let length = |stream: &Stream| match &stream.data {
         Data::Text(text) | Data::Base64(text) => text.len() as u64,
     };
-    compile.into_iter().chain(run).flatten().map(length).sum()
+    let files = result.outputs.iter().map(|file| file.path.as_str().len() + file.base64.len());
+    let skipped = result.outputs_skipped.iter().map(|skipped| skipped.path.as_str().len() + skipped.reason.len());
+    let streams: u64 = compile.into_iter().chain(run).flatten().map(length).sum();
+    streams + files.chain(skipped).map(|length| length as u64).sum::<u64>()
 }
 
-/// What the job's captured output may come to.
+/// What the job's captured output and files may come to.
 fn kept_bytes(job: &Job) -> u64 {
     let compile = job.compile.as_ref().map_or(0, |compile| compile.step.output_bytes);
-    2 * (compile + job.run.output_bytes)
+    2 * (compile + job.run.output_bytes) + job.outputs.memory()
 }
 
 fn answer(
@@ -331,8 +401,9 @@ fn answer(
         }),
         outputs: Vec::new(),
         outputs_skipped: Vec::new(),
+        outputs_omitted: 0,
         timings,
-        isolation: isolation(layers.unwrap_or_default()),
+        isolation: layers.map_or(Isolation { layers: Vec::new(), missing: Vec::new() }, isolation),
         labels: job.labels.clone(),
     }
 }

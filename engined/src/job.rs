@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use api_spec::{Content, LanguageUsed, OnOutputLimit, OutputEncoding};
 use jail::link::ProfileName;
-use jail::records::{Kind, RecordWriter};
+use jail::records::collection::Most;
+use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::Limits;
-use languages::Artifact;
 
 use crate::queue::Priority;
 
@@ -26,10 +26,14 @@ pub struct Job {
     pub run: Step,
     /// What the run reads.
     pub stdin: Vec<u8>,
+    /// The files that come back.
+    pub outputs: Outputs,
     /// What happens when the run writes too much.
     pub on_output_limit: OnOutputLimit,
     /// How output comes back.
     pub output_encoding: OutputEncoding,
+    /// Links into the packages of its toolchain: name in the work directory, target.
+    pub links: Vec<(String, String)>,
     /// How urgent.
     pub priority: Priority,
     /// The caller's words.
@@ -45,6 +49,34 @@ pub struct JobFile {
     pub content: Content,
     /// How many of the first are left out.
     pub skip: usize,
+}
+
+/// The files that come back from a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// What matches them, checked by `api-spec`. None: nothing comes back.
+    pub globs: Vec<String>,
+    /// The most that comes back.
+    pub caps: Caps,
+}
+
+/// The values of the contract.
+pub const OUTPUT_CAPS: Caps = Caps { files: 64, file_bytes: 8 << 20, total_bytes: 16 << 20 };
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Outputs { globs: Vec::new(), caps: OUTPUT_CAPS }
+    }
+}
+
+impl Outputs {
+    /// The most that they take of the engine's memory: as they come, and in base64 in result and answer.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let files = usize::try_from(self.caps.files).unwrap_or(usize::MAX);
+        let stream = Most { files, bytes: self.caps.total_bytes }.stream_bytes();
+        if self.globs.is_empty() { 0 } else { stream.saturating_mul(3) }
+    }
 }
 
 /// One run in a sandbox.
@@ -77,8 +109,8 @@ impl Step {
 pub struct CompileStep {
     /// How.
     pub step: Step,
-    /// What it makes.
-    pub artifact: Artifact,
+    /// The file that it makes, or the folder.
+    pub artifact: String,
 }
 
 impl Job {
@@ -95,24 +127,41 @@ impl Job {
     /// That of writing a memfd.
     pub fn compile_bundle(&self, compile: &CompileStep) -> io::Result<OwnedFd> {
         let mut bundle = head(&compile.step)?;
-        bundle.put(Kind::Collect, false, compile.artifact.name.as_bytes(), b"")?;
+        bundle.put(Kind::Collect, false, compile.artifact.as_bytes(), b"")?;
         self.files(&mut bundle, None)?;
         bundle.seal()
     }
 
-    /// What the program gets, the artifact aside: that travels in a memfd of its own and takes the place of a file of
-    /// the caller's of the same name, as the compiler's output would have.
+    /// What the program gets, the artifact aside: that travels in a memfd of its own and takes the place of files of
+    /// the caller's of the same name, as the compiler's output would have. It does not come back with the outputs.
     ///
     /// # Errors
     /// That of writing a memfd.
     pub fn run_bundle(&self) -> io::Result<OwnedFd> {
         let mut bundle = head(&self.run)?;
-        self.files(&mut bundle, self.compile.as_ref().map(|compile| compile.artifact.name.as_str()))?;
+        let artifact = self.compile.as_ref().map(|compile| compile.artifact.as_str());
+        if !self.outputs.globs.is_empty() {
+            bundle.put(Kind::Caps, false, b"", &self.outputs.caps.encode())?;
+            if let Some(artifact) = artifact {
+                bundle.put(Kind::Except, false, artifact.as_bytes(), b"")?;
+            }
+            for glob in &self.outputs.globs {
+                bundle.put(Kind::Glob, false, glob.as_bytes(), b"")?;
+            }
+        }
+        self.files(&mut bundle, artifact)?;
+        // After the files: a name of the caller's stays the caller's.
+        for (name, target) in &self.links {
+            bundle.put(Kind::Link, false, name.as_bytes(), target.as_bytes())?;
+        }
         bundle.seal()
     }
 
     fn files(&self, bundle: &mut RecordWriter, but: Option<&str>) -> io::Result<()> {
-        for file in self.files.iter().filter(|file| Some(file.path.as_str()) != but) {
+        let is_artifact = |path: &str| {
+            but.and_then(|but| path.strip_prefix(but)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        for file in self.files.iter().filter(|file| !is_artifact(&file.path)) {
             bundle.put(Kind::File, false, file.path.as_bytes(), &file.content.as_bytes()[file.skip..])?;
         }
         Ok(())

@@ -21,16 +21,21 @@ macro_rules! complain {
 
 pub mod accounts;
 pub mod admission;
+pub mod audit;
 pub mod budget;
 pub mod capture;
 pub mod cli;
+pub mod collection;
 pub mod config;
+pub mod contained;
+pub mod control;
 pub mod doctor;
 pub mod embed;
 pub mod engine;
 pub mod execution;
 pub mod http;
 pub mod job;
+pub mod kept;
 pub mod link;
 pub mod logging;
 pub mod metrics;
@@ -45,4 +50,5 @@ pub mod serve;
 pub mod state;
 pub mod supervise;
 pub mod tenants;
+pub mod unattended;
 pub mod verdict;

@@ -7,6 +7,7 @@ use api_spec::{Content, ExecutionRequest, Verdict};
 use languages::{Definition, Limits, Setting, Step as Kind, Toolchain, Version, parse_version};
 
 use crate::admission::{self, Rules};
+use crate::control::Control;
 use crate::execution;
 use crate::link::Link;
 use crate::offers::{self, Installed, Offer, Offers, Probed, Trouble};
@@ -76,7 +77,7 @@ async fn greet(
     let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });
     let job = job.map_err(|error| error.problem().to_string())?;
-    let result = execution::run_job(link, String::new(), &job, None).await;
+    let result = execution::run_job(link, String::new(), &job, None, &Control::default()).await;
     let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use api_spec::{Code, Problem, UnavailableLanguage};
 
 use crate::budget::Exhausted;
+use crate::kept::{Full, Gone};
 use crate::queue::Shed;
 
 /// Why a request got no result.
@@ -34,6 +35,15 @@ pub enum Error {
     },
     /// No place in the queue.
     Shed(Shed),
+    /// The tenant has as many executions under way that nobody waits for as it may.
+    Pending(Full),
+    /// A result that is no longer kept.
+    Expired {
+        /// Whose.
+        id: String,
+        /// Why.
+        why: Gone,
+    },
     /// The engine's own memory is used up.
     Memory(Exhausted),
     /// Not ready, for these reasons.
@@ -116,6 +126,17 @@ impl Error {
                 Problem::new(Code::UnknownVersion, detail).remedy(remedy).at("/version")
             }
             Error::Shed(shed) => shed_problem(*shed),
+            Error::Pending(Full { pending }) => {
+                let detail =
+                    format!("{pending} executions of the tenant are under way with wait=false (results.per_tenant)");
+                Problem::new(Code::QuotaExceeded, detail)
+            }
+            Error::Expired { id, why } => {
+                let shown: String = id.chars().take(64).collect();
+                let remedy =
+                    "Run it again, and fetch the result earlier: GET with wait_ms answers as soon as it is there.";
+                Problem::new(Code::ResultExpired, format!("the result of {shown} is gone: {why}")).remedy(remedy)
+            }
             Error::Memory(exhausted) => Problem::new(Code::MemoryBudget, exhausted.to_string()),
             Error::NotReady(reasons) => Problem::new(Code::NotReady, reasons.join("; ")),
             Error::Unauthenticated => Problem::new(Code::Unauthenticated, "no valid credentials came with the request"),
@@ -197,6 +218,12 @@ impl From<Problem> for Error {
 impl From<Shed> for Error {
     fn from(shed: Shed) -> Self {
         Error::Shed(shed)
+    }
+}
+
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        Error::Pending(full)
     }
 }
 

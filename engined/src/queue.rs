@@ -241,7 +241,7 @@ impl Queue {
         let ready = self.grant(&mut state);
         drop(state);
         hand_out(ready);
-        Ok(Ticket { queue: Arc::clone(self), number, granted })
+        Ok(Ticket { queue: Arc::clone(self), place: Place(number), granted })
     }
 
     /// Gives slots to those whose turn it is, as far as they go. The caller hands them out once the lock is free.
@@ -288,13 +288,24 @@ impl Queue {
         hand_out(granted);
     }
 
-    fn forget(&self, number: u64) {
+    fn forget(&self, Place(number): Place) {
         let mut state = self.lock();
         for account in &mut state.accounts {
             for lane in &mut account.waiting {
-                lane.retain(|waiter| waiter.ticket != number);
+                if let Ok(at) = lane.binary_search_by_key(&number, |waiter| waiter.ticket) {
+                    drop(lane.remove(at));
+                }
             }
         }
+    }
+
+    /// How many came before this place and still wait.
+    #[must_use]
+    pub fn ahead(&self, Place(number): Place) -> usize {
+        let state = self.lock();
+        // Every lane is in the order of its tickets.
+        let before = |lane: &VecDeque<Waiter>| lane.partition_point(|waiter| waiter.ticket < number);
+        state.accounts.iter().flat_map(|account| &account.waiting).map(before).sum()
     }
 }
 
@@ -319,21 +330,29 @@ fn hand_out(granted: Vec<(oneshot::Sender<Slot>, Slot)>) {
     }
 }
 
-/// A place in the queue. Dropping it leaves the queue.
+/// A place in the queue, to ask about. It stays the same when others leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place(u64);
+
+/// The right to a place in the queue. Dropping it leaves the queue.
 #[must_use = "dropping it leaves the queue"]
 pub struct Ticket {
     queue: Arc<Queue>,
-    number: u64,
+    place: Place,
     granted: oneshot::Receiver<Slot>,
 }
 
 impl Ticket {
+    /// The place, to ask about.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
     /// How many came before and still wait.
     #[must_use]
     pub fn position(&self) -> usize {
-        let state = self.queue.lock();
-        let waiting = state.accounts.iter().flat_map(|account| account.waiting.iter().flatten());
-        waiting.filter(|waiter| waiter.ticket < self.number).count()
+        self.queue.ahead(self.place)
     }
 
     /// Waits for the slot, at most `patience`.
@@ -354,7 +373,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.queue.forget(self.number);
+        self.queue.forget(self.place);
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::admission::{self, Rules};
 use crate::capture::Output;
+use crate::control::Control;
 use crate::embed::{self, ENGINE_FAILED, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::execution::{self, Compiled, Memfds};
@@ -141,7 +142,8 @@ async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
     let told = |error: io::Error| error.to_string();
     let mut artifact = None;
     if let Some(step) = &job.compile {
-        let Compiled { done, outcome, .. } = execution::compile(link, job, step, None).await.map_err(told)?;
+        let Compiled { done, outcome, .. } =
+            execution::compile(link, job, step, None, &Control::default()).await.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;
         match outcome {

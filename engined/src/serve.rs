@@ -1,6 +1,7 @@
 //! `engined serve`: reads the configuration, binds, serves until SIGTERM, drains.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use languages::Catalogue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Host};
@@ -20,6 +21,8 @@ use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Connections that wait to be accepted; the kernel allows as many by default.
+const BACKLOG: u32 = 4096;
 /// Descriptors that are no connections: files, pipes and memfds of runs, listeners.
 const OTHER_DESCRIPTORS: u64 = 256;
 
@@ -116,7 +119,7 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| vec![error.to_string()])?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| vec![error.to_string()])?;
     let server = Server::new(Arc::clone(engine), connections);
-    let (listeners, troubles) = bind(&engine.config).await;
+    let (listeners, troubles) = bind(&engine.config);
     if !troubles.is_empty() {
         return Err(troubles);
     }
@@ -152,7 +155,7 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
     let deadline = Instant::now() + engine.config.engine.drain;
     loop {
         let gauges = engine.queue.gauges();
-        if gauges.running == 0 && gauges.waiting == [0, 0] {
+        if gauges.running == 0 && gauges.waiting == [0, 0] && engine.kept.pending() == 0 {
             break;
         }
         if Instant::now() > deadline {
@@ -168,7 +171,7 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
     Ok(())
 }
 
-async fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
+fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
     let (mut listeners, mut troubles) = (Vec::new(), Vec::new());
     let listen = &config.listen;
     if let Some((path, mode)) = &listen.unix {
@@ -187,7 +190,7 @@ async fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
     ];
     for (field, address, kind) in addresses {
         let Some(address) = address else { continue };
-        match TcpListener::bind(address).await {
+        match listen_on(address) {
             Ok(listener) => listeners.push(kind(listener)),
             Err(error) => {
                 let remedy = "stop who listens there (ss -ltnp), or choose another port";
@@ -196,6 +199,14 @@ async fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
         }
     }
     (listeners, troubles)
+}
+
+/// With room for a crowd that comes at once: who finds none tries again a second later.
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn tell_when_ready(engine: Arc<Engine>) {

@@ -2,6 +2,7 @@
 //! First match, in the order of the contract.
 
 use std::path::Path;
+use std::time::Duration;
 
 use api_spec::{Hint, LimitName, OnOutputLimit, Reason, Verdict};
 use jail::error::Step as SandboxStep;
@@ -12,6 +13,8 @@ use nix::sys::signal::Signal;
 use crate::capture::Output;
 use crate::job::Step;
 use crate::link::RunEnd;
+use crate::problem::Error;
+use crate::queue::Shed;
 
 /// All that a verdict depends on.
 #[derive(Clone, Copy, Debug)]
@@ -173,12 +176,34 @@ fn output_limit(facts: &Facts<'_>, ended: &Ended) -> Option<Reason> {
     })
 }
 
-fn plain(message: &str) -> Reason {
+/// A reason that is a sentence and nothing more.
+#[must_use]
+pub fn plain(message: &str) -> Reason {
     Reason { limit: None, value: None, observed: None, message: message.to_owned(), hint: None }
 }
 
 fn hit(limit: LimitName, value: u64, observed: Option<u64>, message: String) -> Reason {
     Reason { limit: Some(limit), value: Some(value), observed, message, hint: None }
+}
+
+/// Of a job that its caller ended before it got a slot.
+#[must_use]
+pub fn cancelled_in_queue() -> (Verdict, Option<Reason>) {
+    (Verdict::Cancelled, Some(plain("The caller cancelled the run before it began.")))
+}
+
+/// Of a job that nobody waited for and that could not be begun. `patience` is what a run may wait.
+#[must_use]
+pub fn not_begun(error: &Error, patience: Duration) -> (Verdict, Option<Reason>) {
+    if let Error::Shed(Shed::WaitedTooLong) = error {
+        let message = format!(
+            "It waited longer than the engine lets a run wait ({}, engine.queue_wait_ms) and was dropped. Run it again \
+             when there is less to do.",
+            seconds(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+        );
+        return (Verdict::Cancelled, Some(Reason { hint: Some(Hint::QueueWait), ..plain(&message) }));
+    }
+    engine_error(&format!("The run could not be begun: {}. Run it again.", error.problem().detail))
 }
 
 /// Ours, never the program's.

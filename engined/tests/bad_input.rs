@@ -41,7 +41,16 @@ fn every_mistake_in_a_body_is_named() {
         (python("args", json!(["\u{0}"])), 400, "invalid_request", "/args/0"),
         (python("env", json!({"1A": "x"})), 400, "invalid_request", "/env/1A"),
         (python("stdin", json!({"base64": "!"})), 400, "invalid_base64", "/stdin/base64"),
-        (python("outputs", json!(["*"])), 400, "invalid_request", "/outputs"),
+        (python("outputs", json!("*")), 400, "invalid_request", "/outputs"),
+        (python("outputs", json!(["*", 1])), 400, "invalid_request", "/outputs/1"),
+        (python("outputs", json!(vec!["*"; 17])), 400, "invalid_request", "/outputs"),
+        (python("outputs", json!(["a", "../*"])), 400, "invalid_path", "/outputs/1"),
+        (python("outputs", json!(["/etc/passwd"])), 400, "invalid_path", "/outputs/0"),
+        (python("outputs", json!([""])), 400, "invalid_path", "/outputs/0"),
+        (python("outputs", json!(["a\u{0}b"])), 400, "invalid_path", "/outputs/0"),
+        (python("outputs", json!(["x".repeat(1025)])), 400, "invalid_path", "/outputs/0"),
+        (python("outputs", json!(["!a"])), 400, "invalid_request", "/outputs/0"),
+        (python("outputs", json!(["a", "b", "{a"])), 400, "invalid_request", "/outputs/2"),
         (python("args", json!(["x".repeat(140_000)])), 400, "invalid_request", "/args"),
         (json!({"language": "cobol", "source": "x"}).to_string(), 422, "unknown_language", "/language"),
         (json!({"language": 5, "source": "x"}).to_string(), 400, "invalid_request", "/language"),
@@ -107,7 +116,7 @@ fn addresses_methods_and_types_are_checked() {
     rig.call("POST", "/v1/executions", gzip, b"{}").problem(415, "unsupported_media_type");
     rig.call("GET", "/v1/version", "Accept: text/html\r\n", b"").problem(406, "not_acceptable");
     assert_eq!(rig.call("GET", "/v1/version", "Accept: text/html, */*;q=0.1\r\n", b"").status, 200);
-    let query = "/v1/executions?wait=false";
+    let query = "/v1/executions?wait=maybe";
     rig.call("POST", query, "Content-Type: application/json\r\n", b"{}").problem(400, "invalid_request");
     for path in [
         "/healthz",

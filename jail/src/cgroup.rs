@@ -302,6 +302,14 @@ impl RunGroup {
         }
     }
 
+    /// Lets init collect: on v1 a run at its limits would leave it neither room for a buffer nor time. After counting.
+    ///
+    /// # Errors
+    /// When the kernel refuses a write.
+    pub fn make_room(&self) -> Result<(), JailError> {
+        if let RunGroup::V1(run) = self { run.make_room() } else { Ok(()) }
+    }
+
     /// What was used, after the last process has ended.
     ///
     /// # Errors
@@ -326,8 +334,6 @@ impl RunGroup {
     }
 }
 
-/// How much memory init and the collector may be charged with in their leaf (v2), beyond what they collect.
-const INIT_MEMORY: u64 = 64 << 20;
 /// The period of the CPU quota. 100 ms is the kernel's default: a run shorter than that is never held up.
 const PERIOD_US: u64 = 100_000;
 

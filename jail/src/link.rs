@@ -16,7 +16,7 @@ use crate::sys;
 use wire::{Reader, Writer};
 
 /// The version of this protocol. Both ends must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The length of every message.
 pub const MESSAGE_BYTES: usize = 256;
 /// The most descriptors that one message may carry.
@@ -51,9 +51,13 @@ impl fmt::Debug for ProfileName {
 
 /// One run to be made.
 ///
-/// Its descriptors, in this order: the sealed bundle (`bundle.rs`), standard input, output and error (pipes), then,
-/// if `has_artifact`, a sealed memfd of file records to unpack after the bundle, and, if `collects`, an empty memfd
-/// that init fills with the records of the files that the bundle names.
+/// Its descriptors, in this order: the sealed bundle (`records.rs`), standard input, output and error (pipes), then,
+/// if `has_artifact`, a sealed memfd of file records to unpack after the bundle, and, if `collects`, the writing end of a
+/// pipe: once the program is over init writes the records of the files into it that the bundle asks for. The engine
+/// must read while the run lasts; what it does not take within seconds is cut off ([`Collected::Cut`]). A pipe, because the
+/// pages of a file would be charged to init: on cgroup v1 to the run itself, which may be at its limit.
+///
+/// [`Collected::Cut`]: crate::spec::Collected::Cut
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The caller's name for it.
@@ -64,7 +68,7 @@ pub struct Order {
     pub limits: Limits,
     /// A fifth descriptor bears the artifact of an earlier step.
     pub has_artifact: bool,
-    /// The last descriptor takes the collected files.
+    /// The last descriptor is a pipe for the collected files.
     pub collects: bool,
 }
 

@@ -4,18 +4,20 @@
 //! and under the program's own limits, where a mistake in the reader gives nothing that the program would not have.
 
 use std::convert::Infallible;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::symlinkat;
 
 use crate::error::{At, JailError, Step};
 use crate::probe;
-use crate::records::{Kind, Record, RecordReader, relative_components};
+use crate::records::{Kind, PATH_BYTES, Record, RecordReader, relative_components};
 use crate::seccomp::Filter;
 use crate::spec::{Layer, Layers};
 use crate::stage;
@@ -97,31 +99,56 @@ fn unpack(stream: &File) -> Result<Program, JailError> {
             Kind::Arg => program.arguments.push(text()?),
             Kind::Env => program.environment.push(text()?),
             Kind::File => place(stream, &record).map_err(|e| JailError { index, ..e })?,
-            Kind::Collect | Kind::Skipped | Kind::End => {}
+            Kind::Link => {
+                let target = if record.length <= PATH_BYTES as u64 { reader.data(&record) } else { Err(bad_path()) };
+                link(&record, &target.on(Step::Unpack, "link")?).map_err(|e| JailError { index, ..e })?;
+            }
+            // For init, when it collects.
+            Kind::Collect | Kind::Glob | Kind::Except | Kind::Caps => {}
+            Kind::Skipped | Kind::Head | Kind::More | Kind::End => {}
         }
     }
     Ok(program)
 }
 
-/// Writes one file, making the folders on the way. Nothing is followed and nothing overwritten.
+/// Writes one file. Nothing is followed and nothing overwritten.
 fn place(stream: &File, record: &Record) -> Result<(), JailError> {
     let shown = || String::from_utf8_lossy(&record.name).into_owned();
-    let bad = || io::Error::new(io::ErrorKind::InvalidInput, "not a plain relative path");
-    let components = relative_components(&record.name).ok_or_else(bad).on(Step::Unpack, shown())?;
-    let Some((name, folders)) = components.split_last() else { return Err(bad()).on(Step::Unpack, shown()) };
+    let (folder, name) = make_way(&record.name)?;
+    let mode = if record.executable { 0o755 } else { 0o644 };
+    let create = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let fd = openat(&folder, name.as_c_str(), create, Mode::from_bits_truncate(mode)).on(Step::Unpack, shown())?;
+    copy(stream, record, &mut File::from(fd)).on(Step::Unpack, shown())
+}
+
+/// Makes one symbolic link. It is the program's own: nobody here or in init ever follows it. What is there already stays.
+fn link(record: &Record, target: &[u8]) -> Result<(), JailError> {
+    let (folder, name) = make_way(&record.name)?;
+    match symlinkat(OsStr::from_bytes(target), &folder, name.as_c_str()) {
+        Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
+        Err(e) => Err(e).on(Step::Unpack, String::from_utf8_lossy(&record.name)),
+    }
+}
+
+fn bad_path() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a plain relative path")
+}
+
+/// Opens the folder of a path in the work directory, making the folders on the way; and the name in it.
+fn make_way(path: &[u8]) -> Result<(OwnedFd, CString), JailError> {
+    let shown = || String::from_utf8_lossy(path).into_owned();
+    let mut components = relative_components(path).ok_or_else(bad_path).on(Step::Unpack, shown())?;
+    let name = components.pop().ok_or_else(bad_path).on(Step::Unpack, shown())?;
     let open_folder = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut at = openat(nix::fcntl::AT_FDCWD, c".", open_folder, Mode::empty()).on(Step::Unpack, shown())?;
-    for folder in folders {
+    for folder in &components {
         match mkdirat(&at, folder.as_c_str(), Mode::from_bits_truncate(0o755)) {
             Ok(()) | Err(nix::Error::EEXIST) => {}
             Err(e) => return Err(e).on(Step::Unpack, shown()),
         }
         at = openat(&at, folder.as_c_str(), open_folder, Mode::empty()).on(Step::Unpack, shown())?;
     }
-    let mode = if record.executable { 0o755 } else { 0o644 };
-    let create = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let fd = openat(&at, name.as_c_str(), create, Mode::from_bits_truncate(mode)).on(Step::Unpack, shown())?;
-    copy(stream, record, &mut File::from(fd)).on(Step::Unpack, shown())
+    Ok((at, name))
 }
 
 fn copy(stream: &File, record: &Record, to: &mut File) -> io::Result<()> {

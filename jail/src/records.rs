@@ -1,55 +1,118 @@
 //! The stream of records that carries arguments, environment and files into a sandbox and files out of it.
 //!
-//! It lives in a memfd. A *bundle* (written by the engine, sealed, unpacked by the sandbox itself) holds the arguments,
-//! the environment, what to collect and the files. A *collection* (written by init after the program, read by the
-//! engine as hostile, or sealed and unpacked by the next sandbox) holds files and the names that were passed over.
+//! A *bundle* (written by the engine into a memfd, sealed, unpacked by the sandbox itself) holds the arguments, the
+//! environment, what to collect and the files. A *collection* (written by init into a pipe after the program, read by
+//! the engine as hostile, see [`collection`]; or sealed and unpacked by the next sandbox) holds files and the names that
+//! were passed over.
 //!
 //! A record is a header of 24 bytes (kind, flags, length of the name, 4 zero bytes, length of the data; little-endian),
-//! the name, the data. The last record is `End`. Both readers treat every length as a lie until it fits the file.
+//! the name, the data. The last record is `End`. Every reader treats every length as a lie until it fits the stream.
 //! jaild itself never looks inside.
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-const HEADER_BYTES: usize = 24;
+pub mod collection;
+
+/// The length of a record's header.
+pub const HEADER_BYTES: usize = 24;
 /// The longest name or argument. One argument of `execve` may be 128 KiB long.
 pub const NAME_BYTES: u32 = 128 << 10;
-/// The longest path of a file in a bundle.
+/// The longest path of a file.
 pub const PATH_BYTES: usize = 4096;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
-    /// One argument, the first is the absolute path of the program. In the name.
+    /// Bundle: one argument, the first is the absolute path of the program. In the name.
     Arg = 1,
-    /// One `NAME=value` of the environment. In the name.
+    /// Bundle: one `NAME=value` of the environment. In the name.
     Env = 2,
-    /// A path to collect after the program. In the name.
+    /// Bundle: a path to collect after the program, in the name. Of a folder, every file below it.
     Collect = 3,
     /// A file: its relative path in the name, its bytes in the data.
     File = 4,
-    /// A path that was not collected in the name, the reason in the data.
+    /// Collection: a path that was not collected in the name, the reason in the data.
     Skipped = 5,
     /// Nothing follows.
     End = 6,
+    /// Bundle: what it matches is collected after the program. A glob in the name, see `collect/globs.rs`.
+    Glob = 7,
+    /// Bundle: a relative path in the name. That file, or everything below that folder, is matched by no `Glob`.
+    Except = 8,
+    /// Bundle: [`Caps::encode`] in the data. Must be there where a `Glob` is.
+    Caps = 9,
+    /// Bundle: a symbolic link to make. Its relative path in the name, what it points to in the data. A file of that path
+    /// that the bundle had before is left as it is, so links come after files.
+    Link = 10,
+    /// Collection: a file longer than what is kept of it. Its path in the name; the data are its whole length (64 bits,
+    /// little-endian), then its head.
+    Head = 11,
+    /// Collection: beside the `Skipped` ones so many (64 bits, little-endian) matches were passed over. Last before `End`.
+    More = 12,
 }
 
 impl Kind {
+    const ALL: [Kind; 12] = [
+        Kind::Arg,
+        Kind::Env,
+        Kind::Collect,
+        Kind::File,
+        Kind::Skipped,
+        Kind::End,
+        Kind::Glob,
+        Kind::Except,
+        Kind::Caps,
+        Kind::Link,
+        Kind::Head,
+        Kind::More,
+    ];
+
     fn from_wire(kind: u32) -> Option<Self> {
-        [Kind::Arg, Kind::Env, Kind::Collect, Kind::File, Kind::Skipped, Kind::End]
-            .into_iter()
-            .find(|k| *k as u32 == kind)
+        Kind::ALL.into_iter().find(|k| *k as u32 == kind)
     }
 }
 
-/// One record, its data still in the file.
+/// How much the globs of a bundle may bring back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// The most files.
+    pub files: u64,
+    /// What is kept of one file.
+    pub file_bytes: u64,
+    /// What is kept of all files together.
+    pub total_bytes: u64,
+}
+
+impl Caps {
+    /// The data of the record.
+    #[must_use]
+    pub fn encode(&self) -> [u8; 24] {
+        let mut data = [0; 24];
+        for (place, word) in data.chunks_exact_mut(8).zip([self.files, self.file_bytes, self.total_bytes]) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        data
+    }
+
+    /// `None` for data of another length.
+    #[must_use]
+    pub fn decode(data: &[u8]) -> Option<Self> {
+        let (words, []) = data.as_chunks::<8>() else { return None };
+        let &[files, file_bytes, total_bytes] = words else { return None };
+        let [files, file_bytes, total_bytes] = [files, file_bytes, total_bytes].map(u64::from_le_bytes);
+        Some(Caps { files, file_bytes, total_bytes })
+    }
+}
+
+/// One record, its data still in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// What it is.
@@ -58,13 +121,13 @@ pub struct Record {
     pub executable: bool,
     /// Argument, environment entry or path.
     pub name: Vec<u8>,
-    /// Where in the file the data begin.
+    /// Where in the stream the data begin.
     pub offset: u64,
     /// How many bytes of data there are.
     pub length: u64,
 }
 
-/// Writes records into a memfd.
+/// Writes records into a memfd or a pipe.
 #[derive(Debug)]
 pub struct RecordWriter {
     file: File,
@@ -79,7 +142,7 @@ impl RecordWriter {
         Ok(RecordWriter { file: File::from(empty_memfd()?) })
     }
 
-    /// Goes on at the position of `fd`, a memfd that was made elsewhere.
+    /// Writes into `fd`, which was made elsewhere.
     #[must_use]
     pub fn over(fd: OwnedFd) -> Self {
         RecordWriter { file: File::from(fd) }
@@ -161,40 +224,36 @@ pub fn seal(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// A sealed copy. A memfd's pages stay charged to the control group of whoever wrote them, a sandbox's init; kept for
-/// longer than the sandbox, they must be the caller's own.
-///
-/// # Errors
-/// That of reading, writing or sealing.
-pub fn sealed_copy(file: &File) -> io::Result<OwnedFd> {
-    let mut copy = File::from(empty_memfd()?);
-    let mut from = file.try_clone()?;
-    from.rewind()?;
-    io::copy(&mut from, &mut copy)?;
-    seal(copy.as_fd())?;
-    Ok(copy.into())
-}
-
 /// Whether `fd` is a memfd that nobody can change any more.
 #[must_use]
 pub fn is_sealed(fd: BorrowedFd<'_>) -> bool {
-    seals(fd).is_some_and(|set| set.contains(SEALS))
+    fcntl(fd, FcntlArg::F_GET_SEALS).is_ok_and(|set| SealFlag::from_bits_retain(set).contains(SEALS))
 }
 
-/// Whether `fd` is a memfd that can still be written.
-#[must_use]
-pub fn is_writable_memfd(fd: BorrowedFd<'_>) -> bool {
-    seals(fd).is_some_and(|set| !set.intersects(SEALS))
+/// Where records are read from.
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    File(&'a File),
+    Bytes(&'a [u8]),
 }
 
-fn seals(fd: BorrowedFd<'_>) -> Option<SealFlag> {
-    fcntl(fd, FcntlArg::F_GET_SEALS).ok().map(SealFlag::from_bits_retain)
+impl Source<'_> {
+    fn read_exact_at(self, into: &mut [u8], at: u64) -> io::Result<()> {
+        match self {
+            Source::File(file) => file.read_exact_at(into, at),
+            Source::Bytes(bytes) => {
+                let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..)?.get(..into.len()));
+                into.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Reads records, at positions of its own: a duplicate of the descriptor elsewhere disturbs nothing.
 #[derive(Debug)]
 pub struct RecordReader<'a> {
-    file: &'a File,
+    source: Source<'a>,
     at: u64,
     size: u64,
     ended: bool,
@@ -206,7 +265,13 @@ impl<'a> RecordReader<'a> {
     /// # Errors
     /// That of `fstat`.
     pub fn new(file: &'a File) -> io::Result<Self> {
-        Ok(RecordReader { file, at: 0, size: file.metadata()?.len(), ended: false })
+        Ok(RecordReader { source: Source::File(file), at: 0, size: file.metadata()?.len(), ended: false })
+    }
+
+    /// Reads a stream that is at hand.
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        RecordReader { source: Source::Bytes(bytes), at: 0, size: bytes.len() as u64, ended: false }
     }
 
     /// The next record, `None` after the last.
@@ -218,7 +283,7 @@ impl<'a> RecordReader<'a> {
             return Ok(None);
         }
         let mut header = [0_u8; HEADER_BYTES];
-        self.file.read_exact_at(&mut header, self.at)?;
+        self.source.read_exact_at(&mut header, self.at)?;
         let word = |i: usize| u32::from_le_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
         let kind = Kind::from_wire(word(0)).ok_or_else(|| invalid("unknown kind of record"))?;
         let (flags, name_length, zero) = (word(4), word(8), word(12));
@@ -233,7 +298,7 @@ impl<'a> RecordReader<'a> {
             return Err(invalid("a record is longer than its stream"));
         };
         let mut name = vec![0; name_length as usize];
-        self.file.read_exact_at(&mut name, name_at)?;
+        self.source.read_exact_at(&mut name, name_at)?;
         self.at = next;
         if kind == Kind::End {
             self.ended = true;
@@ -253,30 +318,9 @@ impl<'a> RecordReader<'a> {
     pub fn data(&self, record: &Record) -> io::Result<Vec<u8>> {
         let length = usize::try_from(record.length).map_err(|_| invalid("a record is longer than memory"))?;
         let mut data = vec![0; length];
-        self.file.read_exact_at(&mut data, record.offset)?;
+        self.source.read_exact_at(&mut data, record.offset)?;
         Ok(data)
     }
-}
-
-/// Reads a whole stream and checks it; only files and skipped names may be in it. Gives what it holds.
-///
-/// # Errors
-/// As [`RecordReader::next_record`].
-pub fn check_collection(file: &File) -> io::Result<Vec<Record>> {
-    let mut reader = RecordReader::new(file)?;
-    let mut records = Vec::new();
-    while let Some(record) = reader.next_record()? {
-        let legal = match record.kind {
-            Kind::File => relative_components(&record.name).is_some(),
-            Kind::Skipped => true,
-            _ => false,
-        };
-        if !legal {
-            return Err(invalid("only files can be collected"));
-        }
-        records.push(record);
-    }
-    Ok(records)
 }
 
 /// The components of a relative path, `None` unless each is a plain name: no `.`, `..`, empty one, NUL, leading slash.
@@ -318,28 +362,28 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_the_same_and_sealed() {
-        let mut w = RecordWriter::new().unwrap();
-        w.put(Kind::File, true, b"a", &[7; 100_000]).unwrap();
-        let file = File::from(w.end().unwrap());
-        let copy = File::from(sealed_copy(&file).unwrap());
-        assert!(is_sealed(copy.as_fd()));
-        assert_eq!(check_collection(&copy).unwrap(), check_collection(&file).unwrap());
-    }
-
-    #[test]
     fn a_lie_is_an_error() {
-        for (at, byte) in [(0, 9), (4, 2), (8, 0xff), (12, 1), (16, 0xff), (23, 0xff)] {
+        let all = |file: &File| {
+            let mut reader = RecordReader::new(file)?;
+            while reader.next_record()?.is_some() {}
+            io::Result::Ok(())
+        };
+        for (at, byte) in [(0, 13), (0, 0), (4, 2), (8, 0xff), (12, 1), (16, 0xff), (23, 0xff)] {
             let mut w = RecordWriter::new().unwrap();
             w.put(Kind::File, false, b"a", b"data").unwrap();
             let file = File::from(w.end().unwrap());
+            all(&file).unwrap();
             file.write_all_at(&[byte], at).unwrap();
-            assert!(check_collection(&file).is_err(), "byte {at} = {byte}");
+            assert!(all(&file).is_err(), "byte {at} = {byte}");
         }
-        let mut w = RecordWriter::new().unwrap();
-        w.put(Kind::File, false, b"../a", b"data").unwrap();
-        assert!(check_collection(&File::from(w.end().unwrap())).is_err());
-        assert!(check_collection(&File::from(empty_memfd().unwrap())).is_err());
+        assert!(all(&File::from(empty_memfd().unwrap())).is_err());
+    }
+
+    #[test]
+    fn caps_survive_the_way() {
+        let caps = Caps { files: 1, file_bytes: u64::MAX, total_bytes: 3 };
+        assert_eq!(Caps::decode(&caps.encode()), Some(caps));
+        assert_eq!((Caps::decode(&[0; 23]), Caps::decode(&[0; 32]), Caps::decode(b"")), (None, None, None));
     }
 
     #[test]

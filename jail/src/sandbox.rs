@@ -1,6 +1,9 @@
 //! A run as the broker holds it: `Making → Prepared → Running → Finishing`, each made of the one before, by value.
 //!
 //! Whichever of them is dropped, its init is killed, and with init the whole pid namespace.
+//!
+//! A run that is *collecting* is over: what it used is read, how it ended is fixed, its clocks have stopped. What is
+//! left has a deadline of its own, and whatever goes wrong with it costs files, never another verdict.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -61,6 +64,15 @@ pub struct Running {
     init: Init,
     meter: Meter,
     layers: Layers,
+    collecting: Option<Collecting>,
+}
+
+/// The program is over, init brings files out.
+#[derive(Debug)]
+struct Collecting {
+    ended: Ended,
+    trouble: Option<JailError>,
+    until_us: u64,
 }
 
 /// A sandbox that is over, until nothing of it is left.
@@ -149,7 +161,7 @@ impl Prepared {
             Ok(()) => {
                 let meter = Meter::new(spec.limits, now_us());
                 let Prepared { group, control, init } = self;
-                Ok(Box::new(Running { spec, group, control: Some(control), init, meter, layers }))
+                Ok(Box::new(Running { spec, group, control: Some(control), init, meter, layers, collecting: None }))
             }
             Err(e) => Err(Box::new((e, self.finish()))),
         }
@@ -213,7 +225,7 @@ impl Running {
     /// When [`Running::tick`] wants to be called, by [`now_us`].
     #[must_use]
     pub fn next_tick_us(&self) -> u64 {
-        self.meter.next_us()
+        self.collecting.as_ref().map_or_else(|| self.meter.next_us(), |collecting| collecting.until_us)
     }
 
     /// Ends it if a limit is reached.
@@ -221,6 +233,15 @@ impl Running {
     /// # Errors
     /// When its usage can't be read: it is killed then.
     pub fn tick(&mut self) -> Result<(), JailError> {
+        if let Some(collecting) = &mut self.collecting {
+            let now = now_us();
+            if now >= collecting.until_us {
+                // Asked again later, should the kernel need longer.
+                collecting.until_us = now + KILL_AGAIN_US;
+                self.kill_init();
+            }
+            return Ok(());
+        }
         self.group.sample();
         let used = self.group.cpu();
         let now = now_us();
@@ -237,6 +258,13 @@ impl Running {
 
     /// Ends it. The first reason counts, and is acted upon once.
     pub fn stop(&mut self, why: StopReason) {
+        if self.collecting.is_some() {
+            // Nothing but us is alive. Files that nobody waits for any more are left.
+            if matches!(why, StopReason::Cancelled | StopReason::Gone) {
+                self.kill_init();
+            }
+            return;
+        }
         if self.meter.stopped().is_some() {
             return;
         }
@@ -271,11 +299,15 @@ impl Running {
                 self.meter.started(at, now_us());
                 Heard::Running(self)
             }
+            Ok(Some(Event::Over(end))) if self.spec.collects && self.collecting.is_none() => {
+                self.collect(&end);
+                Heard::Running(self)
+            }
             Ok(Some(Event::Ended(end))) => Heard::Over(self.over(&end)),
             Ok(Some(Event::Failed(outcome))) => Heard::Over(self.over(&End { outcome, ..End::default() })),
             Err(e) if e.source.kind() == std::io::ErrorKind::WouldBlock => Heard::Running(self),
             // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
-            Ok(Some(Event::Armed) | None) | Err(_) => {
+            Ok(Some(Event::Armed | Event::Over(_) | Event::Collect) | None) | Err(_) => {
                 self.kill_init();
                 self.control = None;
                 Heard::Running(self)
@@ -297,16 +329,36 @@ impl Running {
         self.over(&end)
     }
 
-    fn over(self: Box<Self>, end: &End) -> Box<Over> {
-        let (counted, trouble) = match self.group.counted() {
-            Ok(counted) => (counted, None),
-            Err(e) => (Counted::default(), Some(e)),
-        };
-        let mut ended = self.ended(end, counted);
-        if let Some(e) = &trouble {
-            ended.outcome = e.outcome();
+    /// The program is over. What it used is read before init adds to it, then init has the room to collect.
+    fn collect(&mut self, end: &End) {
+        let (ended, trouble) = self.stock(end);
+        let until_us = now_us() + COLLECT_US;
+        self.collecting = Some(Collecting { ended, trouble, until_us });
+        let room = self.group.make_room().is_ok();
+        let told = self.control.as_ref().is_some_and(|control| Event::Collect.send(control.as_fd()).is_ok());
+        if !room || !told {
+            self.kill_init();
         }
+    }
+
+    fn over(mut self: Box<Self>, end: &End) -> Box<Over> {
+        let (ended, trouble) = match self.collecting.take() {
+            // What is missing of a collection whose init is dead or broken is not known.
+            Some(Collecting { ended, trouble, .. }) => {
+                let collected = if end.collected == Collected::Complete { end.collected } else { Collected::Cut };
+                (Ended { collected, ..ended }, trouble)
+            }
+            None => self.stock(end),
+        };
         Box::new(Over { ended, finishing: finish(self.group, self.init), trouble })
+    }
+
+    /// How it ended, with what it used.
+    fn stock(&self, end: &End) -> (Ended, Option<JailError>) {
+        match self.group.counted() {
+            Ok(counted) => (self.ended(end, counted), None),
+            Err(e) => (Ended { outcome: e.outcome(), ..self.ended(end, Counted::default()) }, Some(e)),
+        }
     }
 
     fn ended(&self, end: &End, counted: Counted) -> Ended {
@@ -350,6 +402,10 @@ impl Running {
 /// The filter's signal, and the one for a file that grew over its limit; see signal(7).
 const SIGSYS: u8 = 31;
 const SIGXFSZ: u8 = 25;
+/// How long init may collect: it ends by itself before, unless it hangs on a pipe that nobody reads.
+const COLLECT_US: u64 = 10_000_000;
+/// How long the kernel may take to end it then.
+const KILL_AGAIN_US: u64 = 1_000_000;
 /// How long a sandbox may take to go. Longer, and its slot is thrown away.
 const FINISH_US: u64 = 5_000_000;
 

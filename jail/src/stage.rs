@@ -195,6 +195,10 @@ fn serve(mut armed: Armed, control: &OwnedFd) -> Result<(), JailError> {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).at(Step::Talk)?;
     end.involuntary_switches = u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
     if let Some((stream, bundle)) = collection {
+        tell(control, Event::Over(end))?;
+        if !may_collect(control)? {
+            return Ok(());
+        }
         end.collected = collect::collect(stream, bundle, command.collect_bytes.0);
     }
     tell(control, Event::Ended(end))
@@ -202,6 +206,18 @@ fn serve(mut armed: Armed, control: &OwnedFd) -> Result<(), JailError> {
 
 fn tell(control: &OwnedFd, event: Event) -> Result<(), JailError> {
     event.send(control.as_fd()).on(Step::Talk, "broker")
+}
+
+/// Waits for the broker's word. `false` when it is gone. A word to end the program may have come too late and be there
+/// still; it has been overtaken.
+fn may_collect(control: &OwnedFd) -> Result<bool, JailError> {
+    loop {
+        match Event::recv(control.as_fd())? {
+            Some(Event::Collect) => return Ok(true),
+            Some(_) => {}
+            None => return Ok(false),
+        }
+    }
 }
 
 /// Waits for the program's end, reaping whatever dies meanwhile, and kills when the broker says so or is gone.

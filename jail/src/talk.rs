@@ -78,7 +78,7 @@ pub struct Command {
     pub probe: bool,
     /// A fifth descriptor bears files to unpack after the bundle's.
     pub has_artifact: bool,
-    /// The last descriptor takes what init collects.
+    /// The last descriptor is a pipe for what init collects.
     pub collects: bool,
     /// How much init may collect.
     pub collect_bytes: Bytes,
@@ -164,7 +164,7 @@ pub struct End {
     pub collected: Collected,
 }
 
-/// Payload to init, init to broker.
+/// Payload to init, init to broker; and from there back to init, `Armed` for "end it" and `Collect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Confined, waiting for the command.
@@ -173,8 +173,12 @@ pub enum Event {
     Starting(u64),
     /// A step failed: there is no program.
     Failed(Outcome),
-    /// The program is over and nothing of it is left.
+    /// The program is over and nothing of it is left. Where something is to be collected it was [`Event::Over`] before.
     Ended(End),
+    /// The same, with files to collect: init waits for [`Event::Collect`] before it does so.
+    Over(End),
+    /// Broker to init: what was used is read, there is room. Collect now.
+    Collect,
 }
 
 impl Event {
@@ -190,7 +194,9 @@ impl Event {
                 let [kind, a, b, c] = outcome_words(outcome);
                 [3, kind, a, b, c, 0, 0, 0, 0]
             }
-            Event::Ended(end) => {
+            Event::Collect => [6, 0, 0, 0, 0, 0, 0, 0, 0],
+            Event::Ended(end) | Event::Over(end) => {
+                let tag = if matches!(self, Event::Over(_)) { 5 } else { 4 };
                 let [kind, a, b, c] = outcome_words(end.outcome);
                 let collected = match end.collected {
                     Collected::None => 0,
@@ -198,7 +204,7 @@ impl Event {
                     Collected::Cut => 2,
                 };
                 let flags = u64::from(end.disk_hit) | collected << 1 | kind << 8 | a << 16 | b << 32;
-                [4, flags, c, end.started_us, end.ended_us, end.involuntary_switches, 0, 0, 0]
+                [tag, flags, c, end.started_us, end.ended_us, end.involuntary_switches, 0, 0, 0]
             }
         };
         send(socket, words, &[])
@@ -218,19 +224,23 @@ impl Event {
             [1, ..] => Some(Event::Armed),
             [2, at, ..] => Some(Event::Starting(at)),
             [3, kind, a, b, c, ..] => Some(Event::Failed(outcome_of([kind, a, b, c])?)),
-            [4, flags, index, started_us, ended_us, involuntary_switches, ..] => Some(Event::Ended(End {
-                outcome: outcome_of([flags >> 8 & 0xff, flags >> 16 & 0xffff, flags >> 32, index])?,
-                started_us,
-                ended_us,
-                involuntary_switches,
-                disk_hit: flags & 1 != 0,
-                collected: match flags >> 1 & 3 {
-                    0 => Collected::None,
-                    1 => Collected::Complete,
-                    2 => Collected::Cut,
-                    _ => return None,
-                },
-            })),
+            [tag @ (4 | 5), flags, index, started_us, ended_us, involuntary_switches, ..] => {
+                let end = End {
+                    outcome: outcome_of([flags >> 8 & 0xff, flags >> 16 & 0xffff, flags >> 32, index])?,
+                    started_us,
+                    ended_us,
+                    involuntary_switches,
+                    disk_hit: flags & 1 != 0,
+                    collected: match flags >> 1 & 3 {
+                        0 => Collected::None,
+                        1 => Collected::Complete,
+                        2 => Collected::Cut,
+                        _ => return None,
+                    },
+                };
+                Some(if tag == 5 { Event::Over(end) } else { Event::Ended(end) })
+            }
+            [6, ..] => Some(Event::Collect),
             _ => None,
         }
     }
@@ -348,7 +358,8 @@ mod tests {
             disk_hit: true,
             collected: Collected::Cut,
         };
-        for event in [Event::Armed, Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Ended(end)] {
+        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect];
+        for event in [Event::Armed, Event::Ended(end), Event::Over(end)].into_iter().chain(others) {
             event.send(a.as_fd()).unwrap();
             assert_eq!(Event::recv(b.as_fd()).unwrap(), Some(event));
         }

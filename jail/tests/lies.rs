@@ -102,12 +102,13 @@ fn descriptors_are_looked_at() {
         send(&link, &order(number, limits()), &fds);
         refused(&link, number, Refusal::BadDescriptors);
     }
-    // An artifact that can still be changed, a collection that can't be written or holds something already.
+    // An artifact that can still be changed; a collection that is no pipe, or can't be written.
     let artifact = Order { has_artifact: true, ..order(300, limits()) };
     send(&link, &artifact, &descriptors().into_iter().chain([empty_memfd().unwrap()]).collect::<Vec<_>>());
     refused(&link, 300, Refusal::BadDescriptors);
     let collects = Order { collects: true, ..order(301, limits()) };
-    for fd in [bundle(&Wish::default()), RecordWriter::new().unwrap().end().unwrap(), file()] {
+    let (reading, _) = std::io::pipe().unwrap();
+    for fd in [bundle(&Wish::default()), empty_memfd().unwrap(), file(), reading.into()] {
         send(&link, &collects, &descriptors().into_iter().chain([fd]).collect::<Vec<_>>());
         refused(&link, 301, Refusal::BadDescriptors);
     }

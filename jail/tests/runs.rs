@@ -4,8 +4,10 @@
 mod common;
 
 use common::{Jaild, Wish, can_run, limits};
-use jail::records::{check_collection, seal};
+use jail::records::collection::{Collection, Most};
+use jail::records::{RecordReader, empty_memfd, seal};
 use jail::spec::{Bytes, Collected, Layers, Limits, Millis, Outcome, StopReason};
+use std::io::Write;
 use std::os::fd::AsFd;
 
 #[test]
@@ -43,15 +45,19 @@ fn c_is_compiled_and_its_artifact_run() {
     });
     assert_eq!((done.ended.outcome, done.stderr.as_str()), (Outcome::Exited(0), ""));
     assert_eq!(done.ended.collected, Collected::Complete);
-    let collection = done.collection.unwrap();
-    let records = check_collection(&collection).unwrap();
-    assert_eq!(records.len(), 2);
-    assert!(records[0].executable && records[0].name == b"a.out");
-    seal(collection.as_fd()).unwrap();
+    let found = Collection::read(RecordReader::of(&done.collection), &Most { files: 1, bytes: 1 << 20 });
+    assert!(found.broken.is_none() && found.files[0].executable && found.files[0].path == b"a.out", "{found:?}");
+    assert_eq!(
+        (found.skipped[0].path.as_slice(), found.skipped[0].reason.as_str()),
+        (b"absent".as_slice(), "not found")
+    );
+    let mut artifact = std::fs::File::from(empty_memfd().unwrap());
+    artifact.write_all(&done.collection).unwrap();
+    seal(artifact.as_fd()).unwrap();
     let done = link.run(Wish {
         profile: "c/gcc/run",
         argv: vec!["/box/a.out", "x y"],
-        artifact: Some(collection.into()),
+        artifact: Some(artifact.into()),
         ..Wish::default()
     });
     assert_eq!((done.ended.outcome, done.stdout.as_str()), (Outcome::Exited(7), "2 x y\n"));

@@ -202,11 +202,6 @@ pub(crate) fn value_name(name: &str) -> Verdict {
     ensure(plain && !taken, "is no name for a value", "write a-z and _, and none of the placeholders' names")
 }
 
-/// The artifact: a file, or a folder with a slash at its end.
-pub(crate) fn artifact(name: &str) -> Verdict {
-    file_name(name.strip_suffix('/').unwrap_or(name))
-}
-
 const ENVIRONMENT: &str = "environment";
 
 /// What may stand between braces in a phrase, and what it is: the names of values by their places.

@@ -251,21 +251,12 @@ pub struct Syscall {
 pub struct Compile {
     /// `args`: the command. It has `{program}` first, `{sources}` and `{artifact}`, and may have `{flags}`.
     pub args: Template,
-    /// `artifact`: the file in the work directory that the step makes, or the folder, with a `/` at its end.
-    pub artifact: Artifact,
+    /// `artifact`: the file in the work directory that the step makes, or the folder of files.
+    pub artifact: String,
     /// `[[compile.flag]]`: what callers may add as `compile_flags`.
     pub flags: Vec<FlagRule>,
     /// `[compile.env]`: the whole environment. The caller's never reaches the compiler.
     pub env: BTreeMap<String, Phrase>,
-}
-
-/// What a compile step makes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Artifact {
-    /// Its name in the work directory.
-    pub name: String,
-    /// It is a folder, with files in it.
-    pub is_folder: bool,
 }
 
 /// The step that runs the program.

@@ -52,7 +52,7 @@ impl Definition {
     pub fn compile_argv(&self, setting: Setting<'_>, flags: &[String], sources: &[String]) -> Option<Vec<String>> {
         let compile = self.compile.as_ref()?;
         let program = setting.toolchain.program.to_string_lossy().into_owned();
-        let artifact = compile.artifact.name.clone();
+        let artifact = compile.artifact.clone();
         let filling = Filling { program, flags, sources, artifact, ..Filling::default() };
         Some(self.expand(&compile.args, &filling, setting))
     }
@@ -60,7 +60,7 @@ impl Definition {
     /// The arguments of the run step, the program's absolute path first. `entry` is that of the [`crate::Layout`].
     #[must_use]
     pub fn run_argv(&self, setting: Setting<'_>, entry: Option<&str>, args: &[String]) -> Vec<String> {
-        let artifact = self.compile.as_ref().map(|compile| work_directory().join(&compile.artifact.name));
+        let artifact = self.compile.as_ref().map(|compile| work_directory().join(&compile.artifact));
         let artifact = artifact.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let entry = as_path(entry.unwrap_or(&self.main_file));
         let program = self.run_program(setting.toolchain);

@@ -118,7 +118,7 @@ mod probe;
 mod reader;
 
 pub use definition::{
-    Artifact, Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
+    Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
     Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value, work_directory,
 };
 pub use expand::Setting;

@@ -8,7 +8,7 @@ use toml::{Table, Value as Toml};
 use crate::check;
 use crate::check::Names;
 use crate::definition::{
-    Artifact, Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
+    Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
     Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value,
 };
 use crate::limits::{LimitName, LimitSet, Step};
@@ -278,10 +278,9 @@ fn probe(r: &mut Reader<'_>) -> Probe {
 
 fn compile(r: &mut Reader<'_>, values: &[Value]) -> Compile {
     let args = template(r, Step::Compile, true, values);
-    let artifact = r.required("artifact", |name: &String| check::artifact(name));
     Compile {
         args,
-        artifact: Artifact { name: artifact.trim_end_matches('/').to_owned(), is_folder: artifact.ends_with('/') },
+        artifact: r.required("artifact", |name: &String| check::file_name(name)),
         flags: r.tables("flag", flag_rule).into_iter().flatten().collect(),
         env: env(r, "env", Names { values, environment: false }),
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Caps, check_path, environment, labels};
+use super::{Caps, GLOB_BYTES, OUTPUTS, check_path, environment, labels};
 use crate::problem::{Code, Problem};
 use crate::request::{ExecutionRequest, SourceFile};
 
@@ -117,11 +117,46 @@ fn names_are_checked() {
 }
 
 #[test]
-fn outputs_come_later() {
-    let request = ExecutionRequest { outputs: vec!["*.png".into()], ..source("") };
-    let problem = refused(&request);
+fn globs_stay_in_the_work_directory() {
+    let with = |globs: &[&str]| ExecutionRequest {
+        outputs: globs.iter().map(|glob| (*glob).to_owned()).collect(),
+        ..source("")
+    };
+    let good =
+        ["*", "**", "**/*.png", "a.txt", "--option", ".hidden", "out/[a-z]?/{x,y}.c", "\\!x", "a}b]", "a..b", "ü"];
+    with(&good).check(&Caps::default()).unwrap();
+    let long = "x".repeat(GLOB_BYTES + 1);
+    let bad =
+        ["", "/a", "../a", "a/..", "./a", "a//b", "a/", "a\0b", &long, "!a", "[a", "{a", "a\\", &"{a,b}".repeat(7)];
+    let said: Vec<String> = bad
+        .iter()
+        .map(|glob| {
+            let problem = refused(&with(&["*", glob]));
+            assert_eq!(problem.field.as_deref(), Some("/outputs/1"), "{glob}");
+            assert!(!problem.remedy.is_empty() && problem.remedy != problem.code.facts().remedy, "{glob}");
+            format!("{} {}", problem.code, problem.detail)
+        })
+        .collect();
     assert_eq!(
-        (problem.code, problem.field.as_deref(), problem.detail.as_str()),
-        (Code::InvalidRequest, Some("/outputs"), "outputs come with a later version of the engine")
+        said.join("\n"),
+        r#"invalid_path the glob is empty
+invalid_path "/a" is absolute: globs are relative to the work directory
+invalid_path "../a" has a .. in it
+invalid_path "a/.." has a .. in it
+invalid_path "./a" has a . in it
+invalid_path "a//b" has an empty part: two slashes in a row, or one at the end
+invalid_path "a/" has an empty part: two slashes in a row, or one at the end
+invalid_path "a\0b" has a NUL in it
+invalid_path the glob is 1025 bytes long, at most 1024 are allowed
+invalid_request "!a" begins with !: no glob says what not to bring
+invalid_request "[a" is no glob: unclosed character class at byte 0; missing ']' (to match a literal '[', escape it as '\[' or '[[]')
+invalid_request "{a" is no glob: unclosed brace expansion at byte 0; missing '}' (to match a literal '{', escape it as '\{' or '[{]')
+invalid_request "a\\" is no glob: trailing backslash at byte 1 has no character to escape (to match a literal '\', use '\\')
+invalid_request the braces of "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}" make more than 64 globs"#
+    );
+    let many = refused(&with(&["*"; OUTPUTS + 1]));
+    assert_eq!(
+        (many.code, many.field.as_deref(), many.detail.as_str()),
+        (Code::InvalidRequest, Some("/outputs"), "there are 17 outputs, at most 16 are allowed")
     );
 }

@@ -64,7 +64,8 @@ fn the_example_of_the_units_is_sound() {
 fn every_mistake_is_told_with_field_value_reason_and_remedy() {
     let told = mistakes(
         "colour = 1\n[listen]\ntcp = \"0.0.0.0\"\nunix = \"relative\"\nunix_mode = \"999\"\n[http]\nbody_bytes = 0\nfoo = 1\n\
-         [engine]\nslots = \"two\"\n[plans.default]\nrunning = -1\n[plans.default.ceiling]\ncpus = 0\nmemory_bytes = 1.5\n\
+         [outputs]\nfiles = 0\ntotal_bytes = 200_000_000\n\
+         [engine]\nslots = \"two\"\n[results]\nkeep_seconds = 0\nbytes_per_tenant = 268435457\nper_tenant = -3\n[plans.default]\nrunning = -1\n[plans.default.ceiling]\ncpus = 0\nmemory_bytes = 1.5\n\
          [tenants.a]\nallowed_users = [\"nobody-at-all\", 3]\ntokens = [\"abc\"]\nplan = \"gold\"\n[tenants.b]\n",
     );
     for beginning in [
@@ -73,7 +74,12 @@ fn every_mistake_is_told_with_field_value_reason_and_remedy() {
         "listen.tcp = \"0.0.0.0\": is no address with a port; ",
         "http.body_bytes = 0: is zero, which never means unlimited; write a number from 1024 to ",
         "http.foo = 1: is no field of this section; remove it, or write one of body_bytes, ",
+        "outputs.files = 0: is zero, which never means unlimited; write a number from 1 to 4096",
+        "outputs.total_bytes = 200000000: is out of its range; write a number from 1 to 134217728",
         "engine.slots = \"two\": is no whole number",
+        "results.keep_seconds = 0: is zero, which never means unlimited; write a number from 1 to 86400",
+        "results.bytes_per_tenant = 268435457: is out of its range; write a number from 1024 to 268435456",
+        "results.per_tenant = -3: is no whole number from 1 up",
         "plans.default.running = -1: is no whole number from 1 up",
         "plans.default.ceiling.cpus = 0: is out of its range; write a number from 0.100 to ",
         "plans.default.ceiling.memory_bytes = 1.5: ",
@@ -86,7 +92,7 @@ fn every_mistake_is_told_with_field_value_reason_and_remedy() {
     ] {
         assert!(told.iter().any(|line| line.starts_with(beginning)), "{beginning}\n{told:#?}");
     }
-    assert_eq!(told.len(), 15, "{told:#?}");
+    assert_eq!(told.len(), 20, "{told:#?}");
     assert_eq!(mistakes("[listen").len(), 1);
 }
 

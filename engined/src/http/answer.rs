@@ -3,17 +3,21 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use api_spec::{JSON, PROBLEM_JSON, Problem};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::budget::Reservation;
+use crate::kept::Kept;
 use crate::problem::{Error, retry_after_seconds};
 
 /// The header that ties an answer to a line in the log.
@@ -29,7 +33,19 @@ pub const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug, Default)]
 pub struct Bytesful {
     bytes: Option<Bytes>,
-    _memory: Option<Reservation>,
+    _memory: Held,
+}
+
+/// The memory of an answer's bytes.
+#[derive(Debug, Default)]
+enum Held {
+    /// Too little to count.
+    #[default]
+    Uncounted,
+    /// Its own.
+    Own { _memory: Reservation },
+    /// That of a result which others may be reading as well.
+    Kept { _result: Arc<Kept> },
 }
 
 impl Body for Bytesful {
@@ -54,7 +70,12 @@ pub type Answer = Response<Bytesful>;
 
 /// A 200 of `content_type`.
 pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<Reservation>) -> Answer {
-    let mut answer = Response::new(Bytesful { bytes: Some(body.into()), _memory: memory });
+    let memory = memory.map_or(Held::Uncounted, |_memory| Held::Own { _memory });
+    whole(content_type, body.into(), memory)
+}
+
+fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
+    let mut answer = Response::new(Bytesful { bytes: Some(body), _memory: memory });
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
@@ -70,6 +91,24 @@ pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answ
         memory
     });
     Ok(plain(JSON, body, memory))
+}
+
+/// A 200 with a result that is kept.
+pub fn kept(result: Arc<Kept>) -> Answer {
+    whole(JSON, result.body.clone(), Held::Kept { _result: result })
+}
+
+/// A 202 with `value` as JSON, and where to ask later.
+///
+/// # Errors
+/// That of serialising, which is ours.
+pub fn accepted<T: Serialize>(value: &T, location: Option<&str>) -> Result<Answer, Error> {
+    let mut answer = json(value, None)?;
+    *answer.status_mut() = StatusCode::ACCEPTED;
+    if let Some(location) = location.and_then(|location| HeaderValue::from_str(location).ok()) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    Ok(answer)
 }
 
 /// The answer to a request that has no result.

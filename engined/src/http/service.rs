@@ -1,36 +1,27 @@
 //! One request: who calls, what for, in which form; then the one table of routes.
 
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use api_spec::{
-    ApiVersion, Code, ExecutionRequest, Health, HealthResponse, JSON, Ready, ReadyResponse, Verdict, VersionResponse,
-    check_execution_query,
-};
+use api_spec::{ApiVersion, Code, Health, HealthResponse, JSON, Ready, ReadyResponse, VersionResponse};
 use hyper::body::{Body, Incoming};
-use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Version};
 use tracing::Instrument;
 
 use super::answer::{self, Answer, METRICS_TEXT, REQUEST_ID, VERSION, new_id};
 use super::wire::Conn;
-use super::{body, catalogue};
-use crate::admission::{self, Rules};
+use super::{catalogue, executions};
+use crate::contained::contained;
 use crate::engine::Engine;
-use crate::execution;
 use crate::problem::Error;
-use crate::queue::TenantIndex;
 use crate::tenants::Peer;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Executions,
+    Execution,
     Healthz,
     Readyz,
     Metrics,
@@ -41,9 +32,11 @@ enum Route {
     OpenapiYaml,
 }
 
-/// Path, methods, and whether anybody may ask without being known.
-const ROUTES: [(&str, Route, &str, bool); 9] = [
+/// Path, methods, and whether anybody may ask without being known. `{id}` at the end stands for one part of a path; the
+/// first that fits is taken.
+const ROUTES: [(&str, Route, &str, bool); 10] = [
     ("/v1/executions", Route::Executions, "POST", false),
+    ("/v1/executions/{id}", Route::Execution, "GET, HEAD, DELETE", false),
     ("/healthz", Route::Healthz, "GET, HEAD", true),
     ("/readyz", Route::Readyz, "GET, HEAD", true),
     ("/metrics", Route::Metrics, "GET, HEAD", false),
@@ -65,7 +58,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let (method, path) = (request.method(), shown(request.uri().path()));
     let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
     let has_body = !request.body().is_end_stream();
-    let handled = contained(handle(&engine, peer, request)).instrument(span.clone()).await;
+    // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
+    let handled = contained(Box::pin(handle(&engine, peer, request))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
@@ -93,19 +87,17 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     }
 }
 
-/// Polls a handler so that a panic in it ends this request alone. `None` when it panicked.
-async fn contained<T>(handler: impl Future<Output = T>) -> Option<T> {
-    let mut handler = pin!(handler);
-    std::future::poll_fn(|cx| match std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
+/// The id in `path` if it is one of `known`; empty where that has none.
+fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
+    match known.strip_suffix("{id}") {
+        None => (known == path).then_some(""),
+        Some(folder) => path.strip_prefix(folder).filter(|id| !id.is_empty() && !id.contains('/')),
+    }
 }
 
-async fn handle(engine: &Engine, peer: Peer, request: Request<Incoming>) -> Result<Answer, Error> {
+async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) -> Result<Answer, Error> {
     let path = request.uri().path();
-    let route = ROUTES.iter().find(|(known, ..)| *known == path);
+    let route = ROUTES.iter().find_map(|route| Some((route, fits(route.0, path)?)));
     if engine.config.listen.development && matches!(peer, Peer::Tcp(_)) {
         local_only(&request)?;
     }
@@ -116,9 +108,9 @@ async fn handle(engine: &Engine, peer: Peer, request: Request<Incoming>) -> Resu
         (first, _) => first,
     };
     let tenant = engine.tenants.resolve(peer, authorization);
-    let open = route.is_some_and(|(.., open)| *open);
+    let open = route.is_some_and(|((.., open), _)| *open);
     let tenant = if open { tenant.ok() } else { Some(tenant?) };
-    let Some((_, route, allow, _)) = route else { return Err(Error::NotFound { path: path.to_owned() }) };
+    let Some(((_, route, allow, _), id)) = route else { return Err(Error::NotFound { path: path.to_owned() }) };
     let method = request.method();
     if !allow.split(", ").any(|allowed| allowed == method.as_str()) {
         return Err(Error::Method { method: method.to_string(), allow });
@@ -130,8 +122,20 @@ async fn handle(engine: &Engine, peer: Peer, request: Request<Incoming>) -> Resu
     };
     acceptable(request.headers(), offered)?;
     match (route, tenant) {
-        (Route::Executions, Some(tenant)) => run(engine, tenant, request).await,
-        (Route::Executions | Route::Languages, None) => Err(Error::Unauthenticated),
+        // Boxed: thousands may be waiting for a result, and need not be as large as a run.
+        (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, request)).await,
+        (Route::Execution, Some(tenant)) => {
+            let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
+            let stops = *method == Method::DELETE;
+            // Its headers share the connection's buffer, which would be held as long as the caller waits.
+            drop(request);
+            if stops {
+                executions::delete(engine, tenant, &id, query.as_deref())
+            } else {
+                executions::get(engine, tenant, &id, query.as_deref()).await
+            }
+        }
+        (Route::Executions | Route::Execution | Route::Languages, None) => Err(Error::Unauthenticated),
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;
@@ -145,69 +149,6 @@ async fn handle(engine: &Engine, peer: Peer, request: Request<Incoming>) -> Resu
         (Route::OpenapiJson, _) => Ok(answer::plain(JSON, api_spec::OPENAPI_JSON, None)),
         (Route::OpenapiYaml, _) => Ok(answer::plain("application/yaml", api_spec::OPENAPI_YAML, None)),
     }
-}
-
-/// Tells of an execution whose caller hung up: its future is dropped, and nobody else is left who would.
-struct GoneLine {
-    id: String,
-    tenant: String,
-    received: Instant,
-    armed: bool,
-}
-
-impl Drop for GoneLine {
-    fn drop(&mut self) {
-        if self.armed {
-            let total_us = u64::try_from(self.received.elapsed().as_micros()).unwrap_or(u64::MAX);
-            tracing::info!(execution = self.id, tenant = self.tenant, verdict = "cancelled", total_us, "caller gone");
-        }
-    }
-}
-
-/// `POST /v1/executions`.
-async fn run(engine: &Engine, tenant: TenantIndex, request: Request<Incoming>) -> Result<Answer, Error> {
-    json_body(request.headers())?;
-    check_execution_query(request.uri().query())?;
-    // Who comes when nothing can be run is told so before sending 64 MiB.
-    let standing = engine.ready()?;
-    let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
-    let body::Whole { bytes, mut memory } =
-        body::read(request.into_body(), &engine.config.http, &engine.memory).await?;
-    let received = Instant::now();
-    let length = bytes.len() as u64;
-    let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
-    drop(bytes);
-    let ceiling = engine.ceiling(tenant, Some(&welcome));
-    let rules = Rules { offers: &standing.offers, ceiling: &ceiling };
-    let job = admission::admit(parsed, &rules)?;
-    memory.settle(length);
-
-    // Not the request's id: callers may send the same one twice.
-    let id = new_id();
-    let mut gone = GoneLine { id: id.clone(), tenant: engine.tenants.name(tenant).to_owned(), received, armed: true };
-    let execution = execution::execute(engine, tenant, id, job, received).await;
-    gone.armed = false;
-    let execution = execution?;
-    drop(memory);
-    let result = &execution.result;
-    let usage = result.run.as_ref().map(|run| &run.usage);
-    tracing::info!(
-        execution = result.id,
-        tenant = gone.tenant,
-        language = result.language.id,
-        version = result.language.version,
-        verdict = %result.verdict,
-        labels = ?result.labels,
-        cpu_us = usage.map(|usage| usage.cpu_time_us),
-        memory_peak_bytes = usage.map(|usage| usage.memory_peak_bytes),
-        queue_us = result.timings.queue_us,
-        total_us = result.timings.total_us,
-        "executed"
-    );
-    if let (Verdict::EngineError, Some(reason)) = (result.verdict, &result.reason) {
-        tracing::error!(why = reason.message, "engine error");
-    }
-    answer::json(result, Some(execution.memory))
 }
 
 /// `/metrics`, here or on a listener of its own.
@@ -246,7 +187,8 @@ fn local_only(request: &Request<Incoming>) -> Result<(), Error> {
     Ok(())
 }
 
-fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+/// The value of a header, as far as it is text.
+pub fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
@@ -254,18 +196,6 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 fn is_loopback(authority: &str) -> bool {
     let port = |rest: &str| rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.parse::<u16>().is_ok());
     ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| authority.strip_prefix(host).is_some_and(port))
-}
-
-fn json_body(headers: &HeaderMap) -> Result<(), Error> {
-    let found = header(headers, &CONTENT_TYPE);
-    let essence = found.as_deref().map(|found| found.split(';').next().unwrap_or_default().trim());
-    let encoded = header(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"));
-    match (essence, encoded) {
-        (Some(essence), None) if essence.eq_ignore_ascii_case(JSON) => Ok(()),
-        (_, Some(encoding)) => Err(Error::MediaType { found: format!("encoded as {encoding:?}") }),
-        (Some(_), None) => Err(Error::MediaType { found: format!("of type {:?}", found.unwrap_or_default()) }),
-        (None, None) => Err(Error::MediaType { found: "without a Content-Type".to_owned() }),
-    }
 }
 
 /// Whether one of the accepted types covers `offered`. Problems are sent whatever is accepted.
@@ -333,15 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn only_json_is_read() {
-        for good in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"] {
-            assert!(json_body(&headers(&[("content-type", good)])).is_ok(), "{good}");
+    fn an_id_is_one_part_of_a_path() {
+        assert_eq!(fits("/v1/executions", "/v1/executions"), Some(""));
+        assert_eq!(fits("/v1/executions/{id}", "/v1/executions/01K"), Some("01K"));
+        for other in ["/v1/executions", "/v1/executions/", "/v1/executions/a/b", "/v1/executions/a/", "/v1/executionsa"]
+        {
+            assert_eq!(fits("/v1/executions/{id}", other), None, "{other}");
         }
-        for bad in ["text/plain", "application/jsonx", ""] {
-            assert!(json_body(&headers(&[("content-type", bad)])).is_err(), "{bad}");
-        }
-        assert!(json_body(&headers(&[("content-type", "application/json"), ("content-encoding", "gzip")])).is_err());
-        assert!(json_body(&headers(&[])).is_err());
     }
 
     #[test]
@@ -352,17 +280,6 @@ mod tests {
         for bad in ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "localhost:x", "127.0.0.11"] {
             assert!(!is_loopback(bad), "{bad}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_panic_ends_one_request_alone() {
-        let answer = |panics: bool| async move {
-            tokio::task::yield_now().await;
-            assert!(!panics, "a bug");
-            7
-        };
-        assert_eq!(contained(answer(false)).await, Some(7));
-        assert_eq!(contained(answer(true)).await, None);
     }
 
     #[test]

@@ -128,6 +128,7 @@ struct Script {
     args: Vec<String>,
     env: Vec<String>,
     files: BTreeMap<String, Vec<u8>>,
+    globs: Vec<String>,
 }
 
 fn read(bundle: &OwnedFd, into: &mut Script) {
@@ -140,14 +141,15 @@ fn read(bundle: &OwnedFd, into: &mut Script) {
             Kind::Arg => into.args.push(name),
             Kind::Env => into.env.push(name),
             Kind::File => drop(into.files.insert(name, reader.data(&record).unwrap())),
-            Kind::Collect | Kind::Skipped | Kind::End => {}
+            Kind::Glob => into.globs.push(name),
+            _ => {}
         }
     }
 }
 
 fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
     let mut fds = fds.into_iter();
-    let mut script = Script { args: Vec::new(), env: Vec::new(), files: BTreeMap::new() };
+    let mut script = Script { args: Vec::new(), env: Vec::new(), files: BTreeMap::new(), globs: Vec::new() };
     read(&fds.next().unwrap(), &mut script);
     let [stdin, stdout, stderr] = [fds.next(), fds.next(), fds.next()].map(|fd| File::from(fd.unwrap()));
     if order.has_artifact {
@@ -169,10 +171,16 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
     if !["say hello", "say hello\n", "say Python 3.11.2", "say 12.2.0"].contains(&words.as_str()) {
         seen.profiles.lock().unwrap().push(profile);
     }
-    let mut actor = Actor { order: &order, stdin, stdout, stderr, stops, usage: usage(), stop: None };
+    let collection = collection.map(RecordWriter::over);
+    let mut actor = Actor { order: &order, stdin, stdout, stderr, collection, stops, usage: usage(), stop: None };
     let outcome = match words.as_str() {
-        "compile" => actor.compile(&script, collection.unwrap()),
+        "compile" => actor.compile(&script),
         words => actor.run(words, &script),
+    };
+    let collected = match actor.collection.take() {
+        Some(writer) => writer.end().map_or(Collected::Cut, |_| Collected::Complete),
+        None if order.collects => Collected::Cut,
+        None => Collected::None,
     };
     if let Outcome::Failed { step: 255, .. } = outcome {
         return Report::Refused { id: order.id, why: Refusal::Broken };
@@ -185,7 +193,7 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         filter_killed: outcome == Outcome::Signalled(31),
         usage,
         setup: Micros(500),
-        collected: if order.collects { Collected::Complete } else { Collected::None },
+        collected,
         layers: Layers::all(),
     })
 }
@@ -195,6 +203,7 @@ struct Actor<'a> {
     stdin: File,
     stdout: File,
     stderr: File,
+    collection: Option<RecordWriter>,
     stops: &'a Stops,
     usage: Usage,
     stop: Option<StopReason>,
@@ -202,19 +211,25 @@ struct Actor<'a> {
 
 impl Actor<'_> {
     /// The program is its source, unless that has an error.
-    fn compile(&mut self, script: &Script, collection: OwnedFd) -> Outcome {
+    fn compile(&mut self, script: &Script) -> Outcome {
         let text: String = script.files.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
-        let mut writer = RecordWriter::over(collection);
         if text.contains("#error") {
             self.stderr.write_all(b"main.c:1:2: error: #error\n").unwrap();
-            drop(writer.end().unwrap());
             return Outcome::Exited(1);
         }
-        if !text.contains("#nothing") {
-            writer.put(Kind::File, true, b"a.out", text.as_bytes()).unwrap();
+        if text.contains("#folder") {
+            self.collect(Kind::File, b"a.out/part", b"");
+            self.collect(Kind::Skipped, b"a.out/link", b"a symbolic link");
+        } else if !text.contains("#nothing") {
+            self.collect(Kind::File, b"a.out", text.as_bytes());
         }
-        drop(writer.end().unwrap());
         Outcome::Exited(0)
+    }
+
+    fn collect(&mut self, kind: Kind, name: &[u8], data: &[u8]) {
+        if let Some(writer) = &mut self.collection {
+            writer.put(kind, true, name, data).unwrap();
+        }
     }
 
     fn stopped(&mut self) -> bool {
@@ -236,6 +251,17 @@ impl Actor<'_> {
                 "args" => writeln!(self.stdout, "{:?}", &script.args).unwrap(),
                 "env" => writeln!(self.stdout, "{}", script.env.join(" ")).unwrap(),
                 "files" => writeln!(self.stdout, "{:?}", script.files.keys().collect::<Vec<_>>()).unwrap(),
+                // What the collector of jaild would do at the end; `cut` ends it early.
+                "globs" => writeln!(self.stdout, "{:?}", &script.globs).unwrap(),
+                "file" => {
+                    let (name, data) = rest.split_once(' ').unwrap_or((rest, ""));
+                    self.collect(Kind::File, name.as_bytes(), data.as_bytes());
+                }
+                "odd" => self.collect(Kind::File, &[0xff, b'x'], &[0xfe]),
+                "head" => self.collect(Kind::Head, rest.as_bytes(), &[&9_u64.to_le_bytes()[..], b"abc"].concat()),
+                "skip" => self.collect(Kind::Skipped, rest.as_bytes(), b"not a regular file"),
+                "more" => self.collect(Kind::More, b"", &number().to_le_bytes()),
+                "cut" => self.collection = None,
                 "cat" => {
                     let mut all = Vec::new();
                     self.stdin.read_to_end(&mut all).unwrap();

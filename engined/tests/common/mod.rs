@@ -123,6 +123,15 @@ impl Rig {
         reply
     }
 
+    /// Says something on a connection of its own, which the engine shall close, and gives all that comes back.
+    pub fn connect_and(&self, words: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(words.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -10,6 +10,8 @@ const CPU: usize = 2;
 const CPUACCT: usize = 3;
 /// How much more a slot at rest may hold than when it was new: slab that the kernel frees later, not a run's.
 const REST_SLACK: u64 = 16 << 20;
+/// How much the collector may be charged with above the run's own limit: names, buffers, a pipe.
+const COLLECTOR_MEMORY: u64 = 32 << 20;
 
 /// The folders that were made for us.
 #[derive(Debug)]
@@ -195,6 +197,13 @@ impl Run {
 
     pub(super) fn lift_quota(&self) -> Result<(), JailError> {
         put(self.folder(CPU), "cpu.cfs_quota_us", "-1")
+    }
+
+    pub(super) fn make_room(&self) -> Result<(), JailError> {
+        let most = number(self.folder(MEMORY), "memory.limit_in_bytes")?;
+        let more = whole_pages(most.saturating_add(COLLECTOR_MEMORY)).to_string();
+        put(self.folder(MEMORY), "memory.limit_in_bytes", &more)?;
+        self.lift_quota()
     }
 
     pub(super) fn counted(&self) -> Result<Counted, JailError> {

@@ -32,6 +32,8 @@ const CONTROLLERS: &str = "+cpu +memory +pids";
 const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
 
 const ROOT: &str = "/sys/fs/cgroup";
+/// How much memory init may be charged with in its leaf, also when it collects.
+const INIT_MEMORY: u64 = 64 << 20;
 
 fn path_of(place: &Place, memberships: &str) -> PathBuf {
     match place {
@@ -121,11 +123,10 @@ impl Run {
         if layers.has(Layer::CgroupMemory) {
             let memory = whole_pages(limits.memory.0).to_string();
             limit(leaf, "memory.max", &memory, &memory)?;
-            // What init collects is charged to its own leaf.
             let init_leaf = open_folder(self.slot.as_fd(), "init")?;
-            // The engine may still hold what the run before was collected into.
+            // What the kernel has not let go yet of inits before.
             let held = number(init_leaf.as_fd(), "memory.current")?;
-            let init = whole_pages(INIT_MEMORY + limits.disk.0 + held).to_string();
+            let init = whole_pages(INIT_MEMORY + held).to_string();
             limit(init_leaf.as_fd(), "memory.max", &init, &init)?;
         }
         if layers.has(Layer::CgroupPids) {

@@ -1,8 +1,7 @@
 //! A jaild of the test's own, and an engine's end of the link that says whatever a test wants.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test file uses a part of it; tests unwrap")]
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, PipeReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jail::link::{Client, Order, ProfileName, Report, Request, Welcome};
-use jail::records::{Kind, RecordWriter};
+use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::{Bytes, Ended, Limits, Millis, RunId, StopReason};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -141,7 +140,11 @@ pub struct Wish<'a> {
     pub argv: Vec<&'a str>,
     pub env: Vec<&'a str>,
     pub files: Vec<(&'a str, bool, Vec<u8>)>,
+    pub links: Vec<(&'a str, &'a str)>,
     pub collect: Vec<&'a str>,
+    pub globs: Vec<&'a str>,
+    pub except: Vec<&'a str>,
+    pub caps: Caps,
     pub artifact: Option<OwnedFd>,
     pub stdin: Vec<u8>,
     pub limits: Limits,
@@ -154,13 +157,20 @@ impl Default for Wish<'_> {
             argv: vec!["/usr/bin/true"],
             env: vec!["PATH=/usr/bin:/bin", "HOME=/box", "LANG=C.UTF-8"],
             files: Vec::new(),
+            links: Vec::new(),
             collect: Vec::new(),
+            globs: Vec::new(),
+            except: Vec::new(),
+            caps: CAPS,
             artifact: None,
             stdin: Vec::new(),
             limits: limits(),
         }
     }
 }
+
+/// The engine's own.
+pub const CAPS: Caps = Caps { files: 64, file_bytes: 8 << 20, total_bytes: 16 << 20 };
 
 pub fn limits() -> Limits {
     Limits {
@@ -181,7 +191,8 @@ pub struct Run {
     pub id: RunId,
     stdout: std::thread::JoinHandle<Vec<u8>>,
     stderr: std::thread::JoinHandle<Vec<u8>>,
-    pub collection: Option<File>,
+    /// What init collects, read as it comes.
+    pub collection: Option<std::thread::JoinHandle<Vec<u8>>>,
 }
 
 /// What came of it.
@@ -189,7 +200,7 @@ pub struct Done {
     pub ended: Ended,
     pub stdout: String,
     pub stderr: String,
-    pub collection: Option<File>,
+    pub collection: Vec<u8>,
 }
 
 pub struct Link {
@@ -240,6 +251,11 @@ impl Link {
     }
 
     pub fn begin(&mut self, wish: Wish<'_>) -> Run {
+        self.begin_into(wish, None)
+    }
+
+    /// With a pipe for the collection that the test looks after.
+    pub fn begin_into(&mut self, wish: Wish<'_>, fill: Option<PipeWriter>) -> Run {
         self.next += 1;
         let id = RunId(self.next);
         let (stdin, mut feed) = std::io::pipe().unwrap();
@@ -249,20 +265,25 @@ impl Link {
             // As the engine does: the program's uid opens them by name.
             nix::sys::stat::fchmod(pipe, nix::sys::stat::Mode::from_bits_truncate(0o606)).unwrap();
         }
-        let collection = (!wish.collect.is_empty()).then(|| jail::records::empty_memfd().unwrap());
+        let collects = !wish.collect.is_empty() || !wish.globs.is_empty();
+        let (collection, fill) = if collects && fill.is_none() {
+            std::io::pipe().map(|(collection, fill)| (Some(collection), Some(fill))).unwrap()
+        } else {
+            (None, fill)
+        };
         let bundle = bundle(&wish);
         let order = Order {
             id,
             profile: ProfileName::new(wish.profile).unwrap(),
             limits: wish.limits,
             has_artifact: wish.artifact.is_some(),
-            collects: collection.is_some(),
+            collects,
         };
         let mut fds: Vec<BorrowedFd<'_>> = vec![bundle.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         fds.extend(wish.artifact.as_ref().map(AsFd::as_fd));
-        fds.extend(collection.as_ref().map(AsFd::as_fd));
+        fds.extend(fill.as_ref().map(AsFd::as_fd));
         self.client.send(&Request::Order(order), &fds).unwrap();
-        drop((stdin, stdout, stderr));
+        drop((stdin, stdout, stderr, fill));
         std::thread::spawn(move || feed.write_all(&wish.stdin));
         let read = |mut from: PipeReader| {
             std::thread::spawn(move || {
@@ -271,7 +292,7 @@ impl Link {
                 all
             })
         };
-        Run { id, stdout: read(out), stderr: read(err), collection: collection.map(File::from) }
+        Run { id, stdout: read(out), stderr: read(err), collection: collection.map(read) }
     }
 
     pub fn stop(&self, id: RunId, why: StopReason) {
@@ -293,7 +314,7 @@ impl Link {
             ended,
             stdout: text(run.stdout.join().unwrap()),
             stderr: text(run.stderr.join().unwrap()),
-            collection: run.collection,
+            collection: run.collection.map(|reader| reader.join().unwrap()).unwrap_or_default(),
         }
     }
 }
@@ -314,13 +335,24 @@ fn recv_until(client: &Client, deadline: Instant) -> Option<Report> {
 /// The sealed bundle of a wish.
 pub fn bundle(wish: &Wish<'_>) -> OwnedFd {
     let mut w = RecordWriter::new().unwrap();
-    for (kind, names) in [(Kind::Arg, &wish.argv), (Kind::Env, &wish.env), (Kind::Collect, &wish.collect)] {
+    let lists = [
+        (Kind::Arg, &wish.argv),
+        (Kind::Env, &wish.env),
+        (Kind::Collect, &wish.collect),
+        (Kind::Glob, &wish.globs),
+        (Kind::Except, &wish.except),
+    ];
+    w.put(Kind::Caps, false, b"", &wish.caps.encode()).unwrap();
+    for (kind, names) in lists {
         for name in names {
             w.put(kind, false, name.as_bytes(), b"").unwrap();
         }
     }
     for (path, executable, data) in &wish.files {
         w.put(Kind::File, *executable, path.as_bytes(), data).unwrap();
+    }
+    for (path, target) in &wish.links {
+        w.put(Kind::Link, false, path.as_bytes(), target.as_bytes()).unwrap();
     }
     w.seal().unwrap()
 }

@@ -363,18 +363,21 @@ impl Broker<'_> {
 }
 
 /// The right number, of the right kinds: what comes from outside is a sealed memfd, the streams are pipes, and what init
-/// fills is an empty memfd.
+/// collects goes into a pipe's writing end.
 fn descriptors_fit(order: &Order, descriptors: &[OwnedFd]) -> bool {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use nix::sys::stat::{SFlag, fstat};
     if descriptors.len() != order.descriptors() {
         return false;
     }
     let pipe = |fd: &OwnedFd| fstat(fd).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFIFO.bits());
-    let empty = |fd: &OwnedFd| fstat(fd).is_ok_and(|stat| stat.st_size == 0);
+    let writes = |fd: &OwnedFd| {
+        fcntl(fd, FcntlArg::F_GETFL).is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_WRONLY.bits())
+    };
     let (fixed, rest) = descriptors.split_at(4);
     let mut rest = rest.iter();
     records::is_sealed(fixed[0].as_fd())
         && fixed[1..].iter().all(pipe)
         && (!order.has_artifact || rest.next().is_some_and(|fd| records::is_sealed(fd.as_fd())))
-        && (!order.collects || rest.next().is_some_and(|fd| records::is_writable_memfd(fd.as_fd()) && empty(fd)))
+        && (!order.collects || rest.next().is_some_and(|fd| pipe(fd) && writes(fd)))
 }

@@ -1,0 +1,65 @@
+//! The audit line: each execution leaves one, with its tenant, verdict and use, however it came and ended.
+
+use std::time::Instant;
+
+use api_spec::{ExecutionResult, Verdict};
+
+use crate::engine::Engine;
+use crate::execution::Task;
+use crate::queue::Priority;
+
+/// An execution is over: for the log and for the metrics.
+pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
+    engine.metrics.finished(result);
+    let usage = result.run.as_ref().map(|run| &run.usage);
+    tracing::info!(
+        execution = result.id,
+        tenant = engine.tenants.name(task.tenant),
+        language = result.language.id,
+        version = result.language.version,
+        priority = match task.job.priority {
+            Priority::Interactive => "interactive",
+            Priority::Batch => "batch",
+        },
+        verdict = %result.verdict,
+        labels = ?result.labels,
+        cpu_us = usage.map(|usage| usage.cpu_time_us),
+        memory_peak_bytes = usage.map(|usage| usage.memory_peak_bytes),
+        queue_us = result.timings.queue_us,
+        total_us = result.timings.total_us,
+        "executed"
+    );
+    if let (Verdict::EngineError, Some(reason)) = (result.verdict, &result.reason) {
+        tracing::error!(why = reason.message, "engine error");
+    }
+}
+
+/// Tells of an execution whose caller hung up: its future is dropped, and nobody else is left who would.
+pub struct Leaving<'a> {
+    id: &'a str,
+    tenant: &'a str,
+    received: Instant,
+    armed: bool,
+}
+
+impl<'a> Leaving<'a> {
+    /// Watches over an execution until [`Leaving::stayed`].
+    #[must_use]
+    pub fn new(engine: &'a Engine, task: &'a Task) -> Self {
+        Leaving { id: &task.id, tenant: engine.tenants.name(task.tenant), received: task.received, armed: true }
+    }
+
+    /// The caller is still there.
+    pub fn stayed(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let total_us = u64::try_from(self.received.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(execution = self.id, tenant = self.tenant, verdict = "cancelled", total_us, "caller gone");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `/v1/executions`: run a program and wait for it, or let it run and ask later; check without running; stop it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use api_spec::{
+    ExecutionQuery, ExecutionRequest, JSON, Limits, ValidationResponse, check_no_query, execution_query, result_query,
+};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+
+use super::answer::{self, Answer, new_id};
+use super::body;
+use super::service::header;
+use crate::admission::{self, Rules};
+use crate::audit::Leaving;
+use crate::budget::Reservation;
+use crate::engine::Engine;
+use crate::execution;
+use crate::job::{Job, Step};
+use crate::kept::{Found, Missing};
+use crate::problem::Error;
+use crate::queue::TenantIndex;
+use crate::unattended;
+
+/// `POST /v1/executions`.
+///
+/// # Errors
+/// The caller's mistake, or that there is no room.
+pub async fn post(engine: &Arc<Engine>, tenant: TenantIndex, request: Request<Incoming>) -> Result<Answer, Error> {
+    json_body(request.headers())?;
+    let ExecutionQuery { wait, validate } = execution_query(request.uri().query())?;
+    let (job, memory, received) = read(engine, tenant, request).await?;
+    if validate {
+        return answer::json(&validated(&job), None);
+    }
+    // Not the request's id: callers may send the same one twice.
+    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, received)?;
+    if !wait {
+        let status = unattended::begin(engine, task, ticket, memory)?;
+        let location = format!("/v1/executions/{}", status.id);
+        return answer::accepted(&status, Some(&location));
+    }
+    let leaving = Leaving::new(engine, &task);
+    let execution = execution::execute(engine, &task, ticket).await;
+    leaving.stayed();
+    let execution = execution?;
+    drop((task, memory));
+    answer::json(&execution.result, Some(execution.memory))
+}
+
+/// Reads a job, with the memory of its body and the time at which that was whole.
+async fn read(
+    engine: &Engine,
+    tenant: TenantIndex,
+    request: Request<Incoming>,
+) -> Result<(Job, Reservation, Instant), Error> {
+    // Who comes when nothing can be run is told so before sending 64 MiB.
+    let standing = engine.ready()?;
+    let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
+    let body::Whole { bytes, mut memory } =
+        body::read(request.into_body(), &engine.config.http, &engine.memory).await?;
+    let received = Instant::now();
+    let length = bytes.len() as u64;
+    let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
+    drop(bytes);
+    let ceiling = engine.ceiling(tenant, Some(&welcome));
+    let job = admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling })?;
+    memory.settle(length);
+    Ok((job, memory, received))
+}
+
+/// `GET /v1/executions/{id}`: the result, as soon as it is there within the time that the caller has; else how far it is.
+///
+/// # Errors
+/// There is no such execution of this tenant, or its result is no longer kept.
+pub async fn get(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
+    let patience = result_query(query)?;
+    let mut pending = match find(engine, tenant, id)? {
+        Found::Finished(result) => return Ok(answer::kept(result)),
+        Found::Pending(pending) => pending,
+    };
+    match tokio::time::timeout(patience, pending.finished()).await {
+        Ok(Some(result)) => Ok(answer::kept(result)),
+        Ok(None) => Err(Error::internal("an execution ended without a result")),
+        Err(_) => answer::json(&unattended::status(engine, id, &pending.control), None),
+    }
+}
+
+/// `DELETE /v1/executions/{id}`.
+///
+/// # Errors
+/// As for `GET`.
+pub fn delete(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
+    check_no_query(query)?;
+    match find(engine, tenant, id)? {
+        Found::Finished(result) => Ok(answer::kept(result)),
+        Found::Pending(pending) => {
+            pending.control.cancel();
+            answer::accepted(&unattended::status(engine, id, &pending.control), None)
+        }
+    }
+}
+
+fn find(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<Found, Error> {
+    engine.kept.find(tenant, id).map_err(|missing| match missing {
+        Missing::Never => Error::NotFound { path: format!("/v1/executions/{id}") },
+        Missing::Gone(why) => Error::Expired { id: id.to_owned(), why },
+    })
+}
+
+fn validated(job: &Job) -> ValidationResponse {
+    ValidationResponse {
+        valid: true,
+        language: job.language.clone(),
+        limits: limits(&job.run),
+        compile_limits: job.compile.as_ref().map(|compile| limits(&compile.step)),
+    }
+}
+
+fn limits(step: &Step) -> Limits {
+    let limits = &step.limits;
+    Limits {
+        cpu_time_ms: limits.cpu_time.0,
+        wall_time_ms: limits.wall_time.0,
+        memory_bytes: limits.memory.0,
+        processes: limits.processes.into(),
+        cpus: f64::from(limits.cpus_milli) / 1000.0,
+        output_bytes: step.output_bytes,
+        file_bytes: limits.file.0,
+        disk_bytes: limits.disk.0,
+        open_files: limits.open_files.into(),
+        stack_bytes: limits.stack.0,
+    }
+}
+
+fn json_body(headers: &HeaderMap) -> Result<(), Error> {
+    let found = header(headers, &CONTENT_TYPE);
+    let essence = found.as_deref().map(|found| found.split(';').next().unwrap_or_default().trim());
+    let encoded = header(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+    match (essence, encoded) {
+        (Some(essence), None) if essence.eq_ignore_ascii_case(JSON) => Ok(()),
+        (_, Some(encoding)) => Err(Error::MediaType { found: format!("encoded as {encoding:?}") }),
+        (Some(_), None) => Err(Error::MediaType { found: format!("of type {:?}", found.unwrap_or_default()) }),
+        (None, None) => Err(Error::MediaType { found: "without a Content-Type".to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn only_json_is_read() {
+        let headers = |pairs: &[(&str, &str)]| {
+            let pair = |(name, value): &(&str, &str)| {
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap())
+            };
+            pairs.iter().map(pair).collect::<HeaderMap>()
+        };
+        for good in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"] {
+            assert!(json_body(&headers(&[("content-type", good)])).is_ok(), "{good}");
+        }
+        for bad in ["text/plain", "application/jsonx", ""] {
+            assert!(json_body(&headers(&[("content-type", bad)])).is_err(), "{bad}");
+        }
+        assert!(json_body(&headers(&[("content-type", "application/json"), ("content-encoding", "gzip")])).is_err());
+        assert!(json_body(&headers(&[])).is_err());
+    }
+}

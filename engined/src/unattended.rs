@@ -1,0 +1,70 @@
+//! Executions that nobody waits for (`wait=false`): each goes on by itself and ends as a kept result, whatever happens.
+
+use std::sync::Arc;
+
+use api_spec::{ExecutionStatus, Status};
+use tracing::Instrument;
+
+use crate::budget::Reservation;
+use crate::contained::contained;
+use crate::control::{Control, Phase};
+use crate::engine::Engine;
+use crate::execution::{self, Execution, Task};
+use crate::problem::Error;
+use crate::queue::Ticket;
+use crate::verdict;
+
+/// Lets a job that has its place in the queue go on by itself. `memory` is that of its request.
+///
+/// # Errors
+/// The tenant has too many under way; the job leaves the queue then.
+pub fn begin(engine: &Arc<Engine>, task: Task, ticket: Ticket, memory: Reservation) -> Result<ExecutionStatus, Error> {
+    let place = engine.kept.open(task.tenant, &task.id, &task.control)?;
+    let accepted = status(engine, &task.id, &task.control);
+    let engine = Arc::clone(engine);
+    let run = async move {
+        let Execution { result, memory: mut held } = finished(&engine, &task, ticket).await;
+        drop((task, memory));
+        match serde_json::to_vec(&result) {
+            Ok(body) => {
+                held.settle(body.len() as u64);
+                // Without the room that the text has grown by.
+                place.finish(body.into_boxed_slice().into(), held);
+            }
+            // Dropping its place tells those who wait.
+            Err(error) => tracing::error!(%error, execution = result.id, "result not serialised"),
+        }
+    };
+    // The line of its end bears the id of the request that it came with.
+    tokio::spawn(run.in_current_span());
+    Ok(accepted)
+}
+
+/// Runs it; what a waiting caller would be told as a problem is a result here.
+async fn finished(engine: &Engine, task: &Task, ticket: Ticket) -> Execution {
+    let error = match contained(execution::execute(engine, task, ticket)).await {
+        Some(Ok(execution)) => return execution,
+        Some(Err(error)) => error,
+        None => {
+            engine.metrics.panicked();
+            Error::internal("a run panicked")
+        }
+    };
+    if let Error::Internal(why) = &error {
+        tracing::error!(%why, execution = task.id, "internal error");
+    }
+    execution::without_run(engine, task, verdict::not_begun(&error, engine.config.engine.queue_wait))
+}
+
+/// How far an execution is that is not over.
+#[must_use]
+pub fn status(engine: &Engine, id: &str, control: &Control) -> ExecutionStatus {
+    let id = id.to_owned();
+    match control.phase() {
+        Phase::Queued(place) => {
+            let position = Some(engine.queue.ahead(place) as u64);
+            ExecutionStatus { id, status: Status::Queued, position, stage: None }
+        }
+        Phase::Running(stage) => ExecutionStatus { id, status: Status::Running, position: None, stage: Some(stage) },
+    }
+}

@@ -1,0 +1,136 @@
+//! `wait=false` with real programs: stopped while they run, wait or are compiled, and awaited. Skipped like `live`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::live::{Up, descendants, live};
+use common::wait_for;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// Sends it without waiting, and gives its address.
+fn begin(up: &Up, request: &Value) -> String {
+    let reply = up.call("POST", "/v1/executions?wait=false", request).unwrap();
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    reply.header("location").unwrap().to_owned()
+}
+
+fn python(source: &str) -> Value {
+    json!({"language": "python", "source": source})
+}
+
+fn get(up: &Up, address: &str) -> Value {
+    let reply = up.call("GET", address, &Value::Null).unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+fn result(up: &Up, address: &str) -> Value {
+    let result = get(up, &format!("{address}?wait_ms=30000"));
+    assert_eq!(result["status"], "finished", "{result}");
+    result
+}
+
+fn delete(up: &Up, address: &str) -> u16 {
+    up.call("DELETE", address, &Value::Null).unwrap().status
+}
+
+fn programs(up: &Up, name: &str) -> usize {
+    descendants(up.child.id()).iter().filter(|(_, _, running)| running.starts_with(name)).count()
+}
+
+#[test]
+fn a_loop_that_does_not_end_is_cancelled() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let source = "import os\nfor _ in range(5): os.fork()\nprint('on', flush=True)\nwhile True: pass";
+    let address = begin(&up, &python(source));
+    wait_for(|| programs(&up, "python") == 32);
+    assert_eq!(get(&up, &address)["stage"], "run");
+    let begun = Instant::now();
+    assert_eq!(delete(&up, &address), 202);
+    let ended = result(&up, &address);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!((&ended["verdict"], &ended["run"]["signal"]), (&json!("cancelled"), &json!("SIGKILL")), "{ended}");
+    assert!(ended["run"]["stdout"]["text"].as_str().unwrap().starts_with("on\n"), "{ended}");
+    assert!(ended["run"]["usage"]["cpu_time_us"].as_u64().unwrap() > 0);
+    wait_for(|| programs(&up, "python") == 0);
+    assert_eq!(delete(&up, &address), 200);
+    up.stop();
+}
+
+#[test]
+fn a_compiler_is_cancelled() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    // Includes itself twice, 200 levels deep: longer than anybody waits.
+    let source = "#include \"main.c\"\n#include \"main.c\"\nint x;";
+    let address = begin(&up, &json!({"language": "c", "source": source}));
+    wait_for(|| programs(&up, "cc1") == 1);
+    assert_eq!(get(&up, &address)["stage"], "compile");
+    assert_eq!(delete(&up, &address), 202);
+    let ended = result(&up, &address);
+    assert_eq!((&ended["verdict"], &ended["run"]), (&json!("cancelled"), &json!(null)), "{ended}");
+    assert_eq!(ended["compile"]["signal"], "SIGKILL");
+    up.stop();
+}
+
+#[test]
+fn what_waits_is_dropped_and_the_next_has_its_turn() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
+    let slots = metrics.lines().find_map(|line| line.strip_prefix("engined_slots ")).unwrap().parse().unwrap();
+    let sleep = python("import time\ntime.sleep(600)");
+    let running: Vec<String> = (0..slots).map(|_| begin(&up, &sleep)).collect();
+    wait_for(|| programs(&up, "python") == slots);
+    let dropped = begin(&up, &python("print('never')"));
+    let next = begin(&up, &python("print('next')"));
+    assert_eq!((&get(&up, &dropped)["status"], &get(&up, &next)["position"]), (&json!("queued"), &json!(1)));
+    assert_eq!(delete(&up, &dropped), 202);
+    let ended = result(&up, &dropped);
+    assert_eq!((&ended["verdict"], &ended["run"]), (&json!("cancelled"), &json!(null)));
+    assert_eq!(get(&up, &next)["position"], 0);
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let waiting = scope.spawn(|| result(&up, &next));
+        for address in &running {
+            assert_eq!(delete(&up, address), 202);
+        }
+        assert_eq!(waiting.join().unwrap()["run"]["stdout"]["text"], "next\n");
+        assert!(begun.elapsed() < Duration::from_secs(5), "woken by the event: {:?}", begun.elapsed());
+    });
+    up.stop();
+}
+
+#[test]
+fn what_runs_ends_and_is_told_before_the_engine_does() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let address = begin(&up, &python("import time\nprint('on', flush=True)\ntime.sleep(2)\nprint('done')"));
+    wait_for(|| programs(&up, "python") == 1);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| result(&up, &address));
+        wait_for(|| {
+            let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
+            metrics.contains("engined_connections 2")
+        });
+        kill(Pid::from_raw(up.child("engined")), Signal::SIGTERM).unwrap();
+        assert_eq!(waiting.join().unwrap()["run"]["stdout"]["text"], "on\ndone\n");
+    });
+    up.comes_back(Duration::from_secs(5));
+    let gone = up.call("GET", &address, &Value::Null).unwrap();
+    gone.problem(404, "not_found");
+    up.stop();
+}

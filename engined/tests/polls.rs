@@ -1,0 +1,148 @@
+//! Thousands who wait for a result at once: they cost little, nobody else notices, and each is told.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use common::live::{Up, live};
+use common::{Reply, Rig, TOKEN, wait_for};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::{Value, json};
+
+const POLLS: usize = 10_000;
+
+/// As many descriptors as this process may have.
+fn descriptors() -> usize {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    usize::try_from(hard).unwrap_or(usize::MAX)
+}
+
+/// Sends a request over HTTP/2 and gives its answer's body.
+async fn ask(client: &mut h2::client::SendRequest<bytes::Bytes>, path: &str) -> h2::client::ResponseFuture {
+    *client = client.clone().ready().await.unwrap();
+    let request = hyper::Request::get(format!("http://localhost{path}"))
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .body(())
+        .unwrap();
+    client.send_request(request, true).unwrap().0
+}
+
+async fn answer(response: h2::client::ResponseFuture) -> Value {
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(data) = body.data().await {
+        let data = data.unwrap();
+        body.flow_control().release_capacity(data.len()).unwrap();
+        bytes.extend_from_slice(&data);
+    }
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[test]
+fn ten_thousand_wait_over_http2() {
+    descriptors();
+    let rig = Rig::with(21, "", &[]);
+    let begin = |n: usize| {
+        let body = json!({"language": "python", "source": format!("say {n}\nsleep 600000")}).to_string();
+        let json = "Content-Type: application/json\r\n";
+        let reply = rig.call("POST", "/v1/executions?wait=false", json, body.as_bytes());
+        reply.header("location").unwrap().to_owned()
+    };
+    let addresses: Vec<String> = (0..20).map(begin).collect();
+    wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 20);
+    let before = rig.engine.memory.used();
+    // Its worker keeps the connections alive while this thread does other things.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let answers = runtime.block_on(async {
+        let mut answers = Vec::new();
+        while answers.len() < POLLS {
+            let stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
+            let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+            tokio::spawn(async move { drop(connection.await) });
+            for n in 0..100 {
+                let n = n % addresses.len();
+                let response = ask(&mut client, &format!("{}?wait_ms=60000", addresses[n])).await;
+                // Read as they come: together they are more than a connection's window.
+                answers.push((n, tokio::spawn(answer(response))));
+            }
+            // One more: when it is answered, those before it wait.
+            assert_eq!(answer(ask(&mut client, &addresses[0]).await).await["status"], "running");
+        }
+        answers
+    });
+    assert_eq!(rig.engine.memory.used(), before, "who waits holds nothing");
+    let begun = Instant::now();
+    assert_eq!(rig.run("say hello")["verdict"], "ok");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    for address in &addresses {
+        assert_eq!(rig.call("DELETE", address, "", b"").status, 202);
+    }
+    runtime.block_on(async {
+        for (n, response) in answers {
+            let result = response.await.unwrap();
+            assert_eq!(
+                (&result["verdict"], &result["run"]["stdout"]["text"]),
+                (&json!("cancelled"), &json!(format!("{n}\n")))
+            );
+        }
+    });
+}
+
+/// Memory of a process.
+fn resident_kib(pid: i32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn thousands_wait_over_http1_for_a_real_program() {
+    if !live() {
+        return;
+    }
+    // The engine keeps some of its descriptors for other things, and so do we.
+    let polls = POLLS.min(descriptors().saturating_sub(1000));
+    let up = Up::start();
+    let engine = up.child("engined");
+    let post = |path: &str, source: &str| {
+        let limits = json!({"cpu_time_ms": 500_000, "wall_time_ms": 500_000});
+        let request = json!({"language": "python", "source": source, "limits": limits});
+        up.call("POST", path, &request).unwrap().json()
+    };
+    let state = post("/v1/executions?wait=false", "print('on', flush=True)\nwhile True: pass");
+    let address = format!("/v1/executions/{}", state["id"].as_str().unwrap());
+    let before = resident_kib(engine);
+    let begun = Instant::now();
+    let poll = |_| {
+        let mut stream = TcpStream::connect(&up.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
+        write!(stream, "GET {address}?wait_ms=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream
+    };
+    let mut waiting: Vec<TcpStream> = (0..polls).map(poll).collect();
+    let open = format!("engined_connections {}", polls + 1);
+    wait_for(|| up.call("GET", "/metrics", &Value::Null).is_some_and(|reply| reply.text().contains(&open)));
+    let each = resident_kib(engine).saturating_sub(before) / polls;
+    println!("{polls} polls, {each} KiB each, {:?}", begun.elapsed());
+    assert!(each < 40, "{each} KiB for each who waits");
+
+    let hello = post("/v1/executions", "print('hello')");
+    assert_eq!(hello["run"]["stdout"]["text"], "hello\n", "{hello}");
+    assert!(hello["timings"]["total_us"].as_u64().unwrap() < 3_000_000, "{hello}");
+    assert_eq!(up.call("DELETE", &address, &Value::Null).unwrap().status, 202);
+    for stream in &mut waiting {
+        let result = Reply::read(stream).unwrap().json();
+        assert_eq!((&result["verdict"], &result["run"]["stdout"]["text"]), (&json!("cancelled"), &json!("on\n")));
+    }
+    drop(waiting);
+    up.stop();
+}
