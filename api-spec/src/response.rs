@@ -269,6 +269,14 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
+    /// What was kept of it.
+    ///
+    /// # Errors
+    /// When the engine at the other end sent something else than base64.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
+        BASE64_STANDARD.decode(&self.base64)
+    }
+
     /// A file of `bytes` bytes, of which `kept` is the head.
     #[must_use]
     pub fn new(path: Vec<u8>, kept: &[u8], bytes: u64) -> Self {
@@ -305,6 +313,17 @@ impl PathName {
     #[must_use]
     pub fn new(path: Vec<u8>) -> Self {
         String::from_utf8(path).map_or_else(|e| PathName::Base64(BASE64_STANDARD.encode(e.as_bytes())), PathName::Text)
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// When the engine at the other end sent something else than base64.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
+        match self {
+            PathName::Text(text) => Ok(text.clone().into_bytes()),
+            PathName::Base64(text) => BASE64_STANDARD.decode(text),
+        }
     }
 
     /// How it stands in the answer.

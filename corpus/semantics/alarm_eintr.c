@@ -13,7 +13,7 @@
 static int pipe_fd[2];
 static volatile sig_atomic_t ticks;
 static void count(int s) { (void)s; ticks++; }
-static void feed(int s) { (void)s; if (++ticks == 3 && write(pipe_fd[1], "!", 1) != 1) _exit(9); }
+static void feed(int s) { (void)s; if (ticks < 3 && ++ticks == 3 && write(pipe_fd[1], "!", 1) != 1) _exit(9); }
 static void timer(int milliseconds)
 {
     setitimer(ITIMER_REAL, &(struct itimerval){{0, milliseconds * 1000}, {0, milliseconds * 1000}}, NULL);

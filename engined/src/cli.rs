@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::embed::Talker;
+use crate::run::amounts::Limit;
 use crate::{doctor, run, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
@@ -56,9 +57,23 @@ enum Command {
         /// Which version of the language, as in 3.11
         #[arg(long = "version-of", value_name = "VERSION")]
         version: Option<String>,
+        /// A limit of the run, or of the compiler: memory_bytes=64MiB, cpu_time_ms=2s, compile.wall_time_ms=90s
+        #[arg(long = "limit", value_name = "[compile.]NAME=AMOUNT")]
+        limits: Vec<Limit>,
+        /// Which files to bring back: plot.png, 'out/**'
+        #[arg(long = "output", value_name = "GLOB")]
+        outputs: Vec<String>,
+        /// The folder for them
+        #[arg(long, value_name = "DIR", default_value = "outputs")]
+        into: PathBuf,
+        /// Print the whole result as JSON, as the API answers it, instead of the program's output
+        #[arg(long)]
+        json: bool,
         /// Its arguments
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
+        #[arg(long, hide = true)]
+        files_to: Option<i32>,
         #[command(flatten)]
         hidden: Hidden,
     },
@@ -124,8 +139,9 @@ pub fn main() -> ExitCode {
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })
         }
-        Command::Run { files, language, version, args, hidden } => {
-            run::run(run::Options { files, args, language, version, talker: hidden.into() })
+        Command::Run { files, language, version, limits, outputs, into, json, args, files_to, hidden } => {
+            let talker = hidden.into();
+            run::run(run::Options { files, args, language, version, limits, outputs, into, json, files_to, talker })
         }
         Command::Doctor { json, all_wanted, hidden } => {
             doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })

@@ -2,27 +2,39 @@
 //! its own; one line on standard error says what it used.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use api_spec::{ExecutionRequest, OnOutputLimit, SourceFile, Verdict};
-use jail::spec::Outcome;
+use api_spec::{Caps, ExecutionRequest, OnOutputLimit, SourceFile, Verdict};
+use jail::spec::{Outcome, StopReason};
 use languages::{Catalogue, Definition};
 use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admission::{self, Rules};
 use crate::capture::Output;
+use crate::collection::Collector;
 use crate::control::Control;
 use crate::embed::{self, ENGINE_FAILED, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::execution::{self, Compiled, Memfds};
+use crate::http::answer::new_id;
 use crate::job::Job;
-use crate::link::{Link, RunEnd};
+use crate::link::{Link, Run, RunEnd};
 use crate::offers::Offers;
 use crate::verdict::{self, Facts};
 use crate::{probe, serve, state};
+use amounts::Limit;
+
+pub mod amounts;
+pub mod files;
+
+/// What a shell says of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
 
 /// What `run` is told.
 #[derive(Clone, Debug)]
@@ -35,6 +47,16 @@ pub struct Options {
     pub language: Option<String>,
     /// Its version.
     pub version: Option<String>,
+    /// Limits that differ from the language's own.
+    pub limits: Vec<Limit>,
+    /// Which files come back.
+    pub outputs: Vec<String>,
+    /// Where they go.
+    pub into: PathBuf,
+    /// The result instead of the output.
+    pub json: bool,
+    /// The descriptor that takes the files to the parent.
+    pub files_to: Option<i32>,
     /// The talking part.
     pub talker: Talker,
 }
@@ -56,16 +78,23 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     // Before anything is started: a wrong name should cost nothing.
     request(options, &catalogue()?)?;
     let Some(embedded) = Embedded::start(None)? else { return Ok(ExitCode::from(ENGINE_FAILED)) };
+    // The talking part is told what we were told, and where files go.
     let mut args: Vec<OsString> = Vec::new();
-    for (name, value) in [("--language", &options.language), ("--version-of", &options.version)] {
-        if let Some(value) = value {
-            args.extend([OsString::from(name), OsString::from(value)]);
-        }
+    let back = if options.outputs.is_empty() {
+        None
+    } else {
+        let (receiving, theirs, number) = files::way_back().map_err(|error| error.to_string())?;
+        args.extend(["--files-to".into(), number.to_string().into()]);
+        Some((receiving, theirs))
+    };
+    args.extend(std::env::args_os().skip(2));
+    let (receiving, theirs) = back.unzip();
+    let code = embedded.run("run", &args)?;
+    drop(theirs);
+    if let Some(receiving) = receiving {
+        receiving.write(&options.into)?;
     }
-    args.extend(options.files.iter().map(|file| file.clone().into_os_string()));
-    args.push("--".into());
-    args.extend(options.args.iter().map(OsString::from));
-    embedded.run("run", &args)
+    Ok(code)
 }
 
 fn catalogue() -> Result<Catalogue, String> {
@@ -77,6 +106,7 @@ fn talk(options: Options, link: &Path) -> Result<ExitCode, String> {
     let catalogue = catalogue()?;
     // Read as the caller, run as somebody else.
     let request = request(&options, &catalogue)?;
+    let files = options.files_to.map(files::sending).transpose().map_err(|error| format!("the way back: {error}"))?;
     serve::confine(options.talker.user.as_deref(), options.talker.parent).map_err(|why| why.join("; "))?;
     let (runtime, link, welcome) = embed::connect(link)?;
     let ceiling = of_jaild(&welcome);
@@ -88,7 +118,8 @@ fn talk(options: Options, link: &Path) -> Result<ExitCode, String> {
             offers.add(definition, probed);
         }
         let job = admission::admit(request, &Rules { offers: &offers, ceiling: &ceiling });
-        execute(&link, &job.map_err(|error| error.problem().to_string())?).await
+        let mut job = job.map_err(|error| error.problem().to_string())?;
+        if options.json { report(&link, &mut job, files).await } else { execute(&link, &job, files).await }
     });
     // Whoever waits for a line of our input is left behind.
     runtime.shutdown_background();
@@ -127,10 +158,14 @@ fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest,
         files: Some(files),
         entry,
         args: options.args.clone(),
+        outputs: options.outputs.clone(),
         ..ExecutionRequest::default()
     };
-    request.check(&api_spec::Caps::default()).map_err(|problem| problem.to_string())?;
-    Ok(request)
+    let mut body = serde_json::to_value(request).map_err(|error| error.to_string())?;
+    body["limits"] = amounts::of_step(&options.limits, false);
+    body["compile_limits"] = amounts::of_step(&options.limits, true);
+    // Checked as a caller's would be, in the same words.
+    ExecutionRequest::from_json(body.to_string().as_bytes(), &Caps::default()).map_err(|problem| problem.to_string())
 }
 
 fn is_source_of(file: &str, definition: &Definition) -> bool {
@@ -138,12 +173,63 @@ fn is_source_of(file: &str, definition: &Definition) -> bool {
     own.iter().chain(&definition.sources).any(|suffix| file.ends_with(suffix.as_str()))
 }
 
-async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
+/// Runs the job as the API would, and prints its result.
+async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<u8, String> {
+    let told = |error: io::Error| error.to_string();
+    let stdin = tokio::task::spawn_blocking(|| {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    });
+    job.stdin = stdin.await.map_err(|error| error.to_string())?.map_err(told)?;
+    let control = Control::default();
+    let stop = interrupted().map_err(told)?;
+    let result = {
+        let mut run = pin!(execution::run_job(link, new_id(), job, None, &control));
+        tokio::select! {
+            result = &mut run => result,
+            () = stop => {
+                control.cancel();
+                run.await
+            }
+        }
+    };
+    let result = result.map_err(told)?;
+    if let Some(to) = files {
+        files::send(to, &result.outputs, &result.outputs_skipped, result.outputs_omitted).map_err(told)?;
+    }
+    let text = serde_json::to_string_pretty(&result).map_err(|error| error.to_string())?;
+    writeln!(io::stdout(), "{text}").map_err(told)?;
+    let program = result.run.as_ref().and_then(|run| run.exit_code.or(run.signal.as_deref().and_then(signalled)));
+    Ok(match result.verdict {
+        Verdict::CompileError => 1,
+        Verdict::Cancelled => INTERRUPTED,
+        _ => program.unwrap_or(ENGINE_FAILED),
+    })
+}
+
+/// What a shell makes of a signal's name.
+fn signalled(name: &str) -> Option<u8> {
+    (1..=64).find(|number| verdict::signal_name(*number) == name).map(|number| 128 + number)
+}
+
+/// Returns when somebody wants us to stop: Ctrl-C, or the parent.
+fn interrupted() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Runs the job with our streams as its own.
+async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8, String> {
     let told = |error: io::Error| error.to_string();
     let mut artifact = None;
     if let Some(step) = &job.compile {
-        let Compiled { done, outcome, .. } =
-            execution::compile(link, job, step, None, &Control::default()).await.map_err(told)?;
+        let compiled = execution::compile(link, job, step, None, &Control::default()).await;
+        let Compiled { done, outcome, .. } = compiled.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;
         match outcome {
@@ -154,14 +240,21 @@ async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
             }
         }
     }
-    let memfds = Memfds { bundle: job.run_bundle().map_err(told)?, artifact, collection: None };
+    let wanted = files.is_some();
+    let (mut collector, collection) =
+        wanted.then(|| Collector::of_outputs(&job.outputs)).transpose().map_err(told)?.unzip();
+    let memfds = Memfds { bundle: job.run_bundle().map_err(told)?, artifact, collection };
+    let stop = interrupted().map_err(told)?;
     let (mut run, ours) = execution::begin(link, &job.run, &memfds, None).await.map_err(told)?;
+    // The sandbox has its own. A pipe that we hold open ourselves would never end.
+    drop(memfds);
     let (stdin, stdout, stderr) = ours.into_parts();
     let stdin = stdin.into_blocking_fd().map_err(told)?;
     std::thread::spawn(move || feed(stdin.into()));
     let out = tokio::spawn(pass_on(stdout, io::stdout()));
     let err = tokio::spawn(pass_on(stderr, io::stderr()));
-    let end = run.end().await;
+    let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
+    let (end, collected) = tokio::join!(stoppable(&mut run, stop), collect);
     for stream in [out, err] {
         // A reader of ours that has gone is the program's SIGPIPE, not our failure.
         drop(stream.await);
@@ -171,11 +264,17 @@ async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
         step: &job.run,
         output: &Output::default(),
         on_output_limit: OnOutputLimit::Truncate,
-        gone: job.run.gone(),
+        gone: None,
     };
     let (verdict, reason) = verdict::of_run(&facts);
     tell(verdict, reason.map(|reason| reason.message), &end);
+    if let (Some(to), Some(collector), RunEnd::Ended(ended)) = (files, collector, &end) {
+        collected.map_err(told)?;
+        let brought = collector.outputs(&job.outputs.globs, ended.collected);
+        files::send(to, &brought.files, &brought.skipped, brought.omitted).map_err(told)?;
+    }
     Ok(match &end {
+        RunEnd::Ended(_) if verdict == Verdict::Cancelled => INTERRUPTED,
         RunEnd::Ended(ended) => match ended.outcome {
             Outcome::Exited(code) => code,
             Outcome::Signalled(signal) => 128_u8.saturating_add(signal),
@@ -183,6 +282,21 @@ async fn execute(link: &Arc<Link>, job: &Job) -> Result<u8, String> {
         },
         RunEnd::Refused(_) | RunEnd::Lost => ENGINE_FAILED,
     })
+}
+
+/// Waits for the end of a run, and ends it when somebody wants us to stop.
+async fn stoppable(run: &mut Run, stop: impl Future<Output = ()>) -> RunEnd {
+    let stopped = tokio::select! {
+        end = run.end() => Some(end),
+        () = stop => None,
+    };
+    match stopped {
+        Some(end) => end,
+        None => {
+            run.stop(StopReason::Cancelled);
+            run.end().await
+        }
+    }
 }
 
 /// As it comes, so that a conversation works. Ends with our input, or when the program no longer reads.

@@ -286,6 +286,72 @@ fn run_behaves_like_running_the_program() {
 }
 
 #[test]
+fn run_takes_limits_brings_files_back_and_shows_the_result() {
+    if !live() {
+        return;
+    }
+    let folder = Scratch::new();
+    let write = |name: &str, text: &str| fs::write(folder.0.join(name), text).unwrap();
+    write(
+        "main.py",
+        "import os\nos.mkdir('out')\nopen('out/a.txt', 'w').write('one')\nos.mkfifo('out/pipe')\nprint(len(bytearray(48 << 20)))\n",
+    );
+    let done = run(&folder, &["main.py", "--limit", "memory_bytes=128MiB", "--output", "out/*", "--into", "got"], "");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!((done.status.code(), done.stdout.as_slice()), (Some(0), b"50331648\n".as_slice()), "{said}");
+    assert_eq!(fs::read(folder.0.join("got/out/a.txt")).unwrap(), b"one");
+    assert!(said.contains("engined: got/out/a.txt, 3 bytes\n"), "{said}");
+    assert!(said.contains("engined: out/pipe is not brought back: not a regular file\n"), "{said}");
+
+    let done = run(&folder, &["main.py", "--limit", "memory_bytes=32MiB", "--json", "--output", "out/*.txt"], "");
+    let result: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!((result["verdict"].as_str(), done.status.code()), (Some("memory_limit"), Some(128 + 9)));
+    assert_eq!(result["reason"]["value"], 32 << 20);
+    assert_eq!(result["outputs"][0]["path"], "out/a.txt");
+    assert_eq!(fs::read(folder.0.join("outputs/out/a.txt")).unwrap(), b"one");
+
+    for (option, wanted) in [
+        ("memory_bytes=1KiB", "limit_too_low"),
+        ("memory_bytes=999GiB", "limit_above_ceiling"),
+        ("memory=1", "there is no limit \"memory\""),
+        ("cpus=0", "cpus"),
+    ] {
+        let done = run(&folder, &["main.py", "--limit", option], "");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && said.contains(wanted), "{option}: {said}");
+    }
+    write("Hello.java", "public class Hello { public static void main(String[] a) { System.out.println(a[0]); } }\n");
+    let done = run(&folder, &["Hello.java", "--", "-x"], "");
+    assert_eq!(done.stdout, b"-x\n", "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn run_that_is_interrupted_says_what_was_used() {
+    if !live() {
+        return;
+    }
+    let folder = Scratch::new();
+    fs::write(folder.0.join("main.py"), "print('on', flush=True)\nwhile True: pass\n").unwrap();
+    let mut child = Command::new(ENGINED)
+        .args(["run", "main.py", "--limit", "cpu_time_ms=60s", "--limit", "wall_time_ms=60s"])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    assert_eq!(line, "on\n");
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.starts_with("engined: cancelled, CPU "), "{said}");
+}
+
+#[test]
 fn the_doctor_finds_everything_here() {
     if !live() {
         return;
