@@ -223,13 +223,17 @@ impl Run {
         // The mark of the slot's whole life: exact for this run when this run raised it, else samples must do.
         let mark = number(pids, "pids.peak").unwrap_or(0);
         let tasks = if mark > before.tasks_peak { mark.saturating_sub(before.tasks) } else { self.tasks.max(1) };
+        // Of the file pages that earlier runs have read some may have gone when this one needed the room; they were no
+        // part of its peak.
+        let files = number(memory, "memory.usage_in_bytes")?.saturating_sub(held(memory)?);
+        let earlier = before.held + files.min(before.charged.saturating_sub(before.held));
         let throttled = keyed(&get(self.folder(CPU), "cpu.stat")?, "throttled_time");
         let oom_kills = keyed(&get(memory, "memory.oom_control")?, "oom_kill").saturating_sub(before.oom_kills);
         Ok(Counted {
             cpu: Micros(cpu),
             user: Micros(user),
             system: Micros(cpu - user),
-            memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(before.charged)),
+            memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(earlier)),
             memory_peak_source: PeakSource::Kernel,
             processes_peak: u32::try_from(tasks).unwrap_or(u32::MAX),
             processes_hit: keyed(&get(pids, "pids.events")?, "max") > before.forks_refused,
