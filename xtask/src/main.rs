@@ -1,7 +1,7 @@
 //! What developers of engined run. Two of these commands do everything on a fresh Debian or Ubuntu: `cargo xtask up` and `cargo xtask test`.
 //!
 //! The way of a test: [`setup`] makes the machine ready, [`build`] makes both programs, [`engine`] starts them as a
-//! caller would find them, [`corpus`] and [`host`] send programs to them, [`tally`] counts what passed. Every command
+//! caller would find them, [`corpus`], [`python_client`] and [`host`] send programs to them, [`tally`] counts what passed. Every command
 //! but `up` closes with one line, `N passed, N failed`, and fails when the second number is not 0.
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,8 @@ mod http;
 mod memory;
 mod problem;
 mod prove;
+mod python_client;
+mod served;
 mod setup;
 mod tally;
 mod tests;
@@ -61,6 +63,9 @@ enum Command {
         /// All but the part in the test host
         #[arg(long)]
         no_host: bool,
+        /// Only the Python client
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        client: bool,
     },
     /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
     Prove,
@@ -82,6 +87,7 @@ fn main() -> ExitCode {
         Command::Up { args } => up(&args).map(|never| match never {}),
         Command::Setup => setup::ensure().map(|()| None),
         Command::Test { host: true, kernel, rootless, .. } => tests::host_only(kernel, rootless).map(Some),
+        Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
         Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),

@@ -8,7 +8,7 @@ use crate::corpus::{self, Load};
 use crate::host::{self, Kernel};
 use crate::problem::{Context, Result};
 use crate::tally::Tally;
-use crate::{bench, setup, tests};
+use crate::{bench, python_client, setup, tests};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -23,6 +23,7 @@ struct Part {
 /// Runs all parts and writes `reports/DATE.md`.
 pub fn run() -> Result<Tally> {
     setup::ensure()?;
+    setup::ensure_pip()?;
     let programs = build::release()?;
     let mut parts = Vec::new();
     let mut part = |name: &str, outcome: Result<Tally>| {
@@ -36,6 +37,7 @@ pub fn run() -> Result<Tally> {
         parts.push(Part { name: name.to_owned(), tally });
     };
     part("tests of the workspace", tests::workspace());
+    part("Python client", python_client::run(&programs));
     part("corpus, three times, one at a time", corpus::run(&programs, Load { times: 3, jobs: 1 }));
     part("corpus, three times, eight at a time", corpus::run(&programs, Load { times: 3, jobs: 8 }));
     part(&format!("lies on the link, {LIES} times"), lies());

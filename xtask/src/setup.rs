@@ -53,6 +53,29 @@ pub fn ensure() -> Result<()> {
     if left.is_empty() { Ok(()) } else { Err(Problem::new("the set-up did not take", left.concat().join(" "))) }
 }
 
+/// Makes sure that an environment for the tests of the Python client can be made: Debian has `ensurepip` in a package of
+/// its own. Nothing else needs it.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_pip() -> Result<()> {
+    let there = || {
+        let python = Command::new("/usr/bin/python3").args(["-c", "import ensurepip, venv"]).output();
+        python.is_ok_and(|output| output.status.success())
+    };
+    if there() {
+        return Ok(());
+    }
+    let install = step(&["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"]);
+    if !nix::unistd::geteuid().is_root() {
+        let remedy = format!("sudo {}", install.join(" "));
+        return Err(Problem::new("python3 cannot make environments here, and only root can mend that", remedy));
+    }
+    run(&step(&["apt-get", "update", "-qq"]))?;
+    run(&install)?;
+    if there() { Ok(()) } else { Err(Problem::new("the set-up did not take", install.join(" "))) }
+}
+
 /// Set where AppArmor lets no program without a profile make user namespaces (Ubuntu 23.10 and newer).
 const RESTRICTED: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 const PROFILE: &str = "/etc/apparmor.d/jaild-checkout";

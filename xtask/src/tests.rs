@@ -5,15 +5,17 @@ use crate::corpus::{self, Load};
 use crate::host::{self, Kernel};
 use crate::problem::Result;
 use crate::tally::Tally;
-use crate::{examples, setup};
+use crate::{examples, python_client, setup};
 
-/// The tests of the workspace, those that need `test-hooks`, the corpus through a live engine, then the test host.
+/// The tests of the workspace, those that need `test-hooks`, the Python client, the corpus, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
+    setup::ensure_pip()?;
     // The programs come first: tests of engined start the jaild beside it.
     let programs = build::release()?;
     let mut tally = workspace()?;
     tally.add(examples::run(&programs)?);
+    tally.add(python_client::run(&programs)?);
     tally.add(corpus::run(&programs, Load { times: 1, jobs: 1 })?);
     match host {
         Some(kernel) => tally.add(host::run(&programs, kernel)?),
@@ -27,6 +29,13 @@ pub fn host_only(kernel: Kernel, rootless: bool) -> Result<Tally> {
     setup::ensure()?;
     let programs = build::release()?;
     if rootless { host::rootless(&programs, kernel) } else { host::run(&programs, kernel) }
+}
+
+/// Only the Python client.
+pub fn client_only() -> Result<Tally> {
+    setup::ensure()?;
+    setup::ensure_pip()?;
+    python_client::run(&build::release()?)
 }
 
 /// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.

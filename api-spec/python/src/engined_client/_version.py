@@ -1,0 +1,3 @@
+"""The version of this package: that of the workspace."""
+
+__version__ = "0.1.0"
