@@ -169,7 +169,7 @@ def test_answers_have_the_same_fields(name: str) -> None:
             wrong.append(f"{kind.__name__}.{field.name} is {shown(hints[field.name])}, openapi.yaml says {fits}")
     for field_name in wanted.keys() - told:
         fits = schema_type(wanted[field_name])
-        default = "" if field_name in required else " = None"
+        default = "" if field_name in required else " | None = None"
         wrong.append(
             f"openapi.yaml has {name}.{field_name}: add `{field_name}: {fits}{default}` to class {kind.__name__} in "
             "src/engined_client/results.py (`= since(...)` and last if older engines do not send it)"
