@@ -1,0 +1,90 @@
+//! What README.md shows is tried as it stands there: a request in each language, and the backend in Node.
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use common::live::{Up, live};
+use common::{Scratch, wait_for};
+use serde_json::{Value, json};
+
+const README: &str = include_str!("../../README.md");
+
+/// A child that ends with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(drop).unwrap_or_default();
+    }
+}
+
+/// The requests of the lines that begin with `ask`.
+fn asked() -> Vec<Value> {
+    let lines = README.lines().filter_map(|line| line.strip_prefix("ask '")?.strip_suffix('\''));
+    lines.map(|body| serde_json::from_str(body).unwrap()).collect()
+}
+
+#[test]
+fn the_readme_gets_an_answer_in_each_language() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let asked = asked();
+    let languages: Vec<&str> = asked.iter().filter_map(|request| request["language"].as_str()).collect();
+    assert_eq!(languages, ["python", "javascript", "c", "cpp", "java"]);
+    for request in asked {
+        let result = up.call("POST", "/v1/executions", &request).unwrap().json();
+        assert_eq!(
+            (result["verdict"].as_str(), result["run"]["stdout"]["text"].as_str()),
+            (Some("ok"), Some("42\n")),
+            "{result}"
+        );
+    }
+}
+
+#[test]
+fn the_backend_of_the_readme_answers_a_page() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let folder = Scratch::new();
+    let source = README.split_once("```js\n// backend.mjs\n").unwrap().1.split_once("```").unwrap().0;
+    std::fs::write(folder.0.join("backend.mjs"), source).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let backend = Command::new("/usr/bin/node")
+        .arg(folder.0.join("backend.mjs"))
+        .env("ENGINED_URL", format!("http://{}", up.address))
+        .env("PORT", &port)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _ended = Ended(backend);
+    let ask = |body: &Value| {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).ok()?;
+        let body = body.to_string();
+        // Of version 1.0, so that the answer comes in one piece and ends with the connection.
+        let head = format!("POST /run HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n")?.1).ok()
+    };
+    let doubled = json!({"source": "print(input() * 2)", "stdin": "ab"});
+    wait_for(|| ask(&doubled).is_some());
+    let (answer, failed) = (ask(&doubled), ask(&json!({"source": "1 / 0"})));
+    assert_eq!(answer.unwrap(), json!({"verdict": "ok", "output": "abab\n"}));
+    let failed = failed.unwrap();
+    assert_eq!(
+        (&failed["verdict"], &failed["message"]),
+        (&json!("runtime_error"), &json!("The program ended with exit code 1."))
+    );
+}
