@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::link::Link;
 use crate::process::{Event, Kid, Signals};
 use crate::state::{self, State};
-use crate::supervise::{JAILD_ENDS, Trouble, Ward, first_line};
+use crate::supervise::{JAILD_ENDS, START, Trouble, Ward, first_line};
 
 /// The link is there when the part that talks is started.
 const WELCOME_WITHIN: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ impl Embedded {
         }
         let mut jaild = Ward::new("jaild");
         jaild.start(command).map_err(told)?;
-        let ready = first_line(&signals, &mut [&mut jaild], "jaild ready").inspect_err(|_| show(&log))?;
+        let ready = first_line(&signals, &mut [&mut jaild], "jaild ready", START).inspect_err(|_| show(&log))?;
         Ok(ready.map(|_| Embedded { signals, jaild, state }))
     }
 

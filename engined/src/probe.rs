@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api_spec::{Content, ExecutionRequest, Verdict};
+use api_spec::{Content, ExecutionRequest, LimitsRequest, Verdict};
 use languages::{Definition, Limits, Setting, Step as Kind, Toolchain, Version, parse_version};
 
 use crate::admission::{self, Rules};
@@ -14,6 +14,11 @@ use crate::offers::{self, Installed, Offer, Offers, Probed, Trouble};
 
 /// What the program of a manifest's `hello` prints: it proves the whole way, source in, words out.
 const HELLO_SAYS: &[u8] = b"hello\n";
+
+/// What a look may take where a program that callers run gets less by default. It asks whether a toolchain works at all,
+/// and an answer from a slow or busy host is as good as one from a quick host.
+const CPU_TIME_MS: u64 = 60_000;
+const WALL_TIME_MS: u64 = 120_000;
 
 /// Every toolchain of a language with its version, or why there is none. `hello`: each must run a program as well.
 pub async fn toolchains(link: &Arc<Link>, definition: &Definition, ceiling: &Limits, hello: bool) -> Vec<Probed> {
@@ -49,7 +54,9 @@ async fn version(
 ) -> Result<Version, String> {
     let args = definition.probe_argv(toolchain);
     let program = args.first().cloned().unwrap_or_default();
-    let limits = admission::lowered(&definition.limits(Kind::Run).resolved(Kind::Run), ceiling);
+    let limits = definition.limits(Kind::Run).resolved(Kind::Run);
+    let limits = Limits { cpu_time_ms: CPU_TIME_MS, wall_time_ms: WALL_TIME_MS, ..limits };
+    let limits = admission::lowered(&limits, ceiling);
     let setting = Setting { toolchain, limits: &limits };
     let step = admission::step(definition, setting, Kind::Run, args, definition.run_env(setting, []));
     let step = step.map_err(|error| error.problem().to_string())?;
@@ -74,7 +81,13 @@ async fn greet(
     let offer = Offer { definition: definition.clone(), installed: vec![installed] };
     let offers = Offers { languages: vec![offer], ..Offers::default() };
     let source = Some(Content::from(source.as_str()));
-    let request = ExecutionRequest { language: definition.id.clone(), source, ..ExecutionRequest::default() };
+    let patient = LimitsRequest {
+        cpu_time_ms: Some(CPU_TIME_MS.min(ceiling.cpu_time_ms)),
+        wall_time_ms: Some(WALL_TIME_MS.min(ceiling.wall_time_ms)),
+        ..LimitsRequest::default()
+    };
+    let (language, compile_limits) = (definition.id.clone(), patient.clone());
+    let request = ExecutionRequest { language, source, limits: patient, compile_limits, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });
     let job = job.map_err(|error| error.problem().to_string())?;
     let result = execution::run_job(link, String::new(), &job, None, &Control::default()).await;

@@ -13,7 +13,9 @@ use crate::process::{Event, Kid, Signals};
 use crate::state::{self, State};
 
 /// From the start of a child to its first word.
-const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_secs(60);
+/// From the engine's first word until it has looked at every toolchain: each compiles and runs a hello.
+const LOOK: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Who has lived so long may be started anew at once.
@@ -58,18 +60,18 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
     let mut engine = Ward::new("engined");
 
     jaild.start(state.jaild(languages).map_err(told)?).map_err(told)?;
-    if first_line(&signals, &mut [&mut jaild], "jaild ready")?.is_none() {
+    if first_line(&signals, &mut [&mut jaild], "jaild ready", START)?.is_none() {
         return Ok(());
     }
     configure(&state, options.listen, languages).map_err(told)?;
     engine.start(serve(&state).map_err(told)?).map_err(told)?;
     let both = &mut [&mut engine, &mut jaild];
-    let Some(address) = first_line(&signals, both, "listening ")? else { return stop(&signals, engine, jaild) };
+    let Some(address) = first_line(&signals, both, "listening ", START)? else { return stop(&signals, engine, jaild) };
     // Whoever is started anew must be found where the first one was.
     let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
     configure(&state, address, languages).map_err(told)?;
     say!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
-    let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ")? else {
+    let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ", LOOK)? else {
         return stop(&signals, engine, jaild);
     };
     say!("languages: {offered}");
@@ -113,9 +115,14 @@ fn stop(signals: &Signals, engine: Ward, jaild: Ward) -> Result<(), Trouble> {
 }
 
 /// Waits for a line of the first ward that begins with `word`, and gives the rest of it. `None`: we shall end instead.
-pub(crate) fn first_line(signals: &Signals, wards: &mut [&mut Ward], word: &str) -> Result<Option<String>, Trouble> {
+pub(crate) fn first_line(
+    signals: &Signals,
+    wards: &mut [&mut Ward],
+    word: &str,
+    patience: Duration,
+) -> Result<Option<String>, Trouble> {
     let name = wards[0].name;
-    let deadline = Instant::now() + START;
+    let deadline = Instant::now() + patience;
     loop {
         let mut kids: Vec<&mut Kid> = wards.iter_mut().filter_map(|ward| ward.kid.as_mut()).collect();
         for event in signals.wait(&mut kids, Duration::from_millis(500)).map_err(|error| error.to_string())? {
@@ -141,7 +148,7 @@ pub(crate) fn first_line(signals: &Signals, wards: &mut [&mut Ward], word: &str)
             }
         }
         if Instant::now() > deadline {
-            return Err(format!("{name} did not say {word:?} within {START:?}: see above"));
+            return Err(format!("{name} did not say {word:?} within {patience:?}: see above"));
         }
     }
 }

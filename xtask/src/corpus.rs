@@ -1,43 +1,61 @@
 //! Sends the programs of `corpus/` to a live engine and compares the host before and after.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::build::{self, Programs};
 use crate::engine::{Engine, Scratch};
-use crate::problem::{Context, Result};
+use crate::http::Client;
+use crate::numpy;
+use crate::problem::{Context, Problem, Result};
 use crate::tally::Tally;
 
-/// The languages that this engine runs, as file endings.
-const ENDINGS: [&str; 5] = ["py", "js", "c", "cpp", "java"];
+/// The folders of programs below `corpus/`: honest ones, attacks, and what each language means.
+pub const FOLDERS: [&str; 3] = ["benign", "hostile", "semantics"];
+/// The languages of the corpus, as file endings and by name.
+pub const LANGUAGES: [(&str, &str); 5] =
+    [("py", "Python"), ("js", "JavaScript"), ("c", "C"), ("cpp", "C++"), ("java", "Java")];
 /// A process that somebody else on this machine started is gone, or another one, by then.
 const TRIES: u32 = 3;
 
-/// How often and how many at once.
+/// Which programs, how often and how many at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
+    /// Some of [`FOLDERS`].
+    pub folders: &'static [&'static str],
     /// Repetitions of each program.
     pub times: u32,
     /// Programs in flight.
     pub jobs: u32,
 }
 
-/// Starts an engine, sends every program through it, stops it, and looks at what is left after each.
-pub fn run(programs: &Programs, load: Load) -> Result<Tally> {
-    println!("xtask: corpus, {} time(s), {} at a time", load.times, load.jobs);
+/// Starts an engine, sends every load through it, stops it, and looks at what is left after each.
+pub fn run(programs: &Programs, loads: &[Load]) -> Result<Tally> {
     let scratch = Scratch::new("corpus")?;
     let (cold, idle) = (scratch.path().join("cold"), scratch.path().join("idle"));
+    let manifests = scratch.path().join("languages");
+    fs::create_dir(&manifests).or_problem(manifests.display().to_string(), "free some disk")?;
+    let numpy = numpy::offer(&manifests)?;
     snapshot(invariants("snap", &cold, None))?;
-    let engine = Engine::start(programs)?;
+    let engine = Engine::start_with(programs, Some(&manifests))?;
     // The slots of a cgroup v1 host and the page cache are there after the first runs: what counts is growth after that.
-    let warm_up =
-        over_http(&engine, Load { times: 1, jobs: 2 }, &["argv_args.py".to_owned(), "fork_wait.c".to_owned()]);
-    let mut tally = build::counted("corpus warm-up", warm_up)?;
+    let warm = Load { folders: &["benign"], times: 1, jobs: 2 };
+    let warm_up = ["argv_args.py", "fork_wait.c"].map(str::to_owned);
+    let mut tally = build::counted("corpus warm-up", over_http(&engine, warm, &warm_up))?;
+    if numpy {
+        // The program of the corpus passes without NumPy too, so that it can be run anywhere.
+        tally.check("NumPy from its environment", has_numpy(&engine).map_err(|problem| problem.to_string()));
+    }
     std::thread::sleep(Duration::from_secs(1));
     snapshot(invariants("snap", &idle, Some(engine.pid())))?;
-    tally.add(build::counted("corpus", over_http(&engine, load, &names()?))?);
+    for load in loads {
+        tally.add(send(&engine, *load)?);
+    }
     let pid = engine.pid();
     tally.check("the host after the corpus", holds(|| invariants("diff", &idle, Some(pid))));
     let log = engine.log();
@@ -47,6 +65,25 @@ pub fn run(programs: &Programs, load: Load) -> Result<Tally> {
         println!("xtask: what engined printed meanwhile:\n{}", tail(&log, 60));
     }
     Ok(tally)
+}
+
+/// One load, with what it was in numbers.
+fn send(engine: &Engine, load: Load) -> Result<Tally> {
+    let Load { folders, times, jobs } = load;
+    println!("xtask: corpus, {} time(s), {} at a time: {}", times, jobs, counts(folders)?);
+    let begun = Instant::now();
+    let tally = build::counted("corpus", over_http(engine, load, &[]))?;
+    println!("xtask: corpus, {}: {} s", folders.join(" and "), begun.elapsed().as_secs());
+    Ok(tally)
+}
+
+fn has_numpy(engine: &Engine) -> Result<()> {
+    let source = "import numpy\nprint(numpy.__version__)\n";
+    let limits = json!({"cpu_time_ms": 30_000, "wall_time_ms": 60_000});
+    let request = json!({"language": "python", "source": source, "limits": limits});
+    let (answer, _) = Client::connect(engine.port())?.execute(&request)?;
+    println!("xtask: NumPy {}", answer["run"]["stdout"]["text"].as_str().unwrap_or_default().trim());
+    Ok(())
 }
 
 /// `invariants.py` on the state kept in `file`; with the engine's pid it looks at the engine's own processes too.
@@ -59,6 +96,7 @@ fn invariants(verb: &str, file: &Path, pid: Option<u32>) -> Command {
     command
 }
 
+/// `over_http.py` with the programs of `names`, or all of the load's folders when that is empty.
 fn over_http(engine: &Engine, load: Load, names: &[String]) -> Command {
     // More at once than cores wait for each other, and their answers are allowed to come that much later.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -67,28 +105,42 @@ fn over_http(engine: &Engine, load: Load, names: &[String]) -> Command {
     for (option, value) in [("--jobs", load.jobs), ("--times", load.times), ("--scale", scale)] {
         command.args([option, &value.to_string()]);
     }
+    for folder in load.folders {
+        command.arg("--dir").arg(build::root().join("corpus").join(folder));
+    }
     command.arg(engine.base()).args(names);
     command
 }
 
-/// Every program that this engine has a language for.
-fn names() -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for folder in ["corpus/benign", "corpus/hostile"] {
-        let folder = build::root().join(folder);
-        let entries = fs::read_dir(&folder)
-            .or_problem(format!("{} cannot be read", folder.display()), "git checkout -- corpus")?;
-        for entry in entries {
-            let path = entry.or_problem("the corpus cannot be listed", "git checkout -- corpus")?.path();
-            if let (Some(name), Some(ending)) = (path.file_name(), path.extension())
-                && ENDINGS.iter().any(|e| ending == *e)
-            {
-                names.push(name.to_string_lossy().into_owned());
-            }
-        }
+/// How many programs each language has in a folder, in the order of [`LANGUAGES`].
+pub fn census(folder: &str) -> Result<Vec<usize>> {
+    let folder = build::root().join("corpus").join(folder);
+    let unreadable = || format!("{} cannot be read", folder.display());
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in fs::read_dir(&folder).or_problem(unreadable(), "git checkout -- corpus")? {
+        let path = entry.or_problem(unreadable(), "git checkout -- corpus")?.path();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        *found.entry(ending).or_default() += 1;
     }
-    names.sort_unstable();
-    Ok(names)
+    let known = |ending: &String| LANGUAGES.iter().any(|(known, _)| known == ending);
+    if let Some(stranger) = found.keys().find(|ending| !known(ending)) {
+        let what = format!("{} holds a program that ends with {stranger:?}, which no language has", folder.display());
+        return Err(Problem::new(what, "remove it, or name its language in xtask/src/corpus.rs"));
+    }
+    Ok(LANGUAGES.iter().map(|(ending, _)| found.get(*ending).copied().unwrap_or(0)).collect())
+}
+
+/// `65 benign and 44 hostile: 30 Python, 8 JavaScript, …`.
+fn counts(folders: &[&str]) -> Result<String> {
+    let mut sums = [0; LANGUAGES.len()];
+    let mut told = Vec::new();
+    for folder in folders {
+        let found = census(folder)?;
+        told.push(format!("{} {folder}", found.iter().sum::<usize>()));
+        sums.iter_mut().zip(found).for_each(|(sum, more)| *sum += more);
+    }
+    let each: Vec<String> = sums.iter().zip(LANGUAGES).map(|(sum, (_, name))| format!("{sum} {name}")).collect();
+    Ok(format!("{}: {}", told.join(" and "), each.join(", ")))
 }
 
 fn snapshot(mut command: Command) -> Result<()> {
@@ -132,4 +184,18 @@ fn violation(line: &str) -> &str {
 fn tail(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_corpus_has_what_the_issues_promise() {
+        let sums = FOLDERS.map(|folder| census(folder).unwrap());
+        assert_eq!([&sums[0], &sums[1]].map(|sum| sum.iter().sum::<usize>()), [65, 44]);
+        // At least 25 programs tell what each language means.
+        assert!(sums[2].iter().all(|count| *count >= 25), "{sums:?}");
+        assert!(counts(&FOLDERS).unwrap().starts_with("65 benign and 44 hostile and "));
+    }
 }

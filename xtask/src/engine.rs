@@ -13,8 +13,8 @@ use nix::unistd::Pid;
 use crate::build::Programs;
 use crate::problem::{Context, Problem, Result};
 
-/// From start to `ready`: it proves every layer and runs a hello in each language before that.
-const START: Duration = Duration::from_secs(60);
+/// From start to `ready`: it proves every layer and runs a hello in each version of each language before that.
+const START: Duration = Duration::from_secs(180);
 /// From SIGTERM to the end: runs in flight are drained.
 const STOP: Duration = Duration::from_secs(60);
 
@@ -80,11 +80,23 @@ impl Engine {
     /// # Errors
     /// When it ends or is not ready in time; its log is told.
     pub fn start(programs: &Programs) -> Result<Self> {
+        Self::start_with(programs, None)
+    }
+
+    /// The same, with the manifests of a folder.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_with(programs: &Programs, languages: Option<&Path>) -> Result<Self> {
         let scratch = Scratch::new("engine")?;
         let port = free_port()?;
         let log = File::create(scratch.path().join("log")).or_problem("no log can be written", "free some disk")?;
         let errors = log.try_clone().or_problem("no log can be written", "ulimit -n 1024")?;
-        let child = up_command(programs)
+        let mut command = up_command(programs);
+        if let Some(folder) = languages {
+            command.arg("--languages").arg(folder);
+        }
+        let child = command
             .args(["--listen", &format!("127.0.0.1:{port}"), "--state"])
             .arg(scratch.path().join("state"))
             // A program of the corpus looks for this word: nothing of our environment may reach a payload.

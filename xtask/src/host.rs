@@ -48,17 +48,44 @@ impl Job {
     }
 }
 
+/// How much of the corpus runs in the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// A program of each language and one of each attack: minutes.
+    Short,
+    /// Every honest and hostile program, and some of what each language means: an hour of emulation or more.
+    Whole,
+}
+
+impl Depth {
+    /// What the guest may take, its boot included.
+    fn seconds(self) -> u32 {
+        match self {
+            Depth::Short => 1_800,
+            Depth::Whole => 4 * 3_600,
+        }
+    }
+
+    /// As the jobs read it.
+    fn settings(self) -> &'static str {
+        match self {
+            Depth::Short => "PROVE=no\n",
+            Depth::Whole => "PROVE=yes\n",
+        }
+    }
+}
+
 /// Installs the units in the guest and tests through them.
-pub fn run(programs: &Programs, kernel: Kernel) -> Result<Tally> {
-    job(programs, kernel, Job::Units)
+pub fn run(programs: &Programs, kernel: Kernel, depth: Depth) -> Result<Tally> {
+    job(programs, kernel, Job::Units, depth)
 }
 
 /// Starts everything as an ordinary user of the guest and tests that.
-pub fn rootless(programs: &Programs, kernel: Kernel) -> Result<Tally> {
-    job(programs, kernel, Job::Rootless)
+pub fn rootless(programs: &Programs, kernel: Kernel, depth: Depth) -> Result<Tally> {
+    job(programs, kernel, Job::Rootless, depth)
 }
 
-fn job(programs: &Programs, kernel: Kernel, job: Job) -> Result<Tally> {
+fn job(programs: &Programs, kernel: Kernel, job: Job, depth: Depth) -> Result<Tally> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Problem::new(
             "the test host's image is built by root (mmdebstrap)",
@@ -78,8 +105,10 @@ fn job(programs: &Programs, kernel: Kernel, job: Job) -> Result<Tally> {
     let jobs = top.join("xtask/testhost/jobs");
     place(&jobs.join("common.sh"), &disk.join("common.sh"))?;
     place(&jobs.join(job.folder()).join("run-in-guest.sh"), &disk.join("run-in-guest.sh"))?;
+    let settings = disk.join("settings.sh");
+    fs::write(&settings, depth.settings()).or_problem(settings.display().to_string(), "free some disk")?;
     let mut command = Command::new(top.join("xtask/testhost/run.sh"));
-    command.args(["--kernel", kernel.version(), "--timeout", "900"]).arg(disk);
+    command.args(["--kernel", kernel.version(), "--timeout", &depth.seconds().to_string()]).arg(disk);
     build::counted(&format!("test host {} {}", kernel.version(), job.folder()), command)
 }
 

@@ -16,6 +16,7 @@ mod gates;
 mod host;
 mod http;
 mod memory;
+mod numpy;
 mod problem;
 mod prove;
 mod python_client;
@@ -23,12 +24,13 @@ mod served;
 mod setup;
 mod tally;
 mod tests;
+mod toolchains;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::host::Kernel;
+use crate::host::{Depth, Kernel};
 use crate::problem::Result;
 use crate::tally::Tally;
 
@@ -60,12 +62,18 @@ enum Command {
         /// In the test host, run everything as an ordinary user instead of through the systemd units
         #[arg(long, requires = "host")]
         rootless: bool,
+        /// In the test host, run the whole corpus, as `prove` does: an hour or more
+        #[arg(long, requires = "host")]
+        whole: bool,
         /// All but the part in the test host
         #[arg(long)]
         no_host: bool,
         /// Only the Python client
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         client: bool,
+        /// Only the corpus through a live engine
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        corpus: bool,
     },
     /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
     Prove,
@@ -86,7 +94,10 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up { args } => up(&args).map(|never| match never {}),
         Command::Setup => setup::ensure().map(|()| None),
-        Command::Test { host: true, kernel, rootless, .. } => tests::host_only(kernel, rootless).map(Some),
+        Command::Test { host: true, kernel, rootless, whole, .. } => {
+            tests::host_only(kernel, rootless, if whole { Depth::Whole } else { Depth::Short }).map(Some)
+        }
+        Command::Test { corpus: true, .. } => tests::corpus_only().map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),

@@ -4,11 +4,11 @@ use std::fs;
 use std::process::Command;
 
 use crate::build::{self, Programs};
-use crate::corpus::{self, Load};
-use crate::host::{self, Kernel};
+use crate::corpus::{self, FOLDERS, LANGUAGES, Load};
+use crate::host::{self, Depth, Kernel};
 use crate::problem::{Context, Result};
 use crate::tally::Tally;
-use crate::{bench, python_client, setup, tests};
+use crate::{bench, python_client, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -38,13 +38,15 @@ pub fn run() -> Result<Tally> {
     };
     part("tests of the workspace", tests::workspace());
     part("Python client", python_client::run(&programs));
-    part("corpus, three times, one at a time", corpus::run(&programs, Load { times: 3, jobs: 1 }));
-    part("corpus, three times, eight at a time", corpus::run(&programs, Load { times: 3, jobs: 8 }));
+    for (jobs, told) in [(1, "one"), (8, "eight")] {
+        let load = Load { folders: &FOLDERS, times: 3, jobs };
+        part(&format!("corpus, three times, {told} at a time"), corpus::run(&programs, &[load]));
+    }
     part(&format!("lies on the link, {LIES} times"), lies());
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
-        part(&format!("test host, kernel {version}, systemd units"), host::run(&programs, kernel));
-        part(&format!("test host, kernel {version}, rootless"), host::rootless(&programs, kernel));
+        part(&format!("test host, kernel {version}, systemd units"), host::run(&programs, kernel, Depth::Whole));
+        part(&format!("test host, kernel {version}, rootless"), host::rootless(&programs, kernel, Depth::Whole));
     }
     let figures = bench::measure(&programs, ROUNDS);
     let table = figures.as_ref().map_or_else(ToString::to_string, bench::Figures::table);
@@ -74,12 +76,16 @@ fn report(programs: &Programs, parts: &[Part], table: &str) -> String {
         ("kernel", said("uname", &["-srm"])),
         ("processors", processors()),
         ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
-        ("gcc", said("/usr/bin/gcc", &["-dumpfullversion"])),
-        ("python", said("/usr/bin/python3", &["--version"])),
         ("engined", said(&programs.engined.display().to_string(), &["--version"])),
     ];
     for (name, value) in facts {
         text += &format!("- {name}: {value}\n");
+    }
+    match toolchains::installed() {
+        Ok(all) => {
+            toolchains::told(&all).iter().for_each(|(name, versions)| text += &format!("- {name}: {versions}\n"))
+        }
+        Err(problem) => text += &format!("- toolchains: {problem}\n"),
     }
     text += "\n| part | passed | failed |\n| --- | ---: | ---: |\n";
     for part in parts {
@@ -88,11 +94,29 @@ fn report(programs: &Programs, parts: &[Part], table: &str) -> String {
     let failures: Vec<&String> = parts.iter().flat_map(|part| part.tally.failures()).collect();
     if !failures.is_empty() {
         text += "\n## What failed\n\n";
-        for failure in failures {
+        for failure in &failures {
             text += &format!("- {}\n", failure.replace('\n', " "));
         }
     }
+    text += &languages(&failures);
     text + &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}")
+}
+
+/// The programs of each language, and how many failures in all parts together were of them.
+fn languages(failures: &[&String]) -> String {
+    let mut text =
+        format!("\n| programs | {} | failures |\n| --- | ---: | ---: | ---: | ---: |\n", FOLDERS.join(" | "));
+    let census: Vec<Vec<usize>> = FOLDERS.iter().map(|folder| corpus::census(folder).unwrap_or_default()).collect();
+    for (n, (ending, name)) in LANGUAGES.iter().enumerate() {
+        let counts = census.iter().map(|folder| folder.get(n).map_or_else(|| "?".to_owned(), usize::to_string));
+        // A failure of a program begins with its name.
+        let program = |text: &&&String| {
+            text.split(' ').next().and_then(|w| w.rsplit_once('.')).is_some_and(|(_, e)| e == *ending)
+        };
+        let failed = failures.iter().filter(program).count();
+        text += &format!("| {name} | {} | {failed} |\n", counts.collect::<Vec<_>>().join(" | "));
+    }
+    text
 }
 
 fn write(report: &str) -> Result<()> {

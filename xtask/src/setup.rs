@@ -53,8 +53,8 @@ pub fn ensure() -> Result<()> {
     if left.is_empty() { Ok(()) } else { Err(Problem::new("the set-up did not take", left.concat().join(" "))) }
 }
 
-/// Makes sure that an environment for the tests of the Python client can be made: Debian has `ensurepip` in a package of
-/// its own. Nothing else needs it.
+/// Makes sure that environments of Python can be made, for the tests of the client and for the corpus: Debian has
+/// `ensurepip` in a package of its own. Nothing else needs it.
 ///
 /// # Errors
 /// As [`ensure`].

@@ -2,10 +2,14 @@
 
 use crate::build;
 use crate::corpus::{self, Load};
-use crate::host::{self, Kernel};
+use crate::host::{self, Depth, Kernel};
 use crate::problem::Result;
 use crate::tally::Tally;
 use crate::{examples, python_client, setup};
+
+/// An attack runs alone, so that what the host looks like after it is its own doing; the many honest ones share the cores.
+const CORPUS: [Load; 2] =
+    [Load { folders: &["benign", "hostile"], times: 1, jobs: 1 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
 
 /// The tests of the workspace, those that need `test-hooks`, the Python client, the corpus, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
@@ -16,19 +20,25 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     let mut tally = workspace()?;
     tally.add(examples::run(&programs)?);
     tally.add(python_client::run(&programs)?);
-    tally.add(corpus::run(&programs, Load { times: 1, jobs: 1 })?);
+    tally.add(corpus::run(&programs, &CORPUS)?);
     match host {
-        Some(kernel) => tally.add(host::run(&programs, kernel)?),
+        Some(kernel) => tally.add(host::run(&programs, kernel, Depth::Short)?),
         None => println!("xtask: skipped: the test host (--no-host)"),
     }
     Ok(tally)
 }
 
 /// Only the part in the test host.
-pub fn host_only(kernel: Kernel, rootless: bool) -> Result<Tally> {
+pub fn host_only(kernel: Kernel, rootless: bool, depth: Depth) -> Result<Tally> {
     setup::ensure()?;
     let programs = build::release()?;
-    if rootless { host::rootless(&programs, kernel) } else { host::run(&programs, kernel) }
+    if rootless { host::rootless(&programs, kernel, depth) } else { host::run(&programs, kernel, depth) }
+}
+
+/// Only the corpus through a live engine.
+pub fn corpus_only() -> Result<Tally> {
+    setup::ensure()?;
+    corpus::run(&build::release()?, &CORPUS)
 }
 
 /// Only the Python client.

@@ -1,11 +1,20 @@
 # What the jobs share. Sourced in the guest, in the folder of the job.
 
 # Emulation is 10 to 30 times slower than the host: limits and allowed return times are multiplied.
-SCALE=12
-# One honest program per language, then one hostile per mechanism: time, memory, processes, output, files, network,
-# kernel, snooping, signals, compile.
-PROGRAMS="argv_args.py fork_wait.c
+SCALE=20
+# What `cargo xtask test` runs: one honest program per language, then one hostile per mechanism: time, memory, processes,
+# output, files, network, kernel, snooping, signals, compile.
+PROGRAMS="argv_args.py exit_code.js fork_wait.c exception.cpp package_decl.java
  spin.c mem_touch.c fork_bomb.c out_flood.c persist_fs.py net_connect.py mount_try.c caps_status.c proc_snoop.py kill_all.c cc_include_urandom.c"
+# What `cargo xtask prove` runs after all of benign and hostile: of each language what leans most on the system below it,
+# such as processes, threads, signals, sockets, files, clocks, accounts and devices.
+SEMANTICS="unix_sockets.py fork_orphans.py signal_handlers.py files_locked.py managers.py who_and_where.py time_zones.py random_hashes.py stdin_pieces.py
+ subprocesses.js cluster_ports.js files_watched.js thread_pool.js worker_channels.js who_and_where.js time_zones.js signal_default.js wasm_modules.js
+ event_descriptors.c signal_queue.c shared_memory.c generated_code.c unix_socket_fd.c device_files.c who_am_i.c time_zones.c segv_recover.c
+ child_streams.cpp echo_server.cpp thread_tools.cpp filesystem_ops.cpp uncaught_what.cpp chrono_clocks.cpp locale_facets.cpp several_files.cpp deep_destruction.cpp
+ child_processes.java sockets.java file_tree.java fork_join.java who_am_i.java time_zones.java deep_recursion_main.java package_tree.java exit_in_thread.java"
+# Which of both, from `cargo xtask`.
+. ./settings.sh
 
 passed=0 failed=0
 
@@ -22,13 +31,26 @@ check() {
     fi
 }
 
-# corpus BASE [OPTION...]: runs PROGRAMS through the engine at BASE and adds up what over_http.py counts.
+# corpus BASE [OPTION...]: runs PROGRAMS through the engine at BASE, or all that there is when we shall prove.
 corpus() {
-    local base=$1 counts
+    local base=$1
     shift
+    if [ "$PROVE" = yes ]; then
+        send "$base" "" --jobs 2 "$@"
+        send "$base" "$SEMANTICS" --jobs 2 --dir corpus/semantics "$@"
+    else
+        send "$base" "$PROGRAMS" "$@"
+    fi
+}
+
+# send BASE NAMES [OPTION...]: runs these programs, or every one where NAMES is empty, and adds up what over_http.py counts.
+send() {
+    local base=$1 names=$2 counts began=$SECONDS
+    shift 2
     # shellcheck disable=SC2086  # a list of names
-    python3 -B corpus/over_http.py --scale $SCALE "$@" "$base" $PROGRAMS | tee /tmp/corpus.out | grep -v ' passed, '
+    python3 -B corpus/over_http.py --scale $SCALE "$@" "$base" $names | tee /tmp/corpus.out | grep -v ' passed, '
     counts=$(tail -n 1 /tmp/corpus.out)
+    echo "info  $counts in $((SECONDS - began)) s through $base"
     case $counts in
     *" passed, "*)
         passed=$((passed + ${counts%% *}))
@@ -37,6 +59,11 @@ corpus() {
         ;;
     *) failed=$((failed + 1)) && echo "FAIL corpus through $base | no counts" ;;
     esac
+}
+
+# five_languages CURL-ARGUMENT...: nothing that is installed here is missing from what the engine offers.
+five_languages() {
+    curl -s "$@" | jq -e -c '{offered: (.languages | map(.id) | sort), lacking: .unavailable} | ., (.offered == ["c", "cpp", "java", "javascript", "python"])'
 }
 
 # within SECONDS COMMAND...: tries until it succeeds.

@@ -11,14 +11,17 @@ up="$PWD/target/release/engined up --listen 127.0.0.1:7070 --state /tmp/rootless
 # shellcheck disable=SC2086  # the words of a command
 systemd-run --quiet --unit rootless --uid tester -p Delegate=yes -p Type=exec -p WorkingDirectory=/tmp/rootless $up
 ready() { curl -sf -o /dev/null http://127.0.0.1:7070/readyz; }
-if ! within 240 ready; then
+began=$SECONDS
+if ! within 600 ready; then
     check "ready" false
     journalctl -u rootless --no-pager -o cat | tail -n 60
     close_job
 fi
 check "ready" true
+echo "info  ready after $((SECONDS - began)) s"
 curl -s http://127.0.0.1:7070/v1/isolation
 echo
+check "five languages" five_languages http://127.0.0.1:7070/v1/languages
 no_root() {
     local pid
     for pid in $(cat $(find /sys/fs/cgroup/system.slice/rootless.service -name cgroup.procs)); do
