@@ -216,6 +216,7 @@ fn limit_set(asked: &LimitsRequest) -> LimitSet {
         disk_bytes: asked.disk_bytes,
         open_files: asked.open_files,
         stack_bytes: asked.stack_bytes,
+        stack_percent: None,
     }
 }
 

@@ -124,8 +124,11 @@ pub struct LimitSet {
     pub disk_bytes: Option<u64>,
     /// Open descriptors of a process.
     pub open_files: Option<u64>,
-    /// Stack of the main thread. Where nobody sets it, it is the memory limit.
+    /// Stack of the main thread. Where nobody sets it, it follows the memory limit: see `stack_percent`.
     pub stack_bytes: Option<u64>,
+    /// How much of the memory limit the stack is where nobody sets it; all of it where this is not set either. No limit
+    /// of the API: a manifest's alone.
+    pub stack_percent: Option<u64>,
 }
 
 /// Every limit with its value.
@@ -242,6 +245,7 @@ impl LimitSet {
             disk_bytes: Some(4 * KIB),
             open_files: Some(8),
             stack_bytes: Some(64 * KIB),
+            stack_percent: None,
         }
     }
 
@@ -282,7 +286,7 @@ impl LimitSet {
     /// This set with every value of `upper` laid over it.
     #[must_use]
     pub fn overlaid(&self, upper: &LimitSet) -> LimitSet {
-        let mut both = self.clone();
+        let mut both = LimitSet { stack_percent: upper.stack_percent.or(self.stack_percent), ..self.clone() };
         for limit in LimitName::ALL {
             if let Some(value) = upper.get(limit) {
                 both.set(limit, value);
@@ -297,6 +301,7 @@ impl LimitSet {
     pub fn resolved(&self, step: Step) -> Limits {
         let base = Limits::contract(step);
         let memory_bytes = self.memory_bytes.unwrap_or(base.memory_bytes);
+        let share = |percent: u64| memory_bytes / 100 * percent.min(100);
         Limits {
             cpu_time_ms: self.cpu_time_ms.unwrap_or(base.cpu_time_ms),
             wall_time_ms: self.wall_time_ms.unwrap_or(base.wall_time_ms),
@@ -307,7 +312,7 @@ impl LimitSet {
             file_bytes: self.file_bytes.unwrap_or(base.file_bytes),
             disk_bytes: self.disk_bytes.unwrap_or(base.disk_bytes),
             open_files: self.open_files.unwrap_or(base.open_files),
-            stack_bytes: self.stack_bytes.unwrap_or(memory_bytes),
+            stack_bytes: self.stack_bytes.unwrap_or_else(|| self.stack_percent.map_or(memory_bytes, share)),
         }
     }
 }
@@ -320,8 +325,11 @@ mod tests {
     fn the_stack_follows_the_memory_unless_it_is_set() {
         let mut caller = LimitSet { memory_bytes: Some(64 * MIB), ..LimitSet::default() };
         assert_eq!(caller.resolved(Step::Run).stack_bytes, 64 * MIB);
+        let manifest = LimitSet { stack_percent: Some(5), ..LimitSet::default() };
+        assert_eq!(manifest.overlaid(&caller).resolved(Step::Run).stack_bytes, 64 * MIB / 100 * 5);
         caller.stack_bytes = Some(8 * MIB);
         assert_eq!(caller.resolved(Step::Run).stack_bytes, 8 * MIB);
+        assert_eq!(manifest.overlaid(&caller).resolved(Step::Run).stack_bytes, 8 * MIB);
         assert_eq!(caller.resolved(Step::Run).processes, 64);
     }
 

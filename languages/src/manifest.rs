@@ -147,6 +147,9 @@ fn of_compile(r: &mut Reader<'_>, key: &str, compiles: bool) -> LimitSet {
     limits(r, key)
 }
 
+/// Beside the limits of the API: how much of the memory the stack is, where nobody says `stack_bytes`.
+const STACK_PERCENT: &str = "stack_percent";
+
 fn limits(r: &mut Reader<'_>, key: &str) -> LimitSet {
     r.table(key, |r| {
         let mut set = LimitSet::default();
@@ -162,6 +165,15 @@ fn limits(r: &mut Reader<'_>, key: &str) -> LimitSet {
                     r.fault(limit.as_str(), Some(value.to_string()), Fault::new("is no amount", remedy));
                 }
             }
+        }
+        if let Some(value) = r.raw(STACK_PERCENT) {
+            set.stack_percent = value.as_integer().and_then(|percent| u64::try_from(percent).ok());
+            let why = match (set.stack_percent, set.stack_bytes) {
+                (Some(1..=100), None) => None,
+                (Some(1..=100), Some(_)) => Some(Fault::new("contradicts stack_bytes", "remove one of them")),
+                _ => Some(Fault::new("is no share of the memory limit", "write a percentage from 1 to 100")),
+            };
+            why.into_iter().for_each(|fault| r.fault(STACK_PERCENT, Some(value.to_string()), fault));
         }
         set
     })

@@ -186,7 +186,7 @@ fn heap_stack_and_collector_follow_from_the_limits() {
     let (java, javascript) = (catalogue.language("java").unwrap(), catalogue.language("javascript").unwrap());
     let rest = "-XX:-UsePerfData Main.java";
     let usual = with_limits(java, LimitSet::default());
-    assert_eq!(usual, format!("-Xmx361m -Xss32768k -XX:+UseSerialGC -XX:ActiveProcessorCount=1 {rest}"));
+    assert_eq!(usual, format!("-Xmx361m -Xss31457k -XX:+UseSerialGC -XX:ActiveProcessorCount=1 {rest}"));
     let large = LimitSet {
         memory_bytes: Some(4 << 30),
         cpus_milli: Some(3_500),
@@ -197,8 +197,11 @@ fn heap_stack_and_collector_follow_from_the_limits() {
     assert_eq!(large, format!("-Xmx3228m -Xss1048576k -XX:+UseParallelGC -XX:ActiveProcessorCount=4 {rest}"));
     let least = LimitSet { memory_bytes: Some(64 << 20), cpus_milli: Some(100), ..LimitSet::default() };
     let least = with_limits(java, least);
-    assert_eq!(least, format!("-Xmx16m -Xss32768k -XX:+UseSerialGC -XX:ActiveProcessorCount=1 {rest}"));
-    assert_eq!(with_limits(javascript, LimitSet::default()), "--max-old-space-size=334 main.js");
+    assert_eq!(least, format!("-Xmx16m -Xss3932k -XX:+UseSerialGC -XX:ActiveProcessorCount=1 {rest}"));
+    let usual = with_limits(javascript, LimitSet::default());
+    assert_eq!(usual, "--max-old-space-size=334 --max-semi-space-size=16 main.js");
+    let least = LimitSet { memory_bytes: Some(48 << 20), ..LimitSet::default() };
+    assert_eq!(with_limits(javascript, least), "--max-old-space-size=16 --max-semi-space-size=1 main.js");
 }
 
 fn equipped(language: &Definition) -> Toolchain {
