@@ -90,14 +90,16 @@ impl fmt::Display for Selector {
 }
 
 /// The newest of `installed` that the selector matches; without a selector, the newest of all. Secondary toolchains
-/// come after all others, unless the selector names their make. Of two equal ones the first wins, so that the order in
-/// the manifest decides.
+/// come after all others, unless the selector names their make. Of two equal ones the one whose id was asked for wins,
+/// else the first, so that the order in the manifest decides.
 pub fn newest<'a, T>(
     installed: impl IntoIterator<Item = (&'a Version, &'a Toolchain, T)>,
     selector: Option<&Selector>,
 ) -> Option<(&'a Version, T)> {
     let named = selector.is_some_and(|selector| selector.family.is_some());
-    let rank = |version: &'a Version, toolchain: &Toolchain| (named || !toolchain.secondary, version);
+    let asked = selector.map(ToString::to_string).unwrap_or_default();
+    let rank =
+        |version: &'a Version, toolchain: &Toolchain| (named || !toolchain.secondary, version, toolchain.id == asked);
     installed
         .into_iter()
         .filter(|(version, toolchain, _)| selector.is_none_or(|selector| selector.matches(version, toolchain)))
@@ -161,19 +163,24 @@ impl Definition {
         let alone =
             step == Step::Run && self.run.args.parts().first() == Some(&Part::Placeholder(Placeholder::Artifact));
         let run_program = toolchain.run_program.iter();
-        match step {
+        let own: Vec<PathBuf> = match step {
             Step::Run if alone => Vec::new(),
             Step::Run if compiles => run_program.cloned().collect(),
             _ => std::iter::once(&toolchain.program).chain(run_program).chain(&toolchain.needs).cloned().collect(),
-        }
+        };
+        own.into_iter().chain(self.equipment(toolchain)).collect()
     }
 
-    /// Whether a toolchain's environment is there with all that the operator and the language ask of it.
-    fn equipped(&self, toolchain: &Toolchain) -> Result<(), String> {
-        let (Some(environment), Some(usage)) = (&toolchain.environment, &self.environment) else { return Ok(()) };
-        let folder = &environment.mount.path;
+    /// What must be there of a toolchain's environment: all that the operator and the language ask of it.
+    fn equipment(&self, toolchain: &Toolchain) -> Vec<PathBuf> {
+        let (Some(environment), Some(usage)) = (&toolchain.environment, &self.environment) else { return Vec::new() };
         let wanted = usage.program.iter().chain(&usage.needs).chain(&environment.needs);
-        let missing = wanted.map(|path| folder.join(path)).find(|path| !path.exists());
+        wanted.map(|path| environment.mount.path.join(path)).collect()
+    }
+
+    /// Whether a toolchain's environment is whole.
+    fn equipped(&self, toolchain: &Toolchain) -> Result<(), String> {
+        let missing = self.equipment(toolchain).into_iter().find(|path| !path.exists());
         missing.map_or(Ok(()), |path| {
             let (path, id) = (path.display(), &toolchain.id);
             Err(format!("the environment of {id} lacks {path}; install it there, or correct `needs` in its manifest"))
@@ -305,5 +312,9 @@ mod tests {
         let pick = |selector: &str| newest(all(), Selector::parse(selector).as_ref()).map(|(_, name)| name);
         assert_eq!(newest(all(), None).map(|(_, name)| name), Some("new"));
         assert_eq!((pick("3"), pick("3.9"), pick("3.10")), (Some("new"), Some("old"), None));
+        let twin = toolchain("cpython-3.11", false);
+        let twins = || [(&new, &any, "first"), (&new, &twin, "twin")];
+        let pick = |selector: &str| newest(twins(), Selector::parse(selector).as_ref()).map(|(_, name)| name);
+        assert_eq!((pick("3.11"), pick("cpython"), pick("cpython-3.11")), (Some("first"), Some("first"), Some("twin")));
     }
 }
