@@ -51,11 +51,13 @@ pub enum Step {
     OomScore = 21,
     /// Prove a layer from inside.
     Probe = 22,
+    /// Take the operator's configuration and manifests.
+    Settings = 23,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 22] = [
+    pub const ALL: [Step; 23] = [
         Step::Outer,
         Step::Cgroup,
         Step::Tree,
@@ -78,6 +80,7 @@ impl Step {
         Step::NestedNamespaces,
         Step::OomScore,
         Step::Probe,
+        Step::Settings,
     ];
 
     /// The step of this number.
@@ -112,6 +115,7 @@ impl Step {
             Step::NestedNamespaces => "forbid namespaces below",
             Step::OomScore => "mark the payload as first to be killed for memory",
             Step::Probe => "prove a layer from inside",
+            Step::Settings => "take the settings",
         }
     }
 
@@ -123,6 +127,7 @@ impl Step {
             Step::Cgroup => "run jaild from systemd/jaild.service (Delegate=yes) or as root",
             Step::Tree | Step::RunMounts => "look for covers over /proc (mount | grep /proc) and for a missing /usr",
             Step::Clone => "sysctl user.max_user_namespaces=10000 (and max_pid_, max_net_, max_mnt_namespaces)",
+            Step::Settings => "correct what is named, then start jaild again, or send SIGHUP to one that runs",
             Step::Landlock => "boot with landlock in the lsm= list, kernel 5.15 or newer",
             _ => "engined doctor",
         }

@@ -129,7 +129,8 @@ fn system_folders(plan: &TreePlan) -> Result<(), JailError> {
             Err(_) => {}
         }
     }
-    for toolchain in &plan.toolchains {
+    // One that was removed since the plan was made is missed by its own programs alone.
+    for toolchain in plan.toolchains.iter().filter(|path| path.exists()) {
         bind(toolchain)?;
     }
     for covered in COVERED.iter().map(Path::new).filter(|path| path.is_dir()) {

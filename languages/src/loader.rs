@@ -38,7 +38,7 @@ pub struct Profile {
     /// The toolchain's program.
     pub program: PathBuf,
     /// Folders outside `/usr` to be seen at their own path, read-only: the toolchain's own and that of its environment.
-    /// Their owners are still to be checked.
+    /// [`Catalogue::load_trusted`] has looked at their owners.
     pub mounts: Vec<PathBuf>,
     /// Files and folders below `/etc` to be seen where the host has them, relative to `/etc`.
     pub etc: Vec<String>,
@@ -68,13 +68,18 @@ impl Catalogue {
         Self::assemble(folder, None)
     }
 
-    /// As [`Catalogue::load`], and the folder, its files and all folders above them must be such that nobody but root
-    /// and `uid` can change them. For whoever makes sandboxes: a manifest decides what strangers may see.
+    /// As [`Catalogue::load`], and the folder, its files, whatever is mounted of installed toolchains, and all folders
+    /// above them must be such that nobody but root and `uid` can change them: they decide what strangers may see.
     ///
     /// # Errors
     /// Every mistake of every file, wrong owners and modes among them.
     pub fn load_trusted(folder: Option<&Path>, uid: u32) -> Result<Self, Vec<Mistake>> {
-        Self::assemble(folder, Some(uid))
+        let catalogue = Self::assemble(folder, Some(uid))?;
+        let mut mounts: Vec<PathBuf> = catalogue.profiles().flat_map(|profile| profile.mounts).collect();
+        mounts.sort();
+        mounts.dedup();
+        let mistakes: Vec<Mistake> = mounts.iter().filter_map(|path| untrusted(path, uid)).collect();
+        if mistakes.is_empty() { Ok(catalogue) } else { Err(mistakes) }
     }
 
     fn assemble(folder: Option<&Path>, owner: Option<u32>) -> Result<Self, Vec<Mistake>> {

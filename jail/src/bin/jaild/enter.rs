@@ -103,18 +103,13 @@ fn only_one(socket: &Path) -> Result<OwnedFd, JailError> {
 
 /// Whatever decides what strangers' programs may see must be such that nobody but root (rootless: its user) changes it.
 fn trust_files(options: &Options, uid: u32) -> Result<(), JailError> {
-    let refuse =
-        |mistakes: Vec<String>| Err(std::io::Error::other(mistakes.join("; "))).on(Step::Outer, "configuration");
-    let catalogue = match languages::Catalogue::load_trusted(options.manifests().as_deref(), uid) {
-        Ok(catalogue) => catalogue,
-        Err(mistakes) => return refuse(mistakes.iter().map(ToString::to_string).collect()),
-    };
-    let mounts: Vec<_> = catalogue.profiles().flat_map(|profile| profile.mounts).collect();
-    let paths = options.config.iter().chain(&mounts);
-    match paths.filter_map(|path| languages::untrusted(path, uid)).next() {
-        Some(mistake) => refuse(vec![mistake.to_string()]),
-        None => Ok(()),
+    let refuse = |mistakes: Vec<String>| Err(std::io::Error::other(mistakes.join("; "))).on(Step::Settings, "");
+    let of_config = options.config.iter().filter_map(|path| languages::untrusted(path, uid));
+    let mut mistakes: Vec<String> = of_config.map(|mistake| mistake.to_string()).collect();
+    if let Err(found) = languages::Catalogue::load_trusted(options.manifests().as_deref(), uid) {
+        mistakes.extend(found.iter().map(ToString::to_string));
     }
+    if mistakes.is_empty() { Ok(()) } else { refuse(mistakes) }
 }
 
 fn account(options: &Options) -> Result<Account, JailError> {
