@@ -57,7 +57,8 @@ impl Embedded {
         }
         let mut jaild = Ward::new("jaild");
         jaild.start(command).map_err(told)?;
-        let ready = first_line(&signals, &mut [&mut jaild], "jaild ready", START).inspect_err(|_| show(&log))?;
+        let ready =
+            first_line(&signals, &mut [&mut jaild], "jaild ready", START, &mut false).inspect_err(|_| show(&log))?;
         Ok(ready.map(|_| Embedded { signals, jaild, state }))
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jail::link::Welcome;
+use jail::link::{SPARE_SLOTS, Welcome};
 use jail::spec::Layers;
 use languages::{Catalogue, Limits};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -23,6 +23,8 @@ use crate::problem::Error;
 use crate::queue::{Queue, Shed, TenantIndex};
 use crate::tenants::Tenants;
 
+/// Runs of our own that jaild has room for beside those of callers.
+const SPARE: usize = SPARE_SLOTS as usize;
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -167,7 +169,7 @@ impl Engine {
             if !first && earlier.welcome.is_none() {
                 // jaild was away for a moment. What it could run before it can run now; whether that still holds is
                 // found out behind the first answers.
-                self.offer(welcome, Offers::clone(&earlier.offers), Vec::new());
+                self.offer(welcome, Offers::clone(&earlier.offers), Vec::new(), SPARE);
             }
             offers = self.probe(&welcome, first).await;
             if offers.languages.is_empty() {
@@ -182,26 +184,28 @@ impl Engine {
         for (what, lacking) in offers.lacking() {
             tracing::warn!(language = lacking.id, reason = lacking.reason, remedy = lacking.remedy, "{what}");
         }
-        self.offer(welcome, offers, obstacles);
+        self.offer(welcome, offers, obstacles, 0);
     }
 
-    /// Stands by what was found out, and lets work in if that is possible.
-    fn offer(&self, welcome: Welcome, offers: Offers, obstacles: Vec<String>) {
+    /// Stands by what was found out, and lets work in if that is possible, beside as many runs of our own as `busy`.
+    fn offer(&self, welcome: Welcome, offers: Offers, obstacles: Vec<String>, busy: usize) {
         let ready = obstacles.is_empty();
         self.stand(Standing { welcome: Some(welcome), offers: Arc::new(offers), obstacles });
         if ready && self.link.welcome().borrow().is_some() {
-            let most = slots(&welcome);
+            let most = slots(&welcome) - busy.saturating_sub(SPARE);
             self.queue.open(self.config.engine.slots.map_or(most, |slots| slots.min(most)));
         }
     }
 
-    /// Looks at all languages, as many at a time as there are slots, the quick ones first. At the `first` look each is
-    /// offered as soon as it is proved: whoever waits for Python need not wait for Java.
+    /// Looks at all languages, the quick ones first. At the `first` look as many at a time as there are slots, and each is
+    /// offered as soon as it is proved: whoever waits for Python need not wait for Java. At a later one, beside the runs of
+    /// callers, in the spare slots alone: jaild would refuse a caller's run for want of room.
     async fn probe(&self, welcome: &Welcome, first: bool) -> Offers {
         let catalogue = Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner));
         let mut awaited = catalogue.languages().to_vec();
         awaited.sort_by_key(|definition| definition.compile.is_some());
-        let (ceiling, slots) = (of_jaild(welcome), Arc::new(Semaphore::new(slots(welcome))));
+        let lanes = if first { slots(welcome).min(awaited.len()) } else { SPARE };
+        let (ceiling, slots) = (of_jaild(welcome), Arc::new(Semaphore::new(lanes)));
         let mut probes = JoinSet::new();
         for definition in awaited.iter().cloned() {
             let (link, slots) = (Arc::clone(&self.link), Arc::clone(&slots));
@@ -218,7 +222,7 @@ impl Engine {
                     offers.awaited.retain(|awaited| awaited.id != definition.id);
                     offers.add(&definition, probed);
                     if first && !offers.languages.is_empty() && !offers.awaited.is_empty() {
-                        self.offer(*welcome, offers.clone(), Vec::new());
+                        self.offer(*welcome, offers.clone(), Vec::new(), lanes);
                     }
                 }
                 Err(error) => tracing::error!(%error, "a language could not be looked at"),
@@ -228,11 +232,14 @@ impl Engine {
         offers
     }
 
-    /// Reads the manifests again. With a mistake in them the old ones stay, and every mistake is told.
+    /// Reads the manifests again. With a mistake in them the old ones stay, and every mistake is told. jaild, which makes
+    /// the sandboxes, takes only such as strangers can't change. We ask the same of them, or we would part company.
     pub fn reload(&self) {
-        match Catalogue::load(self.config.engine.manifests().as_deref()) {
+        let us = nix::unistd::geteuid().as_raw();
+        match Catalogue::load_trusted(self.config.engine.manifests().as_deref(), us) {
             Ok(catalogue) => {
                 tracing::info!(languages = catalogue.languages().len(), "manifests read again");
+                self.withdraw(&catalogue);
                 *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
                 self.renewed.notify_one();
             }
@@ -241,6 +248,15 @@ impl Engine {
                     tracing::error!(%mistake, "manifests not taken, the old ones stay");
                 }
             }
+        }
+    }
+
+    /// Offers no longer what `catalogue` has not. What it has more is offered when it has been looked at.
+    fn withdraw(&self, catalogue: &Catalogue) {
+        let standing = self.standing();
+        let mut offers = Offers::clone(&standing.offers);
+        if offers.keep(catalogue) {
+            self.stand(Standing { offers: Arc::new(offers), ..Standing::clone(&standing) });
         }
     }
 

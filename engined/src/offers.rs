@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use api_spec::UnavailableLanguage;
-use languages::{Definition, Presence, Selector, Toolchain, Version, newest};
+use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
 use crate::problem::Error;
@@ -39,6 +39,18 @@ pub struct Offer {
     pub definition: Definition,
     /// Newest first, at least one.
     pub installed: Vec<Installed>,
+}
+
+impl Offer {
+    /// All versions as a request may ask for them. Of two that are called alike the latter is told apart by its id.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for one in &self.installed {
+            let name = one.named();
+            names.push(if names.contains(&name) { format!("{name} ({})", one.toolchain.id) } else { name });
+        }
+        names
+    }
 }
 
 /// All languages, those that can be had and those that can't.
@@ -132,12 +144,27 @@ impl Offers {
         let unknown = || Error::UnknownVersion {
             language: offer.definition.id.clone(),
             asked: version.unwrap_or_default().to_owned(),
-            installed: offer.installed.iter().map(Installed::named).collect(),
+            installed: offer.names(),
         };
         let selector = version.map(|text| Selector::parse(text).ok_or_else(unknown)).transpose()?;
         let all = offer.installed.iter().map(|one| (&one.version, &one.toolchain, one));
         let (_, installed) = newest(all, selector.as_ref()).ok_or_else(unknown)?;
         Ok((&offer.definition, installed))
+    }
+
+    /// Keeps of the versions only those whose language and toolchain are in `catalogue`. Whether any had to go.
+    pub fn keep(&mut self, catalogue: &Catalogue) -> bool {
+        let known = |definition: &Definition, toolchain: &Toolchain| {
+            let now = catalogue.languages().iter().find(|language| language.id == definition.id);
+            now.is_some_and(|language| language.toolchains.iter().any(|one| one.id == toolchain.id))
+        };
+        let count = |offers: &Offers| offers.languages.iter().map(|offer| offer.installed.len()).sum::<usize>();
+        let before = count(self);
+        for Offer { definition, installed } in &mut self.languages {
+            installed.retain(|one| known(definition, &one.toolchain));
+        }
+        self.languages.retain(|offer| !offer.installed.is_empty());
+        count(self) < before
     }
 
     /// What an operator should hear of, and what it is.
@@ -211,8 +238,6 @@ fn hash_file(hash: &mut Sha256, path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use languages::Catalogue;
-
     use super::*;
 
     fn offers() -> Offers {
@@ -261,6 +286,31 @@ mod tests {
         assert_eq!(version("py", Some("3.9")), "3.9.2");
         assert!(offers.languages[0].installed[0].digest.starts_with("sha256:"));
         assert_ne!(offers.languages[0].installed[0].digest, offers.languages[0].installed[1].digest);
+    }
+
+    #[test]
+    fn what_a_reload_has_removed_is_withdrawn_at_once() {
+        let catalogue = Catalogue::builtin();
+        let mut offers = offers();
+        assert!(!offers.keep(&catalogue));
+        let mut foreign = offers.languages[0].installed[0].clone();
+        foreign.toolchain.id = "foreign".to_owned();
+        offers.languages[0].installed.push(foreign.clone());
+        let mut lua = Offer { installed: vec![foreign], ..offers.languages[0].clone() };
+        lua.definition.id = "lua".to_owned();
+        offers.languages.push(lua);
+        assert!(offers.keep(&catalogue));
+        assert_eq!(offers, self::offers());
+    }
+
+    #[test]
+    fn versions_that_are_called_alike_are_told_apart() {
+        let mut offers = offers();
+        let mut twin = offers.languages[0].installed[0].clone();
+        twin.toolchain.id = "twin".to_owned();
+        offers.languages[0].installed.push(twin);
+        let problem = offers.find("python", Some("4")).unwrap_err().problem();
+        assert!(problem.detail.contains("3.11.2, 3.9.2, 3.11.2 (twin)"), "{problem}");
     }
 
     #[test]

@@ -60,20 +60,27 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
     let mut engine = Ward::new("engined");
 
     jaild.start(state.jaild(languages).map_err(told)?).map_err(told)?;
-    if first_line(&signals, &mut [&mut jaild], "jaild ready", START)?.is_none() {
+    // A SIGHUP until then: whoever starts may have read its files already.
+    let mut late = false;
+    if first_line(&signals, &mut [&mut jaild], "jaild ready", START, &mut late)?.is_none() {
         return Ok(());
     }
     configure(&state, options.listen, languages).map_err(told)?;
     engine.start(serve(&state).map_err(told)?).map_err(told)?;
     let both = &mut [&mut engine, &mut jaild];
-    let Some(address) = first_line(&signals, both, "listening ", START)? else { return stop(&signals, engine, jaild) };
+    let Some(address) = first_line(&signals, both, "listening ", START, &mut late)? else {
+        return stop(&signals, engine, jaild);
+    };
     // Whoever is started anew must be found where the first one was.
     let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
     configure(&state, address, languages).map_err(told)?;
     say!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
-    let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ", LOOK)? else {
+    let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ", LOOK, &mut late)? else {
         return stop(&signals, engine, jaild);
     };
+    if late {
+        reload(&jaild, &engine);
+    }
     say!("languages: {offered}");
     say!("ready http://{address}");
     say!(
@@ -88,15 +95,16 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
             return stop(&signals, engine, jaild);
         }
         if events.contains(&Event::Reload) {
-            // Both read the same files. jaild tells the engine when it has them, whoever was first.
-            [&jaild, &engine]
-                .into_iter()
-                .filter_map(|ward| ward.kid.as_ref())
-                .for_each(|kid| kid.signal(Signal::SIGHUP));
+            reload(&jaild, &engine);
         }
         jaild.keep(|| state.jaild(languages)).map_err(told)?;
         engine.keep(|| serve(&state)).map_err(told)?;
     }
+}
+
+/// Both read the same files. jaild tells the engine when it has them, whoever was first.
+fn reload(jaild: &Ward, engine: &Ward) {
+    [jaild, engine].into_iter().filter_map(|ward| ward.kid.as_ref()).for_each(|kid| kid.signal(Signal::SIGHUP));
 }
 
 /// The engine first, so that it can drain; jaild then has nothing left to do.
@@ -115,11 +123,13 @@ fn stop(signals: &Signals, engine: Ward, jaild: Ward) -> Result<(), Trouble> {
 }
 
 /// Waits for a line of the first ward that begins with `word`, and gives the rest of it. `None`: we shall end instead.
+/// `reload` is set when files shall be read again, which is for later.
 pub(crate) fn first_line(
     signals: &Signals,
     wards: &mut [&mut Ward],
     word: &str,
     patience: Duration,
+    reload: &mut bool,
 ) -> Result<Option<String>, Trouble> {
     let name = wards[0].name;
     let deadline = Instant::now() + patience;
@@ -133,8 +143,8 @@ pub(crate) fn first_line(
                         return Ok(Some(rest.to_owned()));
                     }
                 }
-                // Whoever starts reads everything anyway.
-                Event::Line(..) | Event::Reload => {}
+                Event::Reload => *reload = true,
+                Event::Line(..) => {}
             }
         }
         for ward in wards.iter_mut() {

@@ -15,6 +15,10 @@ use crate::spec::{Ended, Layers, Limits, RunId, StopReason};
 use crate::sys;
 use wire::{Reader, Writer};
 
+/// Slots beyond those of the welcome: an order above all of them is refused. They are for what the engine asks for on its
+/// own account, such as versions, while callers have all others.
+pub const SPARE_SLOTS: u32 = 2;
+
 /// The version of this protocol. Both ends must have the same.
 pub const VERSION: u32 = 2;
 /// The length of every message.

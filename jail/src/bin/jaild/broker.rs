@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use jail::cgroup::{Base, SlotGroup};
 use jail::error::{At, JailError, Step};
 use jail::landlock;
-use jail::link::{MESSAGE_BYTES, Order, Refusal, Report, Request, VERSION, Welcome};
+use jail::link::{MESSAGE_BYTES, Order, Refusal, Report, Request, SPARE_SLOTS, VERSION, Welcome};
 use jail::privileges::SandboxIds;
 use jail::records;
 use jail::sandbox::Spec;
@@ -28,9 +28,6 @@ use crate::config::{Inherited, Options};
 use crate::policy::Policy;
 use crate::prove;
 use crate::slot::{GONE, Job, KILLED, Slot, Wake, log, never_ran};
-
-/// Slots beyond the runs that there may be at once.
-const SPARE_SLOTS: u32 = 2;
 
 /// Everything that jaild knows.
 struct Broker<'a> {
