@@ -43,12 +43,18 @@ pub struct Up {
 
 impl Up {
     pub fn start() -> Up {
+        Up::with(None)
+    }
+
+    /// With an operator's manifests.
+    pub fn with(manifests: Option<&Path>) -> Up {
         let scratch = Scratch::new();
         let state = scratch.0.join("state");
         let log = fs::File::create(scratch.0.join("log")).unwrap();
         let mut child = Command::new(ENGINED)
             .args(["up", "--listen", "127.0.0.1:0", "--state"])
             .arg(&state)
+            .args(manifests.iter().flat_map(|folder| [Path::new("--languages"), folder]))
             .env("CANARY", "leak-1234")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -82,9 +88,38 @@ impl Up {
     }
 
     pub fn python(&self, source: &str) -> Value {
-        let reply = self.call("POST", "/v1/executions", &json!({"language": "python", "source": source})).unwrap();
+        self.run(&json!({"language": "python", "source": source}))
+    }
+
+    /// The result of a request that is taken.
+    pub fn run(&self, request: &Value) -> Value {
+        let reply = self.call("POST", "/v1/executions", request).unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.json()
+    }
+
+    /// Version, toolchain and digest of all that is offered of a language, the default first.
+    pub fn offered(&self, language: &str) -> Vec<[String; 3]> {
+        let all = self.call("GET", "/v1/languages", &Value::Null).unwrap().json();
+        let found = all["languages"].as_array().unwrap().iter().find(|offer| offer["id"] == language);
+        let versions = found.map(|offer| offer["versions"].as_array().unwrap().clone()).unwrap_or_default();
+        let word = |version: &Value, name: &str| version[name].as_str().unwrap().to_owned();
+        versions.iter().map(|v| ["version", "toolchain", "toolchain_digest"].map(|name| word(v, name))).collect()
+    }
+
+    /// Has both programs read the manifests again, and waits until it holds.
+    pub fn reload(&self, until: impl Fn(&Up) -> bool) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGHUP).unwrap();
+        self.until(until);
+    }
+
+    /// Waits for what takes the engine a look at every language.
+    pub fn until(&self, holds: impl Fn(&Up) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !holds(self) {
+            assert!(Instant::now() < deadline, "waited in vain:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// A hello is right again within so long.
