@@ -43,7 +43,7 @@ pub fn run(programs: &Programs, loads: &[Load]) -> Result<Tally> {
     let numpy = numpy::offer(&manifests)?;
     snapshot(invariants("snap", &cold, None))?;
     let engine = Engine::start_with(programs, Some(&manifests))?;
-    // The slots of a cgroup v1 host and the page cache are there after the first runs: what counts is growth after that.
+    // The slots of a cgroup v1 host and the page cache are there after the first runs: growth after that counts.
     let warm = Load { folders: &["benign"], times: 1, jobs: 2 };
     let warm_up = ["argv_args.py", "fork_wait.c"].map(str::to_owned);
     let mut tally = build::counted("corpus warm-up", over_http(&engine, warm, &warm_up))?;

@@ -1,8 +1,8 @@
 //! What developers of engined run. Two of these commands do everything on a fresh Debian or Ubuntu: `cargo xtask up` and `cargo xtask test`.
 //!
 //! The way of a test: [`setup`] makes the machine ready, [`build`] makes both programs, [`engine`] starts them as a
-//! caller would find them, [`corpus`], [`python_client`] and [`host`] send programs to them, [`tally`] counts what passed. Every command
-//! but `up` closes with one line, `N passed, N failed`, and fails when the second number is not 0.
+//! caller would find them, [`corpus`], [`python_client`] and [`host`] send programs to them, [`tally`] counts what
+//! passed. Every command but `up` closes with one line, `N passed, N failed`, and fails when the second number is not 0.
 #![forbid(unsafe_code)]
 
 mod bench;

@@ -1,8 +1,8 @@
 //! NumPy for the corpus, as an operator would give it to strangers' programs: a venv that only root can change, and a
 //! manifest that lays it over the usual Python.
 //!
-//! Debian's `python3-numpy` would do it more simply, for every Python of this machine; other tests show that a plain one
-//! has no packages.
+//! Debian's `python3-numpy` would do it more simply, for every Python of this machine; other tests show that a plain
+//! one has no packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,9 @@
 //! `cargo xtask prove`: everything again and harder, and a dated report of what was seen on which machine.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::build::{self, Programs};
 use crate::corpus::{self, FOLDERS, LANGUAGES, Load};
@@ -18,6 +20,16 @@ const ROUNDS: u32 = 200;
 struct Part {
     name: String,
     tally: Tally,
+    took: Duration,
+}
+
+/// What has been proved so far, and the report of it.
+struct Proof<'a> {
+    programs: &'a Programs,
+    parts: Vec<Part>,
+    begun: String,
+    table: String,
+    file: PathBuf,
 }
 
 /// Runs all parts and writes `reports/DATE.md`.
@@ -25,39 +37,94 @@ pub fn run() -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     let programs = build::release()?;
-    let mut parts = Vec::new();
-    let mut part = |name: &str, outcome: Result<Tally>| {
+    let folder = build::root().join("reports");
+    fs::create_dir_all(&folder).or_problem(folder.display().to_string(), "make it writable")?;
+    let file = folder.join(format!("{}.md", said("date", &["-u", "+%Y-%m-%dT%H%M"])));
+    let begun = said("date", &["+%Y-%m-%d %H:%M UTC", "-u"]);
+    let mut proof = Proof { programs: &programs, parts: Vec::new(), begun, table: String::new(), file };
+    proof.part("tests of the workspace", tests::workspace)?;
+    proof.part("Python client", || python_client::run(&programs))?;
+    for (jobs, told) in [(1, "one"), (8, "eight")] {
+        let load = Load { folders: &FOLDERS, times: 3, jobs };
+        proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
+    }
+    proof.part(&format!("lies on the link, {LIES} times"), lies)?;
+    let mut table = "None: see what failed.\n".to_owned();
+    proof.part("speed and memory", || {
+        let figures = bench::measure(&programs, ROUNDS)?;
+        table = figures.table();
+        Ok(figures.tally())
+    })?;
+    proof.table =
+        format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
+    for kernel in [Kernel::Newer, Kernel::Older] {
+        let version = kernel.version();
+        let units = || host::run(&programs, kernel, Depth::Whole);
+        proof.part(&format!("test host, kernel {version}, systemd units"), units)?;
+        let rootless = || host::rootless(&programs, kernel, Depth::Whole);
+        proof.part(&format!("test host, kernel {version}, rootless"), rootless)?;
+    }
+    proof.write("")?;
+    println!("{}{}", proof.report(), proof.table);
+    let mut total = Tally::default();
+    proof.parts.into_iter().for_each(|part| total.add(part.tally));
+    Ok(total)
+}
+
+impl Proof<'_> {
+    /// Runs a part and writes down how it went: hours of proof are not lost with the last of them.
+    fn part(&mut self, name: &str, run: impl FnOnce() -> Result<Tally>) -> Result<()> {
+        let started = Instant::now();
         // One part that cannot run must not hide what the others say.
-        let tally = outcome.unwrap_or_else(|problem| {
+        let tally = run().unwrap_or_else(|problem| {
             let mut tally = Tally::default();
             tally.fail(format!("{name}: {problem}"));
             tally
         });
         println!("xtask: {name}: {} passed, {} failed", tally.passed(), tally.failures().len());
-        parts.push(Part { name: name.to_owned(), tally });
-    };
-    part("tests of the workspace", tests::workspace());
-    part("Python client", python_client::run(&programs));
-    for (jobs, told) in [(1, "one"), (8, "eight")] {
-        let load = Load { folders: &FOLDERS, times: 3, jobs };
-        part(&format!("corpus, three times, {told} at a time"), corpus::run(&programs, &[load]));
+        self.parts.push(Part { name: name.to_owned(), tally, took: started.elapsed() });
+        self.write("\nUnder way: more parts follow.\n")
     }
-    part(&format!("lies on the link, {LIES} times"), lies());
-    for kernel in [Kernel::Newer, Kernel::Older] {
-        let version = kernel.version();
-        part(&format!("test host, kernel {version}, systemd units"), host::run(&programs, kernel, Depth::Whole));
-        part(&format!("test host, kernel {version}, rootless"), host::rootless(&programs, kernel, Depth::Whole));
+
+    fn write(&self, end: &str) -> Result<()> {
+        let report = self.report() + &self.table + end;
+        fs::write(&self.file, &report).or_problem(self.file.display().to_string(), "free some disk")?;
+        println!("xtask: written to {}", self.file.display());
+        Ok(())
     }
-    let figures = bench::measure(&programs, ROUNDS);
-    let table = figures.as_ref().map_or_else(ToString::to_string, bench::Figures::table);
-    part("speed and memory", figures.map(|f| f.tally()));
-    let mut total = Tally::default();
-    let report = report(&programs, &parts, &table);
-    for part in parts {
-        total.add(part.tally);
+
+    fn report(&self) -> String {
+        let mut text = format!("# Proof of {}\n\n", self.begun);
+        let facts = [
+            ("commit", said("git", &["-C", &build::root().display().to_string(), "describe", "--always", "--dirty"])),
+            ("kernel", said("uname", &["-srm"])),
+            ("processors", processors()),
+            ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
+            ("engined", said(&self.programs.engined.display().to_string(), &["--version"])),
+        ];
+        for (name, value) in facts {
+            text += &format!("- {name}: {value}\n");
+        }
+        match toolchains::installed() {
+            Ok(all) => {
+                toolchains::told(&all).iter().for_each(|(name, versions)| text += &format!("- {name}: {versions}\n"))
+            }
+            Err(problem) => text += &format!("- toolchains: {problem}\n"),
+        }
+        text += "\n| part | passed | failed | seconds |\n| --- | ---: | ---: | ---: |\n";
+        for Part { name, tally, took } in &self.parts {
+            text += &format!("| {name} | {} | {} | {} |\n", tally.passed(), tally.failures().len(), took.as_secs());
+        }
+        let failures: Vec<&String> = self.parts.iter().flat_map(|part| part.tally.failures()).collect();
+        text += &languages(&failures);
+        if !failures.is_empty() {
+            text += "\n## What failed\n\n";
+            for failure in &failures {
+                text += &format!("- {}\n", failure.replace('\n', " "));
+            }
+        }
+        text
     }
-    write(&report)?;
-    Ok(total)
 }
 
 /// Clients of the link that lie, again and again.
@@ -67,39 +134,6 @@ fn lies() -> Result<Tally> {
         tally.add(build::test("lies on the link", &["--package", "jail", "--test", "lies"])?);
     }
     Ok(tally)
-}
-
-fn report(programs: &Programs, parts: &[Part], table: &str) -> String {
-    let mut text = format!("# Proof of {}\n\n", said("date", &["+%Y-%m-%d %H:%M UTC", "-u"]));
-    let facts = [
-        ("commit", said("git", &["-C", &build::root().display().to_string(), "describe", "--always", "--dirty"])),
-        ("kernel", said("uname", &["-srm"])),
-        ("processors", processors()),
-        ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
-        ("engined", said(&programs.engined.display().to_string(), &["--version"])),
-    ];
-    for (name, value) in facts {
-        text += &format!("- {name}: {value}\n");
-    }
-    match toolchains::installed() {
-        Ok(all) => {
-            toolchains::told(&all).iter().for_each(|(name, versions)| text += &format!("- {name}: {versions}\n"))
-        }
-        Err(problem) => text += &format!("- toolchains: {problem}\n"),
-    }
-    text += "\n| part | passed | failed |\n| --- | ---: | ---: |\n";
-    for part in parts {
-        text += &format!("| {} | {} | {} |\n", part.name, part.tally.passed(), part.tally.failures().len());
-    }
-    let failures: Vec<&String> = parts.iter().flat_map(|part| part.tally.failures()).collect();
-    if !failures.is_empty() {
-        text += "\n## What failed\n\n";
-        for failure in &failures {
-            text += &format!("- {}\n", failure.replace('\n', " "));
-        }
-    }
-    text += &languages(&failures);
-    text + &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}")
 }
 
 /// The programs of each language, and how many failures in all parts together were of them.
@@ -117,15 +151,6 @@ fn languages(failures: &[&String]) -> String {
         text += &format!("| {name} | {} | {failed} |\n", counts.collect::<Vec<_>>().join(" | "));
     }
     text
-}
-
-fn write(report: &str) -> Result<()> {
-    let folder = build::root().join("reports");
-    let file = folder.join(format!("{}.md", said("date", &["-u", "+%Y-%m-%dT%H%M"])));
-    fs::create_dir_all(&folder).or_problem(folder.display().to_string(), "make it writable")?;
-    fs::write(&file, report).or_problem(file.display().to_string(), "free some disk")?;
-    println!("{report}\nxtask: written to {}", file.display());
-    Ok(())
 }
 
 fn processors() -> String {

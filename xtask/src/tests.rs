@@ -7,7 +7,7 @@ use crate::problem::Result;
 use crate::tally::Tally;
 use crate::{examples, python_client, setup};
 
-/// An attack runs alone, so that what the host looks like after it is its own doing; the many honest ones share the cores.
+/// An attack runs alone, so that the hello after it tells what it did; the many honest programs share the cores.
 const CORPUS: [Load; 2] =
     [Load { folders: &["benign", "hostile"], times: 1, jobs: 1 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
 
