@@ -111,7 +111,7 @@ fn words(request: &ExecutionRequest, caps: &Caps) -> Checked {
     let flags = length(&request.compile_flags);
     if flags > caps.words_bytes {
         let detail = format!("compile_flags has {flags} bytes, at most {} are allowed", caps.words_bytes);
-        return Err(invalid("/compile_flags", detail));
+        return Err(invalid("/compile_flags", detail).remedy("Leave some of them out."));
     }
     Ok(())
 }

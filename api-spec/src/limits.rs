@@ -222,7 +222,10 @@ fn cores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::E
 }
 
 fn above_all<E: serde::de::Error>(value: impl fmt::Display) -> E {
-    coded(Code::LimitAboveCeiling, format_args!("{value} is asked for, more than any ceiling can be"))
+    coded(
+        Code::LimitAboveCeiling,
+        format_args!("{value} is asked for, more than any ceiling can be; /v1/languages has the ceilings"),
+    )
 }
 
 fn too_low<E: serde::de::Error>(value: impl fmt::Display, least: impl fmt::Display) -> E {

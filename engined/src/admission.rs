@@ -164,9 +164,9 @@ fn limits_of(definition: &Definition, kind: Kind, asked: &LimitsRequest, ceiling
         let Some(value) = asked.get(limit) else { continue };
         let most = ceiling.get(limit);
         if value > most {
-            let detail = format!("{limit} is {}, the ceiling is {}", shown(limit, value), shown(limit, most));
+            let detail = format!("{limit} is {}, the ceiling is {}", limit.amount(value), limit.amount(most));
             let remedy =
-                format!("Ask for at most {}, or leave {limit} out for the language's own.", shown(limit, most));
+                format!("Ask for at most {}, or leave {limit} out for the language's own.", limit.amount(most));
             let problem = Problem::new(Code::LimitAboveCeiling, detail).remedy(remedy);
             return Err(problem.at(format!("{field}/{limit}")));
         }
@@ -174,7 +174,7 @@ fn limits_of(definition: &Definition, kind: Kind, asked: &LimitsRequest, ceiling
     let limits = lowered(&definition.limits(kind).overlaid(&asked).resolved(kind), ceiling);
     if let Some(below) = limits.first_below(&definition.floors(kind)) {
         let (limit, name) = (below.limit, &definition.name);
-        let (value, floor) = (shown(limit, below.value), shown(limit, below.floor));
+        let (value, floor) = (limit.amount(below.value), limit.amount(below.floor));
         let detail = format!("{limit} is {value}, {name} can't start its {kind} step under {floor}");
         let remedy = format!("Raise {limit} to {floor} or more, or leave it out for the language's own.");
         return Err(Problem::new(Code::LimitTooLow, detail).remedy(remedy).at(format!("{field}/{limit}")));
@@ -198,10 +198,6 @@ pub fn lowered(limits: &Limits, ceiling: &Limits) -> Limits {
         open_files: least(LimitName::OpenFiles),
         stack_bytes: least(LimitName::StackBytes),
     }
-}
-
-fn shown(limit: LimitName, value: u64) -> String {
-    if limit == LimitName::Cpus { format!("{}.{:03}", value / 1000, value % 1000) } else { value.to_string() }
 }
 
 fn limit_set(asked: &LimitsRequest) -> LimitSet {

@@ -316,7 +316,7 @@ fn validate_checks_and_runs_nothing() {
     let python = json!({"language": "py", "source": "say x", "limits": {"cpu_time_ms": 1234, "cpus": 0.5}});
     let valid = validate("validate=true&wait=false", python);
     assert_eq!(valid["valid"], true);
-    assert_eq!(valid["language"], json!({"id": "python", "version": "3.11.2"}));
+    assert_eq!(valid["language"], json!({"id": "python", "version": "3.11.2", "toolchain": "cpython"}));
     assert_eq!((&valid["limits"]["cpu_time_ms"], &valid["limits"]["cpus"]), (&json!(1234), &json!(0.5)));
     assert_eq!(valid["limits"].as_object().unwrap().len(), 10);
     assert_eq!(valid["compile_limits"], json!(null));

@@ -349,6 +349,8 @@ fn bounds_are_kept() {
     let distinct =
         |count: usize| (0..count).map(|n| json!({"path": format!("p{n}"), "content": ""})).collect::<Value>();
     let labels = |count: usize| Value::Object((0..count).map(|n| (format!("l{n}"), json!("v"))).collect());
+    let path = |path: &str| json!([{"path": path, "content": ""}]);
+    let base64 = |text: &str| json!({"base64": text});
     let one = |name: &str, value: &str| Value::Object(Map::from_iter([(name.to_owned(), json!(value))]));
     let mut tries: Vec<(&str, Value)> = vec![
         ("files", words(0)),
@@ -357,6 +359,18 @@ fn bounds_are_kept() {
         ("files", json!([{"path": "", "content": ""}])),
         ("files", json!([{"path": "p"}])),
         ("files", json!([{"path": "p", "content": "", "mode": 1}])),
+        ("files", path("a")),
+        ("files", path(".a/..b/...")),
+        ("files", path("a./b..")),
+        ("files", path("a/")),
+        ("files", path("/a")),
+        ("files", path("a//b")),
+        ("files", path("./a")),
+        ("files", path("a/.")),
+        ("files", path("..")),
+        ("files", path("a/../b")),
+        ("files", path("a\u{0}")),
+        ("files", path("a\nb\n")),
         ("entry", json!("")),
         ("entry", json!("x".repeat(1024))),
         ("entry", json!("x".repeat(1025))),
@@ -386,6 +400,10 @@ fn bounds_are_kept() {
         ("labels", one(&"n".repeat(65), "")),
         ("labels", one("n", &"v".repeat(257))),
         ("labels", one("n n", "")),
+        ("labels", one("n", "a\nb")),
+        ("labels", one("n", "\u{7f}")),
+        ("labels", one("n", "\u{9f}")),
+        ("labels", one("n", "\u{a0}\u{2028}")),
         ("labels", json!({"n": 1})),
         ("priority", json!("batch")),
         ("priority", json!("urgent")),
@@ -399,6 +417,19 @@ fn bounds_are_kept() {
         ("stdin", json!({"text": "", "base64": ""})),
         ("stdin", json!({"blob": "sha256:00"})),
         ("stdin", json!([1])),
+        ("stdin", base64("")),
+        ("stdin", base64("QQ==")),
+        ("stdin", base64("QUI=")),
+        ("stdin", base64("+/+/")),
+        ("stdin", base64("QUJDQUI=")),
+        ("stdin", base64("QR==")),
+        ("stdin", base64("QUJ=")),
+        ("stdin", base64("QQ")),
+        ("stdin", base64("QQ=")),
+        ("stdin", base64("=")),
+        ("stdin", base64("QUJD\n")),
+        ("stdin", base64("-_-_")),
+        ("stdin", base64("QQ==QQ==")),
     ];
     for field in schemas(&openapi())["LimitsRequest"]["properties"].as_object().unwrap().keys() {
         for value in [json!(0), json!(1), json!(-1), json!(0.1), json!(0.09), json!(2.5), json!("1"), json!(true)] {

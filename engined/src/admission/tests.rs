@@ -91,7 +91,7 @@ fn limits_are_refused_by_name_never_changed() {
     assert!(detail.contains("Python can't start its run step under 16777216"), "{detail}");
     let (code, field, detail) = refused(&limit("cpus", json!(2.5)));
     assert_eq!((code, field.as_str()), (Code::LimitAboveCeiling, "/limits/cpus"));
-    assert_eq!(detail, "cpus is 2.500, the ceiling is 2.000");
+    assert_eq!(detail, "cpus is 2.5, the ceiling is 2.0");
     assert_eq!(refused(&limit("cpus", json!(1e300))).0, Code::LimitAboveCeiling);
     for (name, value) in
         [("wall_time_ms", json!(0)), ("processes", json!(-1)), ("cpus", json!(0.05)), ("disk_bytes", json!(0))]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_spec::{ApiVersion, Code, Health, HealthResponse, JSON, Ready, ReadyResponse, VersionResponse};
+use api_spec::{ApiVersion, Code, Health, HealthResponse, JSON, Ready, ReadyResponse, VersionResponse, check_no_query};
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Version};
@@ -121,6 +121,9 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
         _ => JSON,
     };
     acceptable(request.headers(), offered)?;
+    if !matches!(route, Route::Executions | Route::Execution) {
+        check_no_query(request.uri().query())?;
+    }
     match (route, tenant) {
         // Boxed: thousands may be waiting for a result, and need not be as large as a run.
         (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, request)).await,

@@ -1,0 +1,248 @@
+//! Every address with every method, and every parameter with good and bad values.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::common::{Reply, Rig, TOKEN};
+use crate::{document, same};
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// One value of a parameter, as it is sent, and what is answered.
+pub struct Row {
+    /// As [`document::parameters`] writes it.
+    pub parameter: &'static str,
+    path: String,
+    headers: String,
+    status: u16,
+    /// Of a problem: its code and what it must say.
+    problem: Option<(&'static str, Vec<String>)>,
+    /// What `X-Request-Id` must be; `None` for one that the engine has made.
+    id: Option<String>,
+}
+
+fn row(parameter: &'static str, path: &str, status: u16) -> Row {
+    let headers = if parameter.starts_with("POST") { JSON.to_owned() } else { String::new() };
+    Row { parameter, path: path.to_owned(), headers, status, problem: None, id: None }
+}
+
+fn refused(parameter: &'static str, path: &str, code: &'static str, says: &[&str]) -> Row {
+    let status = api_spec::Code::ALL.iter().find(|known| known.name() == code).unwrap().status();
+    let says = says.iter().map(|word| (*word).to_owned()).collect();
+    Row { problem: Some((code, says)), ..row(parameter, path, status) }
+}
+
+impl Row {
+    fn headers(mut self, more: &str) -> Row {
+        self.headers += more;
+        self
+    }
+
+    fn check(&self, rig: &Rig) {
+        let method = self.parameter.split(' ').next().unwrap();
+        let body =
+            if method == "POST" { json!({"language": "python", "source": "say x"}).to_string() } else { String::new() };
+        let reply = rig.call(method, &self.path, &self.headers, body.as_bytes());
+        let shown = format!("{}: {} {}", self.parameter, self.path, self.headers);
+        assert_eq!(reply.status, self.status, "{shown}\n{}", reply.text());
+        if let Some((code, says)) = &self.problem {
+            let problem = reply.problem(self.status, code);
+            for word in says {
+                assert!(problem["detail"].as_str().unwrap().contains(word), "{shown}\nmust say {word:?}: {problem}");
+            }
+        }
+        let id = reply.header("x-request-id").unwrap();
+        match &self.id {
+            Some(sent) => assert_eq!(id, sent, "{shown}"),
+            None => assert!(id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{shown}: {id:?}"),
+        }
+    }
+}
+
+const WAIT: &str = "POST /v1/executions query wait";
+const VALIDATE: &str = "POST /v1/executions query validate";
+const REQUEST_ID: &str = "POST /v1/executions header X-Request-Id";
+const TRACE_PARENT: &str = "POST /v1/executions header traceparent";
+const GET_ID: &str = "GET /v1/executions/{id} path id";
+const GET_WAIT: &str = "GET /v1/executions/{id} query wait_ms";
+const DELETE_ID: &str = "DELETE /v1/executions/{id} path id";
+const CHECK: &str = "/v1/executions?validate=true";
+
+/// `id` is that of an execution that is over.
+pub fn good_parameters(id: &str) -> Vec<Row> {
+    let at = format!("/v1/executions/{id}");
+    let mut rows = vec![
+        row(WAIT, "/v1/executions?wait=true", 200),
+        row(WAIT, "/v1/executions?wait=false", 202),
+        row(VALIDATE, "/v1/executions?validate=false", 200),
+        row(VALIDATE, "/v1/executions?validate=true&wait=false", 200),
+        row(TRACE_PARENT, CHECK, 200).headers(&format!("traceparent: {TRACE}\r\n")),
+        row(GET_ID, &at, 200),
+        row(DELETE_ID, &at, 200),
+        row(DELETE_ID, &at, 200),
+    ];
+    for id in ["a", &*"Az09-_.:/+=@".repeat(10), &*"x".repeat(128)] {
+        let sent = row(REQUEST_ID, CHECK, 200).headers(&format!("X-Request-Id: {id}\r\n"));
+        rows.push(Row { id: Some(id.to_owned()), ..sent });
+    }
+    for wait in ["0", "1", "60000", "00007"] {
+        rows.push(row(GET_WAIT, &format!("{at}?wait_ms={wait}"), 200));
+    }
+    rows
+}
+
+/// As [`good_parameters`].
+pub fn bad_parameters(id: &str) -> Vec<Row> {
+    const INVALID: &str = "invalid_request";
+    let at = format!("/v1/executions/{id}");
+    let mut rows = Vec::new();
+    for (parameter, name) in [(WAIT, "wait"), (VALIDATE, "validate")] {
+        for value in ["", "1", "yes", "True", "TRUE", "null", "true,false", "%74rue"] {
+            let path = format!("/v1/executions?{name}={value}");
+            rows.push(refused(parameter, &path, INVALID, &[name, &format!("{value:?}"), "true or false"]));
+        }
+        rows.push(refused(parameter, &format!("/v1/executions?{name}"), INVALID, &[name, "true or false"]));
+        let twice = format!("/v1/executions?{name}=true&{name}=true");
+        rows.push(refused(parameter, &twice, INVALID, &[name, "twice"]));
+    }
+    rows.push(refused(WAIT, "/v1/executions?wait_ms=1", INVALID, &["\"wait_ms\"", "wait, validate"]));
+    for value in ["60001", "-1", "+1", "", "x", "1.5", "1e3", "0x10", "18446744073709551616", "%31"] {
+        let says = ["wait_ms", &*format!("{value:?}"), "from 0 to 60000"];
+        rows.push(refused(GET_WAIT, &format!("{at}?wait_ms={value}"), INVALID, &says));
+    }
+    rows.push(refused(GET_WAIT, &format!("{at}?wait_ms=0&wait_ms=0"), INVALID, &["wait_ms", "twice"]));
+    let lower = id.to_lowercase();
+    for id in ["01K0ABCDEFGHJKMNPQRSTVWXYZ", "x", "%20", "..", "null", &*lower, &*"0".repeat(300)] {
+        let path = format!("/v1/executions/{id}");
+        let head: String = path.chars().take(100).collect();
+        rows.push(refused(GET_ID, &path, "not_found", &[&head]));
+        rows.push(refused(DELETE_ID, &path, "not_found", &[&head]));
+    }
+    // Of these nothing depends: one that is not sane is passed over.
+    for value in ["a b", "\"", "é", &*"x".repeat(129), ""] {
+        rows.push(row(REQUEST_ID, CHECK, 200).headers(&format!("X-Request-Id: {value}\r\n")));
+    }
+    for value in ["", "00-0-0-00", &*TRACE.to_uppercase(), &*"x".repeat(5000)] {
+        rows.push(row(TRACE_PARENT, CHECK, 200).headers(&format!("traceparent: {value}\r\n")));
+    }
+    rows
+}
+
+/// The address of an execution that is over.
+fn finished(rig: &Rig) -> String {
+    let body = json!({"language": "python", "source": "say x"}).to_string();
+    let reply = rig.call("POST", "/v1/executions?wait=false", JSON, body.as_bytes());
+    let address = reply.header("location").unwrap().to_owned();
+    assert_eq!(rig.get(&format!("{address}?wait_ms=60000")).json()["status"], "finished");
+    address
+}
+
+#[test]
+fn parameters_are_taken_or_refused_by_name() {
+    let rig = Rig::start();
+    let address = finished(&rig);
+    let id = address.rsplit('/').next().unwrap();
+    for row in good_parameters(id).iter().chain(&bad_parameters(id)) {
+        row.check(&rig);
+    }
+}
+
+/// Every operation with its right answer, and the media type of that.
+const OPERATIONS: [(&str, u16, &str); 11] = [
+    ("POST /v1/executions", 200, "application/json"),
+    ("GET /v1/executions/{id}", 200, "application/json"),
+    ("DELETE /v1/executions/{id}", 200, "application/json"),
+    ("GET /healthz", 200, "application/json"),
+    ("GET /readyz", 200, "application/json"),
+    ("GET /metrics", 200, "text/plain; version=0.0.4; charset=utf-8"),
+    ("GET /v1/version", 200, "application/json"),
+    ("GET /v1/languages", 200, "application/json"),
+    ("GET /v1/isolation", 200, "application/json"),
+    ("GET /openapi.json", 200, "application/json"),
+    ("GET /openapi.yaml", 200, "application/yaml"),
+];
+/// Who may be asked by anybody.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+#[test]
+fn every_operation_answers_and_refuses() {
+    let rig = Rig::start();
+    let named = OPERATIONS.iter().map(|(operation, ..)| (*operation).to_owned()).collect();
+    same("operation", &document::operations(), &named);
+    let address = finished(&rig);
+    let body = json!({"language": "python", "source": "say x"}).to_string();
+    for (operation, status, media) in OPERATIONS {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let path = if path.contains('{') { &address } else { path };
+        let (kind, body) = if method == "POST" { (JSON, body.as_bytes()) } else { ("", &b""[..]) };
+        let with = |headers: &str| rig.call(method, path, &format!("{kind}{headers}"), body);
+
+        let reply = with("");
+        assert_eq!((reply.status, reply.header("content-type")), (status, Some(media)), "{operation}");
+        assert_eq!(with("Accept: */*;q=0.1, text/html\r\n").status, status, "{operation}");
+        let problem = with("Accept: image/png\r\n").problem(406, "not_acceptable");
+        let plain = media.split(';').next().unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(plain), "{operation}: {problem}");
+
+        let mut unknown = rig.call(method, &format!("{path}?colour=red"), kind, body).problem(400, "invalid_request");
+        assert!(unknown["detail"].as_str().unwrap().contains("\"colour\""), "{operation}: {unknown}");
+        assert_eq!(unknown["field"].take(), Value::Null, "no place in the body is wrong");
+
+        let stranger = rig.raw_call(method, path, kind, body);
+        if OPEN.contains(&path) {
+            assert_eq!(stranger.status, status, "{operation}");
+        } else {
+            stranger.problem(401, "unauthenticated");
+            assert_eq!(stranger.header("www-authenticate"), Some("Bearer"), "{operation}");
+        }
+    }
+    rig.call("POST", "/v1/executions", "", body.as_bytes()).problem(415, "unsupported_media_type");
+    let words = format!("{JSON}Content-Encoding: gzip\r\n");
+    rig.call("POST", "/v1/executions", &words, body.as_bytes()).problem(415, "unsupported_media_type");
+}
+
+fn allowed(reply: &Reply) -> BTreeSet<String> {
+    reply.header("allow").unwrap().split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_other_method_is_refused_and_the_right_ones_named() {
+    let rig = Rig::start();
+    let address = finished(&rig);
+    let paths: BTreeSet<&str> = OPERATIONS.iter().map(|(operation, ..)| operation.split_once(' ').unwrap().1).collect();
+    for path in paths {
+        let mut right: BTreeSet<String> = OPERATIONS
+            .iter()
+            .filter_map(|(operation, ..)| operation.split_once(' ').filter(|(_, of)| *of == path))
+            .map(|(method, _)| method.to_owned())
+            .collect();
+        // The answer to HEAD is that to GET without its body.
+        if right.contains("GET") {
+            right.insert("HEAD".to_owned());
+        }
+        let at = if path.contains('{') { &address } else { path };
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "get"] {
+            if !right.contains(method) {
+                let reply = rig.call(method, at, JSON, b"{}");
+                let problem = reply.problem(405, "method_not_allowed");
+                assert_eq!(allowed(&reply), right, "{method} {path}");
+                assert!(problem["detail"].as_str().unwrap().contains(method), "{method} {path}: {problem}");
+            }
+        }
+        let head =
+            format!("HEAD {at} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n");
+        let head = rig.connect_and(&head);
+        let expected = if right.contains("HEAD") { "HTTP/1.1 200 " } else { "HTTP/1.1 405 " };
+        assert!(head.starts_with(expected) && head.ends_with("\r\n\r\n"), "{path}: {head}");
+    }
+    for path in
+        ["/", "/v1", "/v1/", "/v1/executions/", "/v1/executions/a/b", "/V1/version", "/v1//version", "/healthz/"]
+    {
+        for method in ["GET", "POST", "DELETE"] {
+            let problem = rig.call(method, path, JSON, b"{}").problem(404, "not_found");
+            assert!(problem["detail"].as_str().unwrap().contains(path), "{problem}");
+        }
+    }
+}
