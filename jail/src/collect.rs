@@ -67,6 +67,7 @@ impl Wishes {
                     wishes.paths.len() <= MOST_PATHS
                 }
                 Kind::Glob => wishes.globs.add(&record.name),
+                Kind::Link => wishes.globs.link(&record.name),
                 Kind::Except => wishes.globs.except(&record.name),
                 Kind::Caps if record.length == 24 => {
                     wishes.caps = Caps::decode(&reader.data(&record)?);

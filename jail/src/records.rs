@@ -50,7 +50,7 @@ pub enum Kind {
     /// Bundle: [`Caps::encode`] in the data. Must be there where a `Glob` is.
     Caps = 9,
     /// Bundle: a symbolic link to make. Its relative path in the name, what it points to in the data. A file of that path
-    /// that the bundle had before is left as it is, so links come after files.
+    /// that the bundle had before is left as it is, so links come after files. At most 16 where a `Glob` is.
     Link = 10,
     /// Collection: a file longer than what is kept of it. Its path in the name; the data are its whole length (64 bits,
     /// little-endian), then its head.

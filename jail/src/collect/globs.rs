@@ -7,7 +7,7 @@ use fast_glob::{glob_match, validate};
 
 use crate::records::relative_components;
 
-/// The most globs, and the most exceptions.
+/// The most globs, exceptions and links, of each.
 const MOST: usize = 16;
 /// The longest glob.
 const GLOB_BYTES: usize = 1024;
@@ -18,6 +18,7 @@ pub(super) struct Globs {
     wildcards: Vec<Glob>,
     named: Vec<Vec<u8>>,
     excepted: Vec<Vec<u8>>,
+    links: Vec<Vec<u8>>,
 }
 
 struct Glob {
@@ -52,6 +53,17 @@ impl Globs {
     pub(super) fn except(&mut self, path: &[u8]) -> bool {
         self.excepted.push(path.to_vec());
         self.excepted.len() <= MOST && relative_components(path).is_some()
+    }
+
+    /// The bundle makes this link. `false` for one too many.
+    #[must_use]
+    pub(super) fn link(&mut self, path: &[u8]) -> bool {
+        self.links.push(path.to_vec());
+        self.links.len() <= MOST
+    }
+
+    pub(super) fn knows_link(&self, path: &[u8]) -> bool {
+        self.links.iter().any(|link| link == path)
     }
 
     pub(super) fn is_empty(&self) -> bool {

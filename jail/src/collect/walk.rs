@@ -35,6 +35,11 @@ impl Want<'_> {
         }
     }
 
+    /// A link that the bundle has made: nothing that the program should hear of.
+    fn knows_link(&self, path: &[u8]) -> bool {
+        matches!(self, Want::Matching(globs) if globs.knows_link(path))
+    }
+
     fn enters(&self, folder: &[u8], depth: usize) -> bool {
         match self {
             Want::All => true,
@@ -107,7 +112,7 @@ impl Collector {
                     Err(_) => self.pass_over(path, PassedOver::Unreadable.text())?,
                 }
             } else {
-                self.take_at(folder, &name, path)?;
+                self.take_at(folder, &name, path, want)?;
             }
             path.truncate(length);
         }
@@ -115,12 +120,15 @@ impl Collector {
     }
 
     /// A file, or what has one's place. Once nothing of it can be told any more it is not even looked at.
-    fn take_at(&mut self, folder: &OwnedFd, name: &CStr, path: &[u8]) -> io::Result<()> {
+    fn take_at(&mut self, folder: &OwnedFd, name: &CStr, path: &[u8], want: &Want<'_>) -> io::Result<()> {
         if self.room.files == 0 && self.skipped == crate::records::collection::MOST_SKIPPED {
             self.more += 1;
             return Ok(());
         }
-        self.take(path, open_file(folder, name))
+        match open_file(folder, name) {
+            Err(PassedOver::Link) if want.knows_link(path) => Ok(()),
+            found => self.take(path, found),
+        }
     }
 
     /// The names in `folder` that matter.
@@ -140,7 +148,7 @@ impl Collector {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            if self.looks == 0 || self.looks.is_multiple_of(256) && self.is_late() {
+            if self.looks == 0 || self.is_late() {
                 // What was found so far is taken all the same, unless it is late.
                 self.cut = true;
                 break;
