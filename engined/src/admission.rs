@@ -1,6 +1,6 @@
 //! From a request to a [`Job`]: language, version and limits are resolved here and only here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_spec::{Code, Content, ExecutionRequest, LanguageUsed, LimitsRequest, Problem, SourceFile};
 use jail::link::ProfileName;
@@ -50,6 +50,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
 
     let compile = match &definition.compile {
         Some(compile) => {
+            not_in_the_way(files.as_deref().unwrap_or_default(), &compile.artifact)?;
             let limits = limits_of(definition, Kind::Compile, &compile_limits, rules.ceiling)?;
             let setting = Setting { toolchain, limits: &limits };
             let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
@@ -83,7 +84,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         compile,
         run,
         stdin: stdin.into_bytes(),
-        outputs: Outputs { globs: outputs, ..Outputs::default() },
+        outputs: Outputs { globs: once(outputs), ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
         links: definition.links(toolchain),
@@ -93,6 +94,21 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         },
         labels,
     })
+}
+
+/// What is asked for twice comes once.
+fn once(globs: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    globs.into_iter().filter(|glob| seen.insert(glob.clone())).collect()
+}
+
+/// A file of the caller's where the compiler puts the program would be lost, or be in its way.
+fn not_in_the_way(files: &[SourceFile], artifact: &str) -> Result<(), Problem> {
+    let within = |path: &str| path.strip_prefix(artifact).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let Some(index) = files.iter().position(|file| within(&file.path)) else { return Ok(()) };
+    let detail = format!("{:?} is where the compiler puts what it makes ({artifact})", files[index].path);
+    let problem = Problem::new(Code::InvalidPath, detail).remedy("Give the file another name.");
+    Err(problem.at(format!("/files/{index}/path")))
 }
 
 /// How many bytes at the beginning of a file are left out: the byte order mark, where the compiler trips over it.

@@ -171,6 +171,10 @@ impl Engine {
                 // found out behind the first answers.
                 self.offer(welcome, Offers::clone(&earlier.offers), Vec::new(), SPARE);
             }
+            if !first {
+                // What has gone meanwhile is not offered while the rest is looked at.
+                self.withdraw(&self.catalogue());
+            }
             offers = self.probe(&welcome, first).await;
             if offers.languages.is_empty() {
                 let reasons =
@@ -201,7 +205,7 @@ impl Engine {
     /// offered as soon as it is proved: whoever waits for Python need not wait for Java. At a later one, beside the runs of
     /// callers, in the spare slots alone: jaild would refuse a caller's run for want of room.
     async fn probe(&self, welcome: &Welcome, first: bool) -> Offers {
-        let catalogue = Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner));
+        let catalogue = self.catalogue();
         let mut awaited = catalogue.languages().to_vec();
         awaited.sort_by_key(|definition| definition.compile.is_some());
         let lanes = if first { slots(welcome).min(awaited.len()) } else { SPARE };
@@ -249,6 +253,10 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Offers no longer what `catalogue` has not. What it has more is offered when it has been looked at.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use api_spec::UnavailableLanguage;
 use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
@@ -152,11 +152,14 @@ impl Offers {
         Ok((&offer.definition, installed))
     }
 
-    /// Keeps of the versions only those whose language and toolchain are in `catalogue`. Whether any had to go.
+    /// Keeps of the versions only those whose language and toolchain are in `catalogue` and still there, packages
+    /// included. Whether any had to go.
     pub fn keep(&mut self, catalogue: &Catalogue) -> bool {
         let known = |definition: &Definition, toolchain: &Toolchain| {
-            let now = catalogue.languages().iter().find(|language| language.id == definition.id);
-            now.is_some_and(|language| language.toolchains.iter().any(|one| one.id == toolchain.id))
+            let language = catalogue.languages().iter().find(|language| language.id == definition.id);
+            let now = language
+                .and_then(|language| Some((language, language.toolchains.iter().find(|one| one.id == toolchain.id)?)));
+            now.is_some_and(|(language, toolchain)| language.installed(toolchain))
         };
         let count = |offers: &Offers| offers.languages.iter().map(|offer| offer.installed.len()).sum::<usize>();
         let before = count(self);
@@ -193,8 +196,13 @@ impl Offers {
 pub fn present(definition: &Definition) -> Vec<(&Toolchain, Result<(), Trouble>)> {
     let mut seen = Vec::new();
     let mut found = Vec::new();
+    // Programs whose packages are missing. Another name of such a program must not stand in without them.
+    let mut spoiled: Vec<PathBuf> = Vec::new();
     for toolchain in &definition.toolchains {
         let here = match definition.presence(toolchain) {
+            Presence::Installed(program) if toolchain.environment.is_none() && spoiled.contains(&program) => {
+                Err(Trouble::Broken(format!("{} lacks the packages that it has under another id", program.display())))
+            }
             Presence::Installed(program) => {
                 let same = (program, &toolchain.run_program, &toolchain.environment);
                 if seen.contains(&same) {
@@ -204,7 +212,12 @@ pub fn present(definition: &Definition) -> Vec<(&Toolchain, Result<(), Trouble>)
                 Ok(())
             }
             Presence::Missing(what) => Err(Trouble::Absent(format!("{} is not installed", what.display()))),
-            Presence::Unusable(why) => Err(Trouble::Broken(why)),
+            Presence::Unusable(why) => {
+                if toolchain.environment.is_some() {
+                    spoiled.extend(toolchain.program.canonicalize().ok());
+                }
+                Err(Trouble::Broken(why))
+            }
         };
         found.push((toolchain, here));
     }

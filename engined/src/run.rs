@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use api_spec::{Caps, ExecutionRequest, OnOutputLimit, SourceFile, Verdict};
-use jail::spec::{Outcome, StopReason};
+use jail::spec::{Ended, Outcome, StopReason};
 use languages::{Catalogue, Definition};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admission::{self, Rules};
-use crate::capture::Output;
+use crate::capture::{Captured, Output};
 use crate::collection::Collector;
 use crate::control::Control;
 use crate::embed::{self, ENGINE_FAILED, Embedded, Talker};
@@ -32,6 +32,9 @@ use amounts::Limit;
 
 pub mod amounts;
 pub mod files;
+
+/// What is kept of the error stream to tell why a program ended.
+const LAST_BYTES: usize = 8 << 10;
 
 /// What a shell says of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -91,8 +94,11 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     let (receiving, theirs) = back.unzip();
     let code = embedded.run("run", &args)?;
     drop(theirs);
-    if let Some(receiving) = receiving {
-        receiving.write(&options.into)?;
+    if let Some(receiving) = receiving
+        && let Err(trouble) = receiving.write(&options.into)
+    {
+        // The exit code is the program's all the same.
+        complain!("engined: {trouble}");
     }
     Ok(code)
 }
@@ -255,16 +261,17 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let err = tokio::spawn(pass_on(stderr, io::stderr()));
     let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
     let (end, collected) = tokio::join!(stoppable(&mut run, stop), collect);
-    for stream in [out, err] {
-        // A reader of ours that has gone is the program's SIGPIPE, not our failure.
-        drop(stream.await);
-    }
+    // A reader of ours that has gone is the program's SIGPIPE, not our failure.
+    drop(out.await);
+    let last = err.await.ok().and_then(Result::ok).unwrap_or_default();
+    let output = Output { stderr: Captured { bytes: 0, kept: last }, ..Output::default() };
+    let succeeded = matches!(end, RunEnd::Ended(Ended { outcome: Outcome::Exited(0), .. }));
     let facts = Facts {
         end: &end,
         step: &job.run,
-        output: &Output::default(),
+        output: &output,
         on_output_limit: OnOutputLimit::Truncate,
-        gone: None,
+        gone: if succeeded { None } else { job.run.gone() },
     };
     let (verdict, reason) = verdict::of_run(&facts);
     tell(verdict, reason.map(|reason| reason.message), &end);
@@ -310,15 +317,19 @@ fn feed(mut pipe: std::fs::File) {
     }
 }
 
-async fn pass_on(pipe: Receiver, mut to: impl Write) -> io::Result<()> {
+/// The last of it, in which a runtime says what it died of.
+async fn pass_on(pipe: Receiver, mut to: impl Write) -> io::Result<Vec<u8>> {
     let mut chunk = vec![0; 64 << 10];
+    let mut last = Vec::new();
     loop {
         pipe.readable().await?;
         match pipe.try_read(&mut chunk) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(last),
             Ok(read) => {
                 to.write_all(&chunk[..read])?;
                 to.flush()?;
+                last.extend_from_slice(&chunk[..read]);
+                last.drain(..last.len().saturating_sub(LAST_BYTES));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),

@@ -46,9 +46,10 @@ pub fn of_run(facts: &Facts<'_>) -> (Verdict, Option<Reason>) {
 pub fn of_compile(facts: &Facts<'_>, artifact: bool) -> Option<(Verdict, Option<Reason>)> {
     match of_run(facts) {
         (Verdict::Ok, _) if artifact => None,
-        (Verdict::Ok, _) => {
-            Some((Verdict::CompileError, Some(plain("The compiler ended without an error but made no program."))))
-        }
+        (Verdict::Ok, _) => Some((
+            Verdict::CompileError,
+            Some(plain("The compiler ended without an error but made no program: is the source empty?")),
+        )),
         ours @ (Verdict::EngineError | Verdict::Cancelled, _) => Some(ours),
         (Verdict::RuntimeError, _) => {
             Some((Verdict::CompileError, Some(plain("The compiler found errors: its messages say where."))))
@@ -89,13 +90,17 @@ fn of_ended(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
         return (Verdict::MemoryLimit, Some(hit(LimitName::MemoryBytes, limits.memory.0, Some(peak), message)));
     }
     let cpu_ms = usage.cpu.0 / 1000;
+    // A runtime that is short of heap collects garbage until some clock runs out.
+    let full = heap_exhausted(&facts.output.stderr.kept);
     if ended.stop == Some(StopReason::CpuTime) || usage.cpu.0 > limits.cpu_time.0 * 1000 {
+        let advice = if full { HEAP_IS_FULL } else { " Look for a loop that does not end." };
         let message = format!(
-            "The program used {} of CPU time, its limit is {}. Look for a loop that does not end.",
+            "The program used {} of CPU time, its limit is {}.{advice}",
             seconds(cpu_ms),
             seconds(limits.cpu_time.0)
         );
-        return (Verdict::CpuTimeLimit, Some(hit(LimitName::CpuTimeMs, limits.cpu_time.0, Some(cpu_ms), message)));
+        let reason = hit(LimitName::CpuTimeMs, limits.cpu_time.0, Some(cpu_ms), message);
+        return (Verdict::CpuTimeLimit, Some(Reason { hint: full.then_some(Hint::Heap), ..reason }));
     }
     if ended.stop == Some(StopReason::WallTime) {
         let wall_ms = usage.wall.0 / 1000;
@@ -160,10 +165,12 @@ fn failure(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
         Outcome::Failed { .. } => return engine_error("The sandbox failed before the program ran."),
     };
     if hint.is_some() {
-        message.push_str(" Its runtime ran out of heap: it needs more memory, or should keep less.");
+        message.push_str(HEAP_IS_FULL);
     }
     (verdict, Some(Reason { limit: None, value: None, observed: None, message, hint }))
 }
+
+const HEAP_IS_FULL: &str = " Its runtime ran out of heap: it needs more memory, or should keep less.";
 
 /// Only where the caller asked to end the program for it; also when it was faster than our stop.
 fn output_limit(facts: &Facts<'_>, ended: &Ended) -> Option<Reason> {

@@ -68,18 +68,26 @@ fn the_backend_of_the_readme_answers_a_page() {
         .spawn()
         .unwrap();
     let _ended = Ended(backend);
-    let ask = |body: &Value| {
+    let say = |body: &str| {
         let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).ok()?;
-        let body = body.to_string();
         // Of version 1.0, so that the answer comes in one piece and ends with the connection.
         let head = format!("POST /run HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all((head + &body).as_bytes()).ok()?;
+        stream.write_all((head + body).as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         serde_json::from_str::<Value>(answer.split_once("\r\n\r\n")?.1).ok()
     };
+    let ask = |body: &Value| say(&body.to_string());
     let doubled = json!({"source": "print(input() * 2)", "stdin": "ab"});
     wait_for(|| ask(&doubled).is_some());
+    // What a page sends is nobody's promise.
+    for (odd, wanted) in
+        [("not json", json!({"message": "This is not JSON."})), ("null", json!({"verdict": "ok", "output": ""}))]
+    {
+        assert_eq!(say(odd), Some(wanted), "{odd}");
+    }
+    let bytes = ask(&json!({"source": "import sys; sys.stdout.buffer.write(bytes([255]))"})).unwrap();
+    assert_eq!(bytes["output"], "(not text)");
     let (answer, failed) = (ask(&doubled), ask(&json!({"source": "1 / 0"})));
     assert_eq!(answer.unwrap(), json!({"verdict": "ok", "output": "abab\n"}));
     let failed = failed.unwrap();

@@ -4,6 +4,8 @@
 //! It is no parser. Comments, strings, characters and text blocks are passed over, braces are counted, and what it can't
 //! make sense of it leaves to the compiler, whose messages are better.
 
+use std::iter::Peekable;
+
 /// What one source file declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
@@ -35,15 +37,18 @@ pub(crate) enum Main {
     Static,
 }
 
+/// A word or a sign and all that follows.
+type Ahead<'a> = Peekable<Tokens<'a>>;
+
 impl Outline {
-    /// Reads a source file. Bytes that are not UTF-8 can only be in comments and strings.
+    /// Reads a source file, once from its beginning to its end and without a copy of it. Bytes that are not UTF-8 can only
+    /// be in comments and strings.
     pub(crate) fn of(source: &[u8]) -> Outline {
         let text = String::from_utf8_lossy(source);
-        let tokens = tokens(&text);
+        let mut tokens = Tokens { rest: &text }.peekable();
         let mut outline = Outline::default();
-        let mut at = 0;
-        while at < tokens.len() {
-            at = outline.declaration(&tokens, at);
+        while tokens.peek().is_some() {
+            outline.declaration(&mut tokens);
         }
         outline
     }
@@ -53,79 +58,124 @@ impl Outline {
         self.package.as_ref().map_or_else(|| name.to_owned(), |package| format!("{package}.{name}"))
     }
 
-    /// Reads one declaration of the top level. Where the next begins.
-    fn declaration(&mut self, tokens: &[Token<'_>], begin: usize) -> usize {
+    /// Reads one declaration of the top level.
+    fn declaration(&mut self, tokens: &mut Ahead<'_>) {
         let mut is_public = false;
-        let mut at = begin;
-        while let Some(token) = tokens.get(at) {
-            match *token {
+        while let Some(token) = tokens.next() {
+            match token {
                 Token::Word("package") if self.types.is_empty() => {
-                    let (name, next) = dotted(tokens, at + 1);
-                    self.package = Some(name).filter(|name| !name.is_empty());
-                    return next;
+                    self.package = Some(dotted(tokens)).filter(|name| !name.is_empty());
+                    return;
                 }
-                Token::Word("import") => return after(tokens, at, ';'),
+                Token::Word("import") => return drop(dotted(tokens)),
                 Token::Word("public") => is_public = true,
                 // `@interface` too; an annotation's own arguments are passed over.
                 Token::Word("class" | "interface" | "enum" | "record") => {
                     // `record` is a name as well: only followed by another name it begins a declaration.
-                    if let Some(Token::Word(name)) = tokens.get(at + 1) {
-                        let (main, next) = body(tokens, at + 2);
-                        self.types.push(Type { name: (*name).to_owned(), is_public, main });
-                        return next;
+                    if let Some(Token::Word(name)) = tokens.peek().copied() {
+                        tokens.next();
+                        let main = body(tokens);
+                        // More than anybody writes; each costs memory.
+                        if self.types.len() < MOST_TYPES {
+                            self.types.push(Type { name: name.to_owned(), is_public, main });
+                        }
+                        return;
                     }
                 }
-                Token::Sign('(') => at = closing(tokens, at, '(', ')'),
-                Token::Sign(';') => return at + 1,
-                Token::Sign('{') => return closing(tokens, at, '{', '}') + 1,
-                Token::Word("main") if matches!(tokens.get(at + 1), Some(Token::Sign('('))) => self.bare_main = true,
+                Token::Sign('(') => close(tokens, '(', ')'),
+                Token::Sign(';') => return,
+                Token::Sign('{') => return close(tokens, '{', '}'),
+                Token::Word("main") => self.bare_main |= tokens.peek() == Some(&Token::Sign('(')),
                 Token::Word(_) | Token::Sign(_) => {}
             }
-            at += 1;
         }
-        at
     }
 }
 
-/// Looks for a `main` among the members of the type whose header begins at `at`. And where the type ends.
-fn body(tokens: &[Token<'_>], mut at: usize) -> (Main, usize) {
+const MOST_TYPES: usize = 4096;
+
+/// Looks for a `main` among the members of the type whose header goes on here, and reads it to its end.
+fn body(tokens: &mut Ahead<'_>) -> Main {
     let mut found = Main::None;
-    while let Some(token) = tokens.get(at) {
-        match token {
-            Token::Sign('{') => break,
+    loop {
+        match tokens.next() {
+            Some(Token::Sign('{')) => break,
             // The components of a record, the arguments of an annotation.
-            Token::Sign('(') => at = closing(tokens, at, '(', ')'),
-            Token::Sign(';') => return (found, at + 1),
-            _ => {}
+            Some(Token::Sign('(')) => close(tokens, '(', ')'),
+            Some(Token::Sign(';')) | None => return found,
+            Some(_) => {}
         }
-        at += 1;
     }
-    let end = closing(tokens, at, '{', '}');
-    let mut is_static = false;
-    at += 1;
-    while at < end {
-        match tokens[at] {
+    let (mut is_static, mut after_void) = (false, false);
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Sign('}') => break,
             Token::Word("static") => is_static = true,
-            Token::Word("main")
-                if matches!(tokens.get(at + 1), Some(Token::Sign('('))) && tokens[at - 1] == Token::Word("void") =>
-            {
-                let close = closing(tokens, at + 1, '(', ')');
-                let takes_strings = tokens[at..close.min(end)].contains(&Token::Word("String"));
+            Token::Word("main") if after_void && tokens.peek() == Some(&Token::Sign('(')) => {
+                tokens.next();
+                let takes_strings = arguments(tokens);
                 found = found.max(if is_static && takes_strings { Main::Static } else { Main::Instance });
-                at = close;
             }
-            Token::Sign('(') => at = closing(tokens, at, '(', ')'),
+            Token::Sign('(') => close(tokens, '(', ')'),
             Token::Sign('{') => {
-                at = closing(tokens, at, '{', '}');
+                close(tokens, '{', '}');
                 is_static = false;
             }
             Token::Sign(';') => is_static = false,
+            Token::Word(_) | Token::Sign(_) => {}
+        }
+        after_void = token == Token::Word("void");
+    }
+    found
+}
+
+/// Reads arguments to their end, and whether there is a `String` among them.
+fn arguments(tokens: &mut Ahead<'_>) -> bool {
+    let mut strings = false;
+    for token in tokens.by_ref() {
+        match token {
+            Token::Word("String") => strings = true,
+            Token::Sign(')') => break,
             _ => {}
         }
-        at += 1;
     }
-    (found, end + 1)
+    strings
 }
+
+/// Reads what was opened to where it closes, or to the end where it never does.
+fn close(tokens: &mut Ahead<'_>, open: char, close: char) {
+    let mut depth = 1_usize;
+    for token in tokens.by_ref() {
+        if token == Token::Sign(open) {
+            depth += 1;
+        } else if token == Token::Sign(close) {
+            depth -= 1;
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A name with dots, up to its semicolon. What is longer than a name may be is read and forgotten.
+fn dotted(tokens: &mut Ahead<'_>) -> String {
+    let mut name = String::new();
+    for token in tokens.by_ref() {
+        match token {
+            Token::Sign(';') => break,
+            Token::Word(word) if name.len() + word.len() < NAME_BYTES => {
+                if !name.is_empty() {
+                    name.push('.');
+                }
+                name.push_str(word);
+            }
+            _ => {}
+        }
+    }
+    name
+}
+
+const NAME_BYTES: usize = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
@@ -133,80 +183,62 @@ enum Token<'a> {
     Sign(char),
 }
 
-/// Names, keywords and signs. What is between quotes or in a comment is gone.
-fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let length = if let Some(comment) = rest.strip_prefix("/*") {
-            comment.find("*/").map_or(rest.len(), |at| at + 4)
-        } else if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("\"\"\"") {
-            quoted(rest, "\"\"\"")
-        } else if c == '"' || c == '\'' {
-            // A quote that does not close on its line is the compiler's to complain about.
-            let line = rest.find('\n').unwrap_or(rest.len());
-            quoted(rest, &rest[..1]).min(line)
-        } else if c.is_alphanumeric() || c == '_' || c == '$' {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
-            tokens.push(Token::Word(&rest[..end]));
-            end
-        } else {
-            if !c.is_whitespace() {
-                tokens.push(Token::Sign(c));
-            }
-            c.len_utf8()
-        };
-        rest = &rest[length..];
-    }
-    tokens
+/// Names, keywords and signs. What is between quotes or in a comment is passed over. Each character is looked at once.
+struct Tokens<'a> {
+    rest: &'a str,
 }
 
-/// How long the literal at the beginning of `text` is, both of its quotes included.
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        while let Some(c) = self.rest.chars().next() {
+            let rest = self.rest;
+            let (length, token) = if let Some(comment) = rest.strip_prefix("/*") {
+                (comment.find("*/").map_or(rest.len(), |at| at + 4), None)
+            } else if rest.starts_with("//") {
+                (rest.find('\n').unwrap_or(rest.len()), None)
+            } else if rest.starts_with("\"\"\"") {
+                (quoted(rest, "\"\"\""), None)
+            } else if c == '"' || c == '\'' {
+                (quoted(rest, &rest[..1]), None)
+            } else if is_of_name(c) {
+                let end = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
+                (end, Some(Token::Word(&rest[..end])))
+            } else {
+                (c.len_utf8(), (!c.is_whitespace()).then_some(Token::Sign(c)))
+            };
+            self.rest = &rest[length..];
+            if token.is_some() {
+                return token;
+            }
+        }
+        None
+    }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+/// How long the literal at the beginning of `text` is, both of its quotes included. One that should close on its line and
+/// does not is the compiler's to complain about: it ends with the line.
 fn quoted(text: &str, quote: &str) -> usize {
     let mut at = quote.len();
-    while let Some(rest) = text.get(at..) {
-        match rest.chars().next() {
-            _ if rest.starts_with(quote) => return at + quote.len(),
-            Some('\\') => at += 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-            Some(c) => at += c.len_utf8(),
-            None => break,
+    let mut chars = text[at..].chars();
+    while let Some(c) = chars.next() {
+        if text[at..].starts_with(quote) {
+            return at + quote.len();
+        }
+        if c == '\n' && quote.len() == 1 {
+            return at;
+        }
+        at += c.len_utf8();
+        if c == '\\' {
+            at += chars.next().map_or(0, char::len_utf8);
         }
     }
     text.len()
-}
-
-/// A name with dots, and what follows its semicolon.
-fn dotted(tokens: &[Token<'_>], begin: usize) -> (String, usize) {
-    let end = after(tokens, begin, ';');
-    let words = tokens[begin.min(end)..end].iter().filter_map(|token| match token {
-        Token::Word(word) => Some(*word),
-        Token::Sign(_) => None,
-    });
-    (words.collect::<Vec<_>>().join("."), end)
-}
-
-/// Behind the next `sign`.
-fn after(tokens: &[Token<'_>], begin: usize, sign: char) -> usize {
-    let found = tokens.iter().skip(begin).position(|token| *token == Token::Sign(sign));
-    found.map_or(tokens.len(), |offset| begin + offset + 1)
-}
-
-/// Where what is opened at `at` closes; the last token's place where it never does.
-fn closing(tokens: &[Token<'_>], at: usize, open: char, close: char) -> usize {
-    let mut depth = 0_usize;
-    for (index, token) in tokens.iter().enumerate().skip(at) {
-        if *token == Token::Sign(open) {
-            depth += 1;
-        } else if *token == Token::Sign(close) {
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                return index;
-            }
-        }
-    }
-    tokens.len()
 }
 
 /// Whether `name` can be the name of a class: `com.acme.App`, `Outer$Inner`. Nothing of it can be taken for an option.
@@ -287,6 +319,38 @@ mod tests {
             assert_eq!(outline(source), wanted, "{source}");
         }
         assert_eq!(Outline::of(b"class A { String s = \"\xff\xfe\"; } class \xff { }").types.len(), 1);
+    }
+
+    #[test]
+    fn sixteen_times_the_source_takes_about_sixteen_times_as_long() {
+        let units = [
+            "''",
+            "\"a\"",
+            "(",
+            "{",
+            "/*",
+            "\"\"\"",
+            "\\",
+            "'",
+            "a",
+            "class a ",
+            "class a{",
+            "import a.",
+            "package ",
+            "//\n",
+            "\"\\",
+        ];
+        let takes = |bytes: usize| {
+            let begun = std::time::Instant::now();
+            for unit in units {
+                let source = unit.repeat(bytes / unit.len());
+                assert!(Outline::of(source.as_bytes()).types.len() <= MOST_TYPES);
+                assert!(Outline::of(format!("class A {{ {source}").as_bytes()).types.len() <= MOST_TYPES);
+            }
+            begun.elapsed()
+        };
+        let (some, much) = (takes(1 << 16), takes(1 << 20));
+        assert!(much < some * 100, "{some:?}, then {much:?}: quadratic would be 256 times");
     }
 
     #[test]

@@ -164,6 +164,9 @@ fn stem(file: &str) -> &str {
     name.strip_suffix(suffix(name)).unwrap_or(name)
 }
 
+/// So much source is looked through for a `main`. Whoever sends more than this names the class.
+const MOST_OUTLINED: usize = 8 << 20;
+
 /// The class that is run: the one asked for, by its name or its file; else the only one that has a `main`. A program
 /// without any is not the caller's mistake but its author's: the launcher says so better than we could.
 fn class_entry(
@@ -173,9 +176,15 @@ fn class_entry(
     sources: &[String],
     single: bool,
 ) -> Result<String, Unsuitable> {
+    let mut left = MOST_OUTLINED;
     let outlines: Vec<(&str, Outline)> = files
         .iter()
         .filter(|(path, _)| sources.contains(path))
+        .take_while(|(_, content)| {
+            let fits = content.len() <= left;
+            left = left.saturating_sub(content.len());
+            fits
+        })
         .map(|(path, content)| (path.as_str(), Outline::of(content)))
         .collect();
     // `Nope.java` and `data.txt` could be classes by their form, and never are.

@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //!
-//! A language is a *manifest*, one TOML file. C and Python come with the programs; an operator keeps more in a folder
+//! A language is a *manifest*, one TOML file. Five come with the programs; an operator keeps more in a folder
 //! (`--languages DIR` of jaild, `languages` in engined.toml), and both programs read the same folder at start and on
 //! SIGHUP. Each takes what is its own to decide:
 //!

@@ -184,7 +184,7 @@ fn with_limits(language: &Definition, set: LimitSet) -> String {
 fn heap_stack_and_collector_follow_from_the_limits() {
     let catalogue = Catalogue::builtin();
     let (java, javascript) = (catalogue.language("java").unwrap(), catalogue.language("javascript").unwrap());
-    let rest = "-XX:-UsePerfData Main.java";
+    let rest = "-XX:-UsePerfData -XX:+DisplayVMOutputToStderr -Xlog:disable -Xlog:all=warning:stderr Main.java";
     let usual = with_limits(java, LimitSet::default());
     assert_eq!(usual, format!("-Xmx361m -Xss31457k -XX:+UseSerialGC -XX:ActiveProcessorCount=1 {rest}"));
     let large = LimitSet {

@@ -44,6 +44,25 @@ fn refused(request: &Value) -> (Code, String, String) {
 }
 
 #[test]
+fn what_the_compiler_makes_has_its_name_for_itself() {
+    for path in ["a.out", "a.out/x"] {
+        let request =
+            json!({"language": "c", "files": [{"path": "main.c", "content": ""}, {"path": path, "content": ""}]});
+        let (code, field, detail) = refused(&request);
+        assert_eq!((code, field.as_str()), (Code::InvalidPath, "/files/1/path"), "{detail}");
+    }
+    let fine =
+        json!({"language": "c", "files": [{"path": "main.c", "content": ""}, {"path": "a.output", "content": ""}]});
+    assert!(admitted(&fine).is_ok());
+}
+
+#[test]
+fn outputs_that_are_asked_for_twice_come_once() {
+    let job = admitted(&json!({"language": "python", "source": "", "outputs": ["a", "*.png", "a"]})).unwrap();
+    assert_eq!(job.outputs.globs, ["a", "*.png"]);
+}
+
+#[test]
 fn an_interpreted_program_is_one_step() {
     let job = admitted(&json!({"language": "py", "source": "1", "args": ["-x"], "stdin": "in"})).unwrap();
     assert_eq!(

@@ -50,6 +50,9 @@ pub async fn post(engine: &Arc<Engine>, tenant: TenantIndex, request: Request<In
     answer::json(&execution.result, Some(execution.memory))
 }
 
+/// A body of so many bytes is large.
+const LARGE: u64 = 256 << 10;
+
 /// Reads a job, with the memory of its body and the time at which that was whole.
 async fn read(
     engine: &Engine,
@@ -66,7 +69,14 @@ async fn read(
     let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);
     let ceiling = engine.ceiling(tenant, Some(&welcome));
-    let job = admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling })?;
+    let admit = move || admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling });
+    // What is large may take milliseconds to look through, and others wait for this thread.
+    let job = if length < LARGE {
+        admit()
+    } else {
+        let admitted = tokio::task::spawn_blocking(admit).await;
+        admitted.unwrap_or_else(|error| Err(Error::internal(format!("admission panicked: {error}"))))
+    }?;
     memory.settle(length);
     Ok((job, memory, received))
 }

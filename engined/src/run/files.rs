@@ -67,11 +67,11 @@ pub fn send(mut to: File, files: &[OutputFile], skipped: &[OutputSkipped], omitt
 }
 
 impl Receiving {
-    /// Waits for the files and puts them into `folder`, which is made where it does not exist. Tells what came and what
-    /// did not.
+    /// Waits for the files and puts them into `folder`, which is made where it does not exist. Tells what came, what did
+    /// not, and what could not be written.
     ///
     /// # Errors
-    /// The first file that can't be written.
+    /// Nothing can be read.
     pub fn write(self, folder: &Path) -> Result<(), String> {
         let told = |error: io::Error| format!("{}: {error}", folder.display());
         let bytes = self.reader.join().map_err(|_| "the files are lost".to_owned())?.map_err(told)?;
@@ -86,7 +86,10 @@ impl Receiving {
             let path = file.path.to_bytes().map_err(|error| odd(file.path.as_str(), &error))?;
             let shown = format!("{}/{}", folder.display(), String::from_utf8_lossy(&path).escape_debug());
             let content = file.to_bytes().map_err(|error| odd(&shown, &error))?;
-            put(folder, &path, &content).map_err(|error| odd(&shown, &error))?;
+            if let Err(error) = put(folder, &path, &content) {
+                complain!("engined: {shown} can't be written: {error}");
+                continue;
+            }
             let cut = if file.truncated { format!("the first {} of ", content.len()) } else { String::new() };
             complain!("engined: {shown}, {cut}{} bytes", file.bytes);
         }

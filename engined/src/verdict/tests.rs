@@ -181,6 +181,17 @@ fn a_heap_that_is_exhausted_is_a_hint() {
         });
         assert_eq!((verdict, reason.unwrap().hint), (Verdict::RuntimeError, Some(Hint::Heap)));
     }
+    let (verdict, reason) = judge(|e, o| {
+        e.usage.cpu = Micros(1_500_000);
+        o.stderr = Captured { kept: b"FATAL ERROR: JavaScript heap out of memory".to_vec(), bytes: 1 };
+    });
+    let reason = reason.unwrap();
+    assert_eq!((verdict, reason.hint), (Verdict::CpuTimeLimit, Some(Hint::Heap)), "collecting garbage until the end");
+    assert!(
+        reason
+            .message
+            .ends_with("its limit is 1.000 s. Its runtime ran out of heap: it needs more memory, or should keep less.")
+    );
 }
 
 #[test]
