@@ -1,8 +1,9 @@
 //! What developers of engined run. Two of these commands do everything on a fresh Debian or Ubuntu: `cargo xtask up` and `cargo xtask test`.
 //!
 //! The way of a test: [`setup`] makes the machine ready, [`build`] makes both programs, [`engine`] starts them as a
-//! caller would find them, [`corpus`], [`python_client`] and [`host`] send programs to them, [`tally`] counts what
-//! passed. Every command but `up` closes with one line, `N passed, N failed`, and fails when the second number is not 0.
+//! caller would find them, [`corpus`], [`schemathesis`], [`python_client`] and [`host`] send programs to them, [`tally`]
+//! counts what passed. Every command but `up` closes with one line, `N passed, N failed`, and fails when the second
+//! number is not 0.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -20,6 +21,7 @@ mod numpy;
 mod problem;
 mod prove;
 mod python_client;
+mod schemathesis;
 mod served;
 mod setup;
 mod tally;
@@ -71,6 +73,9 @@ enum Command {
         /// Only the Python client
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         client: bool,
+        /// Only schemathesis: requests made out of openapi.yaml, sent to a live engine
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        schemathesis: bool,
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
@@ -98,6 +103,7 @@ fn main() -> ExitCode {
             tests::host_only(kernel, rootless, if whole { Depth::Whole } else { Depth::Short }).map(Some)
         }
         Command::Test { corpus: true, .. } => tests::corpus_only().map(Some),
+        Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),

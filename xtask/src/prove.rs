@@ -9,8 +9,9 @@ use crate::build::{self, Programs};
 use crate::corpus::{self, FOLDERS, LANGUAGES, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::problem::{Context, Result};
+use crate::schemathesis::Length;
 use crate::tally::Tally;
-use crate::{bench, python_client, setup, tests, toolchains};
+use crate::{bench, python_client, schemathesis, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -44,6 +45,7 @@ pub fn run() -> Result<Tally> {
     let mut proof = Proof { programs: &programs, parts: Vec::new(), begun, table: String::new(), file };
     proof.part("tests of the workspace", tests::workspace)?;
     proof.part("Python client", || python_client::run(&programs))?;
+    proof.part("schemathesis, ten minutes", || schemathesis::run(&programs, Length::Long))?;
     for (jobs, told) in [(1, "one"), (8, "eight")] {
         let load = Load { folders: &FOLDERS, times: 3, jobs };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;

@@ -4,14 +4,16 @@ use crate::build;
 use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::problem::Result;
+use crate::schemathesis::Length;
 use crate::tally::Tally;
-use crate::{examples, python_client, setup};
+use crate::{examples, python_client, schemathesis, setup};
 
 /// An attack runs alone, so that the hello after it tells what it did; the many honest programs share the cores.
 const CORPUS: [Load; 2] =
     [Load { folders: &["benign", "hostile"], times: 1, jobs: 1 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
 
-/// The tests of the workspace, those that need `test-hooks`, the Python client, the corpus, then the test host.
+/// The tests of the workspace, those that need `test-hooks`, the Python client, schemathesis, the corpus,
+/// then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
@@ -20,6 +22,7 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     let mut tally = workspace()?;
     tally.add(examples::run(&programs)?);
     tally.add(python_client::run(&programs)?);
+    tally.add(schemathesis::run(&programs, Length::Short)?);
     tally.add(corpus::run(&programs, &CORPUS)?);
     match host {
         Some(kernel) => tally.add(host::run(&programs, kernel, Depth::Short)?),
@@ -46,6 +49,13 @@ pub fn client_only() -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     python_client::run(&build::release()?)
+}
+
+/// Only schemathesis.
+pub fn schemathesis_only() -> Result<Tally> {
+    setup::ensure()?;
+    setup::ensure_pip()?;
+    schemathesis::run(&build::release()?, Length::Short)
 }
 
 /// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.
