@@ -23,6 +23,8 @@ use crate::problem::Error;
 use crate::queue::{Queue, Shed, TenantIndex};
 use crate::tenants::Tenants;
 
+/// From our reading of the manifests to jaild's.
+const JAILD_FOLLOWS: Duration = Duration::from_secs(5);
 /// Runs of our own that jaild has room for beside those of callers.
 const SPARE: usize = SPARE_SLOTS as usize;
 /// Between two looks at a host that lacks something.
@@ -136,7 +138,14 @@ impl Engine {
             let seen = tokio::time::Instant::now();
             tokio::select! {
                 _ = welcome.changed() => {}
-                () = self.renewed.notified() => continue,
+                () = self.renewed.notified() => {
+                    // jaild reads the same files, and only then knows what is new. It may have been first, or have
+                    // found a mistake that we did not: it says nothing then.
+                    let followed = tokio::time::timeout(JAILD_FOLLOWS, welcome.changed()).await;
+                    if followed.is_err() || welcome.borrow().is_some() {
+                        continue;
+                    }
+                }
                 // Each look costs a hello in each language.
                 () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => continue,
                 () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,

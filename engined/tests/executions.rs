@@ -150,6 +150,18 @@ fn a_lost_link_is_an_engine_error_and_comes_back() {
 }
 
 #[test]
+fn a_later_look_at_the_languages_leaves_callers_their_slots() {
+    let rig = Rig::with(4, "", &[]);
+    let orders = || rig.fake.seen.profiles.lock().unwrap().len();
+    let first = orders();
+    rig.fake.crash();
+    wait_for(|| orders() == 2 * first && rig.engine.settled().is_ok());
+    // More at a time, beside four of callers, would be more than jaild has room for.
+    let most = rig.fake.seen.most.load(Ordering::SeqCst);
+    assert!((1..=2).contains(&most), "{most}");
+}
+
+#[test]
 fn the_next_one_waits_and_a_full_queue_sheds() {
     let rig = Rig::with(1, "[engine]\nqueue_length = 1\n", &[]);
     std::thread::scope(|scope| {

@@ -28,35 +28,71 @@ pub struct TreePlan {
     pub toolchains: Vec<PathBuf>,
     /// Files and folders of `/etc`, relative to it.
     pub etc: Vec<String>,
-    /// Files with set-user-ID or set-group-ID bits, covered by an empty one. See [`setuid_files`].
+    /// Files with set-user-ID or set-group-ID bits, covered by an empty one. See [`SetuidSearch`].
     pub setuid: Vec<PathBuf>,
 }
 
-/// Every file below `/usr` with a set-user-ID or set-group-ID bit.
-///
-/// # Errors
-/// When a folder can't be read.
-pub fn setuid_files(root: &Path) -> Result<Vec<PathBuf>, JailError> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = match fs::read_dir(&folder) {
-            // A folder that jaild's own user can't read holds nothing that a payload could reach.
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => continue,
-            other => other.on(Step::Tree, folder.display().to_string())?,
-        };
-        for entry in entries {
+/// Looks for every file below a folder with a set-user-ID or set-group-ID bit, some entries at a time: `/usr` has
+/// hundreds of thousands, and whoever looks may have sandboxes to watch meanwhile.
+#[derive(Debug)]
+pub struct SetuidSearch {
+    folders: Vec<PathBuf>,
+    open: Option<(PathBuf, fs::ReadDir)>,
+    found: Vec<PathBuf>,
+}
+
+impl SetuidSearch {
+    /// A search that has not begun.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        SetuidSearch { folders: vec![root.to_owned()], open: None, found: Vec::new() }
+    }
+
+    /// Looks at up to so many entries. What was found, sorted, once there are no more.
+    ///
+    /// # Errors
+    /// When a folder can't be read.
+    pub fn advance(&mut self, entries: usize) -> Result<Option<Vec<PathBuf>>, JailError> {
+        for _ in 0..entries {
+            let Some((folder, open)) = &mut self.open else {
+                let Some(folder) = self.folders.pop() else {
+                    self.found.sort();
+                    return Ok(Some(std::mem::take(&mut self.found)));
+                };
+                match fs::read_dir(&folder) {
+                    Ok(open) => self.open = Some((folder, open)),
+                    // A folder that jaild's own user can't read, or that has gone, holds nothing that a payload could reach.
+                    Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => {}
+                    Err(e) => return Err(e).on(Step::Tree, folder.display().to_string()),
+                }
+                continue;
+            };
+            let Some(entry) = open.next() else {
+                self.open = None;
+                continue;
+            };
             let entry = entry.on(Step::Tree, folder.display().to_string())?;
             let kind = entry.file_type().on(Step::Tree, entry.path().display().to_string())?;
             if kind.is_dir() {
-                folders.push(entry.path());
+                self.folders.push(entry.path());
             } else if kind.is_file() && entry.metadata().is_ok_and(|meta| meta.mode() & 0o6000 != 0) {
-                found.push(entry.path());
+                self.found.push(entry.path());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at all of them.
+    ///
+    /// # Errors
+    /// As [`SetuidSearch::advance`].
+    pub fn finish(mut self) -> Result<Vec<PathBuf>, JailError> {
+        loop {
+            if let Some(found) = self.advance(usize::MAX)? {
+                return Ok(found);
             }
         }
     }
-    found.sort();
-    Ok(found)
 }
 
 /// Host folders that link into `/usr` on merged systems and are folders of their own on others.
@@ -287,6 +323,34 @@ mod tests {
     fn paths_lose_their_root_and_nothing_else() {
         assert_eq!(relative(Path::new("/opt/jdk")), Path::new("opt/jdk"));
         assert_eq!(relative(Path::new("/../etc")), Path::new("etc"));
+    }
+
+    #[test]
+    fn files_with_special_bits_are_found_in_steps_as_at_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = std::env::temp_dir().join(format!("jail-setuid-{}", std::process::id()));
+        for (name, mode) in [("a/b/setuid", 0o4755), ("a/plain", 0o755), ("setgid", 0o2755), ("z", 0o1755)] {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        }
+        fs::create_dir_all(root.join("empty/inner")).unwrap();
+        symlink(root.join("setgid"), root.join("link")).unwrap();
+        let wanted = [root.join("a/b/setuid"), root.join("setgid")];
+        assert_eq!(SetuidSearch::below(&root).finish().unwrap(), wanted);
+        let mut search = SetuidSearch::below(&root);
+        let mut steps = 0;
+        let found = loop {
+            steps += 1;
+            if let Some(found) = search.advance(1).unwrap() {
+                break found;
+            }
+        };
+        assert_eq!(found, wanted);
+        assert!(steps > 10, "{steps}");
+        assert_eq!(SetuidSearch::below(&root.join("nosuch")).finish().unwrap(), Vec::<PathBuf>::new());
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

@@ -239,6 +239,16 @@ fn twenty_reloads_in_two_seconds_hurt_nobody() {
                 }
             });
         }
+        // Limits are kept meanwhile, though jaild has much to read.
+        let (up, done) = (&up, &done);
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                let limits = json!({"cpu_time_ms": 200});
+                let result = up.run(&json!({"language": "python", "source": "while True: pass", "limits": limits}));
+                assert_eq!(result["verdict"], "cpu_time_limit", "{result}");
+                assert!(result["run"]["usage"]["cpu_time_us"].as_u64().unwrap() < 600_000, "{result}");
+            }
+        });
         for round in 0..20 {
             // Another set of calls, sometimes: the numbers of all filters move.
             if round % 2 == 0 {

@@ -8,11 +8,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use jail::cgroup::{Base, SlotGroup};
 use jail::error::{At, JailError, Step};
 use jail::landlock;
 use jail::link::{MESSAGE_BYTES, Order, Refusal, Report, Request, SPARE_SLOTS, VERSION, Welcome};
+use jail::mounts::SetuidSearch;
 use jail::privileges::SandboxIds;
 use jail::records;
 use jail::sandbox::Spec;
@@ -40,7 +42,12 @@ struct Broker<'a> {
     obtained: Layers,
     runs: u64,
     generation: u64,
+    /// What comes first of a reload: it takes a while, and there are limits to keep.
+    search: Option<SetuidSearch>,
 }
+
+/// So many files are looked at in one turn of the loop: some milliseconds.
+const SEARCH_ENTRIES: usize = 500;
 
 /// Serves until SIGTERM.
 ///
@@ -51,7 +58,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
     let base = Base::adopt(groups.on(Step::Outer, "inherited groups")?)?;
     base.sweep()?;
     let signals = signals()?;
-    let policy = Policy::compile(options)?;
+    let policy = Policy::compile(options, Policy::search().finish()?)?;
     let mut broker = Broker {
         options,
         slots: Vec::new(),
@@ -60,6 +67,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         obtained: Layers::default(),
         runs: 0,
         generation: 0,
+        search: None,
         policy,
         base,
     };
@@ -130,7 +138,8 @@ impl Broker<'_> {
         // A pipe's writing end is never readable; that its reader is gone is told all the same.
         let stdout = io::stdout();
         outside.extend(self.options.bound.then(|| (Source::Supervisor, stdout.as_fd())));
-        let (ended, ready) = self.wait_once(&outside, None)?;
+        let at_once = self.search.as_ref().map(|_| now_us());
+        let (ended, ready) = self.wait_once(&outside, at_once)?;
         for ended in ended {
             self.report(&Report::Ended(ended));
         }
@@ -140,7 +149,8 @@ impl Broker<'_> {
                     while let Some(signal) = signals.read_signal().on(Step::Talk, "signals")? {
                         match i32::try_from(signal.ssi_signo).unwrap_or(0) {
                             libc::SIGTERM | libc::SIGINT => return Ok(true),
-                            libc::SIGHUP => self.reload(),
+                            // The files are read when the search is over: one for several of these.
+                            libc::SIGHUP => drop(self.search.get_or_insert_with(Policy::search)),
                             _ => while matches!(sys::reap_any(false), Ok(Some(_))) {},
                         }
                     }
@@ -153,6 +163,11 @@ impl Broker<'_> {
         }
         for ended in self.hand_out() {
             self.report(&Report::Ended(ended));
+        }
+        let searched = self.search.as_mut().map(|search| search.advance(SEARCH_ENTRIES));
+        if let Some(found) = searched.and_then(Result::transpose) {
+            self.search = None;
+            self.reload(found);
         }
         Ok(false)
     }
@@ -336,9 +351,9 @@ impl Broker<'_> {
         }
     }
 
-    /// SIGHUP: the new tables, or every mistake and the old ones.
-    fn reload(&mut self) {
-        match Policy::compile(self.options) {
+    /// After SIGHUP: the new tables, or every mistake and the old ones.
+    fn reload(&mut self, setuid: Result<Vec<PathBuf>, JailError>) {
+        match setuid.and_then(|setuid| Policy::compile(self.options, setuid)) {
             Ok(policy) if policy.config.slots == self.policy.config.slots => {
                 log(&format!("read again: {} profiles", policy.profiles()));
                 self.policy = policy;

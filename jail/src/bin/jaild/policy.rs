@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jail::error::{At, JailError, Step};
 use jail::landlock;
 use jail::link::{Order, ProfileName, Refusal};
-use jail::mounts::{self, TreePlan};
+use jail::mounts::{SetuidSearch, TreePlan};
 use jail::seccomp::{self, Filter};
 use jail::spawn::Blueprint;
 use jail::spec::{Layer, Layers};
@@ -33,11 +33,17 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads manifests and configuration and compiles them.
+    /// Where a [`SetuidSearch`] for [`Policy::compile`] looks.
+    #[must_use]
+    pub fn search() -> SetuidSearch {
+        SetuidSearch::below(Path::new("/usr"))
+    }
+
+    /// Reads manifests and configuration and compiles them. `setuid` is what [`Policy::search`] has found.
     ///
     /// # Errors
     /// Every mistake, in one text; or a layer that this host lacks and the operator did not waive.
-    pub fn compile(options: &Options) -> Result<Self, JailError> {
+    pub fn compile(options: &Options, setuid: Vec<PathBuf>) -> Result<Self, JailError> {
         let mut mistakes = Vec::new();
         let config = Config::load(options.config.as_deref()).unwrap_or_else(|found| {
             mistakes.extend(found);
@@ -56,7 +62,7 @@ impl Policy {
             return Err(io::Error::other(why)).on(Step::Probe, layer.name());
         }
         let off = off(options, missing);
-        let mut tree = TreePlan { setuid: mounts::setuid_files(Path::new("/usr"))?, ..TreePlan::default() };
+        let mut tree = TreePlan { setuid, ..TreePlan::default() };
         let mut extra_sets: Vec<Vec<libc::c_long>> = Vec::new();
         let mut filters = BTreeMap::new();
         for profile in catalogue.profiles() {
