@@ -246,7 +246,7 @@ fn twenty_reloads_in_two_seconds_hurt_nobody() {
                 let limits = json!({"cpu_time_ms": 200});
                 let result = up.run(&json!({"language": "python", "source": "while True: pass", "limits": limits}));
                 assert_eq!(result["verdict"], "cpu_time_limit", "{result}");
-                assert!(result["run"]["usage"]["cpu_time_us"].as_u64().unwrap() < 600_000, "{result}");
+                assert!(result["run"]["usage"]["cpu_time_us"].as_u64().unwrap() < 1_000_000, "{result}");
             }
         });
         for round in 0..20 {
