@@ -19,29 +19,52 @@ pub fn run(programs: &Programs) -> Result<Tally> {
     let mut tally = Tally::default();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     tally.check("systemd/engined.toml is right", output.status.success().then_some(()).ok_or(complaint));
-    for (key, value) in String::from_utf8_lossy(&output.stdout).lines().filter_map(setting) {
-        tally.check(&format!("systemd/engined.toml: {key}"), shown(&example, key, value));
+    let shown = settings(&example);
+    for real in settings(&String::from_utf8_lossy(&output.stdout)) {
+        tally.check(&format!("systemd/engined.toml: {}.{}", real.section, real.key), is_shown(&shown, &real));
     }
     Ok(tally)
 }
 
-/// The key and value of a line, whether it is commented out or not; what is only text has blanks in its key.
-fn setting(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.trim_start_matches(['#', ' ']).split_once('=')?;
-    let (key, value) = (key.trim(), value.split(" #").next()?.trim());
-    (!key.is_empty() && !key.contains(' ')).then_some((key, value))
+/// A line of a configuration.
+#[derive(Debug)]
+struct Setting<'a> {
+    section: &'a str,
+    key: &'a str,
+    value: &'a str,
+    commented_out: bool,
+}
+
+/// All settings, those that are commented out too; what is only text has blanks in its key.
+fn settings(text: &str) -> Vec<Setting<'_>> {
+    let mut section = "";
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let bare = line.trim_start_matches(['#', ' ']);
+        if let Some(name) = bare.strip_prefix('[').and_then(|rest| rest.trim_end().strip_suffix(']')) {
+            section = name;
+        } else if let Some((key, value)) = bare.split_once('=') {
+            let (key, value) = (key.trim(), value.split(" #").next().unwrap_or_default().trim());
+            if !key.is_empty() && !key.contains(' ') {
+                found.push(Setting { section, key, value, commented_out: line.starts_with('#') });
+            }
+        }
+    }
+    found
 }
 
 /// A line that is set is in force anyway; one that is commented out must show what is in force without it.
-fn shown(example: &str, key: &str, value: &str) -> std::result::Result<(), String> {
-    let line = example.lines().find(|line| setting(line).is_some_and(|(name, _)| name == key));
+fn is_shown(example: &[Setting<'_>], real: &Setting<'_>) -> std::result::Result<(), String> {
+    let line = example.iter().find(|line| line.section == real.section && line.key == real.key);
     let line = line.ok_or_else(|| "is not in the example".to_owned())?;
-    let told = setting(line).map_or("", |(_, told)| told);
     // A share of cores is printed with three places.
     let fraction = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
-    let same_number = fraction(told).is_some() && fraction(told) == fraction(value);
-    let same = told == value || same_number || value.is_empty() || key == OF_THE_HOST;
-    if !line.starts_with('#') || same { Ok(()) } else { Err(format!("shows {told}, the default is {value}")) }
+    let same_number = fraction(line.value).is_some() && fraction(line.value) == fraction(real.value);
+    let same = line.value == real.value || same_number || real.value.is_empty() || real.key == OF_THE_HOST;
+    if !line.commented_out || same {
+        return Ok(());
+    }
+    Err(format!("shows {}, the default is {}", line.value, real.value))
 }
 
 #[cfg(test)]
@@ -50,11 +73,13 @@ mod tests {
 
     #[test]
     fn a_setting_is_shown_as_it_is() {
-        let example = "# All of it = nothing.\n#a = 5\nb = 6\n#c = 1.0  # cores\n";
-        assert!(shown(example, "a", "5").is_ok());
-        assert!(shown(example, "b", "7").is_ok());
-        assert!(shown(example, "c", "1.000").is_ok());
-        assert_eq!(shown(example, "a", "6"), Err("shows 5, the default is 6".to_owned()));
-        assert_eq!(shown(example, "d", "6"), Err("is not in the example".to_owned()));
+        let example = settings("# All of it = nothing.\n[one]\n#a = 5\nb = 6\n#[two]\n#a = 1.0  # cores\n");
+        let check = |section, key, value| is_shown(&example, &Setting { section, key, value, commented_out: false });
+        assert!(check("one", "a", "5").is_ok());
+        assert!(check("one", "b", "7").is_ok());
+        assert!(check("two", "a", "1.000").is_ok());
+        assert_eq!(check("one", "a", "6"), Err("shows 5, the default is 6".to_owned()));
+        assert_eq!(check("two", "a", "5"), Err("shows 1.0, the default is 5".to_owned()));
+        assert_eq!(check("two", "b", "6"), Err("is not in the example".to_owned()));
     }
 }
