@@ -166,7 +166,18 @@ impl Offers {
         for Offer { definition, installed } in &mut self.languages {
             installed.retain(|one| known(definition, &one.toolchain));
         }
-        self.languages.retain(|offer| !offer.installed.is_empty());
+        let (some, none) =
+            std::mem::take(&mut self.languages).into_iter().partition(|offer| !offer.installed.is_empty());
+        self.languages = some;
+        for Offer { definition: Definition { id, .. }, .. } in none {
+            let Some(language) = catalogue.languages().iter().find(|language| language.id == id) else { continue };
+            // What is there all the same has yet to be looked at.
+            let of = |found: Result<(), Trouble>| {
+                Err(found.err().unwrap_or_else(|| Trouble::Broken(being_looked_at(language))))
+            };
+            let probed = present(language).into_iter().map(|(toolchain, found)| (toolchain.clone(), of(found)));
+            self.add(language, probed.collect());
+        }
         count(self) < before
     }
 
