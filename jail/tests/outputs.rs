@@ -314,9 +314,10 @@ fn a_collection_that_nobody_reads_is_cut_and_the_verdict_stays() {
     let run = link.begin_into(wish(large, &["large"]), Some(filling));
     let done = link.finish(run);
     assert_eq!((done.ended.outcome, done.ended.collected), (Outcome::Exited(5), Collected::Cut));
-    let (_reading, filling) = std::io::pipe().unwrap();
+    let (mut reading, filling) = std::io::pipe().unwrap();
     let run = link.begin_into(wish(&format!("{large}\n"), &["large"]), Some(filling));
-    std::thread::sleep(Duration::from_secs(1));
+    // The first byte comes when the program is over.
+    std::io::Read::read_exact(&mut reading, &mut [0]).unwrap();
     link.stop(run.id, StopReason::Cancelled);
     let begun = Instant::now();
     let done = link.finish(run);
