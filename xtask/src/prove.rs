@@ -50,6 +50,15 @@ pub fn run() -> Result<Tally> {
         let load = Load { folders: &FOLDERS, times: 3, jobs };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
+    let mut worst = "None: see what failed.\n".to_owned();
+    proof.part("attacks beside an honest program", || {
+        let (tally, table) = corpus::beside(&programs)?;
+        worst = table;
+        Ok(tally)
+    })?;
+    proof.table = format!(
+        "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
+    );
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
@@ -57,8 +66,8 @@ pub fn run() -> Result<Tally> {
         table = figures.table();
         Ok(figures.tally())
     })?;
-    proof.table =
-        format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
+    proof.table +=
+        &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
         let units = || host::run(&programs, kernel, Depth::Whole);
