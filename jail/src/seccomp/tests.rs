@@ -83,14 +83,31 @@ fn arguments_decide_where_they_must() {
     assert_eq!(answer(&filter, libc::SYS_clone, [0x0120_0011, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone3, [0, 0]), Answer::Errno(ENOSYS).value());
     for (family, expected) in [(1, yes), (2, yes), (10, yes), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
-        assert_eq!(answer(&filter, libc::SYS_socket, [family, 0]), expected, "family {family}");
+        assert_eq!(answer(&filter, libc::SYS_socket, [family, 1]), expected, "family {family}");
+        let pair = if family == 1 { yes } else { 0x50061 };
+        assert_eq!(answer(&filter, libc::SYS_socketpair, [family, 1]), pair, "pair of family {family}");
+    }
+    // Streams and datagrams with both flags; sequenced packets are AF_UNIX's; DCCP (6) has the protocol 0 as well.
+    for kind in 0..16 {
+        for flags in [0, 0x800, 0x8_0000, 0x8_0800, 0x10] {
+            let [unix, inet] = [vec![1, 2, 5], vec![1, 2]]
+                .map(|kinds| if kinds.contains(&kind) && flags != 0x10 { yes } else { 0x50061 });
+            assert_eq!(answer(&filter, libc::SYS_socket, [1, kind | flags]), unix, "AF_UNIX {kind} {flags:#x}");
+            assert_eq!(answer(&filter, libc::SYS_socketpair, [1, kind | flags]), unix, "pair {kind} {flags:#x}");
+            assert_eq!(answer(&filter, libc::SYS_socket, [2, kind | flags]), inet, "AF_INET {kind} {flags:#x}");
+            assert_eq!(answer(&filter, libc::SYS_socket, [10, kind | flags]), inet, "AF_INET6 {kind} {flags:#x}");
+        }
     }
     for (protocol, expected) in [(0, yes), (6, yes), (17, yes), (132, 0x50061), (262, 0x50061)] {
         assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
     }
     assert_eq!(answer(&filter, libc::SYS_sync, [0, 0]), Answer::Errno(0).value());
-    for request in [0x5412, 0x541c, 0x5423] {
-        assert_eq!(answer(&filter, libc::SYS_ioctl, [0, request]), eperm, "TIOCSTI and its like: {request:#x}");
+    for request in IOCTL {
+        assert_eq!(
+            answer(&filter, libc::SYS_ioctl, [0, request]),
+            eperm,
+            "TIOCSTI, SIOCGIFBR and their like: {request:#x}"
+        );
     }
     assert_eq!(answer(&filter, libc::SYS_ioctl, [0, 0x5401]), yes, "TCGETS");
     assert_eq!(answer(&filter, libc::SYS_prctl, [22, 0]), Answer::Errno(EINVAL).value(), "PR_SET_SECCOMP");
