@@ -22,11 +22,12 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 /* One attempt in a process of its own, since the filter may kill it: what works is an escape. */
-#define TRY(what, call) do { fflush(stdout); pid_t p = fork(); int st = 0; \
-    if (p == 0) { errno = 0; long r = (long)(call); \
-        if (r >= 0) printf("ESCAPED: %s gave %ld\n", what, r); else printf("%s: %s\n", what, strerror(errno)); \
+#define TRY(what, call) do { fflush(stdout); int tried = 0; pid_t child_ = fork(); \
+    if (child_ == 0) { errno = 0; long r_ = (long)(call); \
+        if (r_ >= 0) printf("ESCAPED: %s gave %ld\n", what, r_); else printf("%s: %s\n", what, strerror(errno)); \
         fflush(stdout); _exit(0); } \
-    waitpid(p, &st, 0); if (WIFSIGNALED(st)) printf("%s: killed by signal %d\n", what, WTERMSIG(st)); } while (0)
+    waitpid(child_, &tried, 0); \
+    if (WIFSIGNALED(tried)) printf("%s: killed by signal %d\n", what, WTERMSIG(tried)); } while (0)
 /* Success looks like a traced child, or memory of another process. */
 static long traced(void) { return ptrace(PTRACE_TRACEME, 0, 0, 0); }
 int main(void) {
