@@ -44,6 +44,7 @@ impl Answer {
 
 /// Error numbers as `seccomp(2)` takes them, see errno(3).
 const EPERM: u16 = 1;
+const ENOMEM: u16 = 12;
 const EINVAL: u16 = 22;
 const ENOSYS: u16 = 38;
 const EAFNOSUPPORT: u16 = 97;
@@ -90,6 +91,11 @@ fn conditional() -> Vec<(libc::c_long, Rule)> {
         (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
         (libc::SYS_syncfs, Rule::Always(Answer::Errno(0))),
         (libc::SYS_ioctl, when(Test::NoneOf(1, IOCTL.to_vec()), EPERM)),
+        // Huge pages that the administrator has set aside for somebody: no memory limit counts them. ENOMEM is what a
+        // host without any says; transparent ones are counted, and free to use. MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB.
+        (libc::SYS_mmap, when(Test::NoBits(3, 0x4_0000), ENOMEM)),
+        (libc::SYS_memfd_create, when(Test::NoBits(1, 4), ENOMEM)),
+        (libc::SYS_shmget, when(Test::NoBits(2, 0o4000), ENOMEM)),
         // Query and the plain Linux personality: others switch protections off.
         (libc::SYS_personality, when(Test::OneOf(0, vec![0, 0xffff_ffff]), EPERM)),
         (libc::SYS_prctl, when(Test::OneOf(0, PRCTL.to_vec()), EINVAL)),
