@@ -5,7 +5,7 @@
 // @expect RTE,MLE,CE   (never an internal error)
 // @check stdout!~ESCAPED
 // @severity hard
-// @layer cgroup memory, rlimits
+// @layer cgroup_memory, rlimits
 // @invariants up noproc nowrite noleft return<=18s
 #include <stdio.h>
 static char far_away[1ul << 40] __attribute__((section(".lbss,\"aw\",@nobits#")));

@@ -4,7 +4,7 @@
 // @limits cpu=2 wall=5 mem=512 procs=128 out=1 disk=64 ccwall=5
 // @expect CE   (never an internal error)
 // @severity hard
-// @layer cgroup memory, meter
+// @layer cgroup_memory, meter
 // @invariants up noproc nowrite noleft return<=10s
 public class Main {
     static final String A = "0123456789abcdef", B = A + A + A + A + A + A + A + A, C = B + B + B + B + B + B + B + B, D = C + C + C + C + C + C + C + C, E = D + D + D + D + D + D + D + D,

@@ -4,7 +4,7 @@
 // @limits cpu=2 wall=5 mem=256 procs=64 out=1 disk=64 ccwall=4
 // @expect CE   (never an internal error)
 // @severity hard
-// @layer meter, cgroup memory
+// @layer meter, cgroup_memory
 // @invariants up noproc nowrite noleft return<=9s
 template <int N> constexpr long slow() { long sum = N; for (long i = 0; i < 30'000'000; i++) sum = sum * 31 + i; return sum; }
 #define A(n) static_assert(slow<n>() != 1); static_assert(slow<n + 1>() != 1); static_assert(slow<n + 2>() != 1); static_assert(slow<n + 3>() != 1);

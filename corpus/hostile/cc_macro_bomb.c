@@ -4,7 +4,7 @@
 // @limits cpu=2 wall=5 mem=256 procs=64 out=1 disk=64 ccwall=4
 // @expect CE   (never an internal error)
 // @severity hard
-// @layer cgroup memory, meter
+// @layer cgroup_memory, meter
 // @invariants up noproc nowrite noleft return<=9s
 #define A(x) x x x x x x x x x x
 #define B(x) A(A(A(x)))

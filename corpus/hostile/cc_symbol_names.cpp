@@ -4,7 +4,7 @@
 // @limits cpu=2 wall=5 mem=256 procs=64 out=1 disk=64 ccwall=4
 // @expect CE   (never an internal error)
 // @severity hard
-// @layer cgroup memory, meter, rlimits
+// @layer cgroup_memory, meter, rlimits
 // @invariants up noproc nowrite noleft return<=9s
 template <class A, class B> struct P {};
 template <int N> struct T { using type = P<typename T<N - 1>::type, typename T<N - 1>::type>; };

@@ -4,7 +4,7 @@
 // @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64
 // @expect MLE,RTE,TLE   (never an internal error)
 // @severity hard
-// @layer cgroup memory
+// @layer cgroup_memory
 // @invariants up noproc nowrite noleft return<=13s
 import java.lang.reflect.*;
 import java.util.ArrayList;

@@ -4,7 +4,7 @@
 // @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64
 // @expect TLE,MLE,RTE   (never an internal error)
 // @severity hard
-// @layer meter, cgroup memory
+// @layer meter, cgroup_memory
 // @invariants up noproc nowrite noleft return<=13s
 import java.util.ArrayList;
 public class Main {

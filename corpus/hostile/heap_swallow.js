@@ -4,7 +4,7 @@
 // @limits cpu=4 wall=10 mem=128 procs=64 out=1 disk=64
 // @expect TLE,MLE,RTE   (never an internal error)
 // @severity hard
-// @layer meter, cgroup memory
+// @layer meter, cgroup_memory
 // @invariants up noproc nowrite noleft return<=13s
 const v8 = require('v8'), kept = [];
 process.on('uncaughtException', () => { });

@@ -4,7 +4,7 @@
 // @limits cpu=4 wall=8 mem=96 procs=64 out=1 disk=64 ccwall=10
 // @expect MLE,TLE,RTE   (never an internal error)
 // @severity hard
-// @layer cgroup memory, meter
+// @layer cgroup_memory, meter
 // @invariants up noproc nowrite noleft return<=13s
 #include <new>
 #include <thread>

@@ -4,7 +4,7 @@
 # @limits cpu=2 wall=5 mem=256 procs=32 out=1 disk=64
 # @expect TLE,RTE,MLE,OK   (never an internal error)
 # @severity hard
-# @layer cgroup pids
+# @layer cgroup_pids
 # @invariants up noproc nowrite noleft return<=8s
 import multiprocessing as mp, os
 mp.set_start_method('fork')

@@ -4,7 +4,7 @@
 // @limits cpu=2 wall=5 mem=512 procs=128 out=1 disk=64
 // @expect TLE,RTE,MLE,OK   (never an internal error)
 // @severity hard
-// @layer cgroup pids, cgroup memory
+// @layer cgroup_pids, cgroup_memory
 // @invariants up noproc nowrite noleft return<=13s
 public class Main {
     public static void main(String[] a) {

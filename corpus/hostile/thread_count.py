@@ -5,7 +5,7 @@
 # @expect OK,RTE   (never an internal error)
 # @check stdout~^threads \d+$ ; stdout!~ESCAPED
 # @severity hard
-# @layer cgroup pids
+# @layer cgroup_pids
 # @invariants up noproc nowrite noleft return<=11s
 import threading, time
 threading.stack_size(65536)

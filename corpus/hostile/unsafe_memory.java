@@ -4,7 +4,7 @@
 // @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
 // @expect MLE,RTE   (never an internal error)
 // @severity hard
-// @layer cgroup memory
+// @layer cgroup_memory
 // @invariants up noproc nowrite noleft return<=18s
 import java.lang.reflect.Field;
 import java.nio.ByteBuffer;

@@ -4,7 +4,7 @@
 // @limits cpu=8 wall=16 mem=128 procs=64 out=1 disk=64
 // @expect MLE,RTE   (never an internal error)
 // @severity hard
-// @layer cgroup memory
+// @layer cgroup_memory
 // @invariants up noproc nowrite noleft return<=19s
 const held = [];
 for (;;) {

@@ -240,10 +240,28 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_an_attack_has_a_name() {
+        let parts = ["output cap", "meter", "collector", "verdict", "api"];
+        for entry in fs::read_dir(build::root().join("corpus/hostile")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let named = text.lines().find_map(|line| line.split_once(" @layer ")).map(|(_, named)| named);
+            let named = named.unwrap_or_else(|| panic!("{} has no @layer", path.display()));
+            for name in named.split(", ") {
+                assert!(
+                    jail::spec::Layer::from_name(name).is_some() || parts.contains(&name),
+                    "{}: {name:?} is no layer",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_corpus_has_what_the_issues_promise() {
         let sums = FOLDERS.map(|folder| census(folder).unwrap());
         let [honest, attacks] = [&sums[0], &sums[1]].map(|sum| sum.iter().sum::<usize>());
-        assert!(honest >= 65 && attacks >= 100, "{sums:?}");
+        assert!(honest >= 65 && attacks >= 120, "{sums:?}");
         // At least 25 programs tell what each language means.
         assert!(sums[2].iter().all(|count| *count >= 25), "{sums:?}");
         assert!(counts(&FOLDERS).unwrap().starts_with(&format!("{honest} benign and {attacks} hostile and ")));
