@@ -55,7 +55,7 @@ def measure(engine, attack):
         try:
             while not enough():
                 status, _, a, _ = engine.run(attack)
-                if status >= 500 or a.get('verdict') == 'engine_error': wrong.append(f'the attack: HTTP {status} {str(a)[:200]}')
+                if status != 200 or a.get('verdict') == 'engine_error': wrong.append(f'the attack: HTTP {status} {str(a)[:200]}')
         except OSError as e: wrong.append(f'the attack: {e}')
         finally: over.set()
     going = threading.Thread(target=again); going.start()

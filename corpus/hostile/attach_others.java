@@ -1,7 +1,7 @@
 // @hostile attach_others.java
 // @group snoop
 // @tries two runs at once: each looks for the other's virtual machine by /proc, by the performance files and by the attach socket in /tmp, through which agents are loaded
-// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
+// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect OK,RTE   (never an internal error)
 // @check stdout~^end$ ; stdout!~ESCAPED
 // @runs 2par

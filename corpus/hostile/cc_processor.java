@@ -1,7 +1,7 @@
 // @hostile cc_processor.java
 // @group compile
 // @tries names an annotation processor among its files: code of the sender's that the compiler would run
-// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
+// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect OK,CE   (never an internal error)
 // @check stdout!~ESCAPED ; cmpout!~ESCAPED
 // @file META-INF/services/javax.annotation.processing.Processor:"Evil"

@@ -1,7 +1,7 @@
 // @hostile flood_both.java
 // @group out
 // @tries eight threads flood both streams, through the descriptors and through their names in /dev and /proc, opened again
-// @limits cpu=3 wall=6 mem=512 procs=128 out=1 disk=64
+// @limits cpu=3 wall=6 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect OLE,TLE,RTE,OK   (never an internal error)
 // @severity hard
 // @layer output cap

@@ -1,7 +1,7 @@
 // @hostile generated_classes.java
 // @group mem
 // @tries makes classes at run time without end, which live outside the heap with the code that is compiled for them
-// @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64
+// @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64 ccwall=20
 // @expect MLE,RTE,TLE   (never an internal error)
 // @severity hard
 // @layer cgroup_memory

@@ -1,7 +1,7 @@
 // @hostile heap_swallow.java
 // @group mem
 // @tries catches each OutOfMemoryError and goes on with a heap that is full: collection without end in several threads
-// @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64
+// @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64 ccwall=20
 // @expect TLE,MLE,RTE   (never an internal error)
 // @severity hard
 // @layer meter, cgroup_memory

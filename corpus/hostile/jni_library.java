@@ -1,7 +1,7 @@
 // @hostile jni_library.java
 // @group kern
 // @tries compiles a native library at run time, loads it and calls it: what the machine's own checks don't see, the filter does
-// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
+// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect OK,RTE   (never an internal error)
 // @check stdout~^(end|no compiler)$ ; stdout!~ESCAPED
 // @severity hard

@@ -1,7 +1,7 @@
 // @hostile persist_java.java
 // @group fs
 // @tries leaves classes, agents, options, preferences and performance files where a later virtual machine would look, and looks for those of an earlier run
-// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
+// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect OK,RTE   (never an internal error)
 // @check stdout~^planted \d+$ ; stdout!~ESCAPED
 // @runs 2

@@ -1,7 +1,7 @@
 // @hostile process_bomb.java
 // @group proc
 // @tries starts virtual machines that start virtual machines, and shells beside them, without waiting for any
-// @limits cpu=2 wall=5 mem=512 procs=128 out=1 disk=64
+// @limits cpu=2 wall=5 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect TLE,RTE,MLE,OK   (never an internal error)
 // @severity hard
 // @layer cgroup_pids, cgroup_memory

@@ -1,7 +1,7 @@
 // @hostile shutdown_hang.java
 // @group time
 // @tries System.exit(0) with hooks that never end, handlers for each signal, and threads that refuse to be interrupted
-// @limits cpu=2 wall=4 mem=512 procs=128 out=1 disk=64
+// @limits cpu=2 wall=4 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect TLE   (never an internal error)
 // @check stdout~^leaving$
 // @severity hard

@@ -1,7 +1,7 @@
 // @hostile unsafe_crash.java
 // @group sig
 // @tries breaks its own virtual machine by Unsafe, whose crash handler is told to dump core, to write its report outside and to run a command
-// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
+// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect RTE   (never an internal error)
 // @check stdout!~^ESCAPED
 // @severity hard

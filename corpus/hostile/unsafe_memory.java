@@ -1,7 +1,7 @@
 // @hostile unsafe_memory.java
 // @group mem
 // @tries memory from below the heap by Unsafe and by direct buffers, written to, never given back: the size of the heap does not hold it
-// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64
+// @limits cpu=6 wall=15 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect MLE,RTE   (never an internal error)
 // @severity hard
 // @layer cgroup_memory

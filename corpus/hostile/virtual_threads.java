@@ -1,7 +1,7 @@
 // @hostile virtual_threads.java
 // @group mem
 // @tries threads that the kernel does not see, millions of them, each with a deep stack: no limit of processes holds them, memory must
-// @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64
+// @limits cpu=3 wall=5 mem=256 procs=128 out=1 disk=64 ccwall=20
 // @expect MLE,RTE,TLE   (never an internal error)
 // @severity hard
 // @layer cgroup_memory
