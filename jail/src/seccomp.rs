@@ -47,6 +47,8 @@ const EPERM: u16 = 1;
 const ENOMEM: u16 = 12;
 const EINVAL: u16 = 22;
 const ENOSYS: u16 = 38;
+const ENOPROTOOPT: u16 = 92;
+const EOPNOTSUPP: u16 = 95;
 const EAFNOSUPPORT: u16 = 97;
 
 /// A test of the low 32 bits of one argument, which is all of it for the calls that are tested.
@@ -66,8 +68,8 @@ enum Rule {
     Always(Answer),
     /// Allowed when every test holds, else this answer.
     When(Vec<Test>, Answer),
-    /// When this argument has this value the first tests decide, else the second.
-    Split(u32, u32, [Vec<Test>; 2], Answer),
+    /// The tests of the first value that this argument has decide, else the last.
+    Split(u32, Vec<(u32, Vec<Test>)>, Vec<Test>, Answer),
 }
 
 /// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
@@ -91,6 +93,12 @@ fn conditional() -> Vec<(libc::c_long, Rule)> {
         (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
         (libc::SYS_syncfs, Rule::Always(Answer::Errno(0))),
         (libc::SYS_ioctl, when(Test::NoneOf(1, IOCTL.to_vec()), EPERM)),
+        (libc::SYS_setsockopt, socket_options()),
+        // Access lists are attributes too: 64 KiB of kernel memory for each file, which no memory limit counts. Programs
+        // that copy files expect file systems without attributes.
+        (libc::SYS_setxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
+        (libc::SYS_lsetxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
+        (libc::SYS_fsetxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
         // Huge pages that the administrator has set aside for somebody: no memory limit counts them. ENOMEM is what a
         // host without any says; transparent ones are counted, and free to use. MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB.
         (libc::SYS_mmap, when(Test::NoBits(3, 0x4_0000), ENOMEM)),
@@ -110,7 +118,7 @@ const AF_UNIX: u32 = 1;
 fn sockets() -> Rule {
     let unix = vec![socket_types(&[1, 2, 5])];
     let internet = vec![Test::OneOf(0, vec![2, 10]), socket_types(&[1, 2]), Test::OneOf(2, vec![0, 6, 17])];
-    Rule::Split(0, AF_UNIX, [unix, internet], Answer::Errno(EAFNOSUPPORT))
+    Rule::Split(0, vec![(AF_UNIX, unix)], internet, Answer::Errno(EAFNOSUPPORT))
 }
 
 /// These socket types, with and without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
@@ -119,6 +127,16 @@ fn socket_types(types: &[u32]) -> Test {
         1,
         [0, 0x800, 0x8_0000, 0x8_0800].iter().flat_map(|flags| types.iter().map(move |t| t | flags)).collect(),
     )
+}
+
+/// Without filters (SO_ATTACH_FILTER, SO_ATTACH_BPF, those of SO_REUSEPORT): the code made of them is counted for all users
+/// of the host together, and when that limit is reached nobody can install a system call filter any more. Without TCP's
+/// keys (TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_AO_ADD_KEY): kernel memory that no limit counts. Without TCP_ULP: TLS in the
+/// kernel. See asm-generic/socket.h and linux/tcp.h.
+fn socket_options() -> Rule {
+    let socket = (1, vec![Test::NoneOf(2, vec![26, 50, 51, 52])]);
+    let tcp = (6, vec![Test::NoneOf(2, vec![14, 31, 32, 38])]);
+    Rule::Split(1, vec![socket, tcp], vec![], Answer::Errno(ENOPROTOOPT))
 }
 
 /// TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines. The others ask a
@@ -277,12 +295,14 @@ fn leaf(rule: &Rule) -> BpfProgram {
     match rule {
         Rule::Always(answer) => vec![give(*answer)],
         Rule::When(tests, otherwise) => all(tests, *otherwise),
-        Rule::Split(argument, value, [then, other], otherwise) => {
-            let then = all(then, *otherwise);
-            let over = u8::try_from(then.len()).unwrap_or(u8::MAX);
-            let mut program =
-                vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0), op(JUMP_EQUAL, *value, 0, over)];
-            program.extend(then);
+        Rule::Split(argument, cases, other, otherwise) => {
+            let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
+            for (value, tests) in cases {
+                // What stands in between ends with an answer, so the argument is still loaded at the next comparison.
+                let tests = all(tests, *otherwise);
+                program.push(op(JUMP_EQUAL, *value, 0, u8::try_from(tests.len()).unwrap_or(u8::MAX)));
+                program.extend(tests);
+            }
             program.extend(all(other, *otherwise));
             program
         }

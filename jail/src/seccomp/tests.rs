@@ -106,6 +106,24 @@ fn arguments_decide_where_they_must() {
     for (protocol, expected) in [(0, yes), (6, yes), (17, yes), (132, 0x50061), (262, 0x50061)] {
         assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
     }
+    for (level, name, expected) in [
+        (1, 9, yes),   // SO_KEEPALIVE
+        (1, 26, 92),   // SO_ATTACH_FILTER
+        (1, 50, 92),   // SO_ATTACH_BPF
+        (1, 14, yes),  // SO_PASSCRED's neighbours
+        (6, 1, yes),   // TCP_NODELAY
+        (6, 14, 92),   // TCP_MD5SIG
+        (6, 31, 92),   // TCP_ULP
+        (6, 26, yes),  // TCP_THIN_LINEAR_TIMEOUTS' neighbours
+        (41, 26, yes), // IPV6_V6ONLY
+        (0, 32, yes),  // IP_MULTICAST_IF
+    ] {
+        let expected = if expected == 92 { Answer::Errno(ENOPROTOOPT).value() } else { expected };
+        assert_eq!(with_third(&filter, libc::SYS_setsockopt, [3, level, name]), expected, "option {level} {name}");
+    }
+    for call in [libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr] {
+        assert_eq!(answer(&filter, call, [0, 0]), Answer::Errno(EOPNOTSUPP).value(), "attribute by {call}");
+    }
     let enomem = Answer::Errno(ENOMEM).value();
     // What malloc, a thread's stack and the loader ask for; the last with 2 MiB pages by number.
     for (flags, expected) in [(0x22, yes), (0x2_0022, yes), (0x812, yes), (0x4_0022, enomem), (0x5404_0022, enomem)] {
@@ -168,6 +186,8 @@ fn error_numbers_are_those_of_the_system() {
         (ENOMEM, libc::ENOMEM),
         (EINVAL, libc::EINVAL),
         (ENOSYS, libc::ENOSYS),
+        (ENOPROTOOPT, libc::ENOPROTOOPT),
+        (EOPNOTSUPP, libc::EOPNOTSUPP),
         (EAFNOSUPPORT, libc::EAFNOSUPPORT),
     ];
     assert!(numbers.iter().all(|(ours, theirs)| i32::from(*ours) == *theirs));
