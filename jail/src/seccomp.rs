@@ -2,9 +2,13 @@
 //!
 //! What it answers: system calls that the lists below do not name ENOSYS, so that programs fall back as on an older
 //! kernel; those that are known but refused EPERM, so that honest probes (libuv asks for io_uring) go on; and it kills
-//! the process for another architecture, for x32 (bit 30 of the number) and for the calls of the table `KILLED`, which no
-//! honest program makes. `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every libc then
-//! uses `clone`, whose flags it can.
+//! the process for another architecture and for x32 (bit 30 of the number). The calls of the table `KILLED`, which no
+//! honest program makes, wait for init, which counts them and ends the process; so do network sockets, which init counts
+//! and lets be made (`notify.rs`). `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every
+//! libc then uses `clone`, whose flags it can.
+//!
+//! Of several filters the kernel takes the strictest answer, and to ask init is among the mildest. So the filter that
+//! init shares with its payload leaves open what the payload's asks about, and init has another for itself alone.
 //!
 //! The kernel runs a new filter once for every system call number to fill its cache (`seccomp_cache_prepare`, since
 //! 5.11), so the length of the way through it is paid at each start of a program. A sorted tree over runs of equal
@@ -15,8 +19,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use seccompiler::{BpfProgram, sock_filter};
+
+use crate::spec::WatchedCall;
+use crate::sys;
 
 use tables::{ALLOWED, KILLED, REFUSED};
 
@@ -29,6 +37,8 @@ pub enum Answer {
     Errno(u16),
     /// The whole process is killed (`SIGSYS`).
     Kill,
+    /// The call waits for whoever holds the filter's listener. Without one it fails with ENOSYS.
+    Notify,
 }
 
 impl Answer {
@@ -38,6 +48,7 @@ impl Answer {
             Answer::Allow => libc::SECCOMP_RET_ALLOW,
             Answer::Errno(number) => libc::SECCOMP_RET_ERRNO | u32::from(number),
             Answer::Kill => libc::SECCOMP_RET_KILL_PROCESS,
+            Answer::Notify => libc::SECCOMP_RET_USER_NOTIF,
         }
     }
 }
@@ -63,17 +74,19 @@ enum Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Always(Answer),
-    /// Allowed when every test holds, else this answer.
-    When(Vec<Test>, Answer),
+    /// Allowed when every test holds, else the answer of the first that does not.
+    When(Vec<(Test, Answer)>),
 }
 
 /// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
 /// in `clone` that byte is the exit signal.
 const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 
-/// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would.
-fn conditional() -> Vec<(libc::c_long, Rule)> {
-    let when = |test, answer| Rule::When(vec![test], Answer::Errno(answer));
+/// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would. `watched` is
+/// the answer to what init shall know of.
+fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
+    let when = |test, answer| Rule::When(vec![(test, Answer::Errno(answer))]);
+    let unsupported = Answer::Errno(EAFNOSUPPORT);
     vec![
         (libc::SYS_clone, when(Test::NoBits(0, NAMESPACE_FLAGS), EPERM)),
         (libc::SYS_unshare, when(Test::NoBits(0, NAMESPACE_FLAGS | 0x80), EPERM)),
@@ -81,10 +94,11 @@ fn conditional() -> Vec<(libc::c_long, Rule)> {
         // The protocol is the family's own, TCP or UDP: others would have the host load modules.
         (
             libc::SYS_socket,
-            Rule::When(
-                vec![Test::OneOf(0, vec![1, 2, 10]), Test::OneOf(2, vec![0, 6, 17])],
-                Answer::Errno(EAFNOSUPPORT),
-            ),
+            Rule::When(vec![
+                (Test::OneOf(0, vec![1, 2, 10]), unsupported),
+                (Test::OneOf(2, vec![0, 6, 17]), unsupported),
+                (Test::OneOf(0, vec![1]), watched),
+            ]),
         ),
         // Said to be done: what they would flush is everybody's, and a slow disk would hold the process beyond its kill.
         (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
@@ -129,18 +143,18 @@ impl Filter {
     /// The filter of a payload, with the calls `extra` allowed besides.
     #[must_use]
     pub fn payload(extra: &[libc::c_long]) -> Self {
-        let mut rules = base();
+        let mut rules = base(Answer::Notify);
         for number in extra {
             rules.insert(*number, Rule::Always(Answer::Allow));
         }
-        Filter { program: compile(&rules) }
+        Filter { program: compile(&rules, ENOSYS_RULE) }
     }
 
-    /// The filter of init, which every payload inherits below its own: what payloads may do, what init needs to make
-    /// one and confine it. The calls of the table `KILLED` that init has no use for kill it too.
+    /// The filter that init installs before it makes its payload, which inherits it below its own: what payloads may do,
+    /// what init needs to make one and confine it, and what the payload's filter asks init about.
     #[must_use]
-    pub fn init(extra: &[libc::c_long]) -> Self {
-        let mut rules = base();
+    pub fn shared(extra: &[libc::c_long]) -> Self {
+        let mut rules = base(Answer::Allow);
         let own = [
             libc::SYS_clone3,
             libc::SYS_unshare,
@@ -154,7 +168,16 @@ impl Filter {
         for number in own.iter().chain(extra) {
             rules.insert(*number, Rule::Always(Answer::Allow));
         }
-        Filter { program: compile(&rules) }
+        Filter { program: compile(&rules, ENOSYS_RULE) }
+    }
+
+    /// What init installs for itself once it has its payload: the calls of the table `KILLED` kill it too, but for the
+    /// one that it needs to size the scratch.
+    #[must_use]
+    pub fn init_alone() -> Self {
+        let killed = KILLED.iter().filter(|(_, number)| *number != libc::SYS_mount);
+        let rules = killed.map(|(_, number)| (*number, Rule::Always(Answer::Kill))).collect();
+        Filter { program: compile(&rules, Rule::Always(Answer::Allow)) }
     }
 
     /// Installs it for this process and all that it will start. It can't be taken off.
@@ -164,14 +187,35 @@ impl Filter {
     pub fn install(&self) -> io::Result<()> {
         seccompiler::apply_filter(&self.program).map_err(io::Error::other)
     }
+
+    /// Installs it, with a listener that is told of every call that the filter answers [`Answer::Notify`]. Whoever holds
+    /// it decides about those calls, so it must be out of this process before anything foreign is read.
+    ///
+    /// # Errors
+    /// When `no_new_privs` is not set, a filter below has a listener already, or the kernel refuses.
+    pub fn install_with_listener(&self) -> io::Result<OwnedFd> {
+        sys::seccomp_listen(&self.program)
+    }
 }
 
-fn base() -> BTreeMap<libc::c_long, Rule> {
+/// Which of the watched calls has this number.
+#[must_use]
+pub fn watched(number: libc::c_long) -> Option<WatchedCall> {
+    if number == libc::SYS_socket {
+        return Some(WatchedCall::SOCKET);
+    }
+    KILLED.iter().position(|(_, known)| *known == number).and_then(|place| WatchedCall::at(place + 1))
+}
+
+/// The answer to numbers that no table names.
+const ENOSYS_RULE: Rule = Rule::Always(Answer::Errno(ENOSYS));
+
+fn base(watched: Answer) -> BTreeMap<libc::c_long, Rule> {
     let mut rules = BTreeMap::new();
-    for (table, answer) in [(ALLOWED, Answer::Allow), (REFUSED, Answer::Errno(EPERM)), (KILLED, Answer::Kill)] {
+    for (table, answer) in [(ALLOWED, Answer::Allow), (REFUSED, Answer::Errno(EPERM)), (KILLED, watched)] {
         rules.extend(table.iter().map(|(_, number)| (*number, Rule::Always(answer))));
     }
-    rules.extend(conditional());
+    rules.extend(conditional(watched));
     rules
 }
 
@@ -199,9 +243,9 @@ fn give(answer: Answer) -> sock_filter {
     op(RETURN, answer.value(), 0, 0)
 }
 
-/// Lays the rules out: architecture, x32, then the tree over runs of neighbouring numbers with the same rule.
-fn compile(rules: &BTreeMap<libc::c_long, Rule>) -> BpfProgram {
-    let unknown = Rule::Always(Answer::Errno(ENOSYS));
+/// Lays the rules out: architecture, x32, then the tree over runs of neighbouring numbers with the same rule, which is
+/// `unknown` where there is none.
+fn compile(rules: &BTreeMap<libc::c_long, Rule>, unknown: Rule) -> BpfProgram {
     let mut runs: Vec<(u32, Rule)> = vec![(0, rules.get(&0).unwrap_or(&unknown).clone())];
     let last = rules.keys().next_back().copied().unwrap_or(0);
     for number in 1..=last + 1 {
@@ -246,11 +290,11 @@ fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
 }
 
 fn leaf(rule: &Rule) -> BpfProgram {
-    let (tests, otherwise) = match rule {
+    let tests = match rule {
         Rule::Always(answer) => return vec![give(*answer)],
-        Rule::When(tests, otherwise) => (tests, *otherwise),
+        Rule::When(tests) => tests,
     };
-    let mut program: BpfProgram = tests.iter().flat_map(|test| check(test, otherwise)).collect();
+    let mut program: BpfProgram = tests.iter().flat_map(|(test, otherwise)| check(test, *otherwise)).collect();
     program.push(give(Answer::Allow));
     program
 }

@@ -45,13 +45,13 @@ fn with_third(filter: &Filter, number: libc::c_long, arguments: [u32; 3]) -> u32
 #[test]
 fn every_number_gets_the_answer_of_its_table() {
     let filter = Filter::payload(&[]);
-    let conditional: Vec<_> = conditional().into_iter().map(|(number, _)| number).collect();
+    let conditional: Vec<_> = conditional(Answer::Notify).into_iter().map(|(number, _)| number).collect();
     for number in (0..2000).filter(|n| !conditional.contains(n)) {
         let named = |table: &[(&str, libc::c_long)]| table.iter().any(|(_, n)| *n == number);
         let expected = match (named(ALLOWED), named(REFUSED), named(KILLED)) {
             (true, false, false) => Answer::Allow,
             (false, true, false) => Answer::Errno(EPERM),
-            (false, false, true) => Answer::Kill,
+            (false, false, true) => Answer::Notify,
             (false, false, false) => Answer::Errno(ENOSYS),
             several => panic!("{number} stands in more than one table: {several:?}"),
         };
@@ -82,10 +82,11 @@ fn arguments_decide_where_they_must() {
     assert_eq!(answer(&filter, libc::SYS_clone, [0x003d_0f00, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone, [0x0120_0011, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone3, [0, 0]), Answer::Errno(ENOSYS).value());
-    for (family, expected) in [(1, yes), (2, yes), (10, yes), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
+    let asks = Answer::Notify.value();
+    for (family, expected) in [(1, yes), (2, asks), (10, asks), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
         assert_eq!(answer(&filter, libc::SYS_socket, [family, 0]), expected, "family {family}");
     }
-    for (protocol, expected) in [(0, yes), (6, yes), (17, yes), (132, 0x50061), (262, 0x50061)] {
+    for (protocol, expected) in [(0, asks), (6, asks), (17, asks), (132, 0x50061), (262, 0x50061)] {
         assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
     }
     assert_eq!(answer(&filter, libc::SYS_sync, [0, 0]), Answer::Errno(0).value());
@@ -98,18 +99,41 @@ fn arguments_decide_where_they_must() {
 }
 
 #[test]
-fn init_allows_what_its_payload_may_do() {
-    let (init, payload) = (Filter::init(&[]), Filter::payload(&[]));
+fn the_shared_filter_leaves_to_the_payloads_what_that_allows_or_asks() {
+    let (shared, payload) = (Filter::shared(&[]), Filter::payload(&[]));
+    let left = [Answer::Allow.value(), Answer::Notify.value()];
     for number in 0..600 {
-        for arguments in [[0, 0], [1, 0], [2, 0x5401], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
-            if answer(&payload, number, arguments) == Answer::Allow.value() {
-                assert_eq!(answer(&init, number, arguments), Answer::Allow.value(), "system call {number}");
+        for arguments in [[0, 0], [1, 0], [2, 0x5401], [10, 0], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
+            if left.contains(&answer(&payload, number, arguments)) {
+                assert_eq!(answer(&shared, number, arguments), Answer::Allow.value(), "system call {number}");
             }
         }
     }
-    for (name, number) in KILLED.iter().filter(|(name, _)| *name != "SYS_mount") {
-        assert_eq!(answer(&init, *number, [0, 0]), Answer::Kill.value(), "{name}");
+}
+
+#[test]
+fn init_is_killed_for_what_it_has_no_use_for() {
+    let (shared, own) = (Filter::shared(&[]), Filter::init_alone());
+    for number in 0..600 {
+        let killed = KILLED.iter().any(|(name, n)| *n == number && *name != "SYS_mount");
+        let expected = if killed { Answer::Kill } else { Answer::Allow };
+        assert_eq!(answer(&own, number, [0, 0]), expected.value(), "system call {number}");
     }
+    assert_eq!(answer(&shared, libc::SYS_mount, [0, 0]), Answer::Allow.value());
+}
+
+#[test]
+fn every_call_that_the_filter_asks_about_has_its_name_on_the_list() {
+    let payload = Filter::payload(&[]);
+    for number in 0..600 {
+        let asks = answer(&payload, number, [2, 0]) == Answer::Notify.value();
+        assert_eq!(asks, watched(number).is_some(), "system call {number}");
+    }
+    for (index, (name, number)) in [("SYS_socket", libc::SYS_socket)].iter().chain(KILLED).enumerate() {
+        let call = watched(*number).unwrap();
+        assert_eq!((Some(call), format!("SYS_{}", call.name()).as_str()), (WatchedCall::at(index), *name));
+    }
+    assert_eq!(WatchedCall::COUNT, 1 + KILLED.len());
 }
 
 #[test]
