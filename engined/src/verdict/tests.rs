@@ -198,7 +198,8 @@ fn a_heap_that_is_exhausted_is_a_hint() {
 #[test]
 fn what_was_tried_stands_in_the_reason() {
     let call = |name: &str| WatchedCall::all().find(|call| call.name() == name).unwrap();
-    let message = |change: fn(&mut Ended), tried: &[(&str, u32)], fatal: Option<&str>| {
+    type Change = fn(&mut Ended);
+    let message = |change: Change, tried: &[(&str, u32)], fatal: Option<&str>| {
         let (_, reason) = judge(|e, _| {
             change(e);
             for (name, count) in tried {
@@ -208,8 +209,8 @@ fn what_was_tried_stands_in_the_reason() {
         });
         reason.map(|reason| reason.message)
     };
-    let (filter, failed): (fn(&mut Ended), fn(&mut Ended)) =
-        (|e| e.filter_killed = true, |e| e.outcome = Outcome::Exited(1));
+    let filter: Change = |e| e.filter_killed = true;
+    let failed: Change = |e| e.outcome = Outcome::Exited(1);
     for (change, tried, fatal, expected) in [
         (
             filter,
