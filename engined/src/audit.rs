@@ -1,6 +1,5 @@
 //! The audit line: each execution leaves one, with its tenant, verdict and use, however it came and ended.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use api_spec::{ExecutionResult, Verdict};
@@ -11,9 +10,12 @@ use crate::queue::Priority;
 
 /// An execution is over: for the log and for the metrics.
 pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
-    let watched_calls = watched_calls(result);
+    let compile_watched_calls = result.compile.as_ref().map(|compile| &compile.watched_calls);
+    let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
     engine.metrics.finished(result);
-    engine.metrics.watched_calls(&watched_calls);
+    for calls in compile_watched_calls.into_iter().chain(watched_calls) {
+        engine.metrics.watched_calls(calls);
+    }
     let usage = result.run.as_ref().map(|run| &run.usage);
     tracing::info!(
         execution = result.id,
@@ -28,7 +30,8 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
         labels = ?result.labels,
         cpu_us = usage.map(|usage| usage.cpu_time_us),
         memory_peak_bytes = usage.map(|usage| usage.memory_peak_bytes),
-        ?watched_calls,
+        watched_calls = watched_calls.filter(|calls| !calls.is_empty()).map(debug),
+        compile_watched_calls = compile_watched_calls.filter(|calls| !calls.is_empty()).map(debug),
         queue_us = result.timings.queue_us,
         total_us = result.timings.total_us,
         "executed"
@@ -36,18 +39,6 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
     if let (Verdict::EngineError, Some(reason)) = (result.verdict, &result.reason) {
         tracing::error!(why = reason.message, "engine error");
     }
-}
-
-/// What all steps of an execution tried.
-fn watched_calls(result: &ExecutionResult) -> BTreeMap<&str, u32> {
-    let steps =
-        [result.compile.as_ref().map(|step| &step.watched_calls), result.run.as_ref().map(|step| &step.watched_calls)];
-    let mut all = BTreeMap::new();
-    for (call, count) in steps.into_iter().flatten().flatten() {
-        let sum: &mut u32 = all.entry(call.as_str()).or_default();
-        *sum = sum.saturating_add(*count);
-    }
-    all
 }
 
 /// Tells of an execution whose caller hung up: its future is dropped, and nobody else is left who would.

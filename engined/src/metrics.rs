@@ -135,10 +135,10 @@ impl Metrics {
         }
     }
 
-    /// What an execution tried, by the names of [`WatchedCall`].
-    pub fn watched_calls(&self, counts: &BTreeMap<&str, u32>) {
+    /// What a step tried, by the names of [`WatchedCall`].
+    pub fn watched_calls(&self, counts: &BTreeMap<String, u32>) {
         for (call, count) in counts {
-            self.notifications.with_label_values(&[*call]).inc_by((*count).into());
+            self.notifications.with_label_values(&[call.as_str()]).inc_by((*count).into());
         }
     }
 

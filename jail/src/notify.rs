@@ -9,7 +9,8 @@
 //! - ends the **process** of a forbidden call by SIGKILL, and never answers. The thread waits until it dies.
 //!
 //! Nothing here can let a call through by failing: without an answer a call is not made. An init that is stopped or busy
-//! makes it wait, an init that dies takes the pid namespace along, and a listener that is closed fails it with ENOSYS.
+//! makes it wait. A listener that is closed fails it with ENOSYS; so does an init that dies, in the moment between the
+//! end of its descriptors and that of its pid namespace.
 //!
 //! Each answer costs init some microseconds, which on cgroup v2 no limit of the run counts. So a run has a stock of
 //! answers, and when it has used it up it gets no more than one in a millisecond (a forbidden call counts as five): its
