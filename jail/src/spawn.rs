@@ -29,7 +29,9 @@ use crate::talk::{Make, Spawned, pair};
 pub struct Blueprint {
     /// What the tree holds.
     pub tree: TreePlan,
-    /// Init's filter.
+    /// The filter that init and payload share.
+    pub shared_filter: Filter,
+    /// Init's own, beside it.
     pub init_filter: Filter,
     /// The payloads' filters.
     pub filters: Vec<Filter>,
@@ -149,6 +151,7 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 control,
                 mapped: mapped.into(),
                 leaf,
+                shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
                 filters: &blueprint.filters,
                 off: blueprint.off,

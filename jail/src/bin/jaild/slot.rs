@@ -13,7 +13,7 @@ use jail::link::ProfileName;
 use jail::privileges::SandboxIds;
 use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
 use jail::spawn::{Blueprint, Spawner};
-use jail::spec::{Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, RunId, StopReason, Usage};
+use jail::spec::{Attempts, Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, RunId, StopReason, Usage};
 use jail::talk::{Event, Spawned, now_us};
 
 /// How often a slot that is being emptied is looked at.
@@ -430,6 +430,7 @@ pub fn never_ran(spec: &Spec, outcome: Outcome, stop: Option<StopReason>, layers
         outcome,
         stop,
         filter_killed: false,
+        attempts: Attempts::default(),
         usage: Usage {
             cpu: Micros(0),
             user: Micros(0),
