@@ -97,6 +97,21 @@ impl Catalogue {
         assembly.finish()
     }
 
+    /// As [`Catalogue::load`] with a folder of this one file.
+    ///
+    /// # Errors
+    /// Every mistake.
+    #[cfg(feature = "fuzzing")]
+    pub fn with(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
+        let mut assembly = Assembly::default();
+        for (name, text) in BUILTIN {
+            assembly.read(name, text);
+        }
+        assembly.of_operator = true;
+        assembly.read(file, text);
+        assembly.finish()
+    }
+
     /// Every language, in the order of their ids.
     #[must_use]
     pub fn languages(&self) -> &[Definition] {
