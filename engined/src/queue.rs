@@ -400,4 +400,6 @@ impl Drop for Slot {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
