@@ -169,7 +169,8 @@ impl Pattern {
 fn names(pattern: &[Name], path: &[&[u8]]) -> bool {
     let Some((first, more)) = pattern.split_first() else { return path.is_empty() };
     match first {
-        Name::Any => (0..=path.len()).any(|taken| names(more, &path[taken..])),
+        // At the end it stands for what is below, never for the folder itself.
+        Name::Any => (usize::from(more.is_empty())..=path.len()).any(|taken| names(more, &path[taken..])),
         Name::Parts(part, parts) => {
             let all: Vec<Part> = [*part].into_iter().chain(parts.iter().copied()).collect();
             path.split_first().is_some_and(|(name, rest)| parts_match(&all, name) && names(more, rest))

@@ -46,6 +46,16 @@ const MEMORY: usize = 32 << 20;
 /// Calls a target with no more than [`MEMORY`]: an allocation beyond it aborts, which is a finding.
 #[cfg(feature = "libfuzzer")]
 pub fn bounded(target: Target, data: &[u8]) {
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        // A panic is told with names of functions, which takes more memory than any input may.
+        let then = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if HEAP.set_limit(usize::MAX).is_ok() {
+                then(panic);
+            }
+        }));
+    });
     let most = HEAP.allocated().saturating_add(MEMORY);
     assert_eq!(HEAP.set_limit(most), Ok(()), "{most} bytes are above what is allocated");
     target(data);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn set() -> impl Strategy<Value = LimitSet> {
-    let number = || prop::option::of(prop_oneof![0..=1 << 20_u64, any::<u64>()]);
+    let number = || prop::option::of(prop_oneof![0..=1_u64 << 20, any::<u64>()]);
     (prop::collection::vec(number(), LimitName::ALL.len()), prop::option::of(0..=200_u64)).prop_map(
         |(values, percent)| {
             let mut set = LimitSet { stack_percent: percent, ..LimitSet::default() };
