@@ -1,5 +1,7 @@
 //! What the operator writes: manifests and the two configurations. Only root can, but a mistake must be told, not crash.
 
+use std::sync::OnceLock;
+
 use engined::accounts::Accounts;
 use engined::config::{Config, Host};
 use languages::{Catalogue, Files, LimitName, Limits, Setting, Step, parse_version};
@@ -24,7 +26,8 @@ pub fn manifest(data: &[u8]) {
             return;
         }
     };
-    let builtin = Catalogue::builtin();
+    static BUILTIN: OnceLock<Catalogue> = OnceLock::new();
+    let builtin = BUILTIN.get_or_init(Catalogue::builtin);
     for language in catalogue.languages() {
         if builtin.languages().contains(language) {
             continue;

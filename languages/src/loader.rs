@@ -103,11 +103,10 @@ impl Catalogue {
     /// Every mistake.
     #[cfg(feature = "fuzzing")]
     pub fn with(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
-        let mut assembly = Assembly::default();
-        for (name, text) in BUILTIN {
-            assembly.read(name, text);
-        }
-        assembly.of_operator = true;
+        static BUILTIN: std::sync::OnceLock<Catalogue> = std::sync::OnceLock::new();
+        let builtin = BUILTIN.get_or_init(Catalogue::builtin).languages.iter();
+        let languages = builtin.map(|language| (format!("built-in {}.toml", language.id), language.clone())).collect();
+        let mut assembly = Assembly { languages, of_operator: true, ..Assembly::default() };
         assembly.read(file, text);
         assembly.finish()
     }
