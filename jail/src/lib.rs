@@ -44,6 +44,9 @@ pub mod stage;
 pub mod sys;
 pub mod talk;
 
+#[cfg(feature = "fuzzing")]
+pub use collect::fuzzing;
+
 /// Stands in every binary with test-only policies, and in no other. CI looks for it in what is shipped.
 #[cfg(feature = "test-hooks")]
 pub const TEST_HOOKS_MARKER: &str = "engined-test-hooks-marker: layers can be switched off, never ship this";

@@ -13,6 +13,7 @@ mod corpus;
 mod docs;
 mod engine;
 mod examples;
+mod fuzz;
 mod gates;
 mod host;
 mod http;
@@ -91,6 +92,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
     },
+    /// Fuzz what engined and jaild read of others (fuzz/README.md): the named targets, or all
+    Fuzz {
+        /// Which of fuzz/fuzz_targets
+        targets: Vec<String>,
+        /// How long each runs; as many run at once as there are cores
+        #[arg(long, default_value_t = fuzz::SHORT_SECONDS)]
+        seconds: u64,
+        /// Instead, write the smallest inputs that reach everything found so far into fuzz/corpus
+        #[arg(long, conflicts_with = "seconds")]
+        minimize: bool,
+    },
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
     Deny,
 }
@@ -108,6 +120,8 @@ fn main() -> ExitCode {
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
         Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
+        Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
+        Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
         Command::Deny => gates::deny().map(Some),
     };
     match outcome {

@@ -11,7 +11,7 @@ use crate::host::{self, Depth, Kernel};
 use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::tally::Tally;
-use crate::{bench, python_client, schemathesis, setup, tests, toolchains};
+use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -60,6 +60,13 @@ pub fn run() -> Result<Tally> {
         "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
     );
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
+    let mut fuzzed = String::new();
+    proof.part("fuzzing, an hour", || {
+        let (tally, figures) = fuzz::run(&[], fuzz::each_of(fuzz::LONG_SECONDS)?)?;
+        fuzzed = fuzz::table(&figures);
+        Ok(tally)
+    })?;
+    proof.table = format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
         let figures = bench::measure(&programs, ROUNDS)?;
