@@ -124,6 +124,28 @@ where
     Ok(Child { pid: i32::try_from(pid).map_err(io::Error::other)?, pidfd })
 }
 
+/// The first two words of a file, shared with everybody who maps it, for good.
+///
+/// # Errors
+/// That of `open(2)` or `mmap(2)`; `UnexpectedEof` for a file that is shorter.
+#[cfg(feature = "test-hooks")]
+pub fn shared_words(path: &Path) -> io::Result<&'static [std::sync::atomic::AtomicU32; 2]> {
+    const BYTES: usize = size_of::<[u32; 2]>();
+    let file = std::fs::File::options().read(true).write(true).open(path)?;
+    if file.metadata()?.len() < BYTES as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let (protection, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+    // SAFETY: a null address lets the kernel choose one that nothing else is mapped at.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), BYTES, protection, shared, file.as_raw_fd(), 0) };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping begins at a page, so it is aligned; the file has as many bytes, tests never shorten it; it is
+    // never unmapped; and whoever shares it reads and writes it as these atomics alone.
+    Ok(unsafe { &*at.cast() })
+}
+
 /// Ends this process at once: no destructors, no `atexit` handlers, which belong to the parent.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit takes a number and does not return.

@@ -48,6 +48,11 @@ impl Up {
 
     /// With an operator's manifests.
     pub fn with(manifests: Option<&Path>) -> Up {
+        Up::in_environment(manifests, None)
+    }
+
+    /// With a variable in its environment.
+    pub fn in_environment(manifests: Option<&Path>, variable: Option<(&str, &Path)>) -> Up {
         let scratch = Scratch::new();
         let state = scratch.0.join("state");
         let log = fs::File::create(scratch.0.join("log")).unwrap();
@@ -56,6 +61,7 @@ impl Up {
             .arg(&state)
             .args(manifests.iter().flat_map(|folder| [Path::new("--languages"), folder]))
             .env("CANARY", "leak-1234")
+            .envs(variable)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

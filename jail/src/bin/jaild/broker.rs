@@ -19,6 +19,7 @@ use jail::privileges::SandboxIds;
 use jail::records;
 use jail::sandbox::Spec;
 use jail::spec::{Ended, Layers, RunId, StopReason};
+use jail::stop_point;
 use jail::sys;
 use jail::talk::now_us;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -141,7 +142,9 @@ impl Broker<'_> {
         let at_once = self.search.as_ref().map(|_| now_us());
         let (ended, ready) = self.wait_once(&outside, at_once)?;
         for ended in ended {
+            stop_point!("broker.reporting");
             self.report(&Report::Ended(ended));
+            stop_point!("broker.reported");
         }
         for source in ready {
             match source {
@@ -285,6 +288,7 @@ impl Broker<'_> {
         };
         match Request::decode(&buffer[..length]) {
             Ok(Request::Order(order)) => {
+                stop_point!("broker.ordered");
                 let id = order.id;
                 if let Err(why) = self.take(order, descriptors) {
                     self.report(&Report::Refused { id, why });
@@ -322,6 +326,7 @@ impl Broker<'_> {
             ordered_us: now_us(),
         };
         self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors });
+        stop_point!("broker.queued");
         Ok(())
     }
 

@@ -19,7 +19,10 @@ use config::Options;
 
 fn main() -> ExitCode {
     #[cfg(feature = "test-hooks")]
-    eprintln!("jaild: {}", jail::TEST_HOOKS_MARKER);
+    {
+        eprintln!("jaild: {}", jail::TEST_HOOKS_MARKER);
+        jail::stop::attach();
+    }
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,

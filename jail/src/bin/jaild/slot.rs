@@ -14,6 +14,7 @@ use jail::privileges::SandboxIds;
 use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
 use jail::spawn::{Blueprint, Spawner};
 use jail::spec::{Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, RunId, StopReason, Usage};
+use jail::stop_point;
 use jail::talk::{Event, Spawned, now_us};
 
 /// How often a slot that is being emptied is looked at.
@@ -97,6 +98,7 @@ impl Slot {
             group.remove()?;
         }
         let group = base.slot(self.number)?;
+        stop_point!("broker.renewing");
         self.spawner = Some(Spawner::start(&group, blueprint)?);
         self.group = Some(group);
         self.generation = generation;
@@ -137,6 +139,7 @@ impl Slot {
         };
         match begun {
             Ok(making) => {
+                stop_point!("broker.making");
                 self.state = State::Making(making, job);
                 self.made_by_us = now_us() + MAKE_US;
                 None
@@ -184,6 +187,7 @@ impl Slot {
                 None
             }
             (Ok(Some(Spawned::Init(pidfd))), State::Making(making, job)) => {
+                stop_point!("broker.born");
                 self.state = State::Arming(making.born(pidfd), job);
                 None
             }
@@ -305,7 +309,10 @@ impl Slot {
 
     fn finish(&mut self, finishing: Finishing) {
         match finishing.is_done() {
-            Ok(true) => self.state = State::Idle,
+            Ok(true) => {
+                stop_point!("broker.emptied");
+                self.state = State::Idle;
+            }
             Ok(false) => self.state = State::Finishing(finishing),
             Err(e) => self.give_up(&e.to_string()),
         }
