@@ -6,7 +6,7 @@
 //! There are more slots than runs at once: while one is emptied behind an answer, the next order takes another.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -79,7 +79,9 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         let why = format!("these layers did not hold: {lacking:?}; for {layer}: {}", layer.remedy());
         return Err(io::Error::other(why)).on(Step::Probe, "start");
     }
-    println!("jaild ready: {} slots, {} profiles", broker.policy.config.slots, broker.policy.profiles());
+    let (slots, profiles) = (broker.policy.config.slots, broker.policy.profiles());
+    // Nobody need be there to read it.
+    let (Ok(()) | Err(_)) = writeln!(io::stdout(), "jaild ready: {slots} slots, {profiles} profiles");
     while !broker.turn(&signals, &inherited.listener)? {}
     broker.end()
 }

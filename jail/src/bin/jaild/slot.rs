@@ -4,7 +4,7 @@
 //! payload confine themselves), *running*, *finishing* (what is left of the run goes), *idle*. Whatever can't go on is
 //! *broken*: its spawner is ended, which takes every process of the slot along, and both are made anew.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use jail::cgroup::{Base, RunGroup, SlotGroup};
@@ -467,6 +467,8 @@ fn describe(outcome: Outcome) -> String {
     }
 }
 
+/// A line on standard error. A log that takes no more (its disk is full, its reader is gone) is no reason to end, which
+/// `eprintln!` would make it.
 pub fn log(text: &str) {
-    eprintln!("jaild: {text}");
+    let (Ok(()) | Err(_)) = writeln!(io::stderr(), "jaild: {text}");
 }
