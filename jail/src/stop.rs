@@ -25,6 +25,8 @@ mod hooks {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
     use crate::sys;
 
     /// Every point, in the order in which an undisturbed run comes by. A test compares the list with the code.
@@ -87,12 +89,17 @@ mod hooks {
 
     static PAGE: OnceLock<Page> = OnceLock::new();
 
-    /// The page that test and tested share: the number of the point that is armed, then of the one that is taken.
+    /// The page that test and tested share: the number of the point that is armed, then of the one that is taken; how many
+    /// descriptors a broker may have, then an engine: nobody else could take them away from a process of another user.
     #[derive(Clone, Copy, Debug)]
-    pub struct Page(&'static [AtomicU32; 2]);
+    pub struct Page(&'static [AtomicU32; 4]);
+
+    const ARMED: usize = 0;
+    const TAKEN: usize = 1;
+    const DESCRIPTORS: [(&str, usize); 2] = [("broker.", 2), ("engined.", 3)];
 
     impl Page {
-        /// Maps the file, of at least eight bytes.
+        /// Maps the file, of at least sixteen bytes.
         ///
         /// # Errors
         /// That of `open(2)` or `mmap(2)`.
@@ -103,18 +110,30 @@ mod hooks {
         /// Whoever next comes to the point shall stop there. Lets go whoever stands anywhere.
         pub fn arm(self, name: &str) {
             self.release();
-            self.0[0].store(number(name), Ordering::SeqCst);
+            self.0[ARMED].store(number(name), Ordering::SeqCst);
         }
 
         /// Whether somebody stands at the point.
         #[must_use]
         pub fn taken(self, name: &str) -> bool {
-            self.0[1].load(Ordering::SeqCst) == number(name)
+            self.0[TAKEN].load(Ordering::SeqCst) == number(name)
+        }
+
+        /// The broker, else the engine, takes this as its soft limit on descriptors at the next point of its own.
+        pub fn limit_descriptors(self, broker: bool, most: u32) {
+            self.0[DESCRIPTORS[usize::from(!broker)].1].store(most, Ordering::SeqCst);
+        }
+
+        /// Whether it has.
+        #[must_use]
+        pub fn limited(self) -> bool {
+            DESCRIPTORS.iter().all(|(_, word)| self.0[*word].load(Ordering::SeqCst) == 0)
         }
 
         /// No point is armed, and whoever stands at one goes on.
         pub fn release(self) {
-            self.0.iter().for_each(|word| word.store(0, Ordering::SeqCst));
+            self.0[ARMED].store(0, Ordering::SeqCst);
+            self.0[TAKEN].store(0, Ordering::SeqCst);
         }
     }
 
@@ -144,18 +163,31 @@ mod hooks {
         PAGE.get().is_some()
     }
 
+    fn limit_descriptors(most: u64) {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((most, most));
+        if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, most.min(hard), hard) {
+            panic!("RLIMIT_NOFILE = {most}: {error}");
+        }
+    }
+
     /// See [`stop_point!`](crate::stop_point).
     pub fn point(name: &str) {
         let Some(Page(words)) = PAGE.get() else { return };
-        if words[0].load(Ordering::SeqCst) == 0 {
+        for (_, word) in DESCRIPTORS.iter().filter(|(who, _)| name.starts_with(who)) {
+            match words[*word].swap(0, Ordering::SeqCst) {
+                0 => {}
+                most => limit_descriptors(most.into()),
+            }
+        }
+        if words[ARMED].load(Ordering::SeqCst) == 0 {
             return;
         }
         let number = number(name);
-        if words[0].compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        if words[ARMED].compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             return;
         }
-        words[1].store(number, Ordering::SeqCst);
-        while words[1].load(Ordering::SeqCst) == number {
+        words[TAKEN].store(number, Ordering::SeqCst);
+        while words[TAKEN].load(Ordering::SeqCst) == number {
             // Every filter of ours allows this one call.
             let (Ok(_) | Err(_)) = nix::poll::poll(&mut [], 2_u8);
         }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use jail::cgroup::{Base, SlotGroup};
 use jail::error::{At, JailError, Step};
@@ -39,7 +40,9 @@ struct Broker<'a> {
     base: Base,
     slots: Vec<Slot>,
     waiting: VecDeque<Job>,
-    link: Option<OwnedFd>,
+    /// Counted: a turn of the loop waits for it while it may be given up. A copy of the descriptor would take one more,
+    /// and there may be none.
+    link: Option<Rc<OwnedFd>>,
     obtained: Layers,
     runs: u64,
     generation: u64,
@@ -136,7 +139,7 @@ impl Broker<'_> {
     /// One turn of the loop. `true` when it is time to end.
     fn turn(&mut self, signals: &SignalFd, listener: &OwnedFd) -> Result<bool, JailError> {
         let mut outside = vec![(Source::Signal, signals.as_fd()), (Source::Listener, listener.as_fd())];
-        let link = self.link.as_ref().map(|fd| fd.try_clone()).transpose().on(Step::Talk, "link")?;
+        let link = self.link.clone();
         outside.extend(link.as_ref().map(|fd| (Source::Link, fd.as_fd())));
         // A pipe's writing end is never readable; that its reader is gone is told all the same.
         let stdout = io::stdout();
@@ -259,7 +262,7 @@ impl Broker<'_> {
             log(&format!("a connection of uid {peer:?} is refused{}", if busy { ": another link lives" } else { "" }));
             return;
         }
-        self.link = Some(socket);
+        self.link = Some(Rc::new(socket));
         self.welcome();
     }
 
@@ -277,6 +280,7 @@ impl Broker<'_> {
 
     fn hear_link(&mut self) {
         let Some(link) = &self.link else { return };
+        stop_point!("broker.ordered");
         let mut buffer = [0; MESSAGE_BYTES + 1];
         let received = sys::recv_with_descriptors(link.as_fd(), &mut buffer, jail::link::MAX_DESCRIPTORS);
         let (length, descriptors) = match received {
@@ -284,13 +288,12 @@ impl Broker<'_> {
             Ok(received) => received,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             Err(e) if e.kind() == io::ErrorKind::InvalidData => {
-                return self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
+                return self.refuse_what_did_not_fit(&buffer[..MESSAGE_BYTES]);
             }
             Err(e) => return self.link_is_gone(&e.to_string()),
         };
         match Request::decode(&buffer[..length]) {
             Ok(Request::Order(order)) => {
-                stop_point!("broker.ordered");
                 let id = order.id;
                 if let Err(why) = self.take(order, descriptors) {
                     self.report(&Report::Refused { id, why });
@@ -302,6 +305,17 @@ impl Broker<'_> {
                 self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
             }
         }
+    }
+
+    /// A message with more than there may be, or with descriptors for which this process had no room: the kernel leaves
+    /// them out. Whoever waits for the run is told, where the message says which it is.
+    fn refuse_what_did_not_fit(&mut self, message: &[u8]) {
+        log("a message did not fit: it is no order, or jaild has no descriptors left (LimitNOFILE)");
+        let (id, why) = match Request::decode(message) {
+            Ok(Request::Order(order)) => (order.id, Refusal::Broken),
+            _ => (RunId(0), Refusal::Malformed),
+        };
+        self.report(&Report::Refused { id, why });
     }
 
     /// Checks an order as if its sender were hostile.
