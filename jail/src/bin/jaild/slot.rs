@@ -24,6 +24,9 @@ const EMPTY_US: u64 = 5_000_000;
 /// A slot that broke is made anew after this, one that could not be made after that: never in a tight loop.
 const RENEW_US: (u64, u64) = (100_000, 1_000_000);
 
+/// How long those who were killed may stay in a slot's groups before it is said that they do.
+const STAYS_US: u64 = 2_000_000;
+
 /// How long a tree may take to be built, or a sandbox to be armed. It is milliseconds; whoever takes longer hangs.
 const MAKE_US: u64 = 30_000_000;
 
@@ -69,6 +72,9 @@ pub struct Slot {
     renew_at_us: u64,
     made_by_us: u64,
     layers: Layers,
+    /// Since when its groups could not be removed, and whether the log says so.
+    stays_since_us: Option<u64>,
+    told_of_stay: bool,
 }
 
 impl Slot {
@@ -83,6 +89,8 @@ impl Slot {
             renew_at_us: 0,
             made_by_us: 0,
             layers: Layers::default(),
+            stays_since_us: None,
+            told_of_stay: false,
         }
     }
 
@@ -91,12 +99,14 @@ impl Slot {
     /// # Errors
     /// When the host refuses.
     pub fn renew(&mut self, base: &Base, blueprint: &Blueprint, generation: u64) -> Result<(), JailError> {
-        self.renew_at_us = now_us() + RENEW_US.1;
+        let now = now_us();
+        self.renew_at_us = now + RENEW_US.1;
         self.state = State::Broken;
         self.spawner = None;
-        if let Some(group) = self.group.take() {
-            group.remove()?;
+        if !self.removed(now)? {
+            return Ok(());
         }
+        self.told_of_stay = false;
         let group = base.slot(self.number)?;
         stop_point!("broker.renewing");
         self.spawner = Some(Spawner::start(&group, blueprint)?);
@@ -106,6 +116,27 @@ impl Slot {
         self.state = State::Starting;
         self.made_by_us = now_us() + MAKE_US;
         Ok(())
+    }
+
+    /// Tries to remove its groups, without waiting: other slots have runs. `false`: somebody is still inside. The kernel
+    /// needs a moment for those who have just been killed; whoever stays longer is told of once.
+    fn removed(&mut self, now: u64) -> Result<bool, JailError> {
+        let Some(group) = &self.group else { return Ok(true) };
+        if group.try_remove()? {
+            (self.group, self.stays_since_us) = (None, None);
+            return Ok(true);
+        }
+        let since = *self.stays_since_us.get_or_insert(now);
+        if now < since + STAYS_US {
+            self.renew_at_us = now + FINISH_TICK_US;
+        } else if !self.told_of_stay {
+            self.told_of_stay = true;
+            log(&format!(
+                "slot {}: its groups can't be removed, a process is inside; it is not used meanwhile",
+                self.number
+            ));
+        }
+        Ok(false)
     }
 
     /// Whether it should be renewed now: it is broken, or idle and of another generation than `wanted`.
