@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod host;
 mod kills;
 mod points;
 mod rig;
