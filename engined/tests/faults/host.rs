@@ -1,18 +1,17 @@
-//! What a host can lack: room on its disk, descriptors, memory, a control group that goes, a toolchain, time that goes on.
+//! What a host can run out of: room on its disk, and descriptors.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::common::live::{Up, control_groups, live};
+use crate::common::live::{Up, live};
 use crate::common::opt::{Opt, tool};
-use crate::rig::{self, PATIENCE, Rig, end};
+use crate::rig::{PATIENCE, Rig, end};
 
 fn run(program: &str, args: &[&str]) {
     tool(program, args, Path::new("/")).unwrap();
@@ -157,47 +156,5 @@ fn connections_take_the_last_descriptors() {
         assert_eq!(waiting.join().unwrap().unwrap().json()["run"]["stdout"]["text"], "hello\n");
     });
     rig.recovers("connections took the last descriptors", Instant::now(), &[]);
-    rig.stop();
-}
-
-/// A process that a test has put somewhere. It ends with its owner.
-struct Parked(Child);
-
-impl Parked {
-    fn start() -> Parked {
-        Parked(Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Parked {
-    fn drop(&mut self) {
-        self.0.kill().unwrap_or_default();
-        self.0.wait().map(drop).unwrap_or_default();
-    }
-}
-
-/// Somebody else's process sits in the group of a slot, which so never empties: the other slots go on, at once and all
-/// the time, and this one comes back when its group can go.
-#[test]
-fn a_group_that_cannot_be_removed() {
-    if !live() {
-        return;
-    }
-    let rig = Rig::start();
-    let slots = || control_groups(&rig.up.state.join("jaild.sock")).into_iter().map(|group| group.join("slot-0"));
-    let parked = Parked::start();
-    let pid = parked.0.id().to_string();
-    slots().filter(|slot| slot.is_dir()).for_each(|slot| fs::write(slot.join("cgroup.procs"), &pid).unwrap());
-    let (mut slowest, mut quickest) = (Duration::ZERO, PATIENCE);
-    let deadline = Instant::now() + PATIENCE;
-    while !rig.up.log().contains("slot 0: its groups can't be removed") {
-        assert!(Instant::now() < deadline, "the slot was not given up\n{}", rig.log());
-        let since = Instant::now();
-        assert!(rig.hello(), "{}", rig.log());
-        (slowest, quickest) = (slowest.max(since.elapsed()), quickest.min(since.elapsed()));
-    }
-    assert!(slowest <= rig::allowed(quickest), "a hello took {slowest:?}, the quickest {quickest:?}");
-    drop(parked);
-    rig.recovers("a group that could not be removed", Instant::now(), &[]);
     rig.stop();
 }

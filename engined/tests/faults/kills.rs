@@ -178,3 +178,30 @@ fn payloads_and_spawners_are_killed_where_they_stand() {
     }
     rig.stop();
 }
+
+/// A slot is made anew, because its spawner has died, and whoever is named dies meanwhile.
+#[test]
+fn whoever_is_killed_while_a_slot_is_made_anew() {
+    if !live() {
+        return;
+    }
+    let rig = Rig::start();
+    for (point, who) in between("broker.renewing", "spawner.built")
+        .flat_map(|point| ["engined", "jaild", "spawner"].into_iter().map(move |who| (point, who)))
+    {
+        let what = format!("-9 to {who} at {point}");
+        let (looks, before) = (rig.looks(), rig.spawners());
+        rig.page.arm(point);
+        end(before[0]);
+        rig.until(&format!("{what}: a slot is made anew"), || rig.page.taken(point));
+        let killed = if who == "spawner" { rig.spawners() } else { vec![rig.program(who)] };
+        let since = Instant::now();
+        killed.iter().for_each(|pid| end(*pid));
+        rig.page.release();
+        rig.recovers(&what, since, &[killed, before[..1].to_vec()].concat());
+        if who != "spawner" {
+            rig.until(&format!("{what}: the engine's own look"), || rig.looks() > looks);
+        }
+    }
+    rig.stop();
+}

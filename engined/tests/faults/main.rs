@@ -6,8 +6,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clients;
 mod host;
 mod kills;
+mod lacks;
 mod points;
 mod rig;
 mod traces;

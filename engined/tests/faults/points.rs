@@ -46,3 +46,25 @@ fn every_step_has_its_point() {
         assert!(points >= steps, "{who} has {steps} steps and {points} stop points");
     }
 }
+
+/// A step of the clock must end no run and prolong none: whatever waits here waits by the monotonic clock (`Instant`,
+/// `CLOCK_MONOTONIC`). The wall clock stands in ids and in the log. The test host steps its clock, see its job `units`.
+#[test]
+fn nothing_waits_by_the_wall_clock() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "../jail/src", "../languages/src"] {
+        sources(&top.join(folder), &mut files);
+    }
+    let mut found = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            if ["SystemTime", "UNIX_EPOCH", "CLOCK_REALTIME", "TimerFd"].iter().any(|w| line.contains(w)) {
+                found.push(format!("{}:{}", file.strip_prefix(top).unwrap().display(), number + 1));
+            }
+        }
+    }
+    // The one in ids, which are ordered by time for people.
+    assert!(found.len() == 1 && found[0].starts_with("src/http/answer.rs:"), "{found:?}");
+}
