@@ -15,6 +15,8 @@ use crate::{bench, python_client, schemathesis, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
+/// Repetitions of the fault tests, all of which must pass.
+const FAULTS: u32 = 20;
 const ROUNDS: u32 = 200;
 
 /// One part of the proof.
@@ -50,6 +52,7 @@ pub fn run() -> Result<Tally> {
         let load = Load { folders: &FOLDERS, times: 3, jobs };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
+    proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
