@@ -39,8 +39,8 @@ pub fn send_with_descriptors(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: 
 /// Receives one message and at most `most` descriptors, close-on-exec. `(0, [])` is the end of the connection.
 ///
 /// # Errors
-/// `InvalidData` for more descriptors, a message longer than `buffer`, or descriptors for which this process had no room;
-/// whatever came of them is closed, and `buffer` holds the message. Else that of `recvmsg`.
+/// `InvalidData` for more descriptors, or a message longer than `buffer`; `EMFILE` for descriptors for which this process
+/// had no room, and `buffer` holds the message then. Whatever came is closed. Else that of `recvmsg`.
 pub fn recv_with_descriptors(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
@@ -57,11 +57,14 @@ pub fn recv_with_descriptors(
     let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     let descriptors = passed(&message);
-    if message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 || descriptors.len() > most {
+    if message.msg_flags & libc::MSG_TRUNC != 0 || descriptors.len() > most {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "a message with more bytes or descriptors than allowed, or than there was room for",
+            "a message with more bytes or descriptors than allowed",
         ));
+    }
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
     }
     Ok((length, descriptors))
 }

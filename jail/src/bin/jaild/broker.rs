@@ -288,7 +288,10 @@ impl Broker<'_> {
             Ok(received) => received,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             Err(e) if e.kind() == io::ErrorKind::InvalidData => {
-                return self.refuse_what_did_not_fit(&buffer[..MESSAGE_BYTES]);
+                return self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
+            }
+            Err(e) if e.raw_os_error() == Some(libc::EMFILE) => {
+                return self.refuse_for_want_of_descriptors(&buffer[..MESSAGE_BYTES]);
             }
             Err(e) => return self.link_is_gone(&e.to_string()),
         };
@@ -307,10 +310,10 @@ impl Broker<'_> {
         }
     }
 
-    /// A message with more than there may be, or with descriptors for which this process had no room: the kernel leaves
-    /// them out. Whoever waits for the run is told, where the message says which it is.
-    fn refuse_what_did_not_fit(&mut self, message: &[u8]) {
-        log("a message did not fit: it is no order, or jaild has no descriptors left (LimitNOFILE)");
+    /// The kernel leaves out those descriptors of a message for which this process has no room. Whoever waits for the run
+    /// is told, where the message says which it is.
+    fn refuse_for_want_of_descriptors(&mut self, message: &[u8]) {
+        log("no descriptors are left for an order: raise the limit of open files (LimitNOFILE)");
         let (id, why) = match Request::decode(message) {
             Ok(Request::Order(order)) => (order.id, Refusal::Broken),
             _ => (RunId(0), Refusal::Malformed),
