@@ -41,6 +41,7 @@ pub mod seccomp;
 pub mod spawn;
 pub mod spec;
 pub mod stage;
+pub mod stop;
 pub mod sys;
 pub mod talk;
 

@@ -66,5 +66,26 @@ pub fn workspace() -> Result<Tally> {
     // Only jail: nothing of engined depends on the hooks, and its tests want a jaild that says what it says in production.
     let hooked = ["--package", "jail", "--features", "test-hooks"];
     tally.add(build::test("tests with test-hooks", &hooked)?);
+    tally.add(faults(1)?);
     Ok(tally)
+}
+
+const HOOKED: [&str; 6] =
+    ["--package", "engined", "--package", "jail", "--features", "jail/test-hooks,engined/test-hooks"];
+
+/// -9 at every point of a run's life and every other fault, so many times in a row: a race needs more than one try.
+pub fn faults(times: u32) -> Result<Tally> {
+    let mut tally = Tally::default();
+    build::hooked(&HOOKED)?;
+    for time in 1..=times {
+        println!("xtask: faults, {time} of {times}");
+        tally.add(build::test("faults", &[&HOOKED[..], &["--test", "faults"]].concat())?);
+    }
+    Ok(tally)
+}
+
+/// Only the faults.
+pub fn faults_only(times: u32) -> Result<Tally> {
+    setup::ensure()?;
+    faults(times)
 }
