@@ -22,7 +22,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::stat::{Mode, mkdirat};
@@ -32,6 +31,7 @@ use crate::error::{At, JailError, Step};
 use crate::link::CgroupVersion;
 use crate::spec::{Bytes, Layer, Layers, Limits, Micros, PeakSource};
 
+pub mod census;
 mod v1;
 mod v2;
 
@@ -455,15 +455,8 @@ fn give(path: &Path, owner: Option<(u32, u32)>, files: &[&str]) -> Result<(), Ja
 
 /// Removes the groups below `folder`, deepest first, killing what is inside by the list of its members.
 fn sweep(folder: BorrowedFd<'_>, members: &str) -> Result<(), JailError> {
-    let mut entries = Dir::openat(folder, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).at(Step::Cgroup)?;
-    let names: Vec<String> = entries
-        .iter()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type() == Some(nix::dir::Type::Directory))
-        .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
-        .filter(|name| name.starts_with("slot-") || name.starts_with("run-") || name == "init")
-        .collect();
-    for name in names {
+    let ours = |name: &String| name.starts_with("slot-") || name.starts_with("run-") || name == "init";
+    for name in census::children(folder)?.into_iter().filter(ours) {
         let child = open_folder(folder, &name)?;
         sweep(child.as_fd(), members)?;
         for pid in get(child.as_fd(), members)?.lines().filter_map(|line| line.parse().ok()) {
