@@ -1,0 +1,185 @@
+//! What an answer must be by the header of its program. `corpus/over_http.py` asks for the same.
+
+use std::time::Duration;
+
+use api_spec::{CompileResult, ExecutionResult, RunResult, Stream, Verdict};
+use regex_lite::RegexBuilder;
+
+use super::corpus::{Input, Kind, Program};
+
+const MIB: f64 = 1_048_576.0;
+
+/// Verdicts as headers name them. Ours to answer for, and what nobody asked for, is in no family.
+fn family(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "OK",
+        Verdict::RuntimeError
+        | Verdict::Signalled
+        | Verdict::SecurityViolation
+        | Verdict::ProcessLimit
+        | Verdict::DiskLimit => "RTE",
+        Verdict::CpuTimeLimit | Verdict::WallTimeLimit => "TLE",
+        Verdict::MemoryLimit => "MLE",
+        Verdict::OutputLimit => "OLE",
+        Verdict::CompileError => "CE",
+        Verdict::EngineError | Verdict::Cancelled => "none",
+    }
+}
+
+/// What is wrong with the answer to `input`, which came after `took`; `scale` as for limits.
+#[must_use]
+pub fn complaints(
+    program: &Program,
+    input: &Input,
+    result: &ExecutionResult,
+    took: Duration,
+    scale: f64,
+) -> Vec<String> {
+    match program.kind {
+        Kind::Benign => honest(program, input, result),
+        Kind::Hostile => hostile(program, result, took, scale),
+    }
+}
+
+/// It failed as a program does that lacks an optional package.
+#[must_use]
+pub fn lacks_package(program: &Program, result: &ExecutionResult) -> bool {
+    program.kind == Kind::Benign && program.optional() && result.verdict == Verdict::RuntimeError
+}
+
+fn bytes(stream: Option<&Stream>) -> Vec<u8> {
+    stream.map(|stream| stream.to_bytes().unwrap_or_default()).unwrap_or_default()
+}
+
+fn head(text: &str, most: usize) -> String {
+    format!("{:?}", text.chars().take(most).collect::<String>())
+}
+
+fn honest(program: &Program, input: &Input, result: &ExecutionResult) -> Vec<String> {
+    let run = result.run.as_ref();
+    let (out, err) = (bytes(run.map(|run| &run.stdout)), bytes(run.map(|run| &run.stderr)));
+    let (text, said) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+    let mut bad = Vec::new();
+    let expect = |name: &str| program.expect.get(name);
+    let signal = run.and_then(|run| run.signal.clone()).unwrap_or_else(|| "none".to_owned());
+    if let Some(want) = expect("signal").filter(|want| **want != signal) {
+        bad.push(format!("signal {signal}, must be {want}"));
+    }
+    let code = run.and_then(|run| run.exit_code).map_or_else(|| "none".to_owned(), |code| code.to_string());
+    if let Some(want) = input.exit.as_ref().or(expect("exit")).filter(|want| **want != code) {
+        bad.push(format!("exit code {code}, must be {want}"));
+    }
+    if expect("out").is_some_and(|want| want.trim_end_matches('\n') != text.trim_end_matches('\n'))
+        || expect("out_exact").is_some_and(|want| *want != text)
+    {
+        bad.push(format!("stdout is {}", head(&text, 120)));
+    }
+    let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
+    if expect("outhex").is_some_and(|want| *want != hex) {
+        bad.push(format!("stdout in hexadecimal is {}", head(&hex, 80)));
+    }
+    if let Some(want) = expect("outlen").filter(|want| **want != out.len().to_string()) {
+        bad.push(format!("stdout has {} bytes, must have {want}", out.len()));
+    }
+    if expect("stderr").is_some_and(|want| !said.contains(want.as_str())) {
+        bad.push(format!("stderr is {}", head(&said, 120)));
+    }
+    let detail = || {
+        let why = result.reason.as_ref().map(|reason| reason.message.as_str()).unwrap_or_default();
+        let compiler = result.compile.as_ref().map(|compile| bytes(Some(&compile.stderr))).unwrap_or_default();
+        let last = if err.is_empty() { compiler } else { err.clone() };
+        let last = String::from_utf8_lossy(&last);
+        let skip = last.chars().count().saturating_sub(200);
+        format!("verdict {}: {why} {}", result.verdict, head(&last.chars().skip(skip).collect::<String>(), 200))
+    };
+    if let Some(first) = bad.first_mut() {
+        *first = format!("{first} ({})", detail());
+    }
+    bad
+}
+
+fn hostile(program: &Program, result: &ExecutionResult, took: Duration, scale: f64) -> Vec<String> {
+    let mut bad = Vec::new();
+    let family = family(result.verdict);
+    if !program.verdicts.iter().any(|allowed| allowed == family) {
+        let allowed = program.verdicts.join(", ");
+        bad.push(format!("verdict {} ({family}), allowed are {allowed}", result.verdict));
+    }
+    let (run, compile) = (result.run.as_ref(), result.compile.as_ref());
+    let (out, err) = (bytes(run.map(|run| &run.stdout)), bytes(run.map(|run| &run.stderr)));
+    for check in program.word("check").unwrap_or_default().split(" ; ").filter(|check| !check.is_empty()) {
+        bad.extend(checked(check, &out, &err, compile));
+    }
+    let cap = program.limit("out").unwrap_or(1.0) * MIB;
+    let kept = out.len().max(err.len());
+    if u32::try_from(kept).map_or(f64::INFINITY, f64::from) > cap {
+        bad.push(format!("{kept} bytes of output were kept, the cap is {cap}"));
+    }
+    if let Some(late) = late(program, compile, took, scale) {
+        bad.push(late);
+    }
+    if run.is_some_and(|RunResult { usage, .. }| usage.wall_time_us == 0) {
+        bad.push("no wall time in its usage".to_owned());
+    }
+    bad
+}
+
+/// `stdout~RE` must match, `stdout!~RE` must not; also of `stderr` and, for both streams of the compiler, `cmpout`.
+fn checked(check: &str, out: &[u8], err: &[u8], compile: Option<&CompileResult>) -> Option<String> {
+    let (stream, pattern) = check.split_once('~')?;
+    let (stream, wanted) = stream.strip_suffix('!').map_or((stream, true), |stream| (stream, false));
+    let text = match stream {
+        "stdout" => String::from_utf8_lossy(out).into_owned(),
+        "stderr" => String::from_utf8_lossy(err).into_owned(),
+        "cmpout" => {
+            let mut both = bytes(compile.map(|compile| &compile.stdout));
+            both.extend(bytes(compile.map(|compile| &compile.stderr)));
+            String::from_utf8_lossy(&both).into_owned()
+        }
+        _ => return None,
+    };
+    match RegexBuilder::new(pattern).multi_line(true).build() {
+        Err(error) => Some(format!("check {check}: {error}")),
+        Ok(pattern) if pattern.is_match(&text) == wanted => None,
+        Ok(_) => Some(format!("check {check}: {}", head(&text, 200))),
+    }
+}
+
+/// `return<=N s`, where a compiler may have its own time before.
+fn late(program: &Program, compile: Option<&CompileResult>, took: Duration, scale: f64) -> Option<String> {
+    let within =
+        program.invariants.iter().flatten().find_map(|word| word.strip_prefix("return<=")?.strip_suffix('s'))?;
+    let run: f64 = within.parse().ok()?;
+    let compiler = if compile.is_some() { program.limit("ccwall").unwrap_or(0.0) } else { 0.0 };
+    let most = (run + compiler) * scale;
+    (took.as_secs_f64() > most).then(|| format!("answered after {:.1} s, must within {most:.1} s", took.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_is_a_pattern_and_every_return_a_number() {
+        for program in Program::all().unwrap().iter().filter(|program| program.kind == Kind::Hostile) {
+            for check in program.word("check").unwrap_or_default().split(" ; ").filter(|check| !check.is_empty()) {
+                let (stream, pattern) = check.split_once('~').unwrap_or_else(|| panic!("{}: {check}", program.name));
+                assert!(["stdout", "stderr", "cmpout"].contains(&stream.trim_end_matches('!')), "{}", program.name);
+                RegexBuilder::new(pattern).build().unwrap_or_else(|error| panic!("{}: {error}", program.name));
+            }
+            let returns = program.invariants.iter().flatten().find(|word| word.starts_with("return<="));
+            assert!(returns.is_some(), "{} has no time to return in", program.name);
+            let age = Duration::from_secs(100_000);
+            assert!(late(program, None, age, 1.0).is_some(), "{}: {returns:?}", program.name);
+        }
+    }
+
+    #[test]
+    fn checks_look_at_their_stream() {
+        let told = |check: &str| checked(check, b"a\nESCAPED: x\n", b"err", None);
+        assert_eq!(told("stdout~^ESCAPED"), None);
+        assert_eq!(told("stdout!~ESCAPED").unwrap(), "check stdout!~ESCAPED: \"a\\nESCAPED: x\\n\"");
+        assert_eq!(told("stderr!~ESCAPED"), None);
+        assert_eq!(told("cmpout~.").unwrap(), "check cmpout~.: \"\"");
+    }
+}
