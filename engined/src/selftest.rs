@@ -188,7 +188,7 @@ async fn test(
     let hello = Bench::hello_of(&offered);
     let hello = hello.ok_or("the engine offers no language that is tested here; `engined doctor` says why")?;
     let programs = if options.quick { quick(programs, |id| offered.iter().any(|o| o == id)) } else { programs };
-    let bench = Bench { client, scale: options.scale, programs: Program::all()?, hello };
+    let bench = Bench { client, scale: options.scale, programs: Program::all()?, back: BACK, hello };
     let jobs = match options.jobs {
         Some(jobs) => jobs,
         None => slots(&bench.client).await.unwrap_or(1),
@@ -285,7 +285,7 @@ impl Load {
                     let tried = bench.case(&programs[at]).await;
                     let silent = tried.silence.as_ref().is_some_and(|silence| !matches!(silence, Silence::Late(_)));
                     // Before the next is sent to an engine that may be coming back.
-                    let lost = silent && !back(&bench.client).await;
+                    let lost = silent && !back(&bench).await;
                     if lost {
                         gone.store(true, Ordering::Relaxed);
                     }
@@ -323,10 +323,10 @@ impl Load {
 }
 
 /// Waits for an engine that is started anew.
-async fn back(client: &Client) -> bool {
-    let until = Instant::now() + BACK;
+async fn back(bench: &Bench) -> bool {
+    let until = Instant::now() + bench.back;
     loop {
-        if client.get("/readyz").await.is_ok_and(|reply| reply.status == 200) {
+        if bench.client.get("/readyz").await.is_ok_and(|reply| reply.status == 200) {
             return true;
         }
         if Instant::now() > until {
@@ -358,7 +358,7 @@ fn outcome(program: &Program, tries: &[Tried], missing: Option<String>) -> Outco
         tries: program.word("tries").unwrap_or("an honest program").to_owned(),
         result,
         times: u32::try_from(tries.len()).unwrap_or(u32::MAX),
-        layers: program.layers().into_iter().map(str::to_owned).collect(),
+        layers: program.held_by(),
         complaints,
         reason,
         verdicts: tries.iter().flat_map(|tried| tried.verdicts.iter().map(ToString::to_string)).collect(),
@@ -367,4 +367,4 @@ fn outcome(program: &Program, tries: &[Tried], missing: Option<String>) -> Outco
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -54,6 +54,8 @@ pub struct Bench {
     pub scale: f64,
     /// Every program there is, for those that run beside another.
     pub programs: Vec<Program>,
+    /// A supervisor starts an engine anew within this, or it is gone.
+    pub back: Duration,
     /// A program that says hello, by the id of its language.
     pub hello: (String, String),
 }
@@ -207,6 +209,7 @@ fn request(program: &Program, input: &Input, scale: f64) -> Result<Vec<u8>, Stri
         entry: names_entry.then(|| program.main.clone()),
         stdin: Content::from(input.stdin.clone()),
         args: program.args.clone(),
+        outputs: program.outputs.clone().unwrap_or_default(),
         limits,
         compile_limits,
         ..ExecutionRequest::default()

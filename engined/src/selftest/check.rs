@@ -8,6 +8,10 @@ use regex_lite::RegexBuilder;
 use super::corpus::{Input, Kind, Program};
 
 const MIB: f64 = 1_048_576.0;
+/// What the contract lets through of the files that a program leaves: how many, of one, of all.
+const MOST_OUTPUTS: usize = 64;
+const MOST_OF_ONE: usize = 8 << 20;
+const MOST_OF_ALL: usize = 16 << 20;
 
 /// Verdicts as headers name them. Ours to answer for, and what nobody asked for, is in no family.
 fn family(verdict: Verdict) -> &'static str {
@@ -107,8 +111,19 @@ fn hostile(program: &Program, result: &ExecutionResult, took: Duration, scale: f
     }
     let (run, compile) = (result.run.as_ref(), result.compile.as_ref());
     let (out, err) = (bytes(run.map(|run| &run.stdout)), bytes(run.map(|run| &run.stderr)));
+    let (files, much) = left(result);
+    bad.extend(much);
+    let skipped = serde_json::to_string(&result.outputs_skipped).unwrap_or_default();
+    let compiler = [bytes(compile.map(|c| &c.stdout)), bytes(compile.map(|c| &c.stderr))].concat();
+    let texts: Texts = [
+        ("stdout", &out),
+        ("stderr", &err),
+        ("cmpout", &compiler),
+        ("output", &files),
+        ("skipped", skipped.as_bytes()),
+    ];
     for check in program.word("check").unwrap_or_default().split(" ; ").filter(|check| !check.is_empty()) {
-        bad.extend(checked(check, &out, &err, compile));
+        bad.extend(checked(check, &texts));
     }
     let cap = program.limit("out").unwrap_or(1.0) * MIB;
     let kept = out.len().max(err.len());
@@ -124,25 +139,38 @@ fn hostile(program: &Program, result: &ExecutionResult, took: Duration, scale: f
     bad
 }
 
-/// `stdout~RE` must match, `stdout!~RE` must not; also of `stderr` and, for both streams of the compiler, `cmpout`.
-fn checked(check: &str, out: &[u8], err: &[u8], compile: Option<&CompileResult>) -> Option<String> {
-    let (stream, pattern) = check.split_once('~')?;
+/// What checks look at: both streams, those of the compiler, the files that came back and those that did not.
+type Texts<'a> = [(&'static str, &'a [u8]); 5];
+
+/// `stdout~RE` must match, `stdout!~RE` must not.
+fn checked(check: &str, texts: &Texts<'_>) -> Option<String> {
+    let (stream, pattern) = check.split_once('~').unwrap_or_default();
     let (stream, wanted) = stream.strip_suffix('!').map_or((stream, true), |stream| (stream, false));
-    let text = match stream {
-        "stdout" => String::from_utf8_lossy(out).into_owned(),
-        "stderr" => String::from_utf8_lossy(err).into_owned(),
-        "cmpout" => {
-            let mut both = bytes(compile.map(|compile| &compile.stdout));
-            both.extend(bytes(compile.map(|compile| &compile.stderr)));
-            String::from_utf8_lossy(&both).into_owned()
-        }
-        _ => return None,
+    let Some((_, text)) = texts.iter().find(|(name, _)| *name == stream) else {
+        return Some(format!("check {check:?} is none"));
     };
+    let text = String::from_utf8_lossy(text);
     match RegexBuilder::new(pattern).multi_line(true).build() {
         Err(error) => Some(format!("check {check}: {error}")),
         Ok(pattern) if pattern.is_match(&text) == wanted => None,
         Ok(_) => Some(format!("check {check}: {}", head(&text, 200))),
     }
+}
+
+/// The files that came back as a text, and what is wrong with their number and size.
+fn left(result: &ExecutionResult) -> (Vec<u8>, Option<String>) {
+    let (mut text, mut sizes) = (Vec::new(), Vec::new());
+    for file in &result.outputs {
+        let content = file.to_bytes().unwrap_or_default();
+        text.extend(file.path.to_bytes().unwrap_or_default());
+        text.extend(format!(" {}\n", file.bytes).into_bytes());
+        sizes.push(content.len());
+        text.extend(content);
+        text.push(b'\n');
+    }
+    let (sum, largest) = (sizes.iter().sum::<usize>(), sizes.iter().copied().max().unwrap_or(0));
+    let much = sizes.len() > MOST_OUTPUTS || largest > MOST_OF_ONE || sum > MOST_OF_ALL;
+    (text, much.then(|| format!("{} files of {sum} bytes came back, the largest of {largest}", sizes.len())))
 }
 
 /// `return<=N s`, where a compiler may have its own time before.
@@ -164,7 +192,11 @@ mod tests {
         for program in Program::all().unwrap().iter().filter(|program| program.kind == Kind::Hostile) {
             for check in program.word("check").unwrap_or_default().split(" ; ").filter(|check| !check.is_empty()) {
                 let (stream, pattern) = check.split_once('~').unwrap_or_else(|| panic!("{}: {check}", program.name));
-                assert!(["stdout", "stderr", "cmpout"].contains(&stream.trim_end_matches('!')), "{}", program.name);
+                assert!(
+                    ["stdout", "stderr", "cmpout", "output", "skipped"].contains(&stream.trim_end_matches('!')),
+                    "{}",
+                    program.name
+                );
                 RegexBuilder::new(pattern).build().unwrap_or_else(|error| panic!("{}: {error}", program.name));
             }
             let returns = program.invariants.iter().flatten().find(|word| word.starts_with("return<="));
@@ -176,10 +208,13 @@ mod tests {
 
     #[test]
     fn checks_look_at_their_stream() {
-        let told = |check: &str| checked(check, b"a\nESCAPED: x\n", b"err", None);
+        let texts: Texts =
+            [("stdout", b"a\nESCAPED: x\n"), ("stderr", b"err"), ("cmpout", b""), ("output", b""), ("skipped", b"[]")];
+        let told = |check: &str| checked(check, &texts);
         assert_eq!(told("stdout~^ESCAPED"), None);
         assert_eq!(told("stdout!~ESCAPED").unwrap(), "check stdout!~ESCAPED: \"a\\nESCAPED: x\\n\"");
         assert_eq!(told("stderr!~ESCAPED"), None);
         assert_eq!(told("cmpout~.").unwrap(), "check cmpout~.: \"\"");
+        assert_eq!(told("sdtout~.").unwrap(), "check \"sdtout~.\" is none");
     }
 }

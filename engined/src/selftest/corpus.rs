@@ -47,6 +47,10 @@ pub struct Program {
     pub args: Vec<String>,
     /// `@invariants`.
     pub invariants: Option<Vec<String>>,
+    /// `@outputs`: globs of what it leaves.
+    pub outputs: Option<Vec<String>>,
+    /// `@layer`: what holds it, most important first, as in `cgroup memory`.
+    pub layers: Option<Vec<String>>,
     /// Every other word.
     pub words: BTreeMap<String, String>,
     /// As it is sent.
@@ -89,10 +93,10 @@ impl Program {
         }
     }
 
-    /// The layers that hold it: `@layer`.
+    /// What holds it, in the names of `/v1/isolation`, or one of [`HOLDERS`].
     #[must_use]
-    pub fn layers(&self) -> Vec<&str> {
-        self.word("layer").unwrap_or_default().split_whitespace().collect()
+    pub fn held_by(&self) -> Vec<String> {
+        self.layers.iter().flatten().map(|layer| layer.replace(' ', "_")).collect()
     }
 
     /// A limit of its header in numbers.
@@ -154,9 +158,9 @@ pub fn title(mechanism: &str) -> (usize, &str) {
     known.map_or((MECHANISMS.len(), mechanism), |(at, (_, title))| (at, title))
 }
 
-/// What holds an attack and is no layer of isolation.
-pub const HOLDERS: [&str; 9] =
-    ["cpu_time", "wall_time", "output_cap", "disk_quota", "collector", "verdict", "init", "engine", "api"];
+/// What holds an attack and is no layer of isolation: the cap on output, the meter of CPU and wall time, the collector of
+/// files, the verdict, init (a clean process: environment, descriptors), the API.
+pub const HOLDERS: [&str; 6] = ["output_cap", "meter", "collector", "verdict", "init", "api"];
 
 fn parse(catalogue: &Catalogue, name: &str, bytes: &[u8]) -> Result<Program, String> {
     let suffix = name.rsplit_once('.').map(|(_, suffix)| format!(".{suffix}")).unwrap_or_default();
@@ -214,6 +218,8 @@ impl Program {
             }
             "args" => self.args = value.split('|').map(str::to_owned).collect(),
             "invariants" => self.invariants = Some(value.split_whitespace().map(str::to_owned).collect()),
+            "outputs" => self.outputs = Some(value.split_whitespace().map(str::to_owned).collect()),
+            "layer" => self.layers = Some(value.trim().split(',').map(|layer| layer.trim_start().to_owned()).collect()),
             _ => drop(self.words.insert(key.to_owned(), value.to_owned())),
         }
         Ok(())

@@ -311,4 +311,4 @@ fn mechanisms(programs: &[Outcome], missing: &[&str]) -> Vec<Mechanism> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

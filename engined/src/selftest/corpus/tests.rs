@@ -15,8 +15,12 @@ fn as_json(program: &Program) -> Value {
     if program.kind == Kind::Hostile {
         object["verdicts"] = json!(program.verdicts);
     }
-    if let Some(invariants) = &program.invariants {
-        object["invariants"] = json!(invariants);
+    for (name, words) in
+        [("invariants", &program.invariants), ("outputs", &program.outputs), ("layers", &program.layers)]
+    {
+        if let Some(words) = words {
+            object[name] = json!(words);
+        }
     }
     for (word, value) in &program.words {
         object[word] = json!(value);
@@ -47,9 +51,9 @@ fn every_attack_names_its_mechanism_and_what_holds_it() {
     for program in all.iter().filter(|program| program.kind == Kind::Hostile) {
         let Program { name, .. } = program;
         assert!(title(program.mechanism()).0 < MECHANISMS.len(), "{name}: @group {}", program.mechanism());
-        assert!(!program.layers().is_empty(), "{name} lacks @layer");
-        for layer in program.layers() {
-            let known = Layer::from_name(layer).is_some() || HOLDERS.contains(&layer);
+        assert!(!program.held_by().is_empty(), "{name} lacks @layer");
+        for layer in program.held_by() {
+            let known = Layer::from_name(&layer).is_some() || HOLDERS.contains(&layer.as_str());
             assert!(known, "{name}: @layer {layer} is neither a layer nor one of {HOLDERS:?}");
         }
         if let Some(companion) = program.word("with") {
