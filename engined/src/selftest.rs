@@ -188,7 +188,7 @@ async fn test(
     let hello = Bench::hello_of(&offered);
     let hello = hello.ok_or("the engine offers no language that is tested here; `engined doctor` says why")?;
     let programs = if options.quick { quick(programs, |id| offered.iter().any(|o| o == id)) } else { programs };
-    let bench = Bench { client, scale: options.scale, programs: Program::all()?, back: BACK, hello };
+    let bench = Arc::new(Bench { client, scale: options.scale, programs: Program::all()?, back: BACK, hello });
     let jobs = match options.jobs {
         Some(jobs) => jobs,
         None => slots(&bench.client).await.unwrap_or(1),
@@ -208,6 +208,20 @@ async fn test(
             programs.len()
         );
     }
+    // What an engine makes for its first runs and keeps is no trace of an attack.
+    let warm = std::iter::repeat_with(|| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move { bench.greet().await })
+    });
+    for first in warm.take(jobs).collect::<Vec<_>>() {
+        let first = first.await.map_err(|error| error.to_string())?;
+        if let Some(complaint) = first.complaints.first() {
+            return Err(format!(
+                "the engine at {} runs nothing ({complaint}); `engined doctor` says why",
+                engine.address
+            ));
+        }
+    }
     let here = bench.client.address.is_here();
     let pid = match &up {
         Some(up) => up.pid(),
@@ -215,7 +229,7 @@ async fn test(
     };
     let watch = here.then(|| Watch::begin(up.is_some(), pid));
     let load = Load { programs, times: options.times, jobs, offered, unavailable: languages };
-    let Done { outcomes, mut without, unreached } = load.run(Arc::new(bench)).await;
+    let Done { outcomes, mut without, unreached } = load.run(bench).await;
     let mut host = match watch {
         Some(watch) => watch.end().await,
         None => elsewhere(),

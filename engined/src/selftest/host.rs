@@ -34,6 +34,8 @@ const PLACES: [(&str, u32); 12] = [
 const MOST_FILES: usize = 100_000;
 /// The engine makes groups for new runs while those of old ones go.
 const CGROUPS: usize = 16;
+/// How the groups of runs are called, below the folder of their engine.
+const SLOT: &str = "/slot-";
 /// What is left of a run stays left; what others do on this host comes and goes.
 const LOOKS: u32 = 8;
 const PAUSE: Duration = Duration::from_secs(2);
@@ -63,6 +65,7 @@ pub struct Watch {
     before: Look,
     ids: Option<Range<u32>>,
     engine: Option<i32>,
+    groups: String,
 }
 
 #[derive(Default)]
@@ -84,7 +87,8 @@ impl Watch {
     #[must_use]
     pub fn begin(own: bool, engine: Option<i32>) -> Watch {
         let ids = subordinate(own);
-        Watch { before: look(ids.as_ref(), engine), ids, engine }
+        let groups = engine.and_then(groups).unwrap_or_default() + SLOT;
+        Watch { before: look(ids.as_ref(), engine, &groups), ids, engine, groups }
     }
 
     /// Compares, until nothing is wrong or it stays so.
@@ -96,7 +100,7 @@ impl Watch {
             if turn > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            let now = look(self.ids.as_ref(), self.engine);
+            let now = look(self.ids.as_ref(), self.engine, &self.groups);
             let mut found = self.differences(&now);
             if let Some(earlier) = &stubborn {
                 found.retain(|key, _| earlier.contains_key(key));
@@ -108,7 +112,14 @@ impl Watch {
             }
         }
         findings.found = stubborn.unwrap_or_default().into_values().collect();
-        findings.looked_at.extend(["mounts", "control groups", "System V IPC", "files", "/etc", "core_pattern"]);
+        findings.looked_at.extend([
+            "mounts",
+            "control groups of runs",
+            "System V IPC",
+            "files",
+            "/etc",
+            "core_pattern",
+        ]);
         let mut unseen = |what, why: String| findings.not_looked_at.push(Unseen { what, why });
         match (&self.ids, root) {
             (Some(_), true) => findings.looked_at.push("processes"),
@@ -137,7 +148,10 @@ impl Watch {
             add(format!("mount {mount}"), format!("a new mount at {mount}"));
         }
         if now.cgroups > before.cgroups.saturating_add(CGROUPS) {
-            add("cgroups".to_owned(), format!("control groups: {} before, {} after", before.cgroups, now.cgroups));
+            add(
+                "cgroups".to_owned(),
+                format!("control groups of runs: {} before, {} after", before.cgroups, now.cgroups),
+            );
         }
         for ipc in now.ipc.difference(&before.ipc) {
             add(format!("ipc {ipc}"), format!("System V IPC of a sandbox: {ipc}"));
@@ -184,11 +198,11 @@ fn text(path: impl AsRef<Path>) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
 
-fn look(ids: Option<&Range<u32>>, engine: Option<i32>) -> Look {
+fn look(ids: Option<&Range<u32>>, engine: Option<i32>, groups: &str) -> Look {
     let within = |id: u32| ids.is_some_and(|ids| ids.contains(&id));
     let mut look = Look {
         mounts: text("/proc/self/mountinfo").lines().filter_map(|l| l.split(' ').nth(4).map(str::to_owned)).collect(),
-        cgroups: folders(Path::new("/sys/fs/cgroup"), 16),
+        cgroups: folders(Path::new("/sys/fs/cgroup"), groups, 16),
         core_pattern: text("/proc/sys/kernel/core_pattern"),
         engine: engine.and_then(|pid| began(&text(format!("/proc/{pid}/stat")))),
         ..Look::default()
@@ -239,16 +253,38 @@ impl Look {
     }
 }
 
-fn folders(path: &Path, depth: u32) -> usize {
+/// How many folders there are whose path has `part` in it.
+fn folders(path: &Path, part: &str, depth: u32) -> usize {
     let Some(deeper) = depth.checked_sub(1) else { return 0 };
     let entries = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
-    let inner = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    inner.map(|entry| 1 + folders(&entry.path(), deeper)).sum()
+    let inner = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    inner.map(|path| usize::from(path.to_string_lossy().contains(part)) + folders(&path, part, deeper)).sum()
+}
+
+/// The folder of an engine's groups, from a process below it that lives in one. Without any, all engines count.
+fn groups(engine: i32) -> Option<String> {
+    let parents: BTreeMap<i32, i32> = pids().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let below = |pid: i32| {
+        let mut up = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+        up.any(|ancestor| ancestor == engine)
+    };
+    parents.keys().filter(|pid| below(**pid)).find_map(|pid| {
+        let text = text(format!("/proc/{pid}/cgroup"));
+        text.lines().find_map(|line| line.splitn(3, ':').nth(2)?.split_once(SLOT).map(|(folder, _)| folder.to_owned()))
+    })
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    text(format!("/proc/{pid}/stat")).rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Processes with an id of the sandboxes that run anything but jaild, by pid, name and start.
 fn processes(within: &impl Fn(u32) -> bool) -> BTreeSet<String> {
-    let pids = || fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let uid = |process: &Path| -> Option<u32> {
         let status = text(process.join("status"));
         status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
@@ -257,7 +293,7 @@ fn processes(within: &impl Fn(u32) -> bool) -> BTreeSet<String> {
     // Every broker, whichever engine's: it has an ordinary uid, and its helpers run the same file.
     let mut brokers: BTreeSet<_> = find_jaild().ok().and_then(|path| file(&path)).into_iter().collect();
     let (mut inside, mut found) = (Vec::new(), BTreeSet::new());
-    for process in pids() {
+    for process in pids().map(|pid| Path::new("/proc").join(pid.to_string())) {
         let Some(uid) = uid(&process) else { continue };
         let exe = process.join("exe");
         if within(uid) {
@@ -293,7 +329,7 @@ mod tests {
         before.files.insert("/tmp/h7391".into());
         before.etc.insert("/etc/passwd".into(), "1".to_owned());
         before.etc.insert("/etc/group".into(), "1".to_owned());
-        let watch = Watch { before, ids: None, engine: None };
+        let watch = Watch { before, ids: None, engine: None, groups: SLOT.to_owned() };
         let mut now = Look { cgroups: 40, core_pattern: "|evil".to_owned(), ..Look::default() };
         now.mounts.extend(["/tmp".to_owned(), "/mnt".to_owned()]);
         now.files.extend(["/tmp/h7391".into(), "/dev/shm/evil_7391".into()]);
@@ -305,7 +341,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "control groups: 10 before, 40 after",
+                "control groups of runs: 10 before, 40 after",
                 "/proc/sys/kernel/core_pattern was changed",
                 "the engine's process is gone, or another one",
                 "/etc/group is gone",
@@ -325,7 +361,7 @@ mod tests {
     fn a_process_is_known_by_its_start() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 1 0 4242 1000 20";
         assert_eq!(began(stat).unwrap(), "4242");
-        let me = look(None, i32::try_from(std::process::id()).ok());
+        let me = look(None, i32::try_from(std::process::id()).ok(), SLOT);
         assert!(me.engine.is_some() && !me.mounts.is_empty() && !me.etc.is_empty());
     }
 }
