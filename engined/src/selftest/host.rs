@@ -97,6 +97,10 @@ impl Watch {
         let mut findings = Findings::default();
         let mut stubborn: Option<BTreeMap<String, String>> = None;
         for turn in 0..LOOKS {
+            if turn == 1 {
+                let patience = u64::from(LOOKS) * PAUSE.as_secs();
+                complain!("engined: something may be left on the host; looking again for up to {patience} s");
+            }
             if turn > 0 {
                 tokio::time::sleep(PAUSE).await;
             }

@@ -222,12 +222,7 @@ impl Up {
         let Some(ready) = self.ready.take() else { return Err("it was asked before".to_owned()) };
         match tokio::time::timeout(READY, ready).await {
             Ok(Ok(address)) => Address::parse(&address),
-            Ok(Err(_)) => {
-                let said = self.said();
-                Err(format!(
-                    "an engine for the test did not start:\n{said}\nengined: `engined doctor` says what this host lacks"
-                ))
-            }
+            Ok(Err(_)) => Err(format!("an engine for the test did not start:\n{}", self.said())),
             Err(_) => {
                 Err(format!("an engine for the test was not ready within {} s:\n{}", READY.as_secs(), self.said()))
             }
