@@ -1,9 +1,12 @@
 //! What an answer must be by the header of its program. `corpus/over_http.py` asks for the same.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use api_spec::{CompileResult, ExecutionResult, RunResult, Stream, Verdict};
 use regex_lite::RegexBuilder;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 
 use super::corpus::{Input, Kind, Program};
 
@@ -113,15 +116,10 @@ fn hostile(program: &Program, result: &ExecutionResult, took: Duration, scale: f
     let (out, err) = (bytes(run.map(|run| &run.stdout)), bytes(run.map(|run| &run.stderr)));
     let (files, much) = left(result);
     bad.extend(much);
-    let skipped = serde_json::to_string(&result.outputs_skipped).unwrap_or_default();
+    let skipped = spaced(&result.outputs_skipped);
     let compiler = [bytes(compile.map(|c| &c.stdout)), bytes(compile.map(|c| &c.stderr))].concat();
-    let texts: Texts = [
-        ("stdout", &out),
-        ("stderr", &err),
-        ("cmpout", &compiler),
-        ("output", &files),
-        ("skipped", skipped.as_bytes()),
-    ];
+    let texts: Texts =
+        [("stdout", &out), ("stderr", &err), ("cmpout", &compiler), ("output", &files), ("skipped", &skipped)];
     for check in program.word("check").unwrap_or_default().split(" ; ").filter(|check| !check.is_empty()) {
         bad.extend(checked(check, &texts));
     }
@@ -157,6 +155,25 @@ fn checked(check: &str, texts: &Texts<'_>) -> Option<String> {
     }
 }
 
+/// JSON on one line with a blank after each comma and colon, as headers expect it.
+fn spaced(value: &impl Serialize) -> Vec<u8> {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+            if first { Ok(()) } else { to.write_all(b", ") }
+        }
+        fn begin_object_key<W: Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+            if first { Ok(()) } else { to.write_all(b", ") }
+        }
+        fn begin_object_value<W: Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+            to.write_all(b": ")
+        }
+    }
+    let mut text = Vec::new();
+    let written = value.serialize(&mut Serializer::with_formatter(&mut text, Spaced));
+    written.map(|()| text).unwrap_or_default()
+}
+
 /// The files that came back as a text, and what is wrong with their number and size.
 fn left(result: &ExecutionResult) -> (Vec<u8>, Option<String>) {
     let (mut text, mut sizes) = (Vec::new(), Vec::new());
@@ -185,6 +202,8 @@ fn late(program: &Program, compile: Option<&CompileResult>, took: Duration, scal
 
 #[cfg(test)]
 mod tests {
+    use api_spec::{OutputSkipped, PathName};
+
     use super::*;
 
     #[test]
@@ -204,6 +223,14 @@ mod tests {
             let age = Duration::from_secs(100_000);
             assert!(late(program, None, age, 1.0).is_some(), "{}: {returns:?}", program.name);
         }
+    }
+
+    #[test]
+    fn what_was_skipped_is_text_as_headers_expect_it() {
+        let skipped = [OutputSkipped { path: PathName::new(b"a".to_vec()), reason: "no".to_owned() }];
+        let twice = [skipped.clone(), skipped].concat();
+        let text = String::from_utf8(spaced(&twice)).unwrap();
+        assert_eq!(text, r#"[{"path": "a", "reason": "no"}, {"path": "a", "reason": "no"}]"#);
     }
 
     #[test]
