@@ -99,8 +99,10 @@ fn fits(program: &Program, word: &str) -> bool {
     [program.name.as_str(), program.mechanism(), program.language.as_str()].contains(&word)
 }
 
-/// One of each mechanism, and one honest one of each language: the first that can be run.
-fn quick(programs: Vec<Program>, offered: impl Fn(&str) -> bool) -> Vec<Program> {
+/// One of each mechanism, and one honest one of each language: of those that can be run, the one that is marked `@quick`,
+/// else the first.
+fn quick(mut programs: Vec<Program>, offered: impl Fn(&str) -> bool) -> Vec<Program> {
+    programs.sort_by_key(|program| (corpus::title(program.mechanism()).0, program.word("quick").is_none()));
     let mut seen = BTreeSet::new();
     let first = |program: &Program| {
         let honest = program.kind == Kind::Benign;

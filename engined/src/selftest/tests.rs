@@ -147,5 +147,7 @@ fn quick_takes_one_of_each() {
     assert_eq!(mechanisms, corpus::MECHANISMS.iter().map(|(id, _)| *id).collect());
     assert_eq!(chosen.iter().filter(|program| program.kind == Kind::Benign).count(), 5);
     assert_eq!(chosen.iter().filter(|program| program.kind == Kind::Hostile).count(), mechanisms.len() - 1);
+    // The usual fifteen, but for those that this engine can't run.
+    assert!(chosen.iter().all(|program| program.word("quick").is_some()));
     assert!(chosen.iter().all(|program| program.kind == Kind::Benign || program.language != "java"));
 }
