@@ -231,7 +231,7 @@ fn look(ids: Option<&Range<u32>>, engine: Option<i32>, groups: &str) -> Look {
         let told = format!("{} {} {} {:o}", facts.mtime(), facts.len(), facts.uid(), facts.mode());
         look.etc.insert(path, told);
     }
-    look.processes = processes(&within);
+    look.processes = processes(&within, groups);
     look
 }
 
@@ -287,8 +287,9 @@ fn parent(pid: i32) -> Option<i32> {
     text(format!("/proc/{pid}/stat")).rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Processes with an id of the sandboxes that run anything but jaild, by pid, name and start.
-fn processes(within: &impl Fn(u32) -> bool) -> BTreeSet<String> {
+/// Processes with an id of the sandboxes that run anything but jaild, by pid, name and start. Those in the groups of another
+/// engine are its own affair.
+fn processes(within: &impl Fn(u32) -> bool, groups: &str) -> BTreeSet<String> {
     let uid = |process: &Path| -> Option<u32> {
         let status = text(process.join("status"));
         status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
@@ -308,6 +309,10 @@ fn processes(within: &impl Fn(u32) -> bool) -> BTreeSet<String> {
     }
     for process in inside {
         let Some(exe) = file(&process.join("exe")).filter(|exe| !brokers.contains(exe)) else { continue };
+        let lives = text(process.join("cgroup"));
+        if lives.contains(SLOT) && !lives.contains(groups) {
+            continue;
+        }
         let stat = text(process.join("stat"));
         let name: String = text(process.join("comm")).trim().chars().filter(|c| !c.is_control()).take(16).collect();
         let pid = process.file_name().unwrap_or_default().to_string_lossy().into_owned();
