@@ -44,8 +44,11 @@ impl Answer {
 
 /// Error numbers as `seccomp(2)` takes them, see errno(3).
 const EPERM: u16 = 1;
+const ENOMEM: u16 = 12;
 const EINVAL: u16 = 22;
 const ENOSYS: u16 = 38;
+const ENOPROTOOPT: u16 = 92;
+const EOPNOTSUPP: u16 = 95;
 const EAFNOSUPPORT: u16 = 97;
 
 /// A test of the low 32 bits of one argument, which is all of it for the calls that are tested.
@@ -65,6 +68,8 @@ enum Rule {
     Always(Answer),
     /// Allowed when every test holds, else this answer.
     When(Vec<Test>, Answer),
+    /// The tests of the first value that this argument has decide, else the last.
+    Split(u32, Vec<(u32, Vec<Test>)>, Vec<Test>, Answer),
 }
 
 /// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
@@ -77,25 +82,66 @@ fn conditional() -> Vec<(libc::c_long, Rule)> {
     vec![
         (libc::SYS_clone, when(Test::NoBits(0, NAMESPACE_FLAGS), EPERM)),
         (libc::SYS_unshare, when(Test::NoBits(0, NAMESPACE_FLAGS | 0x80), EPERM)),
-        // AF_UNIX, AF_INET and AF_INET6: the network namespace is empty, so the last two reach this run's own lo.
-        // The protocol is the family's own, TCP or UDP: others would have the host load modules.
+        (libc::SYS_socket, sockets()),
+        // For another family it makes both sockets, and has the host load their module, before it finds that the family
+        // has no pairs. TIPC has them.
         (
-            libc::SYS_socket,
-            Rule::When(
-                vec![Test::OneOf(0, vec![1, 2, 10]), Test::OneOf(2, vec![0, 6, 17])],
-                Answer::Errno(EAFNOSUPPORT),
-            ),
+            libc::SYS_socketpair,
+            Rule::When(vec![Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])], Answer::Errno(EAFNOSUPPORT)),
         ),
         // Said to be done: what they would flush is everybody's, and a slow disk would hold the process beyond its kill.
         (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
         (libc::SYS_syncfs, Rule::Always(Answer::Errno(0))),
-        // TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines.
-        (libc::SYS_ioctl, when(Test::NoneOf(1, vec![0x5412, 0x541c, 0x5423]), EPERM)),
+        (libc::SYS_ioctl, when(Test::NoneOf(1, IOCTL.to_vec()), EPERM)),
+        (libc::SYS_setsockopt, socket_options()),
+        // Access lists are attributes too: 64 KiB of kernel memory for each file, which no memory limit counts. Programs
+        // that copy files expect file systems without attributes.
+        (libc::SYS_setxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
+        (libc::SYS_lsetxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
+        (libc::SYS_fsetxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
+        // Huge pages that the administrator has set aside for somebody: no memory limit counts them. ENOMEM is what a
+        // host without any says; transparent ones are counted, and free to use. MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB.
+        (libc::SYS_mmap, when(Test::NoBits(3, 0x4_0000), ENOMEM)),
+        (libc::SYS_memfd_create, when(Test::NoBits(1, 4), ENOMEM)),
+        (libc::SYS_shmget, when(Test::NoBits(2, 0o4000), ENOMEM)),
         // Query and the plain Linux personality: others switch protections off.
         (libc::SYS_personality, when(Test::OneOf(0, vec![0, 0xffff_ffff]), EPERM)),
         (libc::SYS_prctl, when(Test::OneOf(0, PRCTL.to_vec()), EINVAL)),
     ]
 }
+
+const AF_UNIX: u32 = 1;
+
+/// The sockets that a program may make: `AF_UNIX`, and `AF_INET` and `AF_INET6`, whose network namespace is empty, so that
+/// they reach this run's own `lo`. Type and protocol are the family's own, TCP or UDP: at any other the host would start
+/// its module loader, outside every limit, and DCCP has the protocol 0 too.
+fn sockets() -> Rule {
+    let unix = vec![socket_types(&[1, 2, 5])];
+    let internet = vec![Test::OneOf(0, vec![2, 10]), socket_types(&[1, 2]), Test::OneOf(2, vec![0, 6, 17])];
+    Rule::Split(0, vec![(AF_UNIX, unix)], internet, Answer::Errno(EAFNOSUPPORT))
+}
+
+/// These socket types, with and without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
+fn socket_types(types: &[u32]) -> Test {
+    Test::OneOf(
+        1,
+        [0, 0x800, 0x8_0000, 0x8_0800].iter().flat_map(|flags| types.iter().map(move |t| t | flags)).collect(),
+    )
+}
+
+/// Without filters (SO_ATTACH_FILTER, SO_ATTACH_BPF, those of SO_REUSEPORT): the code made of them is counted for all users
+/// of the host together, and when that limit is reached nobody can install a system call filter any more. Without TCP's
+/// keys (TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_AO_ADD_KEY): kernel memory that no limit counts. Without TCP_ULP: TLS in the
+/// kernel. See asm-generic/socket.h and linux/tcp.h.
+fn socket_options() -> Rule {
+    let socket = (1, vec![Test::NoneOf(2, vec![26, 50, 51, 52])]);
+    let tcp = (6, vec![Test::NoneOf(2, vec![14, 31, 32, 38])]);
+    Rule::Split(1, vec![socket, tcp], vec![], Answer::Errno(ENOPROTOOPT))
+}
+
+/// TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines. The others ask a
+/// socket for bridges and VLANs: the kernel loads their modules before it looks at privileges, see linux/sockios.h.
+const IOCTL: [u32; 11] = [0x5412, 0x541c, 0x5423, 0x8940, 0x8941, 0x8982, 0x8983, 0x89a0, 0x89a1, 0x89a2, 0x89a3];
 
 /// The options of `prctl(2)` that programs use on themselves: names, death signal, dumpable, timer slack, subreaper,
 /// huge pages, and questions. None switches a protection off.
@@ -246,10 +292,25 @@ fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
 }
 
 fn leaf(rule: &Rule) -> BpfProgram {
-    let (tests, otherwise) = match rule {
-        Rule::Always(answer) => return vec![give(*answer)],
-        Rule::When(tests, otherwise) => (tests, *otherwise),
-    };
+    match rule {
+        Rule::Always(answer) => vec![give(*answer)],
+        Rule::When(tests, otherwise) => all(tests, *otherwise),
+        Rule::Split(argument, cases, other, otherwise) => {
+            let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
+            for (value, tests) in cases {
+                // What stands in between ends with an answer, so the argument is still loaded at the next comparison.
+                let tests = all(tests, *otherwise);
+                program.push(op(JUMP_EQUAL, *value, 0, u8::try_from(tests.len()).unwrap_or(u8::MAX)));
+                program.extend(tests);
+            }
+            program.extend(all(other, *otherwise));
+            program
+        }
+    }
+}
+
+/// Allows when every test holds.
+fn all(tests: &[Test], otherwise: Answer) -> BpfProgram {
     let mut program: BpfProgram = tests.iter().flat_map(|test| check(test, otherwise)).collect();
     program.push(give(Answer::Allow));
     program
