@@ -130,7 +130,11 @@ fn list(options: &Options) -> Result<(), String> {
     let width = programs.iter().map(|program| program.name.len()).max().unwrap_or(0);
     for program in &programs {
         let title = corpus::title(program.mechanism()).1;
-        say!("{:<width$}  {title:<21}  {}", program.name, program.word("tries").unwrap_or(title));
+        say!(
+            "{:<width$}  {title:<21}  {}",
+            program.name,
+            program.word("tries").or(program.word("what")).unwrap_or(title)
+        );
     }
     say!("{} programs", programs.len());
     Ok(())
@@ -357,13 +361,14 @@ fn outcome(program: &Program, tries: &[Tried], missing: Option<String>) -> Outco
     let complaints: Vec<String> = tries.iter().flat_map(|tried| tried.complaints.iter().cloned()).collect();
     let reason = missing.or_else(|| tries.iter().find_map(|tried| tried.skipped.clone()));
     let result = match (&reason, tries.is_empty(), complaints.is_empty()) {
+        (_, _, false) if program.word("severity") == Some("policy") && !tries.iter().any(Tried::broke) => Fared::Apart,
         (_, _, false) => Fared::Failed,
         (Some(_), ..) | (None, true, true) => Fared::Skipped,
         (None, false, true) => Fared::Held,
     };
     let reason = match result {
         Fared::Skipped => reason.or_else(|| Some("it was not reached".to_owned())),
-        Fared::Held | Fared::Failed => None,
+        Fared::Held | Fared::Failed | Fared::Apart => None,
     };
     let took: Duration = tries.iter().map(|tried| tried.took).sum();
     Outcome {
@@ -371,7 +376,7 @@ fn outcome(program: &Program, tries: &[Tried], missing: Option<String>) -> Outco
         kind: program.kind,
         mechanism: program.mechanism().to_owned(),
         language: program.language.clone(),
-        tries: program.word("tries").unwrap_or("an honest program").to_owned(),
+        tries: program.word("tries").or(program.word("what")).unwrap_or("an honest program").to_owned(),
         result,
         times: u32::try_from(tries.len()).unwrap_or(u32::MAX),
         layers: program.held_by(),

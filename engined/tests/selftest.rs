@@ -34,7 +34,7 @@ fn an_engine_that_holds_is_told_from_one_that_does_not() {
     let rig = Rig::start();
     // Nothing runs here: whoever may end well has held, a loop that is not ended has not.
     let (code, out, err) = against(&rig, &["--only", "caps_status.c", "mount_try.c", "spin.java"]);
-    assert!(out.contains("kernel surface      2     2       0        0  capabilities, seccomp, "), "{out}");
+    assert!(out.contains("kernel surface      2     2       0      0        0  capabilities, seccomp, "), "{out}");
     assert!(out.contains("\nSkipped: spin.java: java: "), "{out}");
     assert!(out.ends_with("\nEverything held: 2 programs, 19 layers in force; 1 program skipped.\n"), "{out}");
     assert_eq!(code, 0, "{out}{err}");

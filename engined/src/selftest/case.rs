@@ -37,6 +37,12 @@ pub struct Tried {
 }
 
 impl Tried {
+    /// The engine itself gave way: no severity excuses that.
+    #[must_use]
+    pub fn broke(&self) -> bool {
+        self.silence.is_some() || self.verdicts.contains(&Verdict::EngineError)
+    }
+
     fn add(&mut self, other: Tried) {
         self.complaints.extend(other.complaints);
         self.verdicts.extend(other.verdicts);

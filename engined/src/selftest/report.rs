@@ -17,6 +17,9 @@ pub enum Fared {
     Held,
     /// It did not.
     Failed,
+    /// It did not, but its header (`@severity policy`) counts it apart: defence in depth, or a known limit that `SECURITY.md`
+    /// names.
+    Apart,
     /// It could not be tried here: `reason` says why.
     Skipped,
 }
@@ -63,6 +66,8 @@ pub struct Mechanism {
     pub held: usize,
     /// Of these, those that did not.
     pub failed: usize,
+    /// Of these, those that did not and are counted apart.
+    pub apart: usize,
     /// Programs that could not be run.
     pub skipped: usize,
     /// Layers by the number of programs that they hold, most first.
@@ -141,17 +146,45 @@ pub struct Facts {
     pub unreached: Option<(usize, String)>,
 }
 
+impl Outcome {
+    /// What to do about a program that did not hold.
+    fn remedy(&self) -> &'static str {
+        // What a slow or busy host does to an honest program and to the time of an answer.
+        let slow =
+            |bad: &String| ["_time_limit", "answered after", "compile_error"].iter().any(|word| bad.contains(word));
+        match (self.result, self.kind) {
+            (Fared::Apart, _) => "defence in depth, or a known limit: SECURITY.md says what it is worth",
+            (_, kind) if self.complaints.iter().all(slow) => match kind {
+                Kind::Hostile => {
+                    "try again when the host is idle, or with --scale 4; if it stays so, SECURITY.md says how to report it"
+                }
+                Kind::Benign => {
+                    "try again when the host is idle, or with --scale 4; if it stays so, see `engined doctor`"
+                }
+            },
+            (_, Kind::Hostile) => {
+                "take this engine out of service until it is mended; SECURITY.md says how to report it"
+            }
+            (_, Kind::Benign) => "`engined doctor` tells whether its toolchain works here",
+        }
+    }
+}
+
 impl Report {
     /// Draws the conclusion.
     #[must_use]
     pub fn new(facts: Facts) -> Report {
         let Facts { engine, layers, host, programs, unreached } = facts;
         let count = |result: Fared| programs.iter().filter(|program| program.result == result).count();
-        let (held, failed) = (count(Fared::Held), count(Fared::Failed));
+        let (held, failed, apart) = (count(Fared::Held), count(Fared::Failed), count(Fared::Apart));
         let missing: Vec<&str> = layers.iter().filter(|l| !l.obtained).map(|layer| layer.layer.as_str()).collect();
         let mut wrong = Vec::new();
         if failed > 0 {
-            wrong.push(format!("{failed} of {} did not hold ({})", programs_of(held + failed), names(&programs)));
+            wrong.push(format!(
+                "{failed} of {} did not hold ({})",
+                programs_of(held + failed + apart),
+                names(&programs, Fared::Failed)
+            ));
         }
         if !missing.is_empty() {
             let is = if missing.len() == 1 { "is" } else { "are" };
@@ -167,17 +200,21 @@ impl Report {
         }
         let (result, sentence) = if !wrong.is_empty() {
             (Conclusion::NotHeld, format!("Not everything held: {}.", wrong.join("; ")))
-        } else if held == 0 {
+        } else if held + apart == 0 {
             let why = programs.iter().find_map(|program| program.reason.clone());
             let why = why.unwrap_or_else(|| "there is no such program".to_owned());
             (Conclusion::NotTried, format!("Nothing could be tried: {why}."))
         } else {
-            let skipped = match count(Fared::Skipped) {
-                0 => String::new(),
-                skipped => format!("; {} skipped", programs_of(skipped)),
-            };
-            let layers = layers.len();
-            (Conclusion::Held, format!("Everything held: {}, {layers} layers in force{skipped}.", programs_of(held)))
+            let mut sentence = format!("Everything held: {}, {} layers in force", programs_of(held), layers.len());
+            if apart > 0 {
+                let names = names(&programs, Fared::Apart);
+                sentence += &format!("; counted apart: {names}, see SECURITY.md");
+            }
+            match count(Fared::Skipped) {
+                0 => {}
+                skipped => sentence += &format!("; {} skipped", programs_of(skipped)),
+            }
+            (Conclusion::Held, sentence + ".")
         };
         let mechanisms = mechanisms(&programs, &missing);
         Report { result, sentence, engine, layers, mechanisms, host, programs }
@@ -187,18 +224,18 @@ impl Report {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = self.table();
-        for program in self.programs.iter().filter(|program| program.result == Fared::Failed) {
+        for program in &self.programs {
             let Outcome { name, mechanism, tries, .. } = program;
-            text += &format!("\nDid not hold: {name} ({}): {tries}\n", corpus::title(mechanism).1);
+            let how = match program.result {
+                Fared::Failed => "Did not hold",
+                Fared::Apart => "Counted apart",
+                Fared::Held | Fared::Skipped => continue,
+            };
+            text += &format!("\n{how}: {name} ({}): {tries}\n", corpus::title(mechanism).1);
             for complaint in &program.complaints {
                 text += &format!("  {}\n", plain(complaint));
             }
-            text += match program.kind {
-                Kind::Hostile => {
-                    "  → take this engine out of service until it is mended; SECURITY.md says how to report it\n"
-                }
-                Kind::Benign => "  → `engined doctor` tells whether its toolchain works here\n",
-            };
+            text += &format!("  → {}\n", program.remedy());
         }
         text.push('\n');
         let missing: Vec<&LayerState> = self.layers.iter().filter(|layer| !layer.obtained).collect();
@@ -245,18 +282,20 @@ impl Report {
 
     fn table(&self) -> String {
         let width = self.mechanisms.iter().map(|row| row.title.len()).max().unwrap_or(0).max("mechanism".len());
-        let mut text = format!("{:<width$}  tried  held  failed  skipped  held by\n", "mechanism");
+        let mut text = format!("{:<width$}  tried  held  failed  apart  skipped  held by\n", "mechanism");
         for row in &self.mechanisms {
-            let Mechanism { title, tried, held, failed, skipped, held_by, .. } = row;
-            let line =
-                format!("{title:<width$}  {tried:>5}  {held:>4}  {failed:>6}  {skipped:>7}  {}", held_by.join(", "));
+            let Mechanism { title, tried, held, failed, apart, skipped, held_by, .. } = row;
+            let line = format!(
+                "{title:<width$}  {tried:>5}  {held:>4}  {failed:>6}  {apart:>5}  {skipped:>7}  {}",
+                held_by.join(", ")
+            );
             text += line.trim_end();
             text.push('\n');
         }
         let sum = |of: fn(&Mechanism) -> usize| self.mechanisms.iter().map(of).sum::<usize>();
         let (tried, held) = (sum(|row| row.tried), sum(|row| row.held));
-        let (failed, skipped) = (sum(|row| row.failed), sum(|row| row.skipped));
-        text + &format!("{:<width$}  {tried:>5}  {held:>4}  {failed:>6}  {skipped:>7}\n", "all")
+        let (failed, apart, skipped) = (sum(|row| row.failed), sum(|row| row.apart), sum(|row| row.skipped));
+        text + &format!("{:<width$}  {tried:>5}  {held:>4}  {failed:>6}  {apart:>5}  {skipped:>7}\n", "all")
     }
 }
 
@@ -264,10 +303,10 @@ fn programs_of(count: usize) -> String {
     if count == 1 { "1 program".to_owned() } else { format!("{count} programs") }
 }
 
-/// The first few that failed.
-fn names(programs: &[Outcome]) -> String {
+/// The first few that fared so.
+fn names(programs: &[Outcome], result: Fared) -> String {
     let failed: Vec<&str> =
-        programs.iter().filter(|p| p.result == Fared::Failed).map(|program| program.name.as_str()).collect();
+        programs.iter().filter(|p| p.result == result).map(|program| program.name.as_str()).collect();
     match failed.len() {
         0..=5 => failed.join(", "),
         more => format!("{} and {} more", failed[..4].join(", "), more - 4),
@@ -296,13 +335,14 @@ fn mechanisms(programs: &[Outcome], missing: &[&str]) -> Vec<Mechanism> {
         let told = |(name, _): (&str, usize)| {
             if missing.contains(&name) { format!("{name} (missing)") } else { name.to_owned() }
         };
-        let (held, failed) = (count(Fared::Held), count(Fared::Failed));
+        let (held, failed, apart) = (count(Fared::Held), count(Fared::Failed), count(Fared::Apart));
         Mechanism {
             mechanism: mechanism.to_owned(),
             title: corpus::title(mechanism).1.to_owned(),
-            tried: held + failed,
+            tried: held + failed + apart,
             held,
             failed,
+            apart,
             skipped: count(Fared::Skipped),
             held_by: holders.into_iter().map(told).collect(),
         }

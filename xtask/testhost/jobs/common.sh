@@ -2,6 +2,9 @@
 
 # Emulation is 10 to 30 times slower than the host: limits and allowed return times are multiplied.
 SCALE=20
+# What `cargo xtask test` runs beside `selftest --quick`: files that come back, native code from an interpreter, what one run
+# leaves for the next, artifacts.
+PROGRAMS="outputs_special.py ctypes_raw.py persist_ipc.py artifact_rewrite.c init_snoop.py"
 # What `cargo xtask prove` runs after all of benign and hostile: of each language what leans most on the system below it,
 # such as processes, threads, signals, sockets, files, clocks, accounts and devices.
 SEMANTICS="unix_sockets.py fork_orphans.py signal_handlers.py files_locked.py managers.py who_and_where.py time_zones.py random_hashes.py stdin_pieces.py
@@ -37,6 +40,7 @@ corpus() {
         send "$base" "$SEMANTICS" --jobs 2 --dir corpus/semantics
     else
         selftest "$engined" --quick --jobs 1 "$@"
+        send "$base" "$PROGRAMS"
     fi
 }
 

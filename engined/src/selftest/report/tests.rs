@@ -52,10 +52,10 @@ fn a_host_on_which_all_holds_gets_a_short_table() {
     assert_eq!(report.result.code(), 0);
     assert_eq!(
         report.text(),
-        "mechanism              tried  held  failed  skipped  held by\n\
-         honest programs            1     1       0        0\n\
-         processes and threads      2     2       0        0  pid_ns, cgroup_pids\n\
-         all                        3     3       0        0\n\
+        "mechanism              tried  held  failed  apart  skipped  held by\n\
+         honest programs            1     1       0      0        0\n\
+         processes and threads      2     2       0      0        0  pid_ns, cgroup_pids\n\
+         all                        3     3       0      0        0\n\
          \n\
          Layers: all 2 are in force (cgroup v2, landlock ABI 6).\n\
          Host: nothing was left behind (looked at mounts, processes).\n\
@@ -72,6 +72,7 @@ fn what_did_not_hold_is_told_with_what_to_do() {
         program("read.c", "snoop", Fared::Failed, &["tree"], &["check stdout!~ESCAPED: \"ESCAPED\u{1b}[2J\""]),
         program("write.c", "snoop", Fared::Held, &["landlock", "tree"], &[]),
         program("spin.java", "time", Fared::Skipped, &["meter"], &["java: it is not installed"]),
+        program("locks.c", "mem", Fared::Apart, &["rlimits"], &["check stdout!~ESCAPED: \"ESCAPED\""]),
     ];
     facts.layers.push(layer("landlock", true, Some("boot with landlock")));
     facts.layers.push(layer("time_ns", false, Some("use a newer kernel")));
@@ -85,11 +86,12 @@ fn what_did_not_hold_is_told_with_what_to_do() {
     assert_eq!(report.result.code(), 1);
     assert_eq!(
         report.text(),
-        "mechanism        tried  held  failed  skipped  held by\n\
-         honest programs      1     0       1        0\n\
-         time                 0     0       0        1\n\
-         snooping             2     1       1        0  landlock (missing), tree\n\
-         all                  3     1       2        1\n\
+        "mechanism        tried  held  failed  apart  skipped  held by\n\
+         honest programs      1     0       1      0        0\n\
+         time                 0     0       0      0        1\n\
+         memory               1     0       0      1        0\n\
+         snooping             2     1       1      0        0  landlock (missing), tree\n\
+         all                  4     1       2      1        1\n\
          \n\
          Did not hold: hello.c (honest programs): what hello.c tries\n\
          \u{20} exit code 1, must be 0\n\
@@ -98,6 +100,10 @@ fn what_did_not_hold_is_told_with_what_to_do() {
          Did not hold: read.c (snooping): what read.c tries\n\
          \u{20} check stdout!~ESCAPED: \"ESCAPED [2J\"\n\
          \u{20} → take this engine out of service until it is mended; SECURITY.md says how to report it\n\
+         \n\
+         Counted apart: locks.c (memory): what locks.c tries\n\
+         \u{20} check stdout!~ESCAPED: \"ESCAPED\"\n\
+         \u{20} → defence in depth, or a known limit: SECURITY.md says what it is worth\n\
          \n\
          Layers: 2 of 3 missing (cgroup v2, landlock ABI 6).\n\
          \u{20} landlock\n\
@@ -109,7 +115,7 @@ fn what_did_not_hold_is_told_with_what_to_do() {
          Not looked at: processes: only root can tell a program from jaild itself.\n\
          Skipped: spin.java: java: it is not installed.\n\
          \n\
-         Not everything held: 2 of 3 programs did not hold (hello.c, read.c); landlock, time_ns are missing; \
+         Not everything held: 2 of 4 programs did not hold (hello.c, read.c); landlock, time_ns are missing; \
          something was left on the host; 3 programs not reached: the engine went away and did not come back.\n"
     );
 }
@@ -140,7 +146,7 @@ fn the_json_keeps_its_shape() {
             "engine": {"address": "unix:/run/engined-api/engined.sock", "chosen": "installed", "version": "0.1.0",
                        "cgroup": "v2", "landlock_abi": 6},
             "layers": [{"layer": "pid_ns", "wanted": true, "obtained": true, "remedy": null}],
-            "mechanisms": [{"mechanism": "proc", "title": "processes and threads", "tried": 1, "held": 1, "failed": 0,
+            "mechanisms": [{"mechanism": "proc", "title": "processes and threads", "tried": 1, "held": 1, "failed": 0, "apart": 0,
                             "skipped": 0, "held_by": ["cgroup_pids", "pid_ns"]}],
             "host": {"looked_at": ["mounts", "processes"], "not_looked_at": [], "found": []},
             "programs": [{"name": "fork.c", "kind": "hostile", "mechanism": "proc", "language": "c",
@@ -148,4 +154,20 @@ fn the_json_keeps_its_shape() {
                           "complaints": [], "reason": null, "verdicts": ["ok"], "duration_ms": 12}],
         })
     );
+}
+
+#[test]
+fn what_is_counted_apart_is_named_and_a_slow_host_is_told_from_a_broken_one() {
+    let mut facts = facts();
+    facts.programs.push(program("locks.c", "mem", Fared::Apart, &["rlimits"], &["check stdout!~ESCAPED: \"ESCAPED\""]));
+    let report = Report::new(facts);
+    assert_eq!(report.result.code(), 0);
+    assert_eq!(
+        report.sentence,
+        "Everything held: 3 programs, 2 layers in force; counted apart: locks.c, see SECURITY.md."
+    );
+    let late = ["verdict compile_error (CE), allowed are TLE", "answered after 9.0 s, must within 6.0 s"];
+    assert!(program("a.c", "time", Fared::Failed, &[], &late).remedy().starts_with("try again when the host is idle"));
+    let worse = [late[0], "check stdout!~ESCAPED: \"ESCAPED\""];
+    assert!(program("a.c", "time", Fared::Failed, &[], &worse).remedy().starts_with("take this engine out of service"));
 }
