@@ -46,6 +46,7 @@ pub mod problem;
 pub mod process;
 pub mod queue;
 pub mod run;
+pub mod selftest;
 pub mod serve;
 pub mod state;
 pub mod supervise;

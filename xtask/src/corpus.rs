@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_holds_an_attack_has_a_name() {
-        let parts = ["output cap", "meter", "collector", "verdict", "api"];
+        let parts = ["output cap", "meter", "collector", "init", "verdict", "api"];
         for entry in fs::read_dir(build::root().join("corpus/hostile")).unwrap() {
             let path = entry.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
