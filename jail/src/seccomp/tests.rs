@@ -136,7 +136,14 @@ fn arguments_decide_where_they_must() {
     for (flags, expected) in [(0o1600, yes), (0o5600, enomem)] {
         assert_eq!(with_third(&filter, libc::SYS_shmget, [0, 0, flags]), expected, "shmget {flags:#o}");
     }
-    assert_eq!(answer(&filter, libc::SYS_sync, [0, 0]), Answer::Errno(0).value());
+    let done = Answer::Errno(0).value();
+    for call in [libc::SYS_sync, libc::SYS_syncfs, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_fadvise64] {
+        assert_eq!(answer(&filter, call, [0, 0]), done, "{call}");
+    }
+    // MS_ASYNC, MS_INVALIDATE, MS_SYNC and both.
+    for (flags, expected) in [(1, yes), (2, yes), (4, done), (6, done)] {
+        assert_eq!(with_third(&filter, libc::SYS_msync, [0, 1, flags]), expected, "msync {flags}");
+    }
     for request in IOCTL {
         assert_eq!(
             answer(&filter, libc::SYS_ioctl, [0, request]),
