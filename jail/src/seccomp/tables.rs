@@ -64,7 +64,8 @@ table! {
 }
 
 table! {
-    /// Attempts to leave or to look into others. No honest program needs them, so the attempt ends it.
+    /// Attempts to leave or to look into others. No honest program needs them, so the attempt ends it. The list of
+    /// `spec/attempts.rs` has the same names in the same order.
     KILLED:
         SYS_kexec_load SYS_kexec_file_load SYS_init_module SYS_finit_module SYS_delete_module SYS_bpf SYS_ptrace
         SYS_process_vm_readv SYS_process_vm_writev SYS_mount SYS_umount2 SYS_pivot_root SYS_move_mount SYS_open_tree
