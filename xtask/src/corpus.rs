@@ -223,7 +223,7 @@ fn violation(line: &str) -> &str {
 }
 
 /// The last `count` lines of `text`.
-fn tail(text: &str, count: usize) -> String {
+pub fn tail(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
