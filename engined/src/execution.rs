@@ -12,6 +12,7 @@ use api_spec::{
     Status, Stream, Timings, Usage, Verdict,
 };
 use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
+use jail::stop_point;
 use tokio::sync::Notify;
 
 use crate::audit;
@@ -64,6 +65,7 @@ pub fn enqueue(
     let ticket = engine.queue.enqueue(Wish { tenant, priority: job.priority, memory: job.memory() })?;
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place()));
+    stop_point!("engined.queued");
     Ok((Task { id, tenant, job, received, queued, control }, ticket))
 }
 
@@ -76,11 +78,13 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         slot = ticket.slot(engine.config.engine.queue_wait) => Arc::new(slot?),
         () = task.control.cancelled() => return Ok(without_run(engine, task, verdict::cancelled_in_queue())),
     };
+    stop_point!("engined.slot");
     let queued = task.queued.elapsed();
     engine.metrics.queued(queued);
 
     let mut memory = engine.memory.reserve(kept_bytes(&task.job))?;
     let mut result = run_job(&engine.link, task.id.clone(), &task.job, Some(slot), &task.control).await?;
+    stop_point!("engined.judged");
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
     result.timings.total_us = micros(task.received.elapsed());
@@ -276,7 +280,9 @@ pub async fn begin(link: &Arc<Link>, step: &Step, memfds: &Memfds, slot: Option<
     };
     let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
     descriptors.extend(artifact.iter().chain(collection).map(AsFd::as_fd));
+    stop_point!("engined.prepared");
     let run = link.order(draft, &descriptors, slot).await?;
+    stop_point!("engined.ordered");
     // Our copies of the program's ends go here, or its streams would never end.
     drop(theirs);
     Ok((run, ours))
@@ -333,6 +339,7 @@ async fn run_step(
                 }
             }
         };
+        stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
                 tracing::warn!("a stream was still open when the run was over");
@@ -340,6 +347,7 @@ async fn run_step(
             }));
         }
         pumped.unwrap_or(Ok(()))?;
+        stop_point!("engined.drained");
         end
     };
     Ok(Done { end, output, on_output_limit, collector })

@@ -125,7 +125,7 @@ impl Server {
             let (engine, conn) = (Arc::clone(&self.engine), Arc::clone(&conn));
             async move {
                 let answer = if only_metrics {
-                    service::metrics_only(&engine, &request)
+                    service::metrics_only(&engine, request).await
                 } else {
                     service::answer(engine, conn, peer, request).await
                 };

@@ -323,4 +323,6 @@ fn seconds(ms: u64) -> String {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

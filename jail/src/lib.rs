@@ -27,6 +27,7 @@
 pub mod cgroup;
 mod collect;
 pub mod error;
+pub mod inventory;
 pub mod landlock;
 pub mod link;
 pub mod meter;
@@ -41,8 +42,12 @@ pub mod seccomp;
 pub mod spawn;
 pub mod spec;
 pub mod stage;
+pub mod stop;
 pub mod sys;
 pub mod talk;
+
+#[cfg(feature = "fuzzing")]
+pub use collect::fuzzing;
 
 /// Stands in every binary with test-only policies, and in no other. CI looks for it in what is shipped.
 #[cfg(feature = "test-hooks")]

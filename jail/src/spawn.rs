@@ -21,6 +21,7 @@ use crate::privileges;
 use crate::seccomp::Filter;
 use crate::spec::{Layer, Layers};
 use crate::stage::{self, InitGear};
+use crate::stop_point;
 use crate::sys::{self, Child};
 use crate::talk::{Make, Spawned, pair};
 
@@ -88,6 +89,12 @@ impl Spawner {
         self.socket.as_fd()
     }
 
+    /// Its pid, for looking at it alone: signals go by the descriptor.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
     /// Readable once it has ended.
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
@@ -118,7 +125,9 @@ fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(
     quiet_streams()?;
     // Before anything that may take long: whatever else the broker had open, other runs' pipes and the link, ends here.
     sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
+    stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
+    stop_point!("spawner.built");
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
     Spawned::Ready.send(socket.as_fd())?;
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
@@ -140,6 +149,7 @@ fn quiet_streams() -> Result<(), JailError> {
 }
 
 fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result<Child, JailError> {
+    stop_point!("spawner.asked");
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let mut descriptors = descriptors.into_iter();
     let control = descriptors.next().ok_or_else(missing).on(Step::Talk, "control socket")?;
@@ -158,7 +168,9 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
             })
         })
         .on(Step::Clone, "init")?;
+    stop_point!("spawner.cloned");
     privileges::write_maps(child.pid, &make.ids.run_map())?;
     File::from(OwnedFd::from(tell_mapped)).write_all(b"m").at(Step::IdMap)?;
+    stop_point!("spawner.mapped");
     Ok(child)
 }

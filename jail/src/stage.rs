@@ -27,6 +27,7 @@ use crate::notify::Watch;
 use crate::privileges::{self, PAYLOAD_ID};
 use crate::seccomp::Filter;
 use crate::spec::{Attempts, Collected, Layer, Layers, Outcome};
+use crate::stop_point;
 use crate::sys;
 use crate::talk::{Command, End, Event, now_us};
 use crate::{collect, payload};
@@ -87,6 +88,7 @@ pub fn init(gear: InitGear<'_>) -> Infallible {
     if sys::close_all_but(&keep).is_err() {
         sys::exit_now(71);
     }
+    stop_point!("init.born");
     let filters = Filters { shared: gear.shared_filter, init: gear.init_filter, payloads: gear.filters };
     let end = match arm(gear.mapped, gear.leaf, filters, gear.off) {
         Ok(armed) => serve(armed, &gear.control, gear.off),
@@ -125,17 +127,21 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     die_with_parent()?;
     // It has also made this process undumpable, and its child would be born so: then its id map would be root's.
     nix::sys::prctl::set_dumpable(true).at(Step::Ids)?;
+    stop_point!("init.ids");
     if !off.has(Layer::UtsNs) {
         nix::unistd::sethostname("sandbox").at(Step::HostName)?;
     }
     if !off.has(Layer::NetNs) {
         sys::loopback_up().at(Step::Loopback)?;
     }
+    stop_point!("init.named");
     mounts::mount_run(Quota { bytes: 64 << 20 })?;
+    stop_point!("init.mounted");
     if !off.has(Layer::NetNs) {
         one_loopback()?;
     }
     let rules = if off.has(Layer::Landlock) { None } else { Some(landlock::ruleset()?) };
+    stop_point!("init.ruled");
 
     let (ours, theirs) = crate::talk::pair()?;
     let (mapped_read, mapped_write) = io::pipe().at(Step::Talk)?;
@@ -151,6 +157,7 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     if !off.has(Layer::Seccomp) {
         filters.shared.install().at(Step::Seccomp)?;
     }
+    stop_point!("init.confined");
 
     let namespace = CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into();
     let child = sys::clone_child(namespace, leaf.as_ref().map(AsFd::as_fd), || {
@@ -158,6 +165,7 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     })
     .on(Step::Clone, "payload")?;
     drop(leaf);
+    stop_point!("init.cloned");
     privileges::write_maps(child.pid, &privileges::payload_map())?;
     if !off.has(Layer::CgroupNs) {
         unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "init's cgroup namespace")?;
@@ -167,6 +175,7 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     if !off.has(Layer::Seccomp) {
         filters.init.install().on(Step::Seccomp, "init alone")?;
     }
+    stop_point!("init.hidden");
     io::Write::write_all(&mut File::from(OwnedFd::from(mapped_write)), b"m").at(Step::Talk)?;
     Ok(Armed { payload: Pid::from_raw(child.pid), command: ours, children })
 }
@@ -193,28 +202,37 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
         _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).on(Step::Talk, "payload"),
     }
     tell(control, Event::Armed)?;
+    stop_point!("init.armed");
     let Some((command, descriptors)) = Command::recv(control.as_fd())? else { return Ok(()) };
     Quota { bytes: command.disk.0 }.apply()?;
     privileges::keep_only(&[Capability::CAP_KILL, Capability::CAP_DAC_READ_SEARCH], false)?;
+    stop_point!("init.commanded");
     let (collection, for_payload) = command.split(descriptors)?;
     command.send(armed.command.as_fd(), &for_payload.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
+    stop_point!("init.passed");
     // The program's streams must end with the program: no copy may stay here.
     let bundle = for_payload.into_iter().next();
     let collection = collection.zip(bundle);
 
     let Some(mut end) = watch(&mut armed, control, off)? else { return Ok(()) };
+    stop_point!("init.reaped");
     alone()?;
+    stop_point!("init.alone");
     end.disk_hit = mounts::scratch_is_full();
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).at(Step::Talk)?;
     end.involuntary_switches = u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
     if let Some((stream, bundle)) = collection {
         tell(control, Event::Over(end))?;
+        stop_point!("init.over");
         if !may_collect(control)? {
             return Ok(());
         }
         end.collected = collect::collect(stream, bundle, command.collect_bytes.0);
+        stop_point!("init.collected");
     }
-    tell(control, Event::Ended(end))
+    tell(control, Event::Ended(end))?;
+    stop_point!("init.ended");
+    Ok(())
 }
 
 fn tell(control: &OwnedFd, event: Event) -> Result<(), JailError> {
@@ -268,6 +286,7 @@ fn watch(armed: &mut Armed, control: &OwnedFd, off: Layers) -> Result<Option<End
                         kill_everything();
                     }
                     tell(control, Event::Starting(end.started_us))?;
+                    stop_point!("init.started");
                 }
                 _ => return Err(io::Error::from(io::ErrorKind::InvalidData)).on(Step::Talk, "payload"),
             }
@@ -395,6 +414,7 @@ pub(crate) fn confine(
     let mut byte = [0];
     File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
     privileges::take_ids(PAYLOAD_ID)?;
+    stop_point!("payload.ids");
     if !off.has(Layer::UserNs) {
         std::fs::write("/proc/sys/user/max_user_namespaces", "0").at(Step::NestedNamespaces)?;
         for (file, most) in OF_ONE_NAMESPACE {

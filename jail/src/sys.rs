@@ -8,8 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg,
-    sendmsg, socket,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendmsg, socket,
 };
 
 /// Turns the result of a raw system call into a `Result`.
@@ -40,33 +39,61 @@ pub fn send_with_descriptors(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: 
 /// Receives one message and at most `most` descriptors, close-on-exec. `(0, [])` is the end of the connection.
 ///
 /// # Errors
-/// `InvalidData` for more descriptors, or a message longer than `buffer`; whatever came is closed. Else that of
-/// `recvmsg`.
+/// `InvalidData` for more descriptors, or a message longer than `buffer`; `EMFILE` for descriptors for which this process
+/// had no room, and `buffer` holds the message then. Whatever came is closed. Else that of `recvmsg`.
 pub fn recv_with_descriptors(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     most: usize,
 ) -> io::Result<(usize, Vec<OwnedFd>)> {
-    // Room for as many as the kernel passes at once (253, SCM_MAX_FD): with less, those that do not fit would be
-    // dropped with an error that hides the others from us, and they would stay open.
-    let mut control = nix::cmsg_space!([RawFd; 253]);
-    let mut iov = [io::IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let mut descriptors = Vec::new();
-    for item in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(fds) = item {
-            // SAFETY: the kernel has just put these descriptors into our table with this message and nobody else has
-            // seen their numbers, so each is open and ours alone.
-            descriptors.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
-    }
-    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || descriptors.len() > most {
+    // Room for as many as the kernel passes at once (253, SCM_MAX_FD). In words, which are aligned as a cmsghdr is.
+    let mut control = [0_u64; 130];
+    let mut iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr holds integers and pointers, for which all zeroes (null) is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (&raw mut iov, 1);
+    (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), size_of_val(&control));
+    // SAFETY: message names buffer, iov and control with their sizes, and all three live across the call.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let descriptors = passed(&message);
+    if message.msg_flags & libc::MSG_TRUNC != 0 || descriptors.len() > most {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "a message with more bytes or descriptors than allowed",
         ));
     }
-    Ok((message.bytes, descriptors))
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
+    }
+    Ok((length, descriptors))
+}
+
+/// The descriptors that came with a message that `recvmsg` has just filled in, each once. nix gives none of them when the
+/// kernel had to leave some out, and those that did come would stay open.
+fn passed(message: &libc::msghdr) -> Vec<OwnedFd> {
+    let mut descriptors = Vec::new();
+    // SAFETY: the kernel has laid out msg_controllen bytes at msg_control, which still live.
+    let mut item = unsafe { libc::CMSG_FIRSTHDR(message) };
+    // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a header that lies whole in the control bytes.
+    while let Some(header) = unsafe { item.as_ref() } {
+        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: computes a length, touches no memory.
+            let empty = unsafe { libc::CMSG_LEN(0) };
+            let count =
+                header.cmsg_len.saturating_sub(usize::try_from(empty).unwrap_or(usize::MAX)) / size_of::<RawFd>();
+            for index in 0..count {
+                // SAFETY: the header's length says that so many numbers follow it. The kernel has just put each into our
+                // table with this message and nobody else has seen it, so it is open and ours alone.
+                descriptors.push(unsafe {
+                    OwnedFd::from_raw_fd(libc::CMSG_DATA(item).cast::<RawFd>().add(index).read_unaligned())
+                });
+            }
+        }
+        // SAFETY: item is a header of this message.
+        item = unsafe { libc::CMSG_NXTHDR(message, item) };
+    }
+    descriptors
 }
 
 /// Takes over a descriptor that was left open across `execve` under a number that the command line names.
@@ -122,6 +149,28 @@ where
     // SAFETY: the kernel stored a new descriptor, close-on-exec, that nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Child { pid: i32::try_from(pid).map_err(io::Error::other)?, pidfd })
+}
+
+/// The first four words of a file, shared with everybody who maps it, for good.
+///
+/// # Errors
+/// That of `open(2)` or `mmap(2)`; `UnexpectedEof` for a file that is shorter.
+#[cfg(feature = "test-hooks")]
+pub fn shared_words(path: &Path) -> io::Result<&'static [std::sync::atomic::AtomicU32; 4]> {
+    const BYTES: usize = size_of::<[u32; 4]>();
+    let file = std::fs::File::options().read(true).write(true).open(path)?;
+    if file.metadata()?.len() < BYTES as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let (protection, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+    // SAFETY: a null address lets the kernel choose one that nothing else is mapped at.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), BYTES, protection, shared, file.as_raw_fd(), 0) };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping begins at a page, so it is aligned; the file has as many bytes, tests never shorten it; it is
+    // never unmapped; and whoever shares it reads and writes it as these atomics alone.
+    Ok(unsafe { &*at.cast() })
 }
 
 /// Ends this process at once: no destructors, no `atexit` handlers, which belong to the parent.

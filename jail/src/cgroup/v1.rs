@@ -4,8 +4,8 @@ use super::*;
 
 /// One folder per controller, in this order.
 const CONTROLLERS: [&str; 4] = ["memory", "pids", "cpu", "cpuacct"];
-const MEMORY: usize = 0;
-const PIDS: usize = 1;
+pub(super) const MEMORY: usize = 0;
+pub(super) const PIDS: usize = 1;
 const CPU: usize = 2;
 const CPUACCT: usize = 3;
 /// How much more a slot at rest may hold than when it was new: slab that the kernel frees later, not a run's.
@@ -119,8 +119,10 @@ impl Slot {
         Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0, rest })
     }
 
-    pub(super) fn remove(self) -> Result<(), JailError> {
-        self.base.iter().try_for_each(|base| remove_folder(base.as_fd(), &self.name))
+    pub(super) fn try_remove(&self) -> Result<bool, JailError> {
+        // All of them each time: those that have gone already count as gone.
+        let tries = self.base.iter().map(|base| try_remove(base.as_fd(), &self.name));
+        tries.collect::<Result<Vec<bool>, JailError>>().map(|gone| gone.into_iter().all(|gone| gone))
     }
 }
 
