@@ -80,6 +80,12 @@ enum Command {
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
+        /// Only the faults: -9 at every point of a run's life, and whatever hosts and clients can do
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        faults: bool,
+        /// How many times in a row
+        #[arg(long, requires = "faults", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
     },
     /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
     Prove,
@@ -114,6 +120,7 @@ fn main() -> ExitCode {
         Command::Test { host: true, kernel, rootless, whole, .. } => {
             tests::host_only(kernel, rootless, if whole { Depth::Whole } else { Depth::Short }).map(Some)
         }
+        Command::Test { faults: true, times, .. } => tests::faults_only(times).map(Some),
         Command::Test { corpus: true, .. } => tests::corpus_only().map(Some),
         Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),

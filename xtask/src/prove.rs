@@ -15,6 +15,8 @@ use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
+/// Repetitions of the fault tests, all of which must pass.
+const FAULTS: u32 = 20;
 const ROUNDS: u32 = 200;
 
 /// One part of the proof.
@@ -50,6 +52,16 @@ pub fn run() -> Result<Tally> {
         let load = Load { folders: &FOLDERS, times: 3, jobs };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
+    proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
+    let mut worst = "None: see what failed.\n".to_owned();
+    proof.part("attacks beside an honest program", || {
+        let (tally, table) = corpus::beside(&programs)?;
+        worst = table;
+        Ok(tally)
+    })?;
+    proof.table += &format!(
+        "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
+    );
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
     let mut fuzzed = String::new();
     proof.part("fuzzing, an hour", || {
@@ -57,7 +69,7 @@ pub fn run() -> Result<Tally> {
         fuzzed = fuzz::table(&figures);
         Ok(tally)
     })?;
-    proof.table = format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
+    proof.table += &format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
         let figures = bench::measure(&programs, ROUNDS)?;

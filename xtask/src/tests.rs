@@ -8,9 +8,10 @@ use crate::schemathesis::Length;
 use crate::tally::Tally;
 use crate::{examples, fuzz, python_client, schemathesis, setup};
 
-/// An attack runs alone, so that the hello after it tells what it did; the many honest programs share the cores.
+/// A hello after each attack tells what it did. What they do one at a time is for `prove`: most of them wait for a limit,
+/// and two that wait take no longer than one.
 const CORPUS: [Load; 2] =
-    [Load { folders: &["benign", "hostile"], times: 1, jobs: 1 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
+    [Load { folders: &["benign", "hostile"], times: 1, jobs: 2 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
 
 /// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis, the
 /// corpus, then the test host.
@@ -65,5 +66,26 @@ pub fn workspace() -> Result<Tally> {
     // Only jail: nothing of engined depends on the hooks, and its tests want a jaild that says what it says in production.
     let hooked = ["--package", "jail", "--features", "test-hooks"];
     tally.add(build::test("tests with test-hooks", &hooked)?);
+    tally.add(faults(1)?);
     Ok(tally)
+}
+
+const HOOKED: [&str; 6] =
+    ["--package", "engined", "--package", "jail", "--features", "jail/test-hooks,engined/test-hooks"];
+
+/// -9 at every point of a run's life and every other fault, so many times in a row: a race needs more than one try.
+pub fn faults(times: u32) -> Result<Tally> {
+    let mut tally = Tally::default();
+    build::hooked(&HOOKED)?;
+    for time in 1..=times {
+        println!("xtask: faults, {time} of {times}");
+        tally.add(build::test("faults", &[&HOOKED[..], &["--test", "faults"]].concat())?);
+    }
+    Ok(tally)
+}
+
+/// Only the faults.
+pub fn faults_only(times: u32) -> Result<Tally> {
+    setup::ensure()?;
+    faults(times)
 }
