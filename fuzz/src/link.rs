@@ -13,7 +13,8 @@ use jail::link::{
     CgroupVersion, DecodeError, MESSAGE_BYTES, Order, ProfileName, Refusal, Report, Request, VERSION, Welcome,
 };
 use jail::spec::{
-    Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
+    Attempts, Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason,
+    Usage, WatchedCall,
 };
 
 /// What jaild does with a message of an engined that somebody has taken over.
@@ -166,6 +167,14 @@ fn report(u: &mut Unstructured<'_>) -> Made<Report> {
     })
 }
 
+fn attempts(u: &mut Unstructured<'_>) -> Made<Attempts> {
+    let mut attempts = Attempts { fatal: WatchedCall::at(u.arbitrary::<u8>()?.into()), ..Attempts::default() };
+    for _ in 0..u.int_in_range(0..=8)? {
+        WatchedCall::at(u.arbitrary::<u8>()?.into()).into_iter().for_each(|call| attempts.count(call));
+    }
+    Ok(attempts)
+}
+
 fn ended(u: &mut Unstructured<'_>) -> Made<Ended> {
     const STOPS: [Option<StopReason>; 7] = [
         None,
@@ -185,6 +194,7 @@ fn ended(u: &mut Unstructured<'_>) -> Made<Ended> {
         },
         stop: *u.choose(&STOPS)?,
         filter_killed: u.arbitrary()?,
+        attempts: attempts(u)?,
         usage: Usage {
             cpu: Micros(u.arbitrary()?),
             user: Micros(u.arbitrary()?),

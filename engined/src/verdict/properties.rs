@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jail::link::ProfileName;
-use jail::spec::{Bytes, Collected, Layers, Limits, Micros, Millis, PeakSource, RunId, Usage};
+use jail::spec::{Attempts, Bytes, Collected, Layers, Limits, Micros, Millis, PeakSource, RunId, Usage};
 use proptest::prelude::*;
 
 use super::*;
@@ -86,7 +86,7 @@ prop_compose! {
         filter_killed in prop::bool::weighted(0.2),
         usage in usage(),
     ) -> Ended {
-        Ended { id: RunId(1), outcome, stop, filter_killed, usage, setup: Micros(0), collected: Collected::None, layers: Layers::all() }
+        Ended { id: RunId(1), outcome, stop, filter_killed, attempts: Attempts::default(), usage, setup: Micros(0), collected: Collected::None, layers: Layers::all() }
     }
 }
 
