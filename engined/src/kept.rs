@@ -176,6 +176,17 @@ impl Store {
         self.lock().accounts.iter().map(|account| account.pending).sum()
     }
 
+    /// How many follow an execution that is under way.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        let state = self.lock();
+        let follow = |entry: &Entry| match entry {
+            Entry::Pending { done, .. } => done.receiver_count(),
+            Entry::Finished { .. } => 0,
+        };
+        state.entries.values().map(follow).sum()
+    }
+
     /// Drops results when they are too old. Never returns.
     pub async fn expire(self: Arc<Self>) {
         loop {

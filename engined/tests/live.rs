@@ -263,7 +263,7 @@ fn run_behaves_like_running_the_program() {
     assert_eq!(String::from_utf8_lossy(&done.stdout), "['-a', 'b c'] 42 in\nput", "{said}");
     assert_eq!(done.status.code(), Some(4));
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines.len() == 1 && lines[0].starts_with("engined: runtime_error, CPU 0."), "{said}");
+    assert!(lines.len() == 1 && lines[0].starts_with("engined: runtime_error, CPU "), "{said}");
     assert!(lines[0].contains(" wall ") && lines[0].contains(" peak memory "), "{said}");
 
     write(

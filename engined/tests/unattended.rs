@@ -205,8 +205,15 @@ fn the_oldest_results_make_room() {
     result(&rig, &third);
     rig.get(&first).problem(404, "result_expired");
     assert_eq!(result(&rig, &second)["verdict"], "ok");
+    // It can't end before somebody waits for it: the only slot is taken.
+    let before = begin(&rig, "sleep 60000");
     let huge = say(30_000);
-    let fetched = get(&rig, &format!("{huge}?wait_ms=20000"));
+    let fetched = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| get(&rig, &format!("{huge}?wait_ms=60000")));
+        wait_for(|| rig.engine.kept.followers() == 1);
+        delete(&rig, &before);
+        waits.join().unwrap()
+    });
     assert_eq!(fetched["status"], "finished", "who waits already gets it");
     let problem = rig.get(&huge).problem(404, "result_expired");
     assert!(problem["detail"].as_str().unwrap().contains("larger than what may be kept"), "{problem}");
