@@ -1,5 +1,6 @@
 //! The spine: one job from its place in the queue to its answer, read from top to bottom.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
@@ -11,6 +12,7 @@ use api_spec::{
     Status, Stream, Timings, Usage, Verdict,
 };
 use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
+use jail::stop_point;
 use tokio::sync::Notify;
 
 use crate::audit;
@@ -63,6 +65,7 @@ pub fn enqueue(
     let ticket = engine.queue.enqueue(Wish { tenant, priority: job.priority, memory: job.memory() })?;
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place()));
+    stop_point!("engined.queued");
     Ok((Task { id, tenant, job, received, queued, control }, ticket))
 }
 
@@ -75,11 +78,13 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         slot = ticket.slot(engine.config.engine.queue_wait) => Arc::new(slot?),
         () = task.control.cancelled() => return Ok(without_run(engine, task, verdict::cancelled_in_queue())),
     };
+    stop_point!("engined.slot");
     let queued = task.queued.elapsed();
     engine.metrics.queued(queued);
 
     let mut memory = engine.memory.reserve(kept_bytes(&task.job))?;
     let mut result = run_job(&engine.link, task.id.clone(), &task.job, Some(slot), &task.control).await?;
+    stop_point!("engined.judged");
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
     result.timings.total_us = micros(task.received.elapsed());
@@ -275,7 +280,9 @@ pub async fn begin(link: &Arc<Link>, step: &Step, memfds: &Memfds, slot: Option<
     };
     let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
     descriptors.extend(artifact.iter().chain(collection).map(AsFd::as_fd));
+    stop_point!("engined.prepared");
     let run = link.order(draft, &descriptors, slot).await?;
+    stop_point!("engined.ordered");
     // Our copies of the program's ends go here, or its streams would never end.
     drop(theirs);
     Ok((run, ours))
@@ -332,6 +339,7 @@ async fn run_step(
                 }
             }
         };
+        stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
                 tracing::warn!("a stream was still open when the run was over");
@@ -339,6 +347,7 @@ async fn run_step(
             }));
         }
         pumped.unwrap_or(Ok(()))?;
+        stop_point!("engined.drained");
         end
     };
     Ok(Done { end, output, on_output_limit, collector })
@@ -390,14 +399,16 @@ fn answer(
             let (exit_code, signal) = exit(ended.outcome);
             let Output { stdout, stderr } = &done.output;
             let (stdout, stderr) = (stream(stdout), stream(stderr));
-            Some(CompileResult { cached: false, exit_code, signal, stdout, stderr, usage: usage(ended) })
+            let (usage, watched_calls) = (usage(ended), watched_calls(ended));
+            Some(CompileResult { cached: false, exit_code, signal, stdout, stderr, usage, watched_calls })
         }),
         run: ran.and_then(|done| {
             let ended = ended(&done.end)?;
             let (exit_code, signal) = exit(ended.outcome);
             let Output { stdout, stderr } = &done.output;
             let (stdout, stderr) = (stream(stdout), stream(stderr));
-            Some(RunResult { start: Start::Cold, exit_code, signal, stdout, stderr, usage: usage(ended) })
+            let (usage, watched_calls) = (usage(ended), watched_calls(ended));
+            Some(RunResult { start: Start::Cold, exit_code, signal, stdout, stderr, usage, watched_calls })
         }),
         outputs: Vec::new(),
         outputs_skipped: Vec::new(),
@@ -422,6 +433,10 @@ fn exit(outcome: Outcome) -> (Option<u8>, Option<String>) {
         Outcome::Signalled(signal) => (None, Some(verdict::signal_name(signal))),
         Outcome::Failed { .. } => (None, None),
     }
+}
+
+fn watched_calls(ended: &Ended) -> BTreeMap<String, u32> {
+    ended.attempts.iter().map(|(call, count)| (call.name().to_owned(), count)).collect()
 }
 
 fn usage(ended: &Ended) -> Usage {

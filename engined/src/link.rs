@@ -20,7 +20,8 @@ use tokio::sync::{oneshot, watch};
 use crate::queue::Slot;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A jaild that starts anew is there in about a second, and a look at its socket costs nothing.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const WELCOME_WITHIN: Duration = Duration::from_secs(5);
 
 /// How a run ended, as far as the link can tell.

@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
+    #[cfg(feature = "test-hooks")]
+    jail::stop::attach();
     engined::cli::main()
 }

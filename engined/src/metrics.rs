@@ -1,8 +1,10 @@
 //! What operators see. Every label comes from a closed list: languages of the catalogue, verdicts, problem codes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api_spec::{Code, ExecutionResult, Verdict};
+use jail::spec::WatchedCall;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -28,6 +30,7 @@ pub struct Metrics {
     slots_in_use: IntGauge,
     memory_used: IntGauge,
     sandbox_memory: IntGauge,
+    notifications: IntCounterVec,
     problems: IntCounterVec,
     connections: IntGauge,
     link_up: IntGauge,
@@ -83,6 +86,11 @@ impl Metrics {
             slots_in_use: gauge("engined_slots_in_use", "Runs under way.")?,
             memory_used: gauge("engined_memory_reserved_bytes", "Bodies, output and answers that the engine holds.")?,
             sandbox_memory: gauge("engined_sandbox_memory_bytes", "Memory limits of the runs under way together.")?,
+            notifications: counters(
+                "engined_filter_notifications_total",
+                "Watched system calls that programs tried.",
+                &["call"],
+            )?,
             problems: counters("engined_problems_total", "Requests answered with a problem.", &["code"])?,
             connections: gauge("engined_connections", "Open connections.")?,
             link_up: gauge("engined_link_up", "1 while jaild is connected.")?,
@@ -102,6 +110,9 @@ impl Metrics {
             for verdict in Verdict::ALL {
                 metrics.executions.with_label_values(&[language.as_str(), verdict.name()]).reset();
             }
+        }
+        for call in WatchedCall::all() {
+            metrics.notifications.with_label_values(&[call.name()]).reset();
         }
         for code in Code::ALL {
             metrics.problems.with_label_values(&[code.name()]).reset();
@@ -125,6 +136,13 @@ impl Metrics {
         for (step, micros) in steps.chain([("total", timings.total_us)]) {
             let seconds = Duration::from_micros(micros).as_secs_f64();
             self.steps.with_label_values(&[language, step]).observe(seconds);
+        }
+    }
+
+    /// What a step tried, by the names of [`WatchedCall`].
+    pub fn watched_calls(&self, counts: &BTreeMap<String, u32>) {
+        for (call, count) in counts {
+            self.notifications.with_label_values(&[call.as_str()]).inc_by((*count).into());
         }
     }
 
@@ -203,6 +221,7 @@ mod tests {
         for line in [
             "engined_executions_total{language=\"c\",verdict=\"ok\"} 0",
             "engined_problems_total{code=\"queue_full\"} 0",
+            "engined_filter_notifications_total{call=\"ptrace\"} 0",
             "engined_queue_depth{priority=\"batch\"} 0",
             "engined_slots 0",
         ] {

@@ -14,7 +14,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 /// What of our environment reaches a child.
-const KEPT: [&str; 3] = ["PATH", "LANG", "RUST_LOG"];
+const KEPT: &[&str] = &[
+    "PATH",
+    "LANG",
+    "RUST_LOG",
+    #[cfg(feature = "test-hooks")]
+    jail::stop::ENVIRONMENT,
+];
 const LINE_BYTES: usize = 64 << 10;
 
 /// A command with nothing of our environment but what is harmless.

@@ -120,10 +120,10 @@ impl Base {
                 continue;
             };
             let Ok(folder) = File::open(&path) else { continue };
-            sweep(folder.as_fd(), "cgroup.procs")?;
+            sweep(folder.as_fd())?;
             let parent = File::open(parent).on(Step::Cgroup, parent.display().to_string())?;
-            remove_folder(folder.as_fd(), "broker")?;
-            remove_folder(parent.as_fd(), name)?;
+            within_two_seconds("broker", || try_remove(folder.as_fd(), "broker"))?;
+            within_two_seconds(name, || try_remove(parent.as_fd(), name))?;
         }
         Ok(())
     }
@@ -164,8 +164,8 @@ impl Base {
     /// When something can't be removed within two seconds.
     pub fn sweep(&self) -> Result<(), JailError> {
         match self {
-            Base::V1(base) => base.folders.iter().try_for_each(|folder| sweep(folder.as_fd(), "cgroup.procs")),
-            Base::V2(base) => sweep(base.folder.as_fd(), "cgroup.procs"),
+            Base::V1(base) => base.folders.iter().try_for_each(|folder| sweep(folder.as_fd())),
+            Base::V2(base) => sweep(base.folder.as_fd()),
         }
     }
 
@@ -219,15 +219,23 @@ impl SlotGroup {
         }
     }
 
+    /// Tries to remove the slot's groups once its spawner is gone. `false`: somebody is still inside.
+    ///
+    /// # Errors
+    /// When a folder can't be removed for another reason.
+    pub fn try_remove(&self) -> Result<bool, JailError> {
+        match self {
+            SlotGroup::V1(slot) => slot.try_remove(),
+            SlotGroup::V2(slot) => slot.try_remove(),
+        }
+    }
+
     /// Removes the slot's groups once its spawner is gone.
     ///
     /// # Errors
     /// When a process is still inside after two seconds.
     pub fn remove(self) -> Result<(), JailError> {
-        match self {
-            SlotGroup::V1(slot) => slot.remove(),
-            SlotGroup::V2(slot) => slot.remove(),
-        }
+        within_two_seconds("slot", || self.try_remove())
     }
 }
 
@@ -361,10 +369,10 @@ fn try_remove(at: BorrowedFd<'_>, name: &str) -> Result<bool, JailError> {
     }
 }
 
-/// Removes a group whose processes have been killed, waiting for up to two seconds. Never on the path of a run.
-fn remove_folder(at: BorrowedFd<'_>, name: &str) -> Result<(), JailError> {
+/// Tries until it is done, for up to two seconds. Never while there are runs.
+fn within_two_seconds(name: &str, attempt: impl Fn() -> Result<bool, JailError>) -> Result<(), JailError> {
     for _ in 0..2000 {
-        if try_remove(at, name)? {
+        if attempt()? {
             return Ok(());
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -453,8 +461,14 @@ fn give(path: &Path, owner: Option<(u32, u32)>, files: &[&str]) -> Result<(), Ja
     files.iter().map(|file| path.join(file)).filter(|path| path.exists()).try_for_each(own)
 }
 
-/// Removes the groups below `folder`, deepest first, killing what is inside by the list of its members.
-fn sweep(folder: BorrowedFd<'_>, members: &str) -> Result<(), JailError> {
+/// Removes the groups below `folder` with all that is inside.
+fn sweep(folder: BorrowedFd<'_>) -> Result<(), JailError> {
+    within_two_seconds("what an earlier jaild left", || try_sweep(folder))
+}
+
+/// Kills whatever is in the groups below `folder`, by the list of their members, and tries to remove them, deepest first.
+/// Whether all have gone.
+fn try_sweep(folder: BorrowedFd<'_>) -> Result<bool, JailError> {
     let mut entries = Dir::openat(folder, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).at(Step::Cgroup)?;
     let names: Vec<String> = entries
         .iter()
@@ -463,19 +477,20 @@ fn sweep(folder: BorrowedFd<'_>, members: &str) -> Result<(), JailError> {
         .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
         .filter(|name| name.starts_with("slot-") || name.starts_with("run-") || name == "init")
         .collect();
+    let mut gone = true;
     for name in names {
         let child = open_folder(folder, &name)?;
-        sweep(child.as_fd(), members)?;
-        for pid in get(child.as_fd(), members)?.lines().filter_map(|line| line.parse().ok()) {
+        gone &= try_sweep(child.as_fd())?;
+        for pid in get(child.as_fd(), "cgroup.procs")?.lines().filter_map(|line| line.parse().ok()) {
             // It may have ended since, which is what is wanted.
             match nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL) {
                 Ok(()) | Err(nix::Error::ESRCH) => {}
                 Err(e) => return Err(e).on(Step::Cgroup, format!("process {pid} left in {name}")),
             }
         }
-        remove_folder(folder, &name)?;
+        gone &= try_remove(folder, &name)?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::records::{Kind, PATH_BYTES, Record, RecordReader, relative_components
 use crate::seccomp::Filter;
 use crate::spec::{Layer, Layers};
 use crate::stage;
+use crate::stop_point;
 use crate::sys;
 use crate::talk::{Command, Event, now_us};
 
@@ -32,6 +33,7 @@ pub(crate) fn run(
     filters: &[Filter],
     off: Layers,
 ) -> Infallible {
+    stop_point!("payload.born");
     let failure = match stage::confine(mapped, rules, off).and_then(|()| become_program(&command, filters, off)) {
         Ok(never) => match never {},
         Err(e) => e,
@@ -42,14 +44,19 @@ pub(crate) fn run(
 }
 
 fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> Result<Infallible, JailError> {
+    stop_point!("payload.confined");
     Event::Armed.send(command_socket.as_fd()).on(Step::Talk, "init")?;
     let Some((command, descriptors)) = Command::recv(command_socket.as_fd())? else { sys::exit_now(0) };
+    stop_point!("payload.commanded");
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let filter = usize::try_from(command.filter).ok().and_then(|index| filters.get(index));
     let filter = filter.ok_or_else(missing).on(Step::Seccomp, "profile")?;
     if !off.has(Layer::Seccomp) {
-        filter.install().at(Step::Seccomp)?;
+        // Out of this process before anything foreign is read: whoever holds the listener can let calls through.
+        let listener = filter.install_with_listener().at(Step::Seccomp)?;
+        Event::Filtered.send_with(command_socket.as_fd(), &[listener.as_fd()]).on(Step::Talk, "listener")?;
     }
+    stop_point!("payload.filtered");
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next().ok_or_else(missing).on(Step::Talk, "descriptors");
     let (bundle, stdin, stdout, stderr) = (File::from(next()?), next()?, next()?, next()?);
@@ -66,9 +73,11 @@ fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> 
     if let Some(artifact) = artifact {
         unpack(&artifact)?;
     }
+    stop_point!("payload.unpacked");
     rlimits()?;
     streams(stdin, stdout, stderr)?;
     Event::Starting(now_us()).send(command_socket.as_fd()).on(Step::Talk, "init")?;
+    stop_point!("payload.starting");
     let path = program.arguments.first().ok_or_else(missing).on(Step::Exec, "no arguments")?;
     nix::unistd::execve(path, &program.arguments, &program.environment).on(Step::Exec, path.to_string_lossy())
 }

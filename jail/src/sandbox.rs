@@ -15,6 +15,7 @@ use crate::meter::Meter;
 use crate::privileges::{Rlimits, SandboxIds};
 use crate::spawn::Spawner;
 use crate::spec::{Bytes, Collected, Ended, Layers, Limits, Micros, Outcome, RunId, StopReason, Usage};
+use crate::stop_point;
 use crate::sys;
 use crate::talk::{Command, End, Event, Make, now_us, pair};
 
@@ -155,8 +156,10 @@ impl Prepared {
             collects: spec.collects,
             collect_bytes: Bytes(spec.limits.disk.0),
         };
-        let begun =
-            self.group.limit(&spec.limits, layers).and_then(|()| command.send(self.control.as_fd(), descriptors));
+        let limited = self.group.limit(&spec.limits, layers);
+        stop_point!("broker.limited");
+        let begun = limited.and_then(|()| command.send(self.control.as_fd(), descriptors));
+        stop_point!("broker.commanded");
         match begun {
             Ok(()) => {
                 let meter = Meter::new(spec.limits, now_us());
@@ -297,6 +300,7 @@ impl Running {
         match Event::recv(control.as_fd()) {
             Ok(Some(Event::Starting(at))) => {
                 self.meter.started(at, now_us());
+                stop_point!("broker.started");
                 Heard::Running(self)
             }
             Ok(Some(Event::Over(end))) if self.spec.collects && self.collecting.is_none() => {
@@ -307,7 +311,7 @@ impl Running {
             Ok(Some(Event::Failed(outcome))) => Heard::Over(self.over(&End { outcome, ..End::default() })),
             Err(e) if e.source.kind() == std::io::ErrorKind::WouldBlock => Heard::Running(self),
             // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
-            Ok(Some(Event::Armed | Event::Over(_) | Event::Collect) | None) | Err(_) => {
+            Ok(Some(Event::Armed | Event::Filtered | Event::Over(_) | Event::Collect) | None) | Err(_) => {
                 self.kill_init();
                 self.control = None;
                 Heard::Running(self)
@@ -331,6 +335,7 @@ impl Running {
 
     /// The program is over. What it used is read before init adds to it, then init has the room to collect.
     fn collect(&mut self, end: &End) {
+        stop_point!("broker.over");
         let (ended, trouble) = self.stock(end);
         let until_us = now_us() + COLLECT_US;
         self.collecting = Some(Collecting { ended, trouble, until_us });
@@ -368,6 +373,7 @@ impl Running {
             outcome: end.outcome,
             stop,
             filter_killed: end.outcome == Outcome::Signalled(SIGSYS) && stop.is_none(),
+            attempts: end.attempts,
             usage: Usage {
                 cpu: counted.cpu,
                 user: counted.user,

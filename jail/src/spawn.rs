@@ -21,6 +21,7 @@ use crate::privileges;
 use crate::seccomp::Filter;
 use crate::spec::{Layer, Layers};
 use crate::stage::{self, InitGear};
+use crate::stop_point;
 use crate::sys::{self, Child};
 use crate::talk::{Make, Spawned, pair};
 
@@ -29,7 +30,9 @@ use crate::talk::{Make, Spawned, pair};
 pub struct Blueprint {
     /// What the tree holds.
     pub tree: TreePlan,
-    /// Init's filter.
+    /// The filter that init and payload share.
+    pub shared_filter: Filter,
+    /// Init's own, beside it.
     pub init_filter: Filter,
     /// The payloads' filters.
     pub filters: Vec<Filter>,
@@ -116,7 +119,9 @@ fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(
     quiet_streams()?;
     // Before anything that may take long: whatever else the broker had open, other runs' pipes and the link, ends here.
     sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
+    stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
+    stop_point!("spawner.built");
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
     Spawned::Ready.send(socket.as_fd())?;
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
@@ -138,6 +143,7 @@ fn quiet_streams() -> Result<(), JailError> {
 }
 
 fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result<Child, JailError> {
+    stop_point!("spawner.asked");
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let mut descriptors = descriptors.into_iter();
     let control = descriptors.next().ok_or_else(missing).on(Step::Talk, "control socket")?;
@@ -149,13 +155,16 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 control,
                 mapped: mapped.into(),
                 leaf,
+                shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
                 filters: &blueprint.filters,
                 off: blueprint.off,
             })
         })
         .on(Step::Clone, "init")?;
+    stop_point!("spawner.cloned");
     privileges::write_maps(child.pid, &make.ids.run_map())?;
     File::from(OwnedFd::from(tell_mapped)).write_all(b"m").at(Step::IdMap)?;
+    stop_point!("spawner.mapped");
     Ok(child)
 }

@@ -8,8 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg,
-    sendmsg, socket,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendmsg, socket,
 };
 
 /// Turns the result of a raw system call into a `Result`.
@@ -40,33 +39,61 @@ pub fn send_with_descriptors(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: 
 /// Receives one message and at most `most` descriptors, close-on-exec. `(0, [])` is the end of the connection.
 ///
 /// # Errors
-/// `InvalidData` for more descriptors, or a message longer than `buffer`; whatever came is closed. Else that of
-/// `recvmsg`.
+/// `InvalidData` for more descriptors, or a message longer than `buffer`; `EMFILE` for descriptors for which this process
+/// had no room, and `buffer` holds the message then. Whatever came is closed. Else that of `recvmsg`.
 pub fn recv_with_descriptors(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     most: usize,
 ) -> io::Result<(usize, Vec<OwnedFd>)> {
-    // Room for as many as the kernel passes at once (253, SCM_MAX_FD): with less, those that do not fit would be
-    // dropped with an error that hides the others from us, and they would stay open.
-    let mut control = nix::cmsg_space!([RawFd; 253]);
-    let mut iov = [io::IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let mut descriptors = Vec::new();
-    for item in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(fds) = item {
-            // SAFETY: the kernel has just put these descriptors into our table with this message and nobody else has
-            // seen their numbers, so each is open and ours alone.
-            descriptors.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
-    }
-    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || descriptors.len() > most {
+    // Room for as many as the kernel passes at once (253, SCM_MAX_FD). In words, which are aligned as a cmsghdr is.
+    let mut control = [0_u64; 130];
+    let mut iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr holds integers and pointers, for which all zeroes (null) is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (&raw mut iov, 1);
+    (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), size_of_val(&control));
+    // SAFETY: message names buffer, iov and control with their sizes, and all three live across the call.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let descriptors = passed(&message);
+    if message.msg_flags & libc::MSG_TRUNC != 0 || descriptors.len() > most {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "a message with more bytes or descriptors than allowed",
         ));
     }
-    Ok((message.bytes, descriptors))
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
+    }
+    Ok((length, descriptors))
+}
+
+/// The descriptors that came with a message that `recvmsg` has just filled in, each once. nix gives none of them when the
+/// kernel had to leave some out, and those that did come would stay open.
+fn passed(message: &libc::msghdr) -> Vec<OwnedFd> {
+    let mut descriptors = Vec::new();
+    // SAFETY: the kernel has laid out msg_controllen bytes at msg_control, which still live.
+    let mut item = unsafe { libc::CMSG_FIRSTHDR(message) };
+    // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a header that lies whole in the control bytes.
+    while let Some(header) = unsafe { item.as_ref() } {
+        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: computes a length, touches no memory.
+            let empty = unsafe { libc::CMSG_LEN(0) };
+            let count =
+                header.cmsg_len.saturating_sub(usize::try_from(empty).unwrap_or(usize::MAX)) / size_of::<RawFd>();
+            for index in 0..count {
+                // SAFETY: the header's length says that so many numbers follow it. The kernel has just put each into our
+                // table with this message and nobody else has seen it, so it is open and ours alone.
+                descriptors.push(unsafe {
+                    OwnedFd::from_raw_fd(libc::CMSG_DATA(item).cast::<RawFd>().add(index).read_unaligned())
+                });
+            }
+        }
+        // SAFETY: item is a header of this message.
+        item = unsafe { libc::CMSG_NXTHDR(message, item) };
+    }
+    descriptors
 }
 
 /// Takes over a descriptor that was left open across `execve` under a number that the command line names.
@@ -122,6 +149,28 @@ where
     // SAFETY: the kernel stored a new descriptor, close-on-exec, that nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Child { pid: i32::try_from(pid).map_err(io::Error::other)?, pidfd })
+}
+
+/// The first four words of a file, shared with everybody who maps it, for good.
+///
+/// # Errors
+/// That of `open(2)` or `mmap(2)`; `UnexpectedEof` for a file that is shorter.
+#[cfg(feature = "test-hooks")]
+pub fn shared_words(path: &Path) -> io::Result<&'static [std::sync::atomic::AtomicU32; 4]> {
+    const BYTES: usize = size_of::<[u32; 4]>();
+    let file = std::fs::File::options().read(true).write(true).open(path)?;
+    if file.metadata()?.len() < BYTES as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let (protection, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+    // SAFETY: a null address lets the kernel choose one that nothing else is mapped at.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), BYTES, protection, shared, file.as_raw_fd(), 0) };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping begins at a page, so it is aligned; the file has as many bytes, tests never shorten it; it is
+    // never unmapped; and whoever shares it reads and writes it as these atomics alone.
+    Ok(unsafe { &*at.cast() })
 }
 
 /// Ends this process at once: no destructors, no `atexit` handlers, which belong to the parent.
@@ -331,48 +380,100 @@ pub fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
-/// Makes the system call `number` with two numbers: for tests that ask a process to break out.
+/// Installs a filter for this thread, with a listener: see `seccomp_unotify(2)`. Close-on-exec.
 ///
 /// # Errors
-/// That of the call.
-#[cfg(feature = "test-hooks")]
-pub fn call(number: libc::c_long, first: libc::c_long, second: libc::c_long) -> io::Result<()> {
-    // SAFETY: the tests pass numbers that are no addresses, so no memory of ours is named.
-    check(unsafe { libc::syscall(number, first, second, 0, 0, 0, 0) }).map(drop)
+/// That of `seccomp(2)`: `EBUSY` when a filter below has a listener, `EACCES` without `no_new_privs`.
+pub(crate) fn seccomp_listen(program: &[seccompiler::sock_filter]) -> io::Result<OwnedFd> {
+    let length = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
+    let install = |flags: libc::c_ulong| {
+        // SAFETY: the kernel copies `len` instructions and writes none of them; the slice lives across the call, and its
+        // elements are laid out as struct sock_filter (repr(C), the same four fields).
+        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })
+    };
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // Whoever waits for an answer is not disturbed by signals that do not kill; kernels before 5.19 lack that, and there
+    // the call is made anew after the signal, through the filter again.
+    let number = match install(listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) {
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => install(listener)?,
+        other => other?,
+    };
+    let number = RawFd::try_from(number).map_err(io::Error::other)?;
+    // SAFETY: with this flag the result is a new descriptor, which nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Maps a page that could be executed: for tests that ask a process to break out.
-///
-/// # Errors
-/// That of `mmap(2)`.
-#[cfg(feature = "test-hooks")]
-pub fn map_executable() -> io::Result<()> {
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: an anonymous mapping at an address of the kernel's choice overlaps nothing; it is never used.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0) };
-    if page == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// A system call that waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Names the wait, never used twice by one listener.
+    pub id: u64,
+    /// The thread, in our pid namespace.
+    pub thread: i32,
+    /// The call's number.
+    pub number: libc::c_long,
 }
 
-/// Takes a connected TCP socket off its peer and connects it to 127.0.0.1:`port`: for tests that ask a process to break
-/// out.
+/// The next call that waits. To be called when the listener is readable; then it does not block.
 ///
 /// # Errors
-/// That of `connect(2)`.
-#[cfg(feature = "test-hooks")]
-pub fn redirect(socket: RawFd, port: u16) -> io::Result<()> {
-    let [high, low] = port.to_be_bytes();
-    let unspecified = [0_u8; 16];
-    let loopback = [2, 0, high, low, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0_u8];
-    // SAFETY: F_DUPFD_CLOEXEC touches no memory, and fails where the number is of no descriptor.
-    let own = check(unsafe { libc::fcntl(socket, libc::F_DUPFD_CLOEXEC, 0) }.into())?;
-    // SAFETY: the descriptor was made by the call above, and belongs to nobody else.
-    let own = unsafe { OwnedFd::from_raw_fd(i32::try_from(own).map_err(io::Error::other)?) };
-    for address in [unspecified, loopback] {
-        let (at, length) = (address.as_ptr().cast::<libc::sockaddr>(), 16);
-        // SAFETY: `address` lives across the call, is as long as is said, and may be read at any alignment by the kernel.
-        let result = check(libc::c_long::from(unsafe { libc::connect(own.as_raw_fd(), at, length) }));
-        // It does not wait, and the connection is under way.
-        result.map(drop).or_else(|e| if e.raw_os_error() == Some(libc::EINPROGRESS) { Ok(()) } else { Err(e) })?;
+/// `ENOENT` when whoever waited has died, else that of `ioctl(2)`.
+pub(crate) fn seccomp_receive(listener: BorrowedFd<'_>) -> io::Result<Waiting> {
+    /// A later kernel may write a longer struct.
+    #[repr(C)]
+    struct Room {
+        notification: libc::seccomp_notif,
+        spare: [u64; 64],
     }
+    // SAFETY: integers only, for which all zeroes is a value; the kernel asks for zeroes here.
+    let mut room: Room = unsafe { std::mem::zeroed() };
+    let request = libc::SECCOMP_IOCTL_NOTIF_RECV;
+    // SAFETY: room lives across the call and has more space than the struct that the request's number names.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), request, &raw mut room) }.into())?;
+    let Room { notification, .. } = room;
+    let thread = i32::try_from(notification.pid).map_err(io::Error::other)?;
+    Ok(Waiting { id: notification.id, thread, number: notification.data.nr.into() })
+}
+
+/// Lets a call that waits be made as it stands, without a look at the filters again. Sound only for a call whose filter
+/// has judged all that the kernel will read: arguments in registers, no pointer.
+///
+/// # Errors
+/// `ENOENT` when nobody waits under this id any more, else that of `ioctl(2)`.
+pub(crate) fn seccomp_continue(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
+    let flags = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).map_err(io::Error::other)?;
+    let answer = libc::seccomp_notif_resp { id, val: 0, error: 0, flags };
+    // SAFETY: answer is a complete seccomp_notif_resp that lives across the call.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) }.into())?;
     Ok(())
 }
+
+/// Whether the thread that made this call still waits.
+///
+/// # Errors
+/// That of `ioctl(2)`, but for the one that says no.
+pub(crate) fn seccomp_is_waiting(listener: BorrowedFd<'_>, id: u64) -> io::Result<bool> {
+    // SAFETY: the kernel reads one u64, which lives across the call.
+    match check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) }.into())
+    {
+        Ok(_) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// A descriptor of the process with this pid, which must be a process's, not a thread's.
+///
+/// # Errors
+/// That of `pidfd_open(2)`: `ESRCH` when there is none.
+pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: two integers; no memory is touched.
+    let number = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let number = RawFd::try_from(number).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor, close-on-exec, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+#[cfg(feature = "test-hooks")]
+pub mod attempts;

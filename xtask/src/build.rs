@@ -61,6 +61,19 @@ pub fn release() -> Result<Programs> {
     Ok(Programs { engined: folder.join("engined"), jaild: folder.join("jaild") })
 }
 
+/// Builds both programs with stop points, for tests of engined alone: its tests start the jaild beside it.
+pub fn hooked(features: &[&str]) -> Result<()> {
+    let status = cargo()
+        .args(["build", "--locked", "--bins"])
+        .args(features)
+        .status()
+        .or_problem("cargo did not start", "install Rust: https://rustup.rs")?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Problem::new("the build with test-hooks failed", "read the compiler's message above"))
+}
+
 /// Runs `cargo test` with `args`, shows its output as it comes and counts it.
 pub fn test(name: &str, args: &[&str]) -> Result<Tally> {
     println!("xtask: cargo test {}", args.join(" "));

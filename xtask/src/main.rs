@@ -13,6 +13,7 @@ mod corpus;
 mod docs;
 mod engine;
 mod examples;
+mod fuzz;
 mod gates;
 mod host;
 mod http;
@@ -79,6 +80,12 @@ enum Command {
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
+        /// Only the faults: -9 at every point of a run's life, and whatever hosts and clients can do
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        faults: bool,
+        /// How many times in a row
+        #[arg(long, requires = "faults", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
     },
     /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
     Prove,
@@ -91,6 +98,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
     },
+    /// Fuzz what engined and jaild read of others (fuzz/README.md): the named targets, or all
+    Fuzz {
+        /// Which of fuzz/fuzz_targets
+        targets: Vec<String>,
+        /// How long each runs; as many run at once as there are cores
+        #[arg(long, default_value_t = fuzz::SHORT_SECONDS)]
+        seconds: u64,
+        /// Instead, write the smallest inputs that reach everything found so far into fuzz/corpus
+        #[arg(long, conflicts_with = "seconds")]
+        minimize: bool,
+    },
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
     Deny,
 }
@@ -102,12 +120,15 @@ fn main() -> ExitCode {
         Command::Test { host: true, kernel, rootless, whole, .. } => {
             tests::host_only(kernel, rootless, if whole { Depth::Whole } else { Depth::Short }).map(Some)
         }
+        Command::Test { faults: true, times, .. } => tests::faults_only(times).map(Some),
         Command::Test { corpus: true, .. } => tests::corpus_only().map(Some),
         Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
         Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
+        Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
+        Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
         Command::Deny => gates::deny().map(Some),
     };
     match outcome {

@@ -11,10 +11,12 @@ use crate::host::{self, Depth, Kernel};
 use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::tally::Tally;
-use crate::{bench, python_client, schemathesis, setup, tests, toolchains};
+use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
+/// Repetitions of the fault tests, all of which must pass.
+const FAULTS: u32 = 20;
 const ROUNDS: u32 = 200;
 
 /// One part of the proof.
@@ -50,15 +52,32 @@ pub fn run() -> Result<Tally> {
         let load = Load { folders: &FOLDERS, times: 3, jobs };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
+    proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
+    let mut worst = "None: see what failed.\n".to_owned();
+    proof.part("attacks beside an honest program", || {
+        let (tally, table) = corpus::beside(&programs)?;
+        worst = table;
+        Ok(tally)
+    })?;
+    proof.table += &format!(
+        "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
+    );
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
+    let mut fuzzed = String::new();
+    proof.part("fuzzing, an hour", || {
+        let (tally, figures) = fuzz::run(&[], fuzz::each_of(fuzz::LONG_SECONDS)?)?;
+        fuzzed = fuzz::table(&figures);
+        Ok(tally)
+    })?;
+    proof.table += &format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
         let figures = bench::measure(&programs, ROUNDS)?;
         table = figures.table();
         Ok(figures.tally())
     })?;
-    proof.table =
-        format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
+    proof.table +=
+        &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
         let units = || host::run(&programs, kernel, Depth::Whole);

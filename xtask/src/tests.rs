@@ -6,20 +6,22 @@ use crate::host::{self, Depth, Kernel};
 use crate::problem::Result;
 use crate::schemathesis::Length;
 use crate::tally::Tally;
-use crate::{examples, python_client, schemathesis, setup};
+use crate::{examples, fuzz, python_client, schemathesis, setup};
 
-/// An attack runs alone, so that the hello after it tells what it did; the many honest programs share the cores.
+/// A hello after each attack tells what it did. What they do one at a time is for `prove`: most of them wait for a limit,
+/// and two that wait take no longer than one.
 const CORPUS: [Load; 2] =
-    [Load { folders: &["benign", "hostile"], times: 1, jobs: 1 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
+    [Load { folders: &["benign", "hostile"], times: 1, jobs: 2 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
 
-/// The tests of the workspace, those that need `test-hooks`, the Python client, schemathesis, the corpus,
-/// then the test host.
+/// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis, the
+/// corpus, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     // The programs come first: tests of engined start the jaild beside it.
     let programs = build::release()?;
     let mut tally = workspace()?;
+    tally.add(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0);
     tally.add(examples::run(&programs)?);
     tally.add(python_client::run(&programs)?);
     tally.add(schemathesis::run(&programs, Length::Short)?);
@@ -63,8 +65,28 @@ pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
     let hooked = ["--package", "jail", "--features", "test-hooks"];
     tally.add(build::test("tests with test-hooks", &hooked)?);
-    // Of engined this one alone: its other tests want a jaild that says what it says in production.
-    let confined = ["--package", "engined", "--features", "test-hooks", "--test", "confinement"];
-    tally.add(build::test("engined's confinement", &confined)?);
+    tally.add(faults(1)?);
+    // Of engined these alone: its other tests want a jaild that says what it says in production.
+    tally.add(build::test("engined's confinement", &[&HOOKED[..], &["--test", "confinement"]].concat())?);
     Ok(tally)
+}
+
+const HOOKED: [&str; 6] =
+    ["--package", "engined", "--package", "jail", "--features", "jail/test-hooks,engined/test-hooks"];
+
+/// -9 at every point of a run's life and every other fault, so many times in a row: a race needs more than one try.
+pub fn faults(times: u32) -> Result<Tally> {
+    let mut tally = Tally::default();
+    build::hooked(&HOOKED)?;
+    for time in 1..=times {
+        println!("xtask: faults, {time} of {times}");
+        tally.add(build::test("faults", &[&HOOKED[..], &["--test", "faults"]].concat())?);
+    }
+    Ok(tally)
+}
+
+/// Only the faults.
+pub fn faults_only(times: u32) -> Result<Tally> {
+    setup::ensure()?;
+    faults(times)
 }

@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use caps::{CapSet, Capability};
-use jail::sys;
+use jail::sys::attempts;
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
@@ -78,20 +78,20 @@ fn attempt(name: &str, argument: &str) -> io::Result<()> {
         "abstract" => {
             SocketAddr::from_abstract_name(argument).and_then(|name| UnixStream::connect_addr(&name)).map(drop)
         }
-        "redirect" => sys::redirect(accepted()?, argument.parse().map_err(io::Error::other)?),
+        "redirect" => attempts::redirect(accepted()?, argument.parse().map_err(io::Error::other)?),
         "netlink" => new_socket(AddressFamily::Netlink).map_err(Into::into),
         "packet" => new_socket(AddressFamily::Packet).map_err(Into::into),
-        "map-executable" => sys::map_executable(),
+        "map-executable" => attempts::map_executable(),
         "kill" => kill(Pid::from_raw(number()?), Signal::SIGTERM).map_err(Into::into),
         // PTRACE_SEIZE of a process of our own user.
-        "ptrace" => sys::call(libc::SYS_ptrace, 0x4206, number()?.into()),
+        "ptrace" => attempts::call(libc::SYS_ptrace, 0x4206, number()?.into()),
         "setuid" => setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).map_err(Into::into),
         "capability" => caps::raise(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).map_err(io::Error::other),
         "dumpable" => prctl::set_dumpable(true).map_err(Into::into),
         "outlive" => prctl::set_pdeathsig(None).map_err(Into::into),
         // CLONE_FS, which takes no right.
-        "unshare" => sys::call(libc::SYS_unshare, 0x200, 0),
-        "call" => sys::call(number()?.into(), 0, 0),
+        "unshare" => attempts::call(libc::SYS_unshare, 0x200, 0),
+        "call" => attempts::call(number()?.into(), 0, 0),
         _ => Err(io::Error::other("no such attempt")),
     }
 }

@@ -29,10 +29,13 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Prometheus' own type.
 pub const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// So much is handed on at a time.
+const PIECE: usize = 64 << 10;
+
 /// Bytes to send, and the memory that they hold until then.
 #[derive(Debug, Default)]
 pub struct Bytesful {
-    bytes: Option<Bytes>,
+    bytes: Bytes,
     _memory: Held,
 }
 
@@ -53,15 +56,18 @@ impl Body for Bytesful {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+        // hyper takes the next piece when it has room for it. It would take the whole at once, and let go of what holds the
+        // memory, while a caller reads nothing.
+        let piece = self.bytes.len().min(PIECE);
+        Poll::Ready((piece > 0).then(|| Ok(Frame::data(self.bytes.split_to(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        SizeHint::with_exact(self.bytes.len() as u64)
     }
 }
 
@@ -75,7 +81,7 @@ pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<
 }
 
 fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
-    let mut answer = Response::new(Bytesful { bytes: Some(body), _memory: memory });
+    let mut answer = Response::new(Bytesful { bytes: body, _memory: memory });
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

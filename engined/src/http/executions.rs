@@ -47,6 +47,7 @@ pub async fn post(engine: &Arc<Engine>, tenant: TenantIndex, request: Request<In
     leaving.stayed();
     let execution = execution?;
     drop((task, memory));
+    jail::stop_point!("engined.answering");
     answer::json(&execution.result, Some(execution.memory))
 }
 
@@ -65,6 +66,7 @@ async fn read(
     let body::Whole { bytes, mut memory } =
         body::read(request.into_body(), &engine.config.http, &engine.memory).await?;
     let received = Instant::now();
+    jail::stop_point!("engined.received");
     let length = bytes.len() as u64;
     let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jail::link::{CgroupVersion, MAX_DESCRIPTORS, MESSAGE_BYTES, Order, Refusal, Report, Request, Welcome};
 use jail::records::{self, Kind, RecordReader, RecordWriter};
 use jail::spec::{
-    Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, StopReason, Usage,
+    Attempts, Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, StopReason, Usage,
 };
 use jail::sys;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
@@ -191,6 +191,7 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         outcome,
         stop,
         filter_killed: outcome == Outcome::Signalled(31),
+        attempts: Attempts::default(),
         usage,
         setup: Micros(500),
         collected,

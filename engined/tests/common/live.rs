@@ -48,19 +48,28 @@ impl Up {
 
     /// With an operator's manifests.
     pub fn with(manifests: Option<&Path>) -> Up {
+        Up::by(&[], |command| {
+            command.args(manifests.iter().flat_map(|folder| [Path::new("--languages"), folder]));
+        })
+    }
+
+    /// Started by another program, and with more settings.
+    pub fn by(starter: &[&str], settings: impl FnOnce(&mut Command)) -> Up {
         let scratch = Scratch::new();
         let state = scratch.0.join("state");
         let log = fs::File::create(scratch.0.join("log")).unwrap();
-        let mut child = Command::new(ENGINED)
+        let mut words = starter.iter().copied().chain([ENGINED]);
+        let mut command = Command::new(words.next().unwrap());
+        command
+            .args(words)
             .args(["up", "--listen", "127.0.0.1:0", "--state"])
             .arg(&state)
-            .args(manifests.iter().flat_map(|folder| [Path::new("--languages"), folder]))
             .env("CANARY", "leak-1234")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .stderr(log);
+        settings(&mut command);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.find_map(|line| line.unwrap().strip_prefix("ready http://").map(str::to_owned));
         let log = fs::read_to_string(scratch.0.join("log")).unwrap();

@@ -119,8 +119,10 @@ impl Slot {
         Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0, rest })
     }
 
-    pub(super) fn remove(self) -> Result<(), JailError> {
-        self.base.iter().try_for_each(|base| remove_folder(base.as_fd(), &self.name))
+    pub(super) fn try_remove(&self) -> Result<bool, JailError> {
+        // All of them each time: those that have gone already count as gone.
+        let tries = self.base.iter().map(|base| try_remove(base.as_fd(), &self.name));
+        tries.collect::<Result<Vec<bool>, JailError>>().map(|gone| gone.into_iter().all(|gone| gone))
     }
 }
 

@@ -111,9 +111,8 @@ impl Slot {
         Ok(Run { slot, name, leaf, peak: None, tasks: 0 })
     }
 
-    pub(super) fn remove(self) -> Result<(), JailError> {
-        sweep(self.folder.as_fd(), "cgroup.procs")?;
-        remove_folder(self.base.as_fd(), &self.name)
+    pub(super) fn try_remove(&self) -> Result<bool, JailError> {
+        Ok(try_sweep(self.folder.as_fd())? && try_remove(self.base.as_fd(), &self.name)?)
     }
 }
 

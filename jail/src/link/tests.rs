@@ -1,6 +1,6 @@
 //! Every message there and back, and every lie that a test can think of.
 use super::*;
-use crate::spec::{Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
+use crate::spec::{Attempts, Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
 
 fn limits() -> Limits {
     Limits {
@@ -27,6 +27,7 @@ fn ended() -> Report {
         outcome: Outcome::Failed { step: 3, errno: -1, index: 9 },
         stop: Some(StopReason::Gone),
         filter_killed: true,
+        attempts: Attempts::all_different(),
         usage: Usage {
             cpu: Micros(1),
             user: Micros(2),

@@ -2,7 +2,8 @@
 
 use super::{DecodeError, MESSAGE_BYTES, PROFILE_BYTES, ProfileName, VERSION};
 use crate::spec::{
-    Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
+    Attempts, Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
+    WatchedCall,
 };
 
 /// Lays fields down one after the other. The fixed size holds the largest message (a test checks each).
@@ -94,6 +95,10 @@ impl Writer {
             Collected::Cut => 2,
         });
         self.u32(e.layers.to_wire());
+        self.u8(WatchedCall::to_wire(e.attempts.fatal));
+        for count in e.attempts.counts() {
+            self.u32(*count);
+        }
     }
 
     pub(super) fn finish(self) -> [u8; MESSAGE_BYTES] {
@@ -193,11 +198,18 @@ impl<'a> Reader<'a> {
             _ => return Err(DecodeError::Field("collected")),
         };
         let layers = self.layers("layers")?;
+        let fatal = WatchedCall::from_wire(self.u8()?).ok_or(DecodeError::Field("attempts"))?;
+        let mut counts = [0; WatchedCall::COUNT];
+        for count in &mut counts {
+            *count = self.u32()?;
+        }
+        let attempts = Attempts::from_parts(counts, fatal);
         Ok(Ended {
             id,
             outcome,
             stop,
             filter_killed: flags & 1 != 0,
+            attempts,
             usage: Usage {
                 cpu: Micros(cpu),
                 user: Micros(user),

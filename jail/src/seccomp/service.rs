@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::tables::{ALLOWED, BECOMES, KILLED, REFUSED, SERVES};
-use super::{Answer, EPERM, Filter, Rule, Test, compile};
+use super::{AF_UNIX, Answer, ENOSYS_RULE, EPERM, Filter, Rule, Test, compile, socket_types};
 
 /// `PROT_EXEC` of mmap(2) and mprotect(2).
 const EXECUTABLE: u32 = 4;
@@ -24,11 +24,13 @@ fn conditional(own: u32) -> Vec<(libc::c_long, Rule)> {
     let one_of = |argument, values: &[u32]| when(&[Test::OneOf(argument, values.to_vec())]);
     vec![
         (libc::SYS_clone, Rule::When(vec![Test::OneOf(0, vec![THREAD])], Answer::Kill)),
-        (libc::SYS_mmap, when(&[Test::NoBits(2, EXECUTABLE)])),
+        // No MAP_HUGETLB, no MFD_HUGETLB: those pages are somebody else's.
+        (libc::SYS_mmap, when(&[Test::NoBits(2, EXECUTABLE), Test::NoBits(3, 0x4_0000)])),
+        (libc::SYS_memfd_create, when(&[Test::NoBits(1, 4)])),
         (libc::SYS_mprotect, when(&[Test::NoBits(2, EXECUTABLE)])),
-        // AF_UNIX: the link.
-        (libc::SYS_socket, one_of(0, &[1])),
-        (libc::SYS_socketpair, one_of(0, &[1])),
+        // The link, and how signals wake the runtime.
+        (libc::SYS_socket, when(&[Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])])),
+        (libc::SYS_socketpair, when(&[Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])])),
         // To whoever is connected already, and to nobody by address.
         (libc::SYS_sendto, when(&[Test::NoBits(3, FAST_OPEN), Test::OneOf(5, vec![0])])),
         (libc::SYS_sendmsg, when(&[Test::NoBits(2, FAST_OPEN)])),
@@ -52,7 +54,7 @@ impl Filter {
         let mut rules = BTreeMap::new();
         let refused = Answer::Errno(EPERM);
         // Known, and decided by arguments elsewhere.
-        rules.extend(super::conditional().into_iter().map(|(number, _)| (number, Rule::Always(refused))));
+        rules.extend(super::conditional(refused).into_iter().map(|(number, _)| (number, Rule::Always(refused))));
         for (table, answer) in [
             (ALLOWED, refused),
             (REFUSED, refused),
@@ -63,12 +65,13 @@ impl Filter {
             rules.extend(table.iter().map(|(_, number)| (*number, Rule::Always(answer))));
         }
         rules.extend(conditional(own));
-        Filter { program: compile(&rules) }
+        Filter { program: compile(&rules, ENOSYS_RULE) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ENOSYS;
     use super::super::tests::{answer, in_full};
     use super::*;
 
@@ -97,7 +100,7 @@ mod tests {
             assert_eq!(answer(&filter, libc::SYS_clone, [flags, 0]), Answer::Kill.value(), "clone with {flags:#x}");
         }
         assert_eq!(answer(&filter, libc::SYS_clone, [THREAD, 0]), Answer::Allow.value());
-        assert_eq!(answer(&filter, libc::SYS_clone3, [0, 0]), Answer::Errno(super::super::ENOSYS).value());
+        assert_eq!(answer(&filter, libc::SYS_clone3, [0, 0]), Answer::Errno(ENOSYS).value());
     }
 
     #[test]

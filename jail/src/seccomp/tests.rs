@@ -36,6 +36,14 @@ pub(super) fn answer(filter: &Filter, number: libc::c_long, [first, second]: [u3
     in_full(filter, number, [first, second, 0, 0, 0, 0])
 }
 
+fn with_third(filter: &Filter, number: libc::c_long, [first, second, third]: [u32; 3]) -> u32 {
+    with_fourth(filter, number, [first, second, third, 0])
+}
+
+fn with_fourth(filter: &Filter, number: libc::c_long, [first, second, third, fourth]: [u32; 4]) -> u32 {
+    in_full(filter, number, [first, second, third, fourth, 0, 0])
+}
+
 /// The answer to all six arguments.
 pub(super) fn in_full(filter: &Filter, number: libc::c_long, arguments: [u32; 6]) -> u32 {
     interpret(&filter.program, u32::try_from(number).unwrap(), ARCH_X86_64, arguments).0
@@ -44,13 +52,13 @@ pub(super) fn in_full(filter: &Filter, number: libc::c_long, arguments: [u32; 6]
 #[test]
 fn every_number_gets_the_answer_of_its_table() {
     let filter = Filter::payload(&[]);
-    let conditional: Vec<_> = conditional().into_iter().map(|(number, _)| number).collect();
+    let conditional: Vec<_> = conditional(Answer::Notify).into_iter().map(|(number, _)| number).collect();
     for number in (0..2000).filter(|n| !conditional.contains(n)) {
         let named = |table: &[(&str, libc::c_long)]| table.iter().any(|(_, n)| *n == number);
         let expected = match (named(ALLOWED), named(REFUSED), named(KILLED)) {
             (true, false, false) => Answer::Allow,
             (false, true, false) => Answer::Errno(EPERM),
-            (false, false, true) => Answer::Kill,
+            (false, false, true) => Answer::Notify,
             (false, false, false) => Answer::Errno(ENOSYS),
             several => panic!("{number} stands in more than one table: {several:?}"),
         };
@@ -81,15 +89,62 @@ fn arguments_decide_where_they_must() {
     assert_eq!(answer(&filter, libc::SYS_clone, [0x003d_0f00, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone, [0x0120_0011, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone3, [0, 0]), Answer::Errno(ENOSYS).value());
-    for (family, expected) in [(1, yes), (2, yes), (10, yes), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
-        assert_eq!(answer(&filter, libc::SYS_socket, [family, 0]), expected, "family {family}");
+    let asks = Answer::Notify.value();
+    for (family, expected) in [(1, yes), (2, asks), (10, asks), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
+        assert_eq!(answer(&filter, libc::SYS_socket, [family, 1]), expected, "family {family}");
+        let pair = if family == 1 { yes } else { 0x50061 };
+        assert_eq!(answer(&filter, libc::SYS_socketpair, [family, 1]), pair, "pair of family {family}");
     }
-    for (protocol, expected) in [(0, yes), (6, yes), (17, yes), (132, 0x50061), (262, 0x50061)] {
-        assert_eq!(in_full(&filter, libc::SYS_socket, [2, 1, protocol, 0, 0, 0]), expected, "protocol {protocol}");
+    // Streams and datagrams with both flags; sequenced packets are AF_UNIX's; DCCP (6) has the protocol 0 as well.
+    for kind in 0..16 {
+        for flags in [0, 0x800, 0x8_0000, 0x8_0800, 0x10] {
+            let [unix, inet] = [(vec![1, 2, 5], yes), (vec![1, 2], asks)]
+                .map(|(kinds, then)| if kinds.contains(&kind) && flags != 0x10 { then } else { 0x50061 });
+            assert_eq!(answer(&filter, libc::SYS_socket, [1, kind | flags]), unix, "AF_UNIX {kind} {flags:#x}");
+            assert_eq!(answer(&filter, libc::SYS_socketpair, [1, kind | flags]), unix, "pair {kind} {flags:#x}");
+            assert_eq!(answer(&filter, libc::SYS_socket, [2, kind | flags]), inet, "AF_INET {kind} {flags:#x}");
+            assert_eq!(answer(&filter, libc::SYS_socket, [10, kind | flags]), inet, "AF_INET6 {kind} {flags:#x}");
+        }
+    }
+    for (protocol, expected) in [(0, asks), (6, asks), (17, asks), (132, 0x50061), (262, 0x50061)] {
+        assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
+    }
+    for (level, name, expected) in [
+        (1, 9, yes),   // SO_KEEPALIVE
+        (1, 26, 92),   // SO_ATTACH_FILTER
+        (1, 50, 92),   // SO_ATTACH_BPF
+        (1, 14, yes),  // SO_PASSCRED's neighbours
+        (6, 1, yes),   // TCP_NODELAY
+        (6, 14, 92),   // TCP_MD5SIG
+        (6, 31, 92),   // TCP_ULP
+        (6, 26, yes),  // TCP_THIN_LINEAR_TIMEOUTS' neighbours
+        (41, 26, yes), // IPV6_V6ONLY
+        (0, 32, yes),  // IP_MULTICAST_IF
+    ] {
+        let expected = if expected == 92 { Answer::Errno(ENOPROTOOPT).value() } else { expected };
+        assert_eq!(with_third(&filter, libc::SYS_setsockopt, [3, level, name]), expected, "option {level} {name}");
+    }
+    for call in [libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr] {
+        assert_eq!(answer(&filter, call, [0, 0]), Answer::Errno(EOPNOTSUPP).value(), "attribute by {call}");
+    }
+    let enomem = Answer::Errno(ENOMEM).value();
+    // What malloc, a thread's stack and the loader ask for; the last with 2 MiB pages by number.
+    for (flags, expected) in [(0x22, yes), (0x2_0022, yes), (0x812, yes), (0x4_0022, enomem), (0x5404_0022, enomem)] {
+        assert_eq!(with_fourth(&filter, libc::SYS_mmap, [0, 0, 3, flags]), expected, "mmap {flags:#x}");
+    }
+    for (flags, expected) in [(0, yes), (3, yes), (4, enomem), (0x5400_0004, enomem)] {
+        assert_eq!(answer(&filter, libc::SYS_memfd_create, [0, flags]), expected, "memfd {flags:#x}");
+    }
+    for (flags, expected) in [(0o1600, yes), (0o5600, enomem)] {
+        assert_eq!(with_third(&filter, libc::SYS_shmget, [0, 0, flags]), expected, "shmget {flags:#o}");
     }
     assert_eq!(answer(&filter, libc::SYS_sync, [0, 0]), Answer::Errno(0).value());
-    for request in [0x5412, 0x541c, 0x5423] {
-        assert_eq!(answer(&filter, libc::SYS_ioctl, [0, request]), eperm, "TIOCSTI and its like: {request:#x}");
+    for request in IOCTL {
+        assert_eq!(
+            answer(&filter, libc::SYS_ioctl, [0, request]),
+            eperm,
+            "TIOCSTI, SIOCGIFBR and their like: {request:#x}"
+        );
     }
     assert_eq!(answer(&filter, libc::SYS_ioctl, [0, 0x5401]), yes, "TCGETS");
     assert_eq!(answer(&filter, libc::SYS_prctl, [22, 0]), Answer::Errno(EINVAL).value(), "PR_SET_SECCOMP");
@@ -97,18 +152,41 @@ fn arguments_decide_where_they_must() {
 }
 
 #[test]
-fn init_allows_what_its_payload_may_do() {
-    let (init, payload) = (Filter::init(&[]), Filter::payload(&[]));
+fn the_shared_filter_leaves_to_the_payloads_what_that_allows_or_asks() {
+    let (shared, payload) = (Filter::shared(&[]), Filter::payload(&[]));
+    let left = [Answer::Allow.value(), Answer::Notify.value()];
     for number in 0..600 {
-        for arguments in [[0, 0], [1, 0], [2, 0x5401], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
-            if answer(&payload, number, arguments) == Answer::Allow.value() {
-                assert_eq!(answer(&init, number, arguments), Answer::Allow.value(), "system call {number}");
+        for arguments in [[0, 0], [1, 0], [2, 0x5401], [2, 1], [10, 2], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
+            if left.contains(&answer(&payload, number, arguments)) {
+                assert_eq!(answer(&shared, number, arguments), Answer::Allow.value(), "system call {number}");
             }
         }
     }
-    for (name, number) in KILLED.iter().filter(|(name, _)| *name != "SYS_mount") {
-        assert_eq!(answer(&init, *number, [0, 0]), Answer::Kill.value(), "{name}");
+}
+
+#[test]
+fn init_is_killed_for_what_it_has_no_use_for() {
+    let (shared, own) = (Filter::shared(&[]), Filter::init_alone());
+    for number in 0..600 {
+        let killed = KILLED.iter().any(|(name, n)| *n == number && *name != "SYS_mount");
+        let expected = if killed { Answer::Kill } else { Answer::Allow };
+        assert_eq!(answer(&own, number, [0, 0]), expected.value(), "system call {number}");
     }
+    assert_eq!(answer(&shared, libc::SYS_mount, [0, 0]), Answer::Allow.value());
+}
+
+#[test]
+fn every_call_that_the_filter_asks_about_has_its_name_on_the_list() {
+    let payload = Filter::payload(&[]);
+    for number in 0..600 {
+        let asks = answer(&payload, number, [2, 1]) == Answer::Notify.value();
+        assert_eq!(asks, watched(number).is_some(), "system call {number}");
+    }
+    for (index, (name, number)) in [("SYS_socket", libc::SYS_socket)].iter().chain(KILLED).enumerate() {
+        let call = watched(*number).unwrap();
+        assert_eq!((Some(call), format!("SYS_{}", call.name()).as_str()), (WatchedCall::at(index), *name));
+    }
+    assert_eq!(WatchedCall::COUNT, 1 + KILLED.len());
 }
 
 #[test]
@@ -129,7 +207,14 @@ fn a_manifest_may_add_what_is_refused_and_nothing_else() {
 
 #[test]
 fn error_numbers_are_those_of_the_system() {
-    let numbers =
-        [(EPERM, libc::EPERM), (EINVAL, libc::EINVAL), (ENOSYS, libc::ENOSYS), (EAFNOSUPPORT, libc::EAFNOSUPPORT)];
+    let numbers = [
+        (EPERM, libc::EPERM),
+        (ENOMEM, libc::ENOMEM),
+        (EINVAL, libc::EINVAL),
+        (ENOSYS, libc::ENOSYS),
+        (ENOPROTOOPT, libc::ENOPROTOOPT),
+        (EOPNOTSUPP, libc::EOPNOTSUPP),
+        (EAFNOSUPPORT, libc::EAFNOSUPPORT),
+    ];
     assert!(numbers.iter().all(|(ours, theirs)| i32::from(*ours) == *theirs));
 }

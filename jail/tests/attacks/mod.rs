@@ -82,6 +82,22 @@ pub fn all(prey: &Prey) -> Vec<Attack> {
         // io_uring_setup(2) with 1 entry.
         attack("io_uring", "say(libc.syscall(425, 1, ctypes.create_string_buffer(120)) != -1)"),
         attack("netlink", "tried(lambda: socket.socket(16, socket.SOCK_RAW, 0))"),
+        // Both sockets are made before the family is found to have no pairs: EOPNOTSUPP instead of EAFNOSUPPORT.
+        attack("netlink_pair", "libc.socketpair(16, 3, 0, (ctypes.c_int * 2)()); say(ctypes.get_errno() == 95)"),
+        // An access list with an entry for its own uid: kernel memory that no limit counts.
+        attack(
+            "access_list",
+            "import struct; e = lambda tag, who: struct.pack('<HHI', tag, 7, who)\nno = 0xffffffff\n\
+             acl = struct.pack('<I', 2) + e(1, no) + e(2, os.getuid()) + e(4, no) + e(16, no) + e(32, no)\n\
+             open('x', 'w').close(); tried(lambda: os.setxattr('x', 'system.posix_acl_access', acl))",
+        ),
+        // SO_ATTACH_FILTER with one instruction, `return 0`: its code is counted for all users of the host together.
+        attack(
+            "socket_filter",
+            "import struct; code = ctypes.create_string_buffer(struct.pack('<HBBI', 6, 0, 0, 0))\n\
+             program = struct.pack('<HxxxxxxQ', 1, ctypes.addressof(code))\n\
+             tried(lambda: socket.socket(socket.AF_UNIX).setsockopt(socket.SOL_SOCKET, 26, program))",
+        ),
         attack("kill_init", "tried(lambda: os.kill(1, signal.SIGKILL))"),
         // Init has the pid 1 and the program 2.
         attack("host_process", "say(any(int(p) > 2 for p in os.listdir('/proc') if p.isdigit()))"),

@@ -3,9 +3,11 @@
 # Emulation is 10 to 30 times slower than the host: limits and allowed return times are multiplied.
 SCALE=20
 # What `cargo xtask test` runs: one honest program per language, then one hostile per mechanism: time, memory, processes,
-# output, files, network, kernel, snooping, signals, compile.
+# output, files, network, kernel, snooping, signals, compile, then files that come back, native code from an interpreter,
+# what one run leaves for the next, artifacts.
 PROGRAMS="argv_args.py exit_code.js fork_wait.c exception.cpp package_decl.java
- spin.c mem_touch.c fork_bomb.c out_flood.c persist_fs.py net_connect.py mount_try.c caps_status.c proc_snoop.py kill_all.c cc_include_urandom.c"
+ spin.c mem_touch.c fork_bomb.c out_flood.c persist_fs.py net_connect.py mount_try.c caps_status.c proc_snoop.py kill_all.c cc_include_urandom.c
+ outputs_special.py ctypes_raw.py persist_ipc.py artifact_rewrite.c init_snoop.py"
 # What `cargo xtask prove` runs after all of benign and hostile: of each language what leans most on the system below it,
 # such as processes, threads, signals, sockets, files, clocks, accounts and devices.
 SEMANTICS="unix_sockets.py fork_orphans.py signal_handlers.py files_locked.py managers.py who_and_where.py time_zones.py random_hashes.py stdin_pieces.py

@@ -6,9 +6,10 @@
 //! There are more slots than runs at once: while one is emptied behind an answer, the next order takes another.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use jail::cgroup::{Base, SlotGroup};
 use jail::error::{At, JailError, Step};
@@ -19,6 +20,7 @@ use jail::privileges::SandboxIds;
 use jail::records;
 use jail::sandbox::Spec;
 use jail::spec::{Ended, Layers, RunId, StopReason};
+use jail::stop_point;
 use jail::sys;
 use jail::talk::now_us;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -38,7 +40,9 @@ struct Broker<'a> {
     base: Base,
     slots: Vec<Slot>,
     waiting: VecDeque<Job>,
-    link: Option<OwnedFd>,
+    /// Counted: a turn of the loop waits for it while it may be given up. A copy of the descriptor would take one more,
+    /// and there may be none.
+    link: Option<Rc<OwnedFd>>,
     obtained: Layers,
     runs: u64,
     generation: u64,
@@ -78,7 +82,9 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         let why = format!("these layers did not hold: {lacking:?}; for {layer}: {}", layer.remedy());
         return Err(io::Error::other(why)).on(Step::Probe, "start");
     }
-    println!("jaild ready: {} slots, {} profiles", broker.policy.config.slots, broker.policy.profiles());
+    let (slots, profiles) = (broker.policy.config.slots, broker.policy.profiles());
+    // Nobody need be there to read it.
+    let (Ok(()) | Err(_)) = writeln!(io::stdout(), "jaild ready: {slots} slots, {profiles} profiles");
     while !broker.turn(&signals, &inherited.listener)? {}
     broker.end()
 }
@@ -133,7 +139,7 @@ impl Broker<'_> {
     /// One turn of the loop. `true` when it is time to end.
     fn turn(&mut self, signals: &SignalFd, listener: &OwnedFd) -> Result<bool, JailError> {
         let mut outside = vec![(Source::Signal, signals.as_fd()), (Source::Listener, listener.as_fd())];
-        let link = self.link.as_ref().map(|fd| fd.try_clone()).transpose().on(Step::Talk, "link")?;
+        let link = self.link.clone();
         outside.extend(link.as_ref().map(|fd| (Source::Link, fd.as_fd())));
         // A pipe's writing end is never readable; that its reader is gone is told all the same.
         let stdout = io::stdout();
@@ -141,7 +147,9 @@ impl Broker<'_> {
         let at_once = self.search.as_ref().map(|_| now_us());
         let (ended, ready) = self.wait_once(&outside, at_once)?;
         for ended in ended {
+            stop_point!("broker.reporting");
             self.report(&Report::Ended(ended));
+            stop_point!("broker.reported");
         }
         for source in ready {
             match source {
@@ -254,7 +262,7 @@ impl Broker<'_> {
             log(&format!("a connection of uid {peer:?} is refused{}", if busy { ": another link lives" } else { "" }));
             return;
         }
-        self.link = Some(socket);
+        self.link = Some(Rc::new(socket));
         self.welcome();
     }
 
@@ -272,6 +280,7 @@ impl Broker<'_> {
 
     fn hear_link(&mut self) {
         let Some(link) = &self.link else { return };
+        stop_point!("broker.ordered");
         let mut buffer = [0; MESSAGE_BYTES + 1];
         let received = sys::recv_with_descriptors(link.as_fd(), &mut buffer, jail::link::MAX_DESCRIPTORS);
         let (length, descriptors) = match received {
@@ -280,6 +289,9 @@ impl Broker<'_> {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             Err(e) if e.kind() == io::ErrorKind::InvalidData => {
                 return self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
+            }
+            Err(e) if e.raw_os_error() == Some(libc::EMFILE) => {
+                return self.refuse_for_want_of_descriptors(&buffer[..MESSAGE_BYTES]);
             }
             Err(e) => return self.link_is_gone(&e.to_string()),
         };
@@ -296,6 +308,17 @@ impl Broker<'_> {
                 self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
             }
         }
+    }
+
+    /// The kernel leaves out those descriptors of a message for which this process has no room. Whoever waits for the run
+    /// is told, where the message says which it is.
+    fn refuse_for_want_of_descriptors(&mut self, message: &[u8]) {
+        log("no descriptors are left for an order: raise the limit of open files (LimitNOFILE)");
+        let (id, why) = match Request::decode(message) {
+            Ok(Request::Order(order)) => (order.id, Refusal::Broken),
+            _ => (RunId(0), Refusal::Malformed),
+        };
+        self.report(&Report::Refused { id, why });
     }
 
     /// Checks an order as if its sender were hostile.
@@ -322,6 +345,7 @@ impl Broker<'_> {
             ordered_us: now_us(),
         };
         self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors });
+        stop_point!("broker.queued");
         Ok(())
     }
 
@@ -370,7 +394,8 @@ impl Broker<'_> {
         self.link_is_gone("jaild ends");
         let groups: Vec<SlotGroup> = self.slots.iter_mut().filter_map(Slot::end).collect();
         while matches!(sys::reap_any(true), Ok(Some(_))) {}
-        groups.into_iter().try_for_each(SlotGroup::remove)
+        // One that stays is no reason to leave the others.
+        groups.into_iter().map(SlotGroup::remove).fold(Ok(()), Result::and)
     }
 }
 

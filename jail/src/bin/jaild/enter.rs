@@ -216,11 +216,14 @@ fn again(options: &Options, client: u32, ids: u32, own: [BorrowedFd<'_>; 2], gro
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).on(Step::Outer, "descriptor")?;
     }
     let numbers: Vec<String> = kept.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
-    let error = Command::new("/proc/self/exe")
+    let mut command = Command::new("/proc/self/exe");
+    command
         .arg0("jaild")
         .args(["--inner", &numbers.join(","), "--client-uid", &client.to_string(), "--ids", &ids.to_string()])
-        .env_clear()
-        .exec();
+        .env_clear();
+    #[cfg(feature = "test-hooks")]
+    command.envs(std::env::vars_os().filter(|(name, _)| name == jail::stop::ENVIRONMENT));
+    let error = command.exec();
     debug_assert!(Uid::effective().is_root(), "of the outer namespace");
     Err(error).on(Step::Outer, "execute jaild again")
 }

@@ -19,13 +19,16 @@ use config::Options;
 
 fn main() -> ExitCode {
     #[cfg(feature = "test-hooks")]
-    eprintln!("jaild: {}", jail::TEST_HOOKS_MARKER);
+    {
+        slot::log(jail::TEST_HOOKS_MARKER);
+        jail::stop::attach();
+    }
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("jaild: {mistake}");
+                slot::log(&mistake);
             }
             return ExitCode::from(2);
         }
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
         Some(inner) => {
             // Executed by /proc/self/exe, it would be "exe" to every tool.
             if let Err(e) = nix::sys::prctl::set_name(c"jaild") {
-                eprintln!("jaild: it has no name: {e}");
+                slot::log(&format!("it has no name: {e}"));
             }
             broker::run(&options, inner)
         }
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("jaild: {e}");
+            slot::log(&e.to_string());
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,7 @@
 //! payload confine themselves), *running*, *finishing* (what is left of the run goes), *idle*. Whatever can't go on is
 //! *broken*: its spawner is ended, which takes every process of the slot along, and both are made anew.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use jail::cgroup::{Base, RunGroup, SlotGroup};
@@ -13,7 +13,8 @@ use jail::link::ProfileName;
 use jail::privileges::SandboxIds;
 use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
 use jail::spawn::{Blueprint, Spawner};
-use jail::spec::{Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, RunId, StopReason, Usage};
+use jail::spec::{Attempts, Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, RunId, StopReason, Usage};
+use jail::stop_point;
 use jail::talk::{Event, Spawned, now_us};
 
 /// How often a slot that is being emptied is looked at.
@@ -22,6 +23,9 @@ const FINISH_TICK_US: u64 = 1_000;
 const EMPTY_US: u64 = 5_000_000;
 /// A slot that broke is made anew after this, one that could not be made after that: never in a tight loop.
 const RENEW_US: (u64, u64) = (100_000, 1_000_000);
+
+/// How long those who were killed may stay in a slot's groups before it is said that they do.
+const STAYS_US: u64 = 2_000_000;
 
 /// How long a tree may take to be built, or a sandbox to be armed. It is milliseconds; whoever takes longer hangs.
 const MAKE_US: u64 = 30_000_000;
@@ -68,6 +72,9 @@ pub struct Slot {
     renew_at_us: u64,
     made_by_us: u64,
     layers: Layers,
+    /// Since when its groups could not be removed, and whether the log says so.
+    stays_since_us: Option<u64>,
+    told_of_stay: bool,
 }
 
 impl Slot {
@@ -82,6 +89,8 @@ impl Slot {
             renew_at_us: 0,
             made_by_us: 0,
             layers: Layers::default(),
+            stays_since_us: None,
+            told_of_stay: false,
         }
     }
 
@@ -90,13 +99,16 @@ impl Slot {
     /// # Errors
     /// When the host refuses.
     pub fn renew(&mut self, base: &Base, blueprint: &Blueprint, generation: u64) -> Result<(), JailError> {
-        self.renew_at_us = now_us() + RENEW_US.1;
+        let now = now_us();
+        self.renew_at_us = now + RENEW_US.1;
         self.state = State::Broken;
         self.spawner = None;
-        if let Some(group) = self.group.take() {
-            group.remove()?;
+        if !self.removed(now)? {
+            return Ok(());
         }
+        self.told_of_stay = false;
         let group = base.slot(self.number)?;
+        stop_point!("broker.renewing");
         self.spawner = Some(Spawner::start(&group, blueprint)?);
         self.group = Some(group);
         self.generation = generation;
@@ -104,6 +116,27 @@ impl Slot {
         self.state = State::Starting;
         self.made_by_us = now_us() + MAKE_US;
         Ok(())
+    }
+
+    /// Tries to remove its groups, without waiting: other slots have runs. `false`: somebody is still inside. The kernel
+    /// needs a moment for those who have just been killed; whoever stays longer is told of once.
+    fn removed(&mut self, now: u64) -> Result<bool, JailError> {
+        let Some(group) = &self.group else { return Ok(true) };
+        if group.try_remove()? {
+            (self.group, self.stays_since_us) = (None, None);
+            return Ok(true);
+        }
+        let since = *self.stays_since_us.get_or_insert(now);
+        if now < since + STAYS_US {
+            self.renew_at_us = now + FINISH_TICK_US;
+        } else if !self.told_of_stay {
+            self.told_of_stay = true;
+            log(&format!(
+                "slot {}: its groups can't be removed, a process is inside; it is not used meanwhile",
+                self.number
+            ));
+        }
+        Ok(false)
     }
 
     /// Whether it should be renewed now: it is broken, or idle and of another generation than `wanted`.
@@ -137,6 +170,7 @@ impl Slot {
         };
         match begun {
             Ok(making) => {
+                stop_point!("broker.making");
                 self.state = State::Making(making, job);
                 self.made_by_us = now_us() + MAKE_US;
                 None
@@ -184,6 +218,7 @@ impl Slot {
                 None
             }
             (Ok(Some(Spawned::Init(pidfd))), State::Making(making, job)) => {
+                stop_point!("broker.born");
                 self.state = State::Arming(making.born(pidfd), job);
                 None
             }
@@ -305,7 +340,10 @@ impl Slot {
 
     fn finish(&mut self, finishing: Finishing) {
         match finishing.is_done() {
-            Ok(true) => self.state = State::Idle,
+            Ok(true) => {
+                stop_point!("broker.emptied");
+                self.state = State::Idle;
+            }
             Ok(false) => self.state = State::Finishing(finishing),
             Err(e) => self.give_up(&e.to_string()),
         }
@@ -430,6 +468,7 @@ pub fn never_ran(spec: &Spec, outcome: Outcome, stop: Option<StopReason>, layers
         outcome,
         stop,
         filter_killed: false,
+        attempts: Attempts::default(),
         usage: Usage {
             cpu: Micros(0),
             user: Micros(0),
@@ -460,6 +499,8 @@ fn describe(outcome: Outcome) -> String {
     }
 }
 
+/// A line on standard error. A log that takes no more (its disk is full, its reader is gone) is no reason to end, which
+/// `eprintln!` would make it.
 pub fn log(text: &str) {
-    eprintln!("jaild: {text}");
+    let (Ok(()) | Err(_)) = writeln!(io::stderr(), "jaild: {text}");
 }

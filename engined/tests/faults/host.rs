@@ -1,0 +1,160 @@
+//! What a host can run out of: room on its disk, and descriptors.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::common::live::{Up, live};
+use crate::common::opt::{Opt, tool};
+use crate::rig::{PATIENCE, Rig, end};
+
+fn run(program: &str, args: &[&str]) {
+    tool(program, args, Path::new("/")).unwrap();
+}
+
+/// Mounts a small tmpfs of its own over the folder that the state folder is in, then starts the engine.
+const ON_A_SMALL_DISK: &str = "for word; do [ \"$last\" = --state ] && state=$word; last=$word; done
+mount -t tmpfs -o size=256k,mode=755 engined-test \"${state%/*}\" && exec \"$@\"";
+
+/// The state folder's disk is full, then read-only: nothing is written there while the engine serves. A jaild that has
+/// to bind its socket anew can't on a read-only one; callers are told so, and it comes back with the disk.
+#[test]
+fn a_disk_that_is_full_or_read_only() {
+    if !live() {
+        return;
+    }
+    let rig =
+        Rig::by(&["unshare", "--mount", "--propagation", "private", "sh", "-c", ON_A_SMALL_DISK, "sh"], Opt::new());
+    let disk = rig.up.state.parent().unwrap().to_owned();
+    let seen = PathBuf::from(format!("/proc/{}/root", rig.up.child.id())).join(disk.strip_prefix("/").unwrap());
+    let filler = seen.join("filler");
+    let full = fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let looks = rig.looks();
+    end(rig.program("jaild"));
+    rig.recovers("jaild killed on a full disk", Instant::now(), &[]);
+    rig.until("a look", || rig.looks() > looks);
+    end(rig.program("engined"));
+    rig.recovers("engined killed on a full disk", Instant::now(), &[]);
+    rig.until("a look", || rig.looks() > looks + 1);
+    fs::remove_file(&filler).unwrap();
+
+    // Nobody may have a file open there for writing, and jaild holds its lock.
+    let supervisor = Pid::from_raw(i32::try_from(rig.up.child.id()).unwrap());
+    let space = format!("--mount=/proc/{}/ns/mnt", rig.up.child.id());
+    let remount =
+        |how: &str| run("nsenter", &[&space, "mount", "-o", &format!("remount,{how}"), disk.to_str().unwrap()]);
+    kill(supervisor, Signal::SIGSTOP).unwrap();
+    let jaild = rig.program("jaild");
+    end(jaild);
+    rig.until("jaild's end", || open(jaild).is_empty());
+    remount("ro");
+    assert!(fs::write(&filler, "").is_err());
+    kill(supervisor, Signal::SIGCONT).unwrap();
+    rig.until("jaild can't bind", || rig.up.log().contains("Read-only file system"));
+    rig.call(&hello()).unwrap().problem(503, "not_ready");
+    remount("rw");
+    rig.recovers("the state folder can be written again", Instant::now(), &[]);
+    rig.stop();
+}
+
+/// The log's disk is full: what can't be said is not said, and nothing ends for it.
+#[test]
+fn a_log_that_takes_no_more() {
+    if !live() {
+        return;
+    }
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let up = Up::by(&[], |command| {
+        command.stderr(full);
+    });
+    up.comes_back(PATIENCE);
+    let (jaild, engined) = (up.child("jaild"), up.child("engined"));
+    for _ in 0..3 {
+        // Each is logged: by both, and by jaild when it closes the link of an engine that is gone.
+        assert_eq!(up.python("import os\nos.kill(os.getpid(), 9)")["verdict"], "signalled");
+    }
+    assert_eq!((up.child("jaild"), up.child("engined")), (jaild, engined));
+    end(u32::try_from(engined).unwrap());
+    up.comes_back(PATIENCE);
+    assert_eq!(up.child("jaild"), jaild, "it says that the link is gone, which must not end it");
+    end(u32::try_from(jaild).unwrap());
+    up.comes_back(PATIENCE);
+    up.stop();
+}
+
+fn open(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Lets a program open so many more descriptors than it has; `None`: as many as before. It does so with the next request.
+fn allow(rig: &Rig, name: &str, more: Option<u32>) {
+    let pid = rig.program(name);
+    let open = open(pid);
+    // New ones take the lowest numbers that are free: the first that is one too many is the limit.
+    let limit = |more: u32| (3..).filter(|number| !open.contains(number)).nth(more.try_into().unwrap()).unwrap();
+    rig.page.limit_descriptors(name == "jaild", more.map_or(u32::MAX, limit));
+    assert!(rig.call(&hello()).is_some());
+    assert!(rig.page.limited(), "{name} did not come by");
+}
+
+fn hello() -> Value {
+    json!({"language": "python", "source": "print('hello')", "outputs": ["*.txt"]})
+}
+
+/// Each has fewer descriptors than a run takes, down to none: callers are told, nobody ends or hangs.
+#[test]
+fn descriptors_are_exhausted() {
+    if !live() {
+        return;
+    }
+    let rig = Rig::start();
+    for (name, least) in [("jaild", 0), ("engined", 1)] {
+        let (pid, mut failed) = (rig.program(name), 0);
+        for more in (least..=14).rev() {
+            allow(&rig, name, Some(more));
+            let what = format!("{name} with {more} more descriptors");
+            let reply = rig.call(&hello()).unwrap();
+            if reply.status == 200 {
+                let result = reply.json();
+                let right = result["verdict"] == "ok" && result["run"]["stdout"]["text"] == "hello\n";
+                assert!(right || result["verdict"] == "engine_error", "{what}: {result}");
+                failed += u32::from(!right);
+            } else {
+                assert_eq!(reply.status, 500, "{what}: {}\n{}", reply.text(), rig.log());
+                failed += 1;
+            }
+            allow(&rig, name, None);
+        }
+        assert!(failed >= 4, "{name} had enough descriptors");
+        rig.recovers(&format!("{name} without descriptors"), Instant::now(), &[]);
+        assert_eq!(rig.program(name), pid, "{name} has ended for want of descriptors");
+    }
+    rig.stop();
+}
+
+/// Not even a connection can be accepted: who comes waits until it can.
+#[test]
+fn connections_take_the_last_descriptors() {
+    if !live() {
+        return;
+    }
+    let rig = Rig::start();
+    allow(&rig, "engined", Some(30));
+    let connect = || TcpStream::connect(&rig.up.address).unwrap();
+    let crowd: Vec<TcpStream> = (0..40).map(|_| connect()).collect();
+    rig.until("no room", || rig.up.log().contains("connection not accepted"));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| rig.call(&hello()));
+        drop(crowd);
+        assert_eq!(waiting.join().unwrap().unwrap().json()["run"]["stdout"]["text"], "hello\n");
+    });
+    rig.recovers("connections took the last descriptors", Instant::now(), &[]);
+    rig.stop();
+}

@@ -1,0 +1,182 @@
+//! An engine whose processes stop where a test wants it, and what an engine owes after a fault.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jail::stop::{ENVIRONMENT, Page};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::common::live::{Up, descendants};
+use crate::common::opt::Opt;
+use crate::common::{Reply, Scratch};
+use crate::traces::{Traces, place};
+
+/// From the fault to a hello that is right, on a host where a hello takes no longer than [`HELLO`].
+const BACK: Duration = Duration::from_secs(2);
+const HELLO: Duration = Duration::from_millis(50);
+/// Nothing that is waited for takes longer, however slow the host.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The other languages of the built-in manifests, replaced by some that are not installed: each look at them costs time.
+const ABSENT: [&str; 4] = ["c", "cpp", "java", "javascript"];
+
+pub struct Rig {
+    pub up: Up,
+    pub page: Page,
+    rest: Traces,
+    pub opt: Opt,
+    _file: Scratch,
+}
+
+/// How long the engine may take to be back on a host where a hello takes so long.
+pub fn allowed(hello: Duration) -> Duration {
+    BACK.mul_f64((hello.as_secs_f64() / HELLO.as_secs_f64()).max(1.0))
+}
+
+pub fn end(pid: u32) {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+}
+
+impl Rig {
+    /// An engine with Python alone, at rest.
+    pub fn start() -> Rig {
+        Rig::by(&[], Opt::new())
+    }
+
+    /// The same, started by another program, with more manifests.
+    pub fn by(starter: &[&str], opt: Opt) -> Rig {
+        for language in ABSENT {
+            opt.manifest(
+                language,
+                &format!(
+                    "id = \"{language}\"\nname = \"{language}\"\nmain_file = \"main\"\nentry = \"allowed\"\n\
+                     [[toolchain]]\nid = \"none\"\nprogram = \"/usr/bin/engined-no-{language}\"\npackage = \"none\"\n\
+                     probe = {{ args = [\"-V\"], prefix = \"x\" }}\n[run]\nargs = [\"{{program}}\", \"{{entry}}\", \"{{args}}\"]\n"
+                ),
+            );
+        }
+        let file = Scratch::new();
+        fs::set_permissions(&file.0, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = file.0.join("stops");
+        File::create(&path).unwrap().set_len(16).unwrap();
+        // jaild and the serving engine have users of their own.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        let page = Page::open(&path).unwrap();
+        let up = Up::by(starter, |command| {
+            command.arg("--languages").arg(opt.manifests()).env(ENVIRONMENT, &path);
+        });
+        let mut rig = Rig { up, page, rest: Traces::default(), opt, _file: file };
+        rig.until("the first look", || rig.looks() > 0);
+        assert!(rig.hello());
+        // At rest when nothing changes any more.
+        rig.settle();
+        rig
+    }
+
+    /// What is there now is what is there at rest.
+    pub fn settle(&mut self) {
+        self.until("rest", || {
+            let now = Traces::of(&self.up);
+            std::thread::sleep(Duration::from_millis(50));
+            now == Traces::of(&self.up) && self.inits().is_empty()
+        });
+        self.rest = Traces::of(&self.up);
+    }
+
+    /// How often the engine has looked at its languages.
+    pub fn looks(&self) -> usize {
+        self.up.log().matches("every language looked at").count()
+    }
+
+    pub fn call(&self, request: &Value) -> Option<Reply> {
+        self.up.call("POST", "/v1/executions", request)
+    }
+
+    pub fn hello(&self) -> bool {
+        let reply = self.call(&json!({"language": "python", "source": "print('hello')"}));
+        let Some(reply) = reply.filter(|reply| reply.status == 200) else { return false };
+        let result = reply.json();
+        if result["verdict"] == "ok" {
+            assert_eq!(result["run"]["stdout"]["text"], "hello\n", "{result}");
+        }
+        result["verdict"] == "ok"
+    }
+
+    /// Host pids of processes below jaild that are in so many pid namespaces, with such a pid in the innermost.
+    fn inside(&self, wanted: (usize, u32)) -> Vec<u32> {
+        let all = descendants(self.up.child.id());
+        all.into_iter().map(|(pid, ..)| pid).filter(|pid| place(*pid) == Some(self.deeper(wanted))).collect()
+    }
+
+    /// The test may be in a pid namespace itself.
+    fn deeper(&self, (depth, pid): (usize, u32)) -> (usize, u32) {
+        (depth + place(std::process::id()).map_or(1, |(depth, _)| depth), pid)
+    }
+
+    pub fn spawners(&self) -> Vec<u32> {
+        self.inside((1, 1))
+    }
+
+    pub fn inits(&self) -> Vec<u32> {
+        self.inside((2, 1))
+    }
+
+    pub fn payloads(&self) -> Vec<u32> {
+        self.inside((2, 2))
+    }
+
+    pub fn program(&self, name: &str) -> u32 {
+        u32::try_from(self.up.child(name)).unwrap()
+    }
+
+    /// The next hello is right in time, and then nothing is left of the fault, nor of those who were there at it.
+    pub fn recovers(&self, what: &str, since: Instant, gone: &[u32]) {
+        self.until(&format!("{what}: a hello"), || self.hello());
+        let back = since.elapsed();
+        let again = Instant::now();
+        assert!(self.hello(), "{what}: the second hello");
+        let most = allowed(again.elapsed());
+        assert!(back <= most, "{what}: back after {back:?}, more than {most:?}\n{}", self.log());
+        for pid in gone {
+            self.until(&format!("{what}: the end of {pid}"), || !Path::new(&format!("/proc/{pid}")).exists());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = Traces::of(&self.up);
+            if now == self.rest {
+                break;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{what}: left behind\nbefore {:#?}\nafter {now:#?}\n{}",
+                self.rest,
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The last that both programs said.
+    pub fn log(&self) -> String {
+        let log = self.up.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Waits until it holds.
+    pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "waited in vain: {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn stop(self) {
+        self.up.stop();
+    }
+}
