@@ -27,6 +27,7 @@ pub mod capture;
 pub mod cli;
 pub mod collection;
 pub mod config;
+pub mod confinement;
 pub mod contained;
 pub mod control;
 pub mod doctor;
