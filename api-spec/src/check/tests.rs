@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Caps, GLOB_BYTES, OUTPUTS, check_path, environment, labels};
+use super::{Caps, GLOB_BYTES, OUTPUTS, PATH_PART_BYTES, check_path, environment, labels};
 use crate::problem::{Code, Problem};
 use crate::request::{ExecutionRequest, SourceFile};
 
