@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api_spec::{Code, ExecutionResult, Verdict};
+use jail::inventory::Inventory;
 use jail::spec::WatchedCall;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -12,6 +13,9 @@ use prometheus::{
 
 use crate::budget::Budget;
 use crate::queue::Gauges;
+use held::HeldGauges;
+
+mod held;
 
 /// From a no-op to the longest compile.
 const STEP_BUCKETS: [f64; 15] =
@@ -38,6 +42,7 @@ pub struct Metrics {
     layer: IntGaugeVec,
     ready: IntGauge,
     panics: IntCounter,
+    held: HeldGauges,
 }
 
 impl Metrics {
@@ -95,9 +100,14 @@ impl Metrics {
             connections: gauge("engined_connections", "Open connections.")?,
             link_up: gauge("engined_link_up", "1 while jaild is connected.")?,
             link_losses: counter("engined_link_losses_total", "How often the link to jaild closed.")?,
-            layer: gauges("engined_isolation_layer", "1 for each layer of isolation that runs have.", "layer")?,
+            layer: gauges(
+                "engined_isolation_layer",
+                "1 for each layer of isolation that runs have, engine_…: that the engine itself has.",
+                "layer",
+            )?,
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            held: HeldGauges::new(&registry)?,
             registry,
             steps,
             queue_wait,
@@ -172,16 +182,16 @@ impl Metrics {
         self.ready.set(ready.into());
     }
 
-    /// Whether runs have a layer.
+    /// Whether runs, or the engine itself, have a layer.
     pub fn layer(&self, layer: &str, obtained: bool) {
         self.layer.with_label_values(&[layer]).set(obtained.into());
     }
 
-    /// The text that Prometheus reads.
+    /// The text that Prometheus reads. `inventory` is what jaild has just told; without it its gauges are absent.
     ///
     /// # Errors
     /// That of the encoder.
-    pub fn render(&self, queue: &Gauges, memory: &Budget) -> prometheus::Result<String> {
+    pub fn render(&self, queue: &Gauges, memory: &Budget, inventory: Option<&Inventory>) -> prometheus::Result<String> {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for (priority, waiting) in [("interactive", queue.waiting[0]), ("batch", queue.waiting[1])] {
             self.queue_depth.with_label_values(&[priority]).set(signed(waiting as u64));
@@ -190,7 +200,9 @@ impl Metrics {
         self.slots_in_use.set(signed(queue.running as u64));
         self.sandbox_memory.set(signed(queue.memory));
         self.memory_used.set(signed(memory.used()));
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        families.extend(self.held.collect(inventory));
+        TextEncoder::new().encode_to_string(&families)
     }
 }
 
@@ -213,7 +225,7 @@ mod tests {
     fn every_series_is_there_from_the_start() {
         let metrics = Metrics::new(&["c".into(), "python".into()]).unwrap();
         let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);
-        let text = metrics.render(&queue.gauges(), &Budget::new(1)).unwrap();
+        let text = metrics.render(&queue.gauges(), &Budget::new(1), Some(&Inventory::default())).unwrap();
         for line in [
             "engined_executions_total{language=\"c\",verdict=\"ok\"} 0",
             "engined_problems_total{code=\"queue_full\"} 0",
@@ -222,6 +234,9 @@ mod tests {
             "engined_slots 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+        for of_process in ["open_fds", "resident_memory_bytes", "threads", "max_fds", "start_time_seconds"] {
+            assert!(text.contains(&format!("\nprocess_{of_process} ")), "{of_process}\n{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ use engined::capture::{Captured, Output};
 use engined::job::Step;
 use engined::link::RunEnd;
 use engined::verdict::{Facts, of_compile, of_run};
+use jail::inventory::{Held, Inventory};
 use jail::link::{
     CgroupVersion, DecodeError, MESSAGE_BYTES, Order, ProfileName, Refusal, Report, Request, VERSION, Welcome,
 };
@@ -79,7 +80,7 @@ fn judged(report: &Report, data: &[u8]) {
     let end = match *report {
         Report::Ended(ended) => RunEnd::Ended(ended),
         Report::Refused { why, .. } => RunEnd::Refused(why),
-        Report::Welcome(_) => return,
+        Report::Welcome(_) | Report::Inventory(_) => return,
     };
     let Some(profile) = ProfileName::new("c/gcc/run") else { return };
     // As high as an operator may set them.
@@ -128,6 +129,9 @@ fn limits(u: &mut Unstructured<'_>) -> Made<Limits> {
 
 fn request(u: &mut Unstructured<'_>) -> Made<Request> {
     let id = RunId(u.arbitrary()?);
+    if u.ratio(1, 16)? {
+        return Ok(Request::Inventory);
+    }
     if u.arbitrary()? {
         let why = *u.choose(&[StopReason::Output, StopReason::Cancelled, StopReason::Gone])?;
         return Ok(Request::Stop { id, why });
@@ -153,7 +157,7 @@ fn report(u: &mut Unstructured<'_>) -> Made<Report> {
         Refusal::NoRoom,
         Refusal::Broken,
     ];
-    Ok(match u.int_in_range(0..=3)? {
+    Ok(match u.int_in_range(0..=4)? {
         0 => Report::Welcome(Welcome {
             wanted: layers(u)?,
             obtained: layers(u)?,
@@ -163,6 +167,13 @@ fn report(u: &mut Unstructured<'_>) -> Made<Report> {
             ceiling: limits(u)?,
         }),
         1 => Report::Refused { id: RunId(u.arbitrary()?), why: *u.choose(&REFUSALS)? },
+        2 => {
+            let mut inventory = Inventory::default();
+            for what in Held::ALL {
+                inventory = inventory.with(what, u.arbitrary()?);
+            }
+            Report::Inventory(inventory)
+        }
         _ => Report::Ended(ended(u)?),
     })
 }

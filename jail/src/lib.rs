@@ -27,6 +27,7 @@
 pub mod cgroup;
 mod collect;
 pub mod error;
+pub mod inventory;
 pub mod landlock;
 pub mod link;
 pub mod meter;

@@ -15,6 +15,8 @@
 //! answers needs 8 comparisons where a list needs 200. That, and one filter having more than two answers, is why the
 //! program is laid out here and seccompiler only installs it.
 //!
+//! There are three filters: those of payloads, of init, and of a service (`service.rs`), which is engined's own.
+//!
 //! A filter is checked in the unit tests by interpreting it for every number.
 
 use std::collections::BTreeMap;
@@ -107,9 +109,17 @@ fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
             libc::SYS_socketpair,
             Rule::When(vec![Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])], Answer::Errno(EAFNOSUPPORT)),
         ),
-        // Said to be done: what they would flush is everybody's, and a slow disk would hold the process beyond its kill.
+        // Said to be done, and nothing is left undone: all that a run writes to is memory. What sync would flush is
+        // everybody's, and a slow disk would hold the process beyond its kill. fsync of an unchanged file of /usr, and
+        // msync with MS_SYNC, have the host's disk empty its cache, each time anew.
         (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
         (libc::SYS_syncfs, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_fsync, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_fdatasync, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_sync_file_range, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_msync, when(Test::NoBits(2, 4), 0)),
+        // Advice, heard and not taken: with it a program throws toolchains out of the page cache that all runs share.
+        (libc::SYS_fadvise64, Rule::Always(Answer::Errno(0))),
         (libc::SYS_ioctl, when(Test::NoneOf(1, IOCTL.to_vec()), EPERM)),
         (libc::SYS_setsockopt, socket_options()),
         // Access lists are attributes too: 64 KiB of kernel memory for each file, which no memory limit counts. Programs
@@ -392,6 +402,7 @@ fn comparisons(code: u16, values: &[u32]) -> Vec<(u16, u32)> {
     values.iter().map(|value| (code, *value)).collect()
 }
 
+mod service;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -89,6 +89,12 @@ impl Spawner {
         self.socket.as_fd()
     }
 
+    /// Its pid, for looking at it alone: signals go by the descriptor.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
     /// Readable once it has ended.
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {

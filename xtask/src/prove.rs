@@ -10,6 +10,7 @@ use crate::corpus::{self, FOLDERS, LANGUAGES, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
+use crate::soak::{self, Soak};
 use crate::tally::Tally;
 use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
 
@@ -62,6 +63,7 @@ pub fn run() -> Result<Tally> {
     proof.table += &format!(
         "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
     );
+    proof.part("soak, 10,000 mixed runs", || soak::run(&programs, Soak::FULL))?;
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
     let mut fuzzed = String::new();
     proof.part("fuzzing, an hour", || {
@@ -115,17 +117,7 @@ impl Proof<'_> {
     }
 
     fn report(&self) -> String {
-        let mut text = format!("# Proof of {}\n\n", self.begun);
-        let facts = [
-            ("commit", said("git", &["-C", &build::root().display().to_string(), "describe", "--always", "--dirty"])),
-            ("kernel", said("uname", &["-srm"])),
-            ("processors", processors()),
-            ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
-            ("engined", said(&self.programs.engined.display().to_string(), &["--version"])),
-        ];
-        for (name, value) in facts {
-            text += &format!("- {name}: {value}\n");
-        }
+        let mut text = format!("# Proof of {}\n\n{}", self.begun, facts(self.programs));
         match toolchains::installed() {
             Ok(all) => {
                 toolchains::told(&all).iter().for_each(|(name, versions)| text += &format!("- {name}: {versions}\n"))
@@ -146,6 +138,18 @@ impl Proof<'_> {
         }
         text
     }
+}
+
+/// What a report begins with: which engine, on which machine.
+pub fn facts(programs: &Programs) -> String {
+    let facts = [
+        ("commit", said("git", &["-C", &build::root().display().to_string(), "describe", "--always", "--dirty"])),
+        ("kernel", said("uname", &["-srm"])),
+        ("processors", processors()),
+        ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
+        ("engined", said(&programs.engined.display().to_string(), &["--version"])),
+    ];
+    facts.iter().map(|(name, value)| format!("- {name}: {value}\n")).collect()
 }
 
 /// Clients of the link that lie, again and again.
@@ -185,7 +189,7 @@ fn processors() -> String {
 }
 
 /// What a command prints, or that it could not be asked: a report goes on without one fact.
-fn said(program: &str, args: &[&str]) -> String {
+pub fn said(program: &str, args: &[&str]) -> String {
     match Command::new(program).args(args).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => "unknown".to_owned(),

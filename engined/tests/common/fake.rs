@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jail::inventory::Inventory;
 use jail::link::{CgroupVersion, MAX_DESCRIPTORS, MESSAGE_BYTES, Order, Refusal, Report, Request, Welcome};
 use jail::records::{self, Kind, RecordReader, RecordWriter};
 use jail::spec::{
@@ -96,6 +97,10 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
             break;
         }
         match Request::decode(&message[..length]).unwrap() {
+            // It holds nothing.
+            Request::Inventory => {
+                say(Report::Inventory(Inventory::default()));
+            }
             Request::Stop { id, why } => {
                 seen.stopped.lock().unwrap().push(why);
                 stops.lock().unwrap().insert(id.0, Some(why));

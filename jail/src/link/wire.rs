@@ -1,6 +1,7 @@
 //! The fields of the link's messages, one after the other in little-endian order.
 
 use super::{DecodeError, MESSAGE_BYTES, PROFILE_BYTES, ProfileName, VERSION};
+use crate::inventory::{Held, Inventory};
 use crate::spec::{
     Attempts, Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
     WatchedCall,
@@ -98,6 +99,14 @@ impl Writer {
         self.u8(WatchedCall::to_wire(e.attempts.fatal));
         for count in e.attempts.counts() {
             self.u32(*count);
+        }
+    }
+
+    /// For each number whether it is there, then the number.
+    pub(super) fn inventory(&mut self, inventory: &Inventory) {
+        for what in Held::ALL {
+            self.u8(inventory.of(what).is_some().into());
+            self.u64(inventory.of(what).unwrap_or(0));
         }
     }
 
@@ -228,6 +237,19 @@ impl<'a> Reader<'a> {
             collected,
             layers,
         })
+    }
+
+    pub(super) fn inventory(&mut self) -> Result<Inventory, DecodeError> {
+        let mut inventory = Inventory::default();
+        for what in Held::ALL {
+            let number = match (self.u8()?, self.u64()?) {
+                (0, 0) => None,
+                (1, number) => Some(number),
+                _ => return Err(DecodeError::Field("inventory")),
+            };
+            inventory = inventory.with(what, number);
+        }
+        Ok(inventory)
     }
 
     pub(super) fn end(&self) -> Result<(), DecodeError> {
