@@ -179,7 +179,8 @@ fn report(u: &mut Unstructured<'_>) -> Made<Report> {
 }
 
 fn attempts(u: &mut Unstructured<'_>) -> Made<Attempts> {
-    let mut attempts = Attempts { fatal: WatchedCall::at(u.arbitrary::<u8>()?.into()), ..Attempts::default() };
+    let mut attempts = Attempts::default();
+    attempts.fatal = WatchedCall::at(u.arbitrary::<u8>()?.into());
     for _ in 0..u.int_in_range(0..=8)? {
         WatchedCall::at(u.arbitrary::<u8>()?.into()).into_iter().for_each(|call| attempts.count(call));
     }
