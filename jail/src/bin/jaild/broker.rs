@@ -30,9 +30,10 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{SockFlag, accept4, getsockopt, sockopt::PeerCredentials};
 
 use crate::config::{Inherited, Options};
+use crate::ends::{GONE, KILLED, never_ran};
 use crate::policy::Policy;
 use crate::prove;
-use crate::slot::{GONE, Job, KILLED, Slot, Wake, log, never_ran};
+use crate::slot::{Job, Slot, Wake, log};
 
 /// Everything that jaild knows.
 struct Broker<'a> {

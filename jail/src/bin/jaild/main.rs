@@ -8,6 +8,7 @@
 
 mod broker;
 mod config;
+mod ends;
 mod enter;
 mod policy;
 mod prove;
