@@ -54,7 +54,7 @@ struct Broker<'a> {
     inventory: (Inventory, u64),
 }
 
-/// A count takes about a millisecond: no engine shall keep the broker at it.
+/// A count takes a millisecond or two: no engine shall keep the broker at it.
 const COUNT_EVERY_US: u64 = 200_000;
 
 /// So many files are looked at in one turn of the loop: some milliseconds.
