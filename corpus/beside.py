@@ -14,13 +14,13 @@ LONGEST = 20.0  # seconds for which an attack is started again
 VICTIMS = {
     'computing': ('''
 total = 0
-for i in range(1_200_000): total = (total * 31 + i) % 1_000_003
+for i in range(1_800_000): total = (total * 31 + i) % 1_000_003
 print(total)
-''', '601629\n'),
+''', '81534\n'),
     'files': ('''
 import os, subprocess
 seen = 0
-for turn in range(12):
+for turn in range(18):
     for i in range(60):
         with open(f'small-{i}', 'w') as f: f.write(f'{turn} {i}\\n' * 20)
     for i in range(60):
@@ -28,7 +28,7 @@ for turn in range(12):
         os.unlink(f'small-{i}')
     seen += len(subprocess.run(['/bin/cat'], input=b'x' * 100_000, capture_output=True).stdout)
 print(seen)
-''', '1272000\n'),
+''', '1914000\n'),
 }
 
 def victim(engine, name):

@@ -8,6 +8,7 @@
 // @severity hard
 // @layer tree, api
 // @invariants up noproc nowrite noleft return<=18s
+// @quick yes
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

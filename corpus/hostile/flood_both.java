@@ -4,7 +4,7 @@
 // @limits cpu=3 wall=6 mem=512 procs=128 out=1 disk=64 ccwall=20
 // @expect OLE,TLE,RTE,OK   (never an internal error)
 // @severity hard
-// @layer output cap
+// @layer output_cap
 // @invariants up noproc nowrite noleft return<=14s body<=out+64K
 import java.io.*;
 public class Main {

@@ -4,7 +4,7 @@
 // @limits cpu=2 wall=5 mem=64 procs=64 out=1 disk=64 ccwall=10
 // @expect TLE,OLE,RTE,OK   (never an internal error)
 // @severity hard
-// @layer output cap
+// @layer output_cap
 // @invariants up noproc nowrite noleft return<=8s body<=out+64K
 #include <unistd.h>
 int main(void) {

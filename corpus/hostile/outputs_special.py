@@ -8,6 +8,7 @@
 # @severity hard
 # @layer collector
 # @invariants up noproc nowrite noleft return<=13s
+# @quick yes
 import os, socket
 os.mkfifo('fifo.dat')
 socket.socket(socket.AF_UNIX).bind('socket.dat')

@@ -5,7 +5,7 @@
 // @expect OK,TLE   (never an internal error)
 // @check stdout~^first$
 // @severity hard
-// @layer pid_ns, output cap
+// @layer pid_ns, output_cap
 // @invariants up noproc nowrite noleft return<=7s body<=out+64K
 const { spawn } = require('child_process');
 console.log('first');

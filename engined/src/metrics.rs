@@ -100,7 +100,11 @@ impl Metrics {
             connections: gauge("engined_connections", "Open connections.")?,
             link_up: gauge("engined_link_up", "1 while jaild is connected.")?,
             link_losses: counter("engined_link_losses_total", "How often the link to jaild closed.")?,
-            layer: gauges("engined_isolation_layer", "1 for each layer of isolation that runs have.", "layer")?,
+            layer: gauges(
+                "engined_isolation_layer",
+                "1 for each layer of isolation that runs have, engine_…: that the engine itself has.",
+                "layer",
+            )?,
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             held: HeldGauges::new(&registry)?,
@@ -178,7 +182,7 @@ impl Metrics {
         self.ready.set(ready.into());
     }
 
-    /// Whether runs have a layer.
+    /// Whether runs, or the engine itself, have a layer.
     pub fn layer(&self, layer: &str, obtained: bool) {
         self.layer.with_label_values(&[layer]).set(obtained.into());
     }

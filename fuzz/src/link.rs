@@ -180,10 +180,10 @@ fn report(u: &mut Unstructured<'_>) -> Made<Report> {
 
 fn attempts(u: &mut Unstructured<'_>) -> Made<Attempts> {
     let mut attempts = Attempts::default();
+    attempts.fatal = WatchedCall::at(u.arbitrary::<u8>()?.into());
     for _ in 0..u.int_in_range(0..=8)? {
-        attempts.count(WatchedCall::at(u.int_in_range(0..=WatchedCall::COUNT - 1)?).unwrap_or(WatchedCall::SOCKET));
+        WatchedCall::at(u.arbitrary::<u8>()?.into()).into_iter().for_each(|call| attempts.count(call));
     }
-    attempts.fatal = WatchedCall::at(u.int_in_range(0..=WatchedCall::COUNT)?);
     Ok(attempts)
 }
 

@@ -24,6 +24,9 @@ pub fn talk(data: &[u8]) {
     if let Some(event) = said(message, descriptors, Event::recv) {
         again(|end| event.send(end).is_ok(), Event::recv, |read| read == event);
     }
+    if let Some((event, brought)) = said(message, descriptors, |end| Event::recv_with(end, 1)) {
+        assert!(brought.len() <= 1, "{event:?}");
+    }
     if let Some((command, descriptors)) = said(message, descriptors, Command::recv) {
         again(|end| command.send(end, &[]).is_ok(), Command::recv, |(read, _)| read == command);
         let count = descriptors.len();

@@ -15,6 +15,8 @@
 //! answers needs 8 comparisons where a list needs 200. That, and one filter having more than two answers, is why the
 //! program is laid out here and seccompiler only installs it.
 //!
+//! There are three filters: those of payloads, of init, and of a service (`service.rs`), which is engined's own.
+//!
 //! A filter is checked in the unit tests by interpreting it for every number.
 
 use std::collections::BTreeMap;
@@ -400,6 +402,7 @@ fn comparisons(code: u16, values: &[u32]) -> Vec<(u16, u32)> {
     values.iter().map(|value| (code, *value)).collect()
 }
 
+mod service;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -474,3 +474,6 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: the kernel has just made this descriptor, close-on-exec, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
+
+#[cfg(feature = "test-hooks")]
+pub mod attempts;

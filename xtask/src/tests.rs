@@ -65,10 +65,11 @@ pub fn schemathesis_only() -> Result<Tally> {
 /// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.
 pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
-    // Only jail: nothing of engined depends on the hooks, and its tests want a jaild that says what it says in production.
     let hooked = ["--package", "jail", "--features", "test-hooks"];
     tally.add(build::test("tests with test-hooks", &hooked)?);
     tally.add(faults(1)?);
+    // Of engined these alone: its other tests want a jaild that says what it says in production.
+    tally.add(build::test("engined's confinement", &[&HOOKED[..], &["--test", "confinement"]].concat())?);
     Ok(tally)
 }
 

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use super::answer::{self, Answer, METRICS_TEXT, REQUEST_ID, VERSION, new_id};
 use super::wire::Conn;
 use super::{catalogue, executions};
+use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
 use crate::problem::Error;
@@ -142,7 +143,8 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;
-            let missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
+            let mut missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
+            missing.extend(engine.confinement().map(Confinement::missing).unwrap_or_default());
             answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing }, None)
         }
         (Route::Metrics, _) => metrics(engine).await,

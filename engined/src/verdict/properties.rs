@@ -86,7 +86,8 @@ prop_compose! {
         filter_killed in prop::bool::weighted(0.2),
         usage in usage(),
     ) -> Ended {
-        Ended { id: RunId(1), outcome, stop, filter_killed, attempts: Attempts::default(), usage, setup: Micros(0), collected: Collected::None, layers: Layers::all() }
+        let (collected, attempts, layers) = (Collected::None, Attempts::default(), Layers::all());
+        Ended { id: RunId(1), outcome, stop, filter_killed, usage, setup: Micros(0), collected, attempts, layers }
     }
 }
 

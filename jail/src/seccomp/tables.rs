@@ -70,3 +70,31 @@ table! {
         SYS_process_vm_readv SYS_process_vm_writev SYS_mount SYS_umount2 SYS_pivot_root SYS_move_mount SYS_open_tree
         SYS_fsopen SYS_fsconfig SYS_fsmount SYS_fspick SYS_mount_setattr SYS_setns SYS_open_by_handle_at
 }
+
+table! {
+    /// What a service makes without a look at the arguments: its descriptors, files where landlock lets it, memory,
+    /// threads, time, and questions about itself. Measured under the tests and the corpus, with what std, tokio, glibc
+    /// and a store in SQLite use in rarer moments.
+    SERVES:
+        SYS_read SYS_write SYS_readv SYS_writev SYS_pread64 SYS_pwrite64 SYS_preadv SYS_pwritev SYS_lseek SYS_close
+        SYS_openat SYS_stat SYS_fstat SYS_lstat SYS_newfstatat SYS_statx SYS_access SYS_faccessat SYS_faccessat2
+        SYS_readlink SYS_readlinkat SYS_getcwd SYS_getdents64 SYS_statfs SYS_fstatfs SYS_fsync SYS_fdatasync
+        SYS_ftruncate SYS_fallocate SYS_fadvise64 SYS_flock SYS_rename SYS_renameat SYS_renameat2 SYS_unlink
+        SYS_unlinkat SYS_mkdir SYS_mkdirat SYS_rmdir SYS_fchmod SYS_copy_file_range SYS_sendfile SYS_splice
+        SYS_pipe2 SYS_dup SYS_poll SYS_ppoll SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_wait
+        SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_timerfd_create SYS_timerfd_settime SYS_timerfd_gettime
+        SYS_accept SYS_accept4 SYS_connect SYS_shutdown SYS_getsockname SYS_getpeername SYS_getsockopt
+        SYS_recvfrom SYS_recvmsg SYS_munmap SYS_mremap SYS_brk SYS_madvise SYS_msync SYS_membarrier SYS_futex
+        SYS_futex_waitv SYS_set_robust_list SYS_rseq SYS_set_tid_address SYS_sched_yield SYS_sched_getaffinity
+        SYS_getcpu SYS_rt_sigaction SYS_rt_sigprocmask SYS_rt_sigreturn SYS_sigaltstack SYS_restart_syscall
+        SYS_nanosleep SYS_clock_nanosleep SYS_clock_gettime SYS_clock_getres SYS_gettimeofday SYS_time
+        SYS_getrandom SYS_uname SYS_sysinfo SYS_getrusage SYS_getrlimit SYS_getpid SYS_gettid SYS_getppid
+        SYS_getuid SYS_geteuid SYS_getgid SYS_getegid SYS_getgroups SYS_capget SYS_exit SYS_exit_group
+}
+
+table! {
+    /// The ways to another program or process, which a service has no use for. They kill it; so does a `clone` that
+    /// makes no thread.
+    BECOMES:
+        SYS_execve SYS_execveat SYS_fork SYS_vfork
+}

@@ -2,7 +2,7 @@
 use super::*;
 
 /// Runs a program as the kernel does (the instructions that `compile` writes), and counts its steps.
-fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 4]) -> (u32, usize) {
+fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 6]) -> (u32, usize) {
     let (mut at, mut accumulator, mut steps) = (0, 0_u32, 0);
     loop {
         let step = &program[at];
@@ -13,10 +13,7 @@ fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 4
                 accumulator = match step.k {
                     OFFSET_NUMBER => number,
                     OFFSET_ARCH => arch,
-                    16 => arguments[0],
-                    24 => arguments[1],
-                    32 => arguments[2],
-                    40 => arguments[3],
+                    at if at >= OFFSET_ARGUMENTS && at % 8 == 0 => arguments[((at - OFFSET_ARGUMENTS) / 8) as usize],
                     other => panic!("load at {other}"),
                 };
                 continue;
@@ -35,15 +32,20 @@ fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 4
     }
 }
 
-fn answer(filter: &Filter, number: libc::c_long, [first, second]: [u32; 2]) -> u32 {
-    with_third(filter, number, [first, second, 0])
+pub(super) fn answer(filter: &Filter, number: libc::c_long, [first, second]: [u32; 2]) -> u32 {
+    in_full(filter, number, [first, second, 0, 0, 0, 0])
 }
 
 fn with_third(filter: &Filter, number: libc::c_long, [first, second, third]: [u32; 3]) -> u32 {
     with_fourth(filter, number, [first, second, third, 0])
 }
 
-fn with_fourth(filter: &Filter, number: libc::c_long, arguments: [u32; 4]) -> u32 {
+fn with_fourth(filter: &Filter, number: libc::c_long, [first, second, third, fourth]: [u32; 4]) -> u32 {
+    in_full(filter, number, [first, second, third, fourth, 0, 0])
+}
+
+/// The answer to all six arguments.
+pub(super) fn in_full(filter: &Filter, number: libc::c_long, arguments: [u32; 6]) -> u32 {
     interpret(&filter.program, u32::try_from(number).unwrap(), ARCH_X86_64, arguments).0
 }
 
@@ -68,10 +70,10 @@ fn every_number_gets_the_answer_of_its_table() {
 fn another_architecture_and_x32_are_killed() {
     let filter = Filter::payload(&[]);
     for number in [0, 1, 39, 59, 500] {
-        assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0; 4]).0, Answer::Kill.value(), "i386");
-        assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0; 4]).0, Answer::Kill.value(), "x32");
+        assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0; 6]).0, Answer::Kill.value(), "i386");
+        assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0; 6]).0, Answer::Kill.value(), "x32");
     }
-    assert_eq!(interpret(&filter.program, u32::MAX, ARCH_X86_64, [0; 4]).0, Answer::Errno(ENOSYS).value());
+    assert_eq!(interpret(&filter.program, u32::MAX, ARCH_X86_64, [0; 6]).0, Answer::Errno(ENOSYS).value());
 }
 
 #[test]
@@ -198,7 +200,7 @@ fn every_call_that_the_filter_asks_about_has_its_name_on_the_list() {
 fn the_tree_is_short_and_within_the_kernels_limit() {
     let filter = Filter::payload(&[]);
     assert!(filter.program.len() <= 4096);
-    let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX; 4]).1).max();
+    let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX; 6]).1).max();
     assert!(longest < Some(64), "{longest:?} steps");
 }
 

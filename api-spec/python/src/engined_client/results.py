@@ -353,6 +353,7 @@ class HostIsolation:
     """What keeps programs in on the engine's host."""
 
     layers: tuple[LayerState, ...]
+    engine_layers: tuple[LayerState, ...]
     cgroup: str
     landlock_abi: int
 
