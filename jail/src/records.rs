@@ -302,10 +302,10 @@ impl<'a> RecordReader<'a> {
         self.at = next;
         if kind == Kind::End {
             self.ended = true;
-            return if length == 0 && name.is_empty() && next == self.size {
+            return if flags == 0 && length == 0 && name.is_empty() && next == self.size {
                 Ok(None)
             } else {
-                Err(invalid("bytes after the last record"))
+                Err(invalid("the last record has something in it, or after it"))
             };
         }
         Ok(Some(Record { kind, executable: flags == 1, name, offset, length }))
@@ -376,6 +376,11 @@ mod tests {
             file.write_all_at(&[byte], at).unwrap();
             assert!(all(&file).is_err(), "byte {at} = {byte}");
         }
+        // An `End` that may be executed: found by fuzzing, as no writer says that.
+        let mut end = vec![0; HEADER_BYTES];
+        end[..4].copy_from_slice(&(Kind::End as u32).to_le_bytes());
+        end[4] = 1;
+        assert!(RecordReader::of(&end).next_record().is_err());
         assert!(all(&File::from(empty_memfd().unwrap())).is_err());
     }
 
