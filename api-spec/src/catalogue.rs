@@ -74,6 +74,8 @@ pub struct UnavailableLanguage {
 pub struct IsolationResponse {
     /// Every layer, in the order in which the README has them.
     pub layers: Vec<LayerState>,
+    /// How the engine confines itself, should it be taken over: every layer.
+    pub engine_layers: Vec<LayerState>,
     /// Which interface limits the runs.
     pub cgroup: CgroupVersion,
     /// The version of landlock that the kernel has.
@@ -88,7 +90,7 @@ pub struct LayerState {
     pub layer: String,
     /// False when the operator waived it.
     pub wanted: bool,
-    /// Whether runs have it.
+    /// Whether runs, or the engine itself, have it.
     pub obtained: bool,
     /// What to do about it; null when it is obtained.
     pub remedy: Option<String>,

@@ -231,3 +231,6 @@ fn above_all<E: serde::de::Error>(value: impl fmt::Display) -> E {
 fn too_low<E: serde::de::Error>(value: impl fmt::Display, least: impl fmt::Display) -> E {
     coded(Code::LimitTooLow, format_args!("{value} is asked for, the least is {least}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,9 @@ pub struct CompileResult {
     pub stderr: Stream,
     /// What it used.
     pub usage: Usage,
+    /// How often its processes tried the system calls that the engine watches, by name; absent where they tried none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched_calls: BTreeMap<String, u32>,
 }
 
 /// How the run ended.
@@ -207,6 +210,9 @@ pub struct RunResult {
     pub stderr: Stream,
     /// What it used.
     pub usage: Usage,
+    /// How often its processes tried the system calls that the engine watches, by name; absent where they tried none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched_calls: BTreeMap<String, u32>,
 }
 
 /// How a program was started.

@@ -27,4 +27,5 @@ for status in sorted(ends): print('status', status, 'of', len(ends[status]), end
 lines = dict(x.split(':', 1) for x in open('/proc/self/status').read().splitlines() if ':' in x)
 if lines['Uid'].split() != ['1000'] * 4 or lines['NoNewPrivs'].strip() != '1' or int(lines['CapBnd'], 16):
     print('ESCAPED:', lines)
-if len(ends.get(31, [])) < 20: print('ESCAPED: the filter kills fewer than the 20 calls of its list')
+# Of those whom init ends (notify.rs) their parents see SIGKILL.
+if len(ends.get(31, []) + ends.get(9, [])) < 20: print('ESCAPED: the filter kills fewer than the 20 calls of its list')

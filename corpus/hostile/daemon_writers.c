@@ -5,7 +5,7 @@
 // @expect OK,OLE,TLE   (never an internal error)
 // @check stdout~^done$
 // @severity hard
-// @layer pid_ns, output cap
+// @layer pid_ns, output_cap
 // @invariants up noproc nowrite noleft return<=7s
 #define _GNU_SOURCE
 #include <errno.h>

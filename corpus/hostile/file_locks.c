@@ -5,6 +5,7 @@
 // @expect MLE,RTE,OK,TLE   (never an internal error)
 // @check stdout!~ESCAPED
 // @severity policy
+// @waived SQLite and others need record locks, and no limit counts them; see SECURITY.md
 // @layer rlimits, meter
 // @invariants up noproc nowrite noleft return<=11s
 #define _GNU_SOURCE

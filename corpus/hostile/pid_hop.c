@@ -2,7 +2,7 @@
 // @group proc
 // @tries a chain of processes of which each lives for a moment only, so that whoever kills by pid is always late; the first one waits
 // @limits cpu=2 wall=3 mem=256 procs=32 out=1 disk=64 ccwall=10
-// @expect TLE,RTE   (never an internal error)
+// @expect TLE,RTE,MLE   (never an internal error)
 // @severity hard
 // @layer cgroup_pids, meter, pid_ns
 // @invariants up noproc nowrite noleft return<=6s

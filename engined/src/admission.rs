@@ -262,4 +262,6 @@ fn enforced(limits: &Limits) -> Result<JailLimits, Error> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -1,8 +1,12 @@
 //! Our ends of a run's pipes: standard input is fed while output is read, each stream is kept up to its cap, the rest
-//! is read, counted and dropped, so that no program ever blocks on us. Output never passes jaild.
+//! is read, counted and dropped, so that no program ever blocks on us for good. Output never passes jaild.
+//!
+//! What reading costs is our CPU time, which no limit of the run counts. So a program that writes single bytes, or more
+//! than is kept, is read at a pace: it waits for us, in a pipe that is full, and not its neighbours for a core.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use bytes::BufMut;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -14,6 +18,11 @@ use tokio::sync::Notify;
 const PIPE_BYTES: i32 = 1 << 20;
 const FIRST_READ: usize = 8 << 10;
 const DROP_READ: usize = 256 << 10;
+/// What a read costs at the least, in bytes that might have been copied meanwhile.
+const LEAST_COST: usize = 4 << 10;
+/// After reads of this cost there is a rest.
+const COST_BETWEEN_RESTS: usize = 256 << 10;
+const REST: Duration = Duration::from_millis(1);
 
 /// The ends that the program gets. They go to jaild and are closed here as soon as it has them.
 #[derive(Debug)]
@@ -121,7 +130,12 @@ async fn feed(pipe: Sender, mut input: &[u8]) -> io::Result<()> {
 
 async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -> io::Result<()> {
     let mut scrap = Vec::new();
+    let mut cost = 0;
     loop {
+        if cost >= COST_BETWEEN_RESTS {
+            cost = 0;
+            tokio::time::sleep(REST).await;
+        }
         pipe.readable().await?;
         let room = cap - into.kept.len();
         let read = if room > 0 {
@@ -137,6 +151,8 @@ async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -
             Ok(0) => return Ok(()),
             Ok(read) => {
                 into.bytes += read as u64;
+                // What is kept has a cap: only reads that bring next to nothing could go on for long.
+                cost += if room == 0 || read < LEAST_COST { read.max(LEAST_COST) } else { 0 };
                 if room == 0 {
                     over.notify_one();
                 }
@@ -192,6 +208,17 @@ mod tests {
         let exactly = |_stdin: File, mut stdout: File, _stderr: File| stdout.write_all(b"12345").unwrap();
         let (output, told) = run(5, b"", exactly).await;
         assert!(!told && output.stdout.kept == b"12345", "the cap itself is allowed");
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_is_read_at_a_pace() {
+        let much = |_stdin: File, mut stdout: File, _stderr: File| {
+            (0..64).for_each(|_| stdout.write_all(&vec![b'x'; 1 << 20]).unwrap());
+        };
+        let begun = std::time::Instant::now();
+        let (output, _) = run(5, b"", much).await;
+        assert_eq!(output.stdout.bytes, 64 << 20);
+        assert!(begun.elapsed() >= REST * 200, "256 rests");
     }
 
     #[tokio::test]

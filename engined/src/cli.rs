@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
-use crate::{doctor, run, serve, supervise, tenants};
+use crate::{doctor, run, selftest, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
 
@@ -34,6 +34,8 @@ enum Command {
         /// A folder with manifests of your own, read again on SIGHUP [default: /etc/engined/languages, where it exists]
         #[arg(long, value_name = "DIR")]
         languages: Option<PathBuf>,
+        #[arg(long, hide = true)]
+        parent: Option<i32>,
     },
     /// Serve by a configuration; jaild is started by somebody else
     Serve {
@@ -87,6 +89,11 @@ enum Command {
         #[command(flatten)]
         hidden: Hidden,
     },
+    /// Attack this host: run honest and hostile programs through the engine, and say what held and which layer held it
+    ///
+    /// The engine is the installed one, or one that is started for the test where none serves. Exit code 0: everything
+    /// held and every layer is in force; 1: something did not hold; 2: nothing could be tried.
+    Selftest(SelftestArgs),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -114,6 +121,56 @@ enum TokenCommand {
     New,
 }
 
+#[derive(Args, Debug)]
+struct SelftestArgs {
+    /// Only these: names of programs, mechanisms (time, mem, net, …) or languages
+    #[arg(long, value_name = "NAME|MECHANISM|LANGUAGE", num_args = 1.., value_delimiter = ',')]
+    only: Vec<String>,
+    /// One attack of each mechanism, and one honest program of each language
+    #[arg(long)]
+    quick: bool,
+    /// The engine: unix:PATH or http://HOST:PORT [default: $ENGINED_URL, or the installed one]
+    #[arg(long, value_name = "URL", conflicts_with = "embedded")]
+    server: Option<String>,
+    /// Start an engine for this test alone, even where one is installed
+    #[arg(long)]
+    embedded: bool,
+    /// A file with the token for an engine that wants one [default: $ENGINED_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The configuration of the installed engine
+    #[arg(long, default_value = CONFIG, value_name = "FILE")]
+    config: PathBuf,
+    /// Programs at a time [default: as many as the engine runs at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    jobs: Option<u16>,
+    /// How often each program is tried
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    times: u32,
+    /// Multiplies time limits and allowed times: for slow hosts
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = scale)]
+    scale: f64,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// Say what would be run, and run nothing
+    #[arg(long)]
+    list: bool,
+}
+
+impl From<SelftestArgs> for selftest::Options {
+    fn from(args: SelftestArgs) -> Self {
+        let SelftestArgs { only, quick, server, embedded, token_file, config, jobs, times, scale, json, list } = args;
+        let wish = selftest::target::Wish { server, embedded, config, token_file };
+        selftest::Options { wish, only, quick, jobs: jobs.map(usize::from), times, scale, json, list }
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| (1.0..=1000.0).contains(number));
+    number.ok_or_else(|| "write a number from 1 to 1000".to_owned())
+}
+
 /// How the part that talks to jaild is started by its parent.
 #[derive(Args, Clone, Debug)]
 struct Hidden {
@@ -135,7 +192,9 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state, languages } => supervise::up(&supervise::Options { listen, state, languages }),
+        Command::Up { listen, state, languages, parent } => {
+            supervise::up(&supervise::Options { listen, state, languages, parent })
+        }
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })
         }
@@ -146,6 +205,7 @@ pub fn main() -> ExitCode {
         Command::Doctor { json, all_wanted, hidden } => {
             doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })
         }
+        Command::Selftest(args) => selftest::selftest(&args.into()),
         Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
         Command::Token(TokenCommand::New) => token(),
     }

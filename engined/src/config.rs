@@ -12,6 +12,7 @@ use jail::records;
 use toml::Table;
 
 use crate::accounts::Accounts;
+use crate::confinement::Layer;
 use crate::job::OUTPUT_CAPS;
 
 pub use reader::Mistake;
@@ -92,6 +93,8 @@ pub struct Engine {
     pub sandbox_memory: u64,
     /// How long runs may go on after SIGTERM.
     pub drain: Duration,
+    /// Layers of the engine's own confinement to go without where they can't be had.
+    pub waived: Vec<Layer>,
 }
 
 impl Engine {
@@ -308,8 +311,10 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let doc = "Memory limits of all running sandboxes together. By default three quarters of the host's memory.";
     let sandbox_memory = s.number("sandbox_memory_bytes", host.memory / 4 * 3, 16 * MIB..=1 << 44, doc);
     let drain = s.millis("drain_ms", 30_000, "How long runs may go on after SIGTERM.");
+    let doc = "Layers of engined's own confinement to go without when the host cannot have them.";
+    let waived = s.list("waive_layers", doc, layer);
     s.end(&[]);
-    Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, drain }
+    Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, drain, waived }
 }
 
 fn results(reader: &mut Reader, root: &mut Table, most: u64) -> Results {
@@ -340,6 +345,12 @@ fn log(reader: &mut Reader, root: &mut Table) -> Log {
 }
 
 type Complaint = (String, String);
+
+fn layer(text: &str) -> Result<Layer, Complaint> {
+    let names = || Layer::ALL.map(Layer::name).join(", ");
+    Layer::from_name(text)
+        .ok_or_else(|| ("names no layer of the engine".to_owned(), format!("write one of {}", names())))
+}
 
 fn absolute(text: &str) -> Result<PathBuf, Complaint> {
     let path = Path::new(text);

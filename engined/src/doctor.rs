@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use api_spec::LayerState;
+use jail::landlock::ServicePaths;
 use languages::{Catalogue, Toolchain};
 use serde::Serialize;
 
+use crate::confinement::Confinement;
 use crate::embed::{self, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::http::catalogue::of_welcome;
@@ -120,6 +122,12 @@ fn talk(options: &Options, link: &Path) -> Result<ExitCode, String> {
         }
     });
     runtime.shutdown_background();
+    // Last of all: nothing can be opened after it.
+    let paths = ServicePaths { list: vec!["/proc/self".into()], ..ServicePaths::default() };
+    let (confinement, _) = Confinement::attempt(&paths, &[]);
+    let after = findings.iter().take_while(|finding| finding.kind == "layer").count();
+    let own: Vec<Finding> = confinement.layers().into_iter().map(|layer| of_layer(layer, options.all_wanted)).collect();
+    findings.splice(after..after, own);
     Ok(report(&findings, options.json))
 }
 

@@ -1,7 +1,7 @@
 //! The engine: what all requests share, and the task that finds out what can be offered whenever the link comes up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jail::link::{SPARE_SLOTS, Welcome};
@@ -14,6 +14,7 @@ use crate::accounts::Accounts;
 use crate::admission;
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::confinement::Confinement;
 use crate::kept::Store;
 use crate::link::Link;
 use crate::metrics::Metrics;
@@ -57,6 +58,7 @@ pub struct Engine {
     pub kept: Arc<Store>,
     /// What operators see.
     pub metrics: Metrics,
+    confinement: OnceLock<Confinement>,
     catalogue: RwLock<Arc<Catalogue>>,
     renewed: Notify,
     doubted: Notify,
@@ -80,6 +82,7 @@ impl Engine {
             memory: Budget::new(config.engine.memory),
             kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
             metrics: Metrics::new(&known)?,
+            confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
             draining: AtomicBool::new(false),
@@ -89,6 +92,20 @@ impl Engine {
             doubted: Notify::new(),
             config,
         }))
+    }
+
+    /// Notes how the process is confined. What was noted first stays.
+    pub fn confined(&self, confinement: Confinement) {
+        let confinement = self.confinement.get_or_init(|| confinement);
+        for layer in confinement.layers() {
+            self.metrics.layer(&layer.layer, layer.obtained);
+        }
+    }
+
+    /// How the process is confined: not at all before it serves.
+    #[must_use]
+    pub fn confinement(&self) -> Option<&Confinement> {
+        self.confinement.get()
     }
 
     /// What can be offered at the moment.
@@ -259,7 +276,7 @@ impl Engine {
             }
             Err(mistakes) => {
                 for mistake in &mistakes {
-                    tracing::error!(%mistake, "manifests not taken, the old ones stay");
+                    tracing::error!(%mistake, "manifests not taken, the old ones stay; what lies in no folder that was there at the start needs a restart");
                 }
             }
         }

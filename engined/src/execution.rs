@@ -1,5 +1,6 @@
 //! The spine: one job from its place in the queue to its answer, read from top to bottom.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
@@ -398,14 +399,16 @@ fn answer(
             let (exit_code, signal) = exit(ended.outcome);
             let Output { stdout, stderr } = &done.output;
             let (stdout, stderr) = (stream(stdout), stream(stderr));
-            Some(CompileResult { cached: false, exit_code, signal, stdout, stderr, usage: usage(ended) })
+            let (usage, watched_calls) = (usage(ended), watched_calls(ended));
+            Some(CompileResult { cached: false, exit_code, signal, stdout, stderr, usage, watched_calls })
         }),
         run: ran.and_then(|done| {
             let ended = ended(&done.end)?;
             let (exit_code, signal) = exit(ended.outcome);
             let Output { stdout, stderr } = &done.output;
             let (stdout, stderr) = (stream(stdout), stream(stderr));
-            Some(RunResult { start: Start::Cold, exit_code, signal, stdout, stderr, usage: usage(ended) })
+            let (usage, watched_calls) = (usage(ended), watched_calls(ended));
+            Some(RunResult { start: Start::Cold, exit_code, signal, stdout, stderr, usage, watched_calls })
         }),
         outputs: Vec::new(),
         outputs_skipped: Vec::new(),
@@ -430,6 +433,10 @@ fn exit(outcome: Outcome) -> (Option<u8>, Option<String>) {
         Outcome::Signalled(signal) => (None, Some(verdict::signal_name(signal))),
         Outcome::Failed { .. } => (None, None),
     }
+}
+
+fn watched_calls(ended: &Ended) -> BTreeMap<String, u32> {
+    ended.attempts.iter().map(|(call, count)| (call.name().to_owned(), count)).collect()
 }
 
 fn usage(ended: &Ended) -> Usage {

@@ -32,6 +32,47 @@ const RESETS: usize = 32;
 /// How long a connection that shall end may go on with what it has begun.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// A place where callers will come in, bound while this process still may, and before it has threads.
+#[derive(Debug)]
+pub enum Bound {
+    /// Peers are known by their user.
+    Unix(std::os::unix::net::UnixListener),
+    /// Peers are known by a token.
+    Tcp(std::net::TcpListener),
+    /// `/metrics` for everybody.
+    Metrics(std::net::TcpListener),
+}
+
+impl Bound {
+    /// Binds a Unix socket. A socket that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// `AddrInUse` while somebody listens on it, else that of `bind`.
+    pub fn unix(path: &Path, mode: u32) -> io::Result<Self> {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens on it")),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(_) => {}
+        }
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        listener.set_nonblocking(true)?;
+        Ok(Bound::Unix(listener))
+    }
+
+    /// Lets the runtime of this thread watch it.
+    ///
+    /// # Errors
+    /// That of registering it.
+    pub fn open(self) -> io::Result<Listener> {
+        Ok(match self {
+            Bound::Unix(listener) => Listener::Unix(UnixListener::from_std(listener)?),
+            Bound::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)?),
+            Bound::Metrics(listener) => Listener::Metrics(TcpListener::from_std(listener)?),
+        })
+    }
+}
+
 /// A place where callers come in.
 #[derive(Debug)]
 pub enum Listener {
@@ -44,21 +85,6 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Binds a Unix socket. A socket that nobody listens on any more is replaced.
-    ///
-    /// # Errors
-    /// `AddrInUse` while somebody listens on it, else that of `bind`.
-    pub fn unix(path: &Path, mode: u32) -> io::Result<Self> {
-        match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens on it")),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
-            Err(_) => {}
-        }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-        Ok(Listener::Unix(listener))
-    }
-
     async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Listener::Unix(listener) => {
@@ -125,7 +151,7 @@ impl Server {
             let (engine, conn) = (Arc::clone(&self.engine), Arc::clone(&conn));
             async move {
                 let answer = if only_metrics {
-                    service::metrics_only(&engine, &request)
+                    service::metrics_only(&engine, request).await
                 } else {
                     service::answer(engine, conn, peer, request).await
                 };

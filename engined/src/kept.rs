@@ -327,4 +327,6 @@ impl Drop for Opened {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

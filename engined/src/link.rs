@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jail::inventory::Inventory;
 use jail::link::{Client, Order, ProfileName, Refusal, Report, Request, Welcome};
 use jail::spec::{Ended, Limits, RunId, StopReason};
 use tokio::io::Interest;
@@ -23,6 +24,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// A jaild that starts anew is there in about a second, and a look at its socket costs nothing.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const WELCOME_WITHIN: Duration = Duration::from_secs(5);
+/// jaild counts between two turns of its loop. It may be making a sandbox just then.
+const INVENTORY_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a run ended, as far as the link can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,20 +81,34 @@ pub struct Link {
     state: Mutex<State>,
     ids: AtomicU64,
     welcome: watch::Sender<Option<Welcome>>,
+    inventory: watch::Sender<Option<Inventory>>,
 }
 
 impl Link {
     /// A link to the socket at `path`, not connected yet: [`Link::keep`] does that.
     #[must_use]
     pub fn new(path: &Path) -> Arc<Self> {
-        let (welcome, _) = watch::channel(None);
-        Arc::new(Link { path: path.to_owned(), state: Mutex::default(), ids: AtomicU64::new(1), welcome })
+        let (welcome, inventory) = (watch::channel(None).0, watch::channel(None).0);
+        Arc::new(Link { path: path.to_owned(), state: Mutex::default(), ids: AtomicU64::new(1), welcome, inventory })
     }
 
     /// What jaild said when the link came up; `None` while it is down. Watch it to follow.
     #[must_use]
     pub fn welcome(&self) -> watch::Receiver<Option<Welcome>> {
         self.welcome.subscribe()
+    }
+
+    /// What jaild holds now; `None` while the link is down, or when jaild does not answer in time.
+    pub async fn inventory(&self) -> Option<Inventory> {
+        let client = self.lock().client.clone()?;
+        let mut told = self.inventory.subscribe();
+        let asked = client.async_io(Interest::WRITABLE, |client| client.send(&Request::Inventory, &[]));
+        let answer = async {
+            asked.await.ok()?;
+            told.changed().await.ok()?;
+            *told.borrow()
+        };
+        tokio::time::timeout(INVENTORY_WITHIN, answer).await.ok().flatten()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,6 +208,10 @@ impl Link {
                 self.welcome.send_replace(Some(welcome));
                 return;
             }
+            Report::Inventory(inventory) => {
+                self.inventory.send_replace(Some(inventory));
+                return;
+            }
             Report::Refused { id, why } => (id, RunEnd::Refused(why)),
             Report::Ended(ended) => (ended.id, RunEnd::Ended(ended)),
         };
@@ -204,6 +225,7 @@ impl Link {
 
     fn close(&self) {
         self.welcome.send_replace(None);
+        self.inventory.send_replace(None);
         let lost = {
             let mut state = self.lock();
             state.client = None;

@@ -1,8 +1,11 @@
 //! What operators see. Every label comes from a closed list: languages of the catalogue, verdicts, problem codes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api_spec::{Code, ExecutionResult, Verdict};
+use jail::inventory::Inventory;
+use jail::spec::WatchedCall;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -10,6 +13,9 @@ use prometheus::{
 
 use crate::budget::Budget;
 use crate::queue::Gauges;
+use held::HeldGauges;
+
+mod held;
 
 /// From a no-op to the longest compile.
 const STEP_BUCKETS: [f64; 15] =
@@ -28,6 +34,7 @@ pub struct Metrics {
     slots_in_use: IntGauge,
     memory_used: IntGauge,
     sandbox_memory: IntGauge,
+    notifications: IntCounterVec,
     problems: IntCounterVec,
     connections: IntGauge,
     link_up: IntGauge,
@@ -35,6 +42,7 @@ pub struct Metrics {
     layer: IntGaugeVec,
     ready: IntGauge,
     panics: IntCounter,
+    held: HeldGauges,
 }
 
 impl Metrics {
@@ -83,13 +91,23 @@ impl Metrics {
             slots_in_use: gauge("engined_slots_in_use", "Runs under way.")?,
             memory_used: gauge("engined_memory_reserved_bytes", "Bodies, output and answers that the engine holds.")?,
             sandbox_memory: gauge("engined_sandbox_memory_bytes", "Memory limits of the runs under way together.")?,
+            notifications: counters(
+                "engined_filter_notifications_total",
+                "Watched system calls that programs tried.",
+                &["call"],
+            )?,
             problems: counters("engined_problems_total", "Requests answered with a problem.", &["code"])?,
             connections: gauge("engined_connections", "Open connections.")?,
             link_up: gauge("engined_link_up", "1 while jaild is connected.")?,
             link_losses: counter("engined_link_losses_total", "How often the link to jaild closed.")?,
-            layer: gauges("engined_isolation_layer", "1 for each layer of isolation that runs have.", "layer")?,
+            layer: gauges(
+                "engined_isolation_layer",
+                "1 for each layer of isolation that runs have, engine_…: that the engine itself has.",
+                "layer",
+            )?,
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            held: HeldGauges::new(&registry)?,
             registry,
             steps,
             queue_wait,
@@ -98,6 +116,9 @@ impl Metrics {
             for verdict in Verdict::ALL {
                 metrics.executions.with_label_values(&[language.as_str(), verdict.name()]).reset();
             }
+        }
+        for call in WatchedCall::all() {
+            metrics.notifications.with_label_values(&[call.name()]).reset();
         }
         for code in Code::ALL {
             metrics.problems.with_label_values(&[code.name()]).reset();
@@ -121,6 +142,13 @@ impl Metrics {
         for (step, micros) in steps.chain([("total", timings.total_us)]) {
             let seconds = Duration::from_micros(micros).as_secs_f64();
             self.steps.with_label_values(&[language, step]).observe(seconds);
+        }
+    }
+
+    /// What a step tried, by the names of [`WatchedCall`].
+    pub fn watched_calls(&self, counts: &BTreeMap<String, u32>) {
+        for (call, count) in counts {
+            self.notifications.with_label_values(&[call.as_str()]).inc_by((*count).into());
         }
     }
 
@@ -154,16 +182,16 @@ impl Metrics {
         self.ready.set(ready.into());
     }
 
-    /// Whether runs have a layer.
+    /// Whether runs, or the engine itself, have a layer.
     pub fn layer(&self, layer: &str, obtained: bool) {
         self.layer.with_label_values(&[layer]).set(obtained.into());
     }
 
-    /// The text that Prometheus reads.
+    /// The text that Prometheus reads. `inventory` is what jaild has just told; without it its gauges are absent.
     ///
     /// # Errors
     /// That of the encoder.
-    pub fn render(&self, queue: &Gauges, memory: &Budget) -> prometheus::Result<String> {
+    pub fn render(&self, queue: &Gauges, memory: &Budget, inventory: Option<&Inventory>) -> prometheus::Result<String> {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for (priority, waiting) in [("interactive", queue.waiting[0]), ("batch", queue.waiting[1])] {
             self.queue_depth.with_label_values(&[priority]).set(signed(waiting as u64));
@@ -172,7 +200,9 @@ impl Metrics {
         self.slots_in_use.set(signed(queue.running as u64));
         self.sandbox_memory.set(signed(queue.memory));
         self.memory_used.set(signed(memory.used()));
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        families.extend(self.held.collect(inventory));
+        TextEncoder::new().encode_to_string(&families)
     }
 }
 
@@ -195,14 +225,18 @@ mod tests {
     fn every_series_is_there_from_the_start() {
         let metrics = Metrics::new(&["c".into(), "python".into()]).unwrap();
         let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);
-        let text = metrics.render(&queue.gauges(), &Budget::new(1)).unwrap();
+        let text = metrics.render(&queue.gauges(), &Budget::new(1), Some(&Inventory::default())).unwrap();
         for line in [
             "engined_executions_total{language=\"c\",verdict=\"ok\"} 0",
             "engined_problems_total{code=\"queue_full\"} 0",
+            "engined_filter_notifications_total{call=\"ptrace\"} 0",
             "engined_queue_depth{priority=\"batch\"} 0",
             "engined_slots 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+        for of_process in ["open_fds", "resident_memory_bytes", "threads", "max_fds", "start_time_seconds"] {
+            assert!(text.contains(&format!("\nprocess_{of_process} ")), "{of_process}\n{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use api_spec::UnavailableLanguage;
@@ -240,7 +241,17 @@ fn digest(definition: &Definition, toolchain: &Toolchain, version: &Version) -> 
     let mut hash = Sha256::new();
     hash.update(format!("{definition:?}\0{version}\0"));
     if let Err(error) = hash_file(&mut hash, &toolchain.program) {
-        tracing::warn!(%error, program = %toolchain.program.display(), "digest without the program's bytes");
+        // In a folder that a reload has brought: what may be read was settled at the start.
+        let program = toolchain.program.display();
+        match std::fs::metadata(&toolchain.program) {
+            Ok(file) => {
+                let marks = [file.st_dev(), file.st_ino(), file.st_size()];
+                let times = [file.st_mtime(), file.st_mtime_nsec(), file.st_ctime(), file.st_ctime_nsec()];
+                hash.update(format!("{marks:?} {times:?}"));
+                tracing::info!(%error, %program, "until a restart, size and times stand for its bytes in the digest");
+            }
+            Err(error) => tracing::warn!(%error, %program, "digest without the program"),
+        }
     }
     let mut text = "sha256:".to_owned();
     for byte in hash.finalize() {

@@ -288,15 +288,20 @@ impl Queue {
         hand_out(granted);
     }
 
-    fn forget(&self, Place(number): Place) {
-        let mut state = self.lock();
-        for account in &mut state.accounts {
-            for lane in &mut account.waiting {
-                if let Ok(at) = lane.binary_search_by_key(&number, |waiter| waiter.ticket) {
-                    drop(lane.remove(at));
+    fn forget(self: &Arc<Self>, Place(number): Place) {
+        let granted = {
+            let mut state = self.lock();
+            for account in &mut state.accounts {
+                for lane in &mut account.waiting {
+                    if let Ok(at) = lane.binary_search_by_key(&number, |waiter| waiter.ticket) {
+                        drop(lane.remove(at));
+                    }
                 }
             }
-        }
+            // If it was at the head and did not fit, those behind it waited for it alone.
+            self.grant(&mut state)
+        };
+        hand_out(granted);
     }
 
     /// How many came before this place and still wait.
@@ -399,5 +404,7 @@ impl Drop for Slot {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

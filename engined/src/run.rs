@@ -219,7 +219,7 @@ fn signalled(name: &str) -> Option<u8> {
 }
 
 /// Returns when somebody wants us to stop: Ctrl-C, or the parent.
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn interrupted() -> io::Result<impl Future<Output = ()>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

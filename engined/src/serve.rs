@@ -1,7 +1,7 @@
 //! `engined serve`: reads the configuration, binds, serves until SIGTERM, drains.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 use languages::Catalogue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
-use tokio::net::{TcpListener, TcpSocket};
+use nix::sys::socket::{Backlog, listen};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Host};
+use crate::confinement::{self, Confinement};
 use crate::engine::Engine;
-use crate::http::{Listener, Server};
+use crate::http::{Bound, Server};
 use crate::privileges;
 use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted; the kernel allows as many by default.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 /// Descriptors that are no connections: files, pipes and memfds of runs, listeners.
 const OTHER_DESCRIPTORS: u64 = 256;
 
@@ -79,10 +80,26 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     let (config, catalogue, host, _) = load(&options.config)?;
     logging::start(&config.log);
     let connections = descriptors(config.http.connections).map_err(|error| vec![format!("descriptors: {error}")])?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let (listeners, troubles) = bind(&config);
+    if !troubles.is_empty() {
+        return Err(troubles);
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        // Asked while the quota of our control group can still be read.
+        runtime.worker_threads(std::thread::available_parallelism().map_or(1, usize::from));
+    }
+    // From here on there is no other file, address or program for us; every thread to come inherits that.
+    confinement::alone()?;
+    let paths = confinement::paths(&config, &catalogue, &confinement::state_folders());
+    let confinement = Confinement::put_on(&paths, &config.engine.waived)?;
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| vec![format!("threads: {error}; raise the limit of tasks")])?;
     let engine = Engine::new(config, catalogue, &host.accounts).map_err(|error| vec![error.to_string()])?;
-    let served = runtime.block_on(run(&engine, connections, options.notify));
+    engine.confined(confinement);
+    #[cfg(feature = "test-hooks")]
+    confinement::hooks::listen();
+    let served = runtime.block_on(run(&engine, listeners, connections, options.notify));
     // Runs that outlived the deadline end with us: the link closes, and jaild kills them.
     runtime.shutdown_background();
     served
@@ -114,26 +131,23 @@ fn descriptors(wanted: usize) -> io::Result<usize> {
     Ok(wanted.min(most))
 }
 
-async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(), Vec<String>> {
+async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, notify: bool) -> Result<(), Vec<String>> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| vec![error.to_string()])?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| vec![error.to_string()])?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| vec![error.to_string()])?;
     let server = Server::new(Arc::clone(engine), connections);
-    let (listeners, troubles) = bind(&engine.config);
-    if !troubles.is_empty() {
-        return Err(troubles);
-    }
     if engine.config.listen.development {
         tracing::warn!("development: every local user can run programs, there is no token");
     }
     for listener in listeners {
         let address = match &listener {
-            Listener::Tcp(tcp) => tcp.local_addr().ok(),
-            Listener::Unix(_) | Listener::Metrics(_) => None,
+            Bound::Tcp(tcp) => tcp.local_addr().ok(),
+            Bound::Unix(_) | Bound::Metrics(_) => None,
         };
         if let Some(address) = address.filter(|_| notify) {
             say!("listening {address}");
         }
+        let listener = listener.open().map_err(|error| vec![format!("listener: {error}")])?;
         tokio::spawn(Arc::clone(&server).accept(listener));
     }
     tokio::spawn(Arc::clone(engine).keep());
@@ -166,16 +180,21 @@ async fn run(engine: &Arc<Engine>, connections: usize, notify: bool) -> Result<(
     }
     server.end(LAST_ANSWERS).await;
     if let Some((path, _)) = &engine.config.listen.unix {
-        std::fs::remove_file(path).map_err(|error| vec![format!("{}: {error}", path.display())])?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::info!(path = %path.display(), "the socket stays, as its folder holds more; the next start replaces it");
+            }
+            removed => removed.map_err(|error| vec![format!("{}: {error}", path.display())])?,
+        }
     }
     Ok(())
 }
 
-fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
+fn bind(config: &Config) -> (Vec<Bound>, Vec<String>) {
     let (mut listeners, mut troubles) = (Vec::new(), Vec::new());
-    let listen = &config.listen;
-    if let Some((path, mode)) = &listen.unix {
-        match Listener::unix(path, *mode) {
+    let asked = &config.listen;
+    if let Some((path, mode)) = &asked.unix {
+        match Bound::unix(path, *mode) {
             Ok(listener) => listeners.push(listener),
             Err(error) => {
                 let remedy =
@@ -184,10 +203,8 @@ fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
             }
         }
     }
-    let addresses = [
-        ("tcp", listen.tcp, Listener::Tcp as fn(TcpListener) -> Listener),
-        ("metrics", listen.metrics, Listener::Metrics),
-    ];
+    let addresses =
+        [("tcp", asked.tcp, Bound::Tcp as fn(TcpListener) -> Bound), ("metrics", asked.metrics, Bound::Metrics)];
     for (field, address, kind) in addresses {
         let Some(address) = address else { continue };
         match listen_on(address) {
@@ -203,10 +220,10 @@ fn bind(config: &Config) -> (Vec<Listener>, Vec<String>) {
 
 /// With room for a crowd that comes at once: who finds none tries again a second later.
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    let listener = TcpListener::bind(address)?;
+    listen(&listener, Backlog::new(BACKLOG)?)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 async fn tell_when_ready(engine: Arc<Engine>) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::privileges;
 use crate::process::{Event, Kid, Signals};
 use crate::state::{self, State};
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// The operator's manifests.
     pub languages: Option<PathBuf>,
+    /// With whom to end: whoever wants an engine for a while.
+    pub parent: Option<i32>,
 }
 
 /// `engined up`.
@@ -52,6 +55,9 @@ pub fn up(options: &Options) -> ExitCode {
 
 fn supervise(options: &Options) -> Result<(), Trouble> {
     let told = |error: io::Error| error.to_string();
+    if let Some(parent) = options.parent {
+        privileges::end_with(parent).map_err(|error| error.to_string())?;
+    }
     let languages = options.languages.as_deref().map(std::path::absolute).transpose().map_err(told)?;
     let languages = languages.as_deref();
     let signals = Signals::block().map_err(told)?;

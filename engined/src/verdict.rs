@@ -63,6 +63,15 @@ pub fn of_compile(facts: &Facts<'_>, artifact: bool) -> Option<(Verdict, Option<
 }
 
 fn of_ended(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
+    let (verdict, reason) = of_ending(facts, ended);
+    let reason = reason.map(|mut reason| {
+        reason.message.push_str(&attempts(verdict, ended));
+        reason
+    });
+    (verdict, reason)
+}
+
+fn of_ending(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
     let (limits, usage) = (&facts.step.limits, &ended.usage);
     if let Some(part) = facts.gone {
         let part = part.display();
@@ -113,10 +122,40 @@ fn of_ended(facts: &Facts<'_>, ended: &Ended) -> (Verdict, Option<Reason>) {
         return (Verdict::WallTimeLimit, Some(hit(LimitName::WallTimeMs, limits.wall_time.0, Some(wall_ms), message)));
     }
     if ended.filter_killed {
-        let message = "The program made a system call that is not allowed here and was ended.";
-        return (Verdict::SecurityViolation, Some(plain(message)));
+        let message = match ended.attempts.fatal {
+            Some(call) => {
+                format!("The program made the system call {}, which ends whoever makes it here.", call.name())
+            }
+            None => "The program made a system call that is not allowed here and was ended.".to_owned(),
+        };
+        return (Verdict::SecurityViolation, Some(plain(&message)));
     }
     failure(facts, ended)
+}
+
+/// What was tried besides, for the reason of a run that went wrong.
+fn attempts(verdict: Verdict, ended: &Ended) -> String {
+    if matches!(verdict, Verdict::EngineError | Verdict::Cancelled) {
+        return String::new();
+    }
+    // What the sentence before names already.
+    let told = ended.attempts.fatal.filter(|_| verdict == Verdict::SecurityViolation);
+    let tried = ended.attempts.iter().map(|(call, count)| (call, count.saturating_sub((told == Some(call)).into())));
+    let (others, sockets): (Vec<_>, Vec<_>) =
+        tried.filter(|(_, count)| *count > 0).partition(|(call, _)| call.is_forbidden());
+    let mut text = String::new();
+    if !others.is_empty() {
+        let list: Vec<_> = others.iter().map(|(call, count)| format!("{} ({count})", call.name())).collect();
+        text = format!(" Processes of it were ended for system calls that nobody may make here: {}.", list.join(", "));
+    }
+    // Where it may be why.
+    if let (Some((_, count)), Verdict::RuntimeError | Verdict::Signalled | Verdict::WallTimeLimit) =
+        (sockets.first(), verdict)
+    {
+        let sockets = if *count == 1 { "a network socket".to_owned() } else { format!("{count} network sockets") };
+        text.push_str(&format!(" It opened {sockets}: no network is here but its own loopback."));
+    }
+    text
 }
 
 /// What kept the program from starting is the caller's to mend: its own files or arguments are more than its own limits.
@@ -283,5 +322,7 @@ fn seconds(ms: u64) -> String {
     format!("{}.{:03} s", ms / 1000, ms % 1000)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

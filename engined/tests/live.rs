@@ -359,7 +359,11 @@ fn the_doctor_finds_everything_here() {
     let output = Command::new(ENGINED).args(["doctor", "--json"]).output().unwrap();
     let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = findings.as_array().unwrap();
-    assert_eq!(findings.iter().filter(|finding| finding["kind"] == "layer").count(), 19);
+    assert_eq!(
+        findings.iter().filter(|finding| finding["kind"] == "layer").count(),
+        19 + 5,
+        "of runs, and of the engine"
+    );
     let toolchain = findings.iter().find(|finding| finding["name"] == "python/cpython").unwrap();
     assert!(toolchain["detail"].as_str().unwrap().starts_with("3."), "{toolchain}");
     let lacking = findings.iter().filter(|f| f["wanted"] == true && f["obtained"] == false).count();

@@ -134,3 +134,42 @@ fn what_runs_ends_and_is_told_before_the_engine_does() {
     gone.problem(404, "not_found");
     up.stop();
 }
+
+/// A number of `/metrics`; `None` where it is not told.
+fn told(up: &Up, name: &str) -> Option<u64> {
+    let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[test]
+fn what_is_held_is_told_by_metrics() {
+    if !live() {
+        return;
+    }
+    let up = Up::start();
+    let names = ["engined_jaild_open_fds", "process_open_fds", "engined_sandbox_processes", "engined_sandbox_cgroups"];
+    for name in names.iter().chain(&["engined_jaild_resident_memory_bytes", "engined_sandbox_mounts"]) {
+        assert!(told(&up, name).is_some_and(|number| number > 1), "{name}");
+    }
+    wait_for(|| told(&up, "engined_memfd_bytes") == Some(0));
+    let idle = names.map(|name| told(&up, name).unwrap());
+
+    // Connections, and a run with children: each is seen while it is there, and is gone after it.
+    let connections: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(&up.address).unwrap()).collect();
+    wait_for(|| told(&up, "process_open_fds").is_some_and(|now| now >= idle[1] + 10));
+    drop(connections);
+    wait_for(|| told(&up, "process_open_fds").is_some_and(|now| now < idle[1] + 10));
+    let path =
+        begin(&up, &python("import os, time\nfor _ in range(3):\n    if os.fork() == 0: break\ntime.sleep(600)"));
+    wait_for(|| told(&up, "engined_sandbox_processes").is_some_and(|now| now >= idle[2] + 5));
+    assert!(told(&up, "engined_jaild_open_fds").unwrap() > idle[0]);
+    assert_eq!(delete(&up, &path), 202);
+    wait_for(|| [0, 2, 3].iter().all(|n| told(&up, names[*n]) == Some(idle[*n])));
+
+    // Without jaild nothing is told of it, rather than what was.
+    kill(Pid::from_raw(up.child("jaild")), Signal::SIGKILL).unwrap();
+    wait_for(|| told(&up, "engined_jaild_open_fds").is_none());
+    assert!(told(&up, "process_open_fds").is_some());
+    up.comes_back(Duration::from_secs(20));
+    up.stop();
+}

@@ -30,6 +30,7 @@ use crate::error::{At, JailError, Step};
 use crate::link::CgroupVersion;
 use crate::spec::{Bytes, Layer, Layers, Limits, Micros, PeakSource};
 
+pub mod census;
 mod removal;
 mod v1;
 mod v2;

@@ -23,6 +23,8 @@ use crate::spec::Collected;
 use globs::Globs;
 use walk::Want;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod globs;
 mod walk;
 

@@ -6,12 +6,16 @@
 //! The ruleset is made by init once per sandbox, before the payload is known, because a rule names an inode and the
 //! work directories are new with every sandbox (the walk from a file upwards skips the directory that a mount covers,
 //! so a rule on the tree's own `/box` would never be found). Source: `Documentation/userspace-api/landlock.rst`.
+//!
+//! A service ([`service`]) has rules of its own: it may execute nothing, and see no more than it is given by path.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
 use crate::error::{At, JailError, Step};
@@ -66,8 +70,62 @@ pub fn ruleset() -> Result<RulesetCreated, JailError> {
     make().map_err(io::Error::other).at(Step::Landlock)
 }
 
-fn device_access(abi: ABI) -> landlock::BitFlags<AccessFs> {
+fn device_access(abi: ABI) -> BitFlags<AccessFs> {
     (AccessFs::WriteFile | AccessFs::IoctlDev | AccessFs::Truncate) & AccessFs::from_all(abi)
+}
+
+/// What a service may do to files; everything else is refused, executing first of all.
+#[derive(Clone, Debug, Default)]
+pub struct ServicePaths {
+    /// Files below may be read by name.
+    pub read: Vec<PathBuf>,
+    /// Folders below may be listed, too.
+    pub list: Vec<PathBuf>,
+    /// Files and folders below may be made, changed and removed.
+    pub write: Vec<PathBuf>,
+    /// Names below may be removed: sockets.
+    pub remove: Vec<PathBuf>,
+}
+
+/// The ruleset of a service, and descriptors to be kept open as long as it shall hold. From ABI 4 on it may bind and
+/// connect no TCP socket; from ABI 6 on it reaches no abstract socket and signals nobody outside. Sockets with a path are
+/// not governed by any of these, only their folders' modes are.
+///
+/// A rule names an inode. That of a folder in `/proc` is made anew when nobody holds it, and the rule would be void.
+///
+/// # Errors
+/// When a path is not there, or the kernel does not take each and every rule.
+pub fn service(paths: &ServicePaths) -> Result<(RulesetCreated, Vec<OwnedFd>), JailError> {
+    let abi = abi()?;
+    let read = BitFlags::from(AccessFs::ReadFile);
+    let list = read | AccessFs::ReadDir;
+    let remove = BitFlags::from(AccessFs::RemoveFile);
+    let change = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::MakeDir;
+    let write = list | remove | change | AccessFs::RemoveDir | AccessFs::Refer;
+    let make = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+        let mut wanted = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        wanted = wanted.handle_access(AccessFs::from_all(abi))?;
+        // The crate takes an empty set for a mistake.
+        if abi >= ABI::V4 {
+            wanted = wanted.handle_access(AccessNet::from_all(abi))?;
+        }
+        if abi >= ABI::V6 {
+            wanted = wanted.scope(Scope::from_all(abi))?;
+        }
+        let mut rules = wanted.create()?;
+        let mut held = Vec::new();
+        for (paths, access) in
+            [(&paths.read, read), (&paths.list, list), (&paths.write, write), (&paths.remove, remove)]
+        {
+            for path in paths {
+                let folder = PathFd::new(path)?;
+                rules = rules.add_rule(PathBeneath::new(&folder, access & AccessFs::from_all(abi)))?;
+                held.push(folder.as_fd().try_clone_to_owned()?);
+            }
+        }
+        Ok((rules, held))
+    };
+    make().map_err(io::Error::other).at(Step::Landlock)
 }
 
 /// Puts this process and its children under `rules`, for good. `no_new_privs` must be set.

@@ -12,7 +12,7 @@
 //! - **Init** ([`stage`]), pid 1 of a sandbox and root of the run's own user namespace, makes the sandbox, reaps, and at the
 //!   end, alone, collects. It lives for one run.
 //! - The **payload**, pid 2, confines itself ([`privileges`], [`landlock`], [`seccomp`]), unpacks its files and becomes the
-//!   program.
+//!   program. What it tries is told to init by its filter (`notify.rs`).
 //!
 //! A run is held as `Making → Prepared → Running → Finishing` ([`sandbox`]), each made of the one before by value, so that
 //! a wrong order does not compile; dropping any of them kills init, and the kernel then kills everything in its pid
@@ -27,10 +27,12 @@
 pub mod cgroup;
 mod collect;
 pub mod error;
+pub mod inventory;
 pub mod landlock;
 pub mod link;
 pub mod meter;
 pub mod mounts;
+mod notify;
 mod payload;
 pub mod privileges;
 pub mod probe;
@@ -43,6 +45,9 @@ pub mod stage;
 pub mod stop;
 pub mod sys;
 pub mod talk;
+
+#[cfg(feature = "fuzzing")]
+pub use collect::fuzzing;
 
 /// Stands in every binary with test-only policies, and in no other. CI looks for it in what is shipped.
 #[cfg(feature = "test-hooks")]

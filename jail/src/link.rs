@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use crate::inventory::Inventory;
 use crate::spec::{Ended, Layers, Limits, RunId, StopReason};
 use crate::sys;
 use wire::{Reader, Writer};
@@ -20,7 +21,7 @@ use wire::{Reader, Writer};
 pub const SPARE_SLOTS: u32 = 2;
 
 /// The version of this protocol. Both ends must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The length of every message.
 pub const MESSAGE_BYTES: usize = 256;
 /// The most descriptors that one message may carry.
@@ -96,6 +97,8 @@ pub enum Request {
         /// Why: `Output`, `Cancelled` or `Gone`.
         why: StopReason,
     },
+    /// Say what you hold. Answered with [`Report::Inventory`], which may be a fraction of a second old.
+    Inventory,
 }
 
 /// Why an order was refused. Nothing of it was begun.
@@ -175,6 +178,8 @@ pub enum Report {
     },
     /// The run is over: every process of it is dead and its usage final.
     Ended(Ended),
+    /// What jaild holds.
+    Inventory(Inventory),
 }
 
 /// A message that can't be what it says it is.
@@ -199,9 +204,11 @@ pub enum DecodeError {
 
 const TAG_ORDER: u32 = 1;
 const TAG_STOP: u32 = 2;
+const TAG_TAKE_INVENTORY: u32 = 3;
 const TAG_WELCOME: u32 = 101;
 const TAG_REFUSED: u32 = 102;
 const TAG_ENDED: u32 = 103;
+const TAG_INVENTORY: u32 = 104;
 
 impl Request {
     /// The message.
@@ -222,6 +229,7 @@ impl Request {
                 w.u8(*why as u8);
                 w.finish()
             }
+            Request::Inventory => Writer::new(TAG_TAKE_INVENTORY).finish(),
         }
     }
 
@@ -251,6 +259,7 @@ impl Request {
                     _ => return Err(DecodeError::Field("why")),
                 }
             }
+            TAG_TAKE_INVENTORY => Request::Inventory,
             other => return Err(DecodeError::Tag(other)),
         };
         r.end()?;
@@ -284,6 +293,11 @@ impl Report {
                 w.ended(ended);
                 w.finish()
             }
+            Report::Inventory(inventory) => {
+                let mut w = Writer::new(TAG_INVENTORY);
+                w.inventory(inventory);
+                w.finish()
+            }
         }
     }
 
@@ -311,6 +325,7 @@ impl Report {
                 why: Refusal::from_wire(r.u8()?).ok_or(DecodeError::Field("why"))?,
             },
             TAG_ENDED => Report::Ended(r.ended()?),
+            TAG_INVENTORY => Report::Inventory(r.inventory()?),
             other => return Err(DecodeError::Tag(other)),
         };
         r.end()?;

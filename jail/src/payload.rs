@@ -52,7 +52,9 @@ fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> 
     let filter = usize::try_from(command.filter).ok().and_then(|index| filters.get(index));
     let filter = filter.ok_or_else(missing).on(Step::Seccomp, "profile")?;
     if !off.has(Layer::Seccomp) {
-        filter.install().at(Step::Seccomp)?;
+        // Out of this process before anything foreign is read: whoever holds the listener can let calls through.
+        let listener = filter.install_with_listener().at(Step::Seccomp)?;
+        Event::Filtered.send_with(command_socket.as_fd(), &[listener.as_fd()]).on(Step::Talk, "listener")?;
     }
     stop_point!("payload.filtered");
     let mut descriptors = descriptors.into_iter();

@@ -2,21 +2,31 @@
 //!
 //! What it answers: system calls that the lists below do not name ENOSYS, so that programs fall back as on an older
 //! kernel; those that are known but refused EPERM, so that honest probes (libuv asks for io_uring) go on; and it kills
-//! the process for another architecture, for x32 (bit 30 of the number) and for the calls of the table `KILLED`, which no
-//! honest program makes. `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every libc then
-//! uses `clone`, whose flags it can.
+//! the process for another architecture and for x32 (bit 30 of the number). The calls of the table `KILLED`, which no
+//! honest program makes, wait for init, which counts them and ends the process; so do network sockets, which init counts
+//! and lets be made (`notify.rs`). `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every
+//! libc then uses `clone`, whose flags it can.
+//!
+//! Of several filters the kernel takes the strictest answer, and to ask init is among the mildest. So the filter that
+//! init shares with its payload leaves open what the payload's asks about, and init has another for itself alone.
 //!
 //! The kernel runs a new filter once for every system call number to fill its cache (`seccomp_cache_prepare`, since
 //! 5.11), so the length of the way through it is paid at each start of a program. A sorted tree over runs of equal
 //! answers needs 8 comparisons where a list needs 200. That, and one filter having more than two answers, is why the
 //! program is laid out here and seccompiler only installs it.
 //!
+//! There are three filters: those of payloads, of init, and of a service (`service.rs`), which is engined's own.
+//!
 //! A filter is checked in the unit tests by interpreting it for every number.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use seccompiler::{BpfProgram, sock_filter};
+
+use crate::spec::WatchedCall;
+use crate::sys;
 
 use tables::{ALLOWED, KILLED, REFUSED};
 
@@ -29,6 +39,8 @@ pub enum Answer {
     Errno(u16),
     /// The whole process is killed (`SIGSYS`).
     Kill,
+    /// The call waits for whoever holds the filter's listener. Without one it fails with ENOSYS.
+    Notify,
 }
 
 impl Answer {
@@ -38,6 +50,7 @@ impl Answer {
             Answer::Allow => libc::SECCOMP_RET_ALLOW,
             Answer::Errno(number) => libc::SECCOMP_RET_ERRNO | u32::from(number),
             Answer::Kill => libc::SECCOMP_RET_KILL_PROCESS,
+            Answer::Notify => libc::SECCOMP_RET_USER_NOTIF,
         }
     }
 }
@@ -68,30 +81,45 @@ enum Rule {
     Always(Answer),
     /// Allowed when every test holds, else this answer.
     When(Vec<Test>, Answer),
-    /// The tests of the first value that this argument has decide, else the last.
-    Split(u32, Vec<(u32, Vec<Test>)>, Vec<Test>, Answer),
+    /// The tests of the first value that this argument has decide, else `other`, whose answer is `then` when they hold.
+    Split {
+        argument: u32,
+        cases: Vec<(u32, Vec<Test>)>,
+        other: Vec<Test>,
+        then: Answer,
+        otherwise: Answer,
+    },
 }
 
 /// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
 /// in `clone` that byte is the exit signal.
 const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 
-/// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would.
-fn conditional() -> Vec<(libc::c_long, Rule)> {
+/// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would. `watched` is
+/// the answer to what init shall know of.
+fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
     let when = |test, answer| Rule::When(vec![test], Answer::Errno(answer));
     vec![
         (libc::SYS_clone, when(Test::NoBits(0, NAMESPACE_FLAGS), EPERM)),
         (libc::SYS_unshare, when(Test::NoBits(0, NAMESPACE_FLAGS | 0x80), EPERM)),
-        (libc::SYS_socket, sockets()),
+        (libc::SYS_socket, sockets(watched)),
         // For another family it makes both sockets, and has the host load their module, before it finds that the family
         // has no pairs. TIPC has them.
         (
             libc::SYS_socketpair,
             Rule::When(vec![Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])], Answer::Errno(EAFNOSUPPORT)),
         ),
-        // Said to be done: what they would flush is everybody's, and a slow disk would hold the process beyond its kill.
+        // Said to be done, and nothing is left undone: all that a run writes to is memory. What sync would flush is
+        // everybody's, and a slow disk would hold the process beyond its kill. fsync of an unchanged file of /usr, and
+        // msync with MS_SYNC, have the host's disk empty its cache, each time anew.
         (libc::SYS_sync, Rule::Always(Answer::Errno(0))),
         (libc::SYS_syncfs, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_fsync, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_fdatasync, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_sync_file_range, Rule::Always(Answer::Errno(0))),
+        (libc::SYS_msync, when(Test::NoBits(2, 4), 0)),
+        // Advice, heard and not taken: with it a program throws toolchains out of the page cache that all runs share.
+        (libc::SYS_fadvise64, Rule::Always(Answer::Errno(0))),
         (libc::SYS_ioctl, when(Test::NoneOf(1, IOCTL.to_vec()), EPERM)),
         (libc::SYS_setsockopt, socket_options()),
         // Access lists are attributes too: 64 KiB of kernel memory for each file, which no memory limit counts. Programs
@@ -115,10 +143,10 @@ const AF_UNIX: u32 = 1;
 /// The sockets that a program may make: `AF_UNIX`, and `AF_INET` and `AF_INET6`, whose network namespace is empty, so that
 /// they reach this run's own `lo`. Type and protocol are the family's own, TCP or UDP: at any other the host would start
 /// its module loader, outside every limit, and DCCP has the protocol 0 too.
-fn sockets() -> Rule {
-    let unix = vec![socket_types(&[1, 2, 5])];
-    let internet = vec![Test::OneOf(0, vec![2, 10]), socket_types(&[1, 2]), Test::OneOf(2, vec![0, 6, 17])];
-    Rule::Split(0, vec![(AF_UNIX, unix)], internet, Answer::Errno(EAFNOSUPPORT))
+fn sockets(watched: Answer) -> Rule {
+    let cases = vec![(AF_UNIX, vec![socket_types(&[1, 2, 5])])];
+    let other = vec![Test::OneOf(0, vec![2, 10]), socket_types(&[1, 2]), Test::OneOf(2, vec![0, 6, 17])];
+    Rule::Split { argument: 0, cases, other, then: watched, otherwise: Answer::Errno(EAFNOSUPPORT) }
 }
 
 /// These socket types, with and without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
@@ -136,7 +164,8 @@ fn socket_types(types: &[u32]) -> Test {
 fn socket_options() -> Rule {
     let socket = (1, vec![Test::NoneOf(2, vec![26, 50, 51, 52])]);
     let tcp = (6, vec![Test::NoneOf(2, vec![14, 31, 32, 38])]);
-    Rule::Split(1, vec![socket, tcp], vec![], Answer::Errno(ENOPROTOOPT))
+    let (cases, other) = (vec![socket, tcp], vec![]);
+    Rule::Split { argument: 1, cases, other, then: Answer::Allow, otherwise: Answer::Errno(ENOPROTOOPT) }
 }
 
 /// TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines. The others ask a
@@ -175,18 +204,18 @@ impl Filter {
     /// The filter of a payload, with the calls `extra` allowed besides.
     #[must_use]
     pub fn payload(extra: &[libc::c_long]) -> Self {
-        let mut rules = base();
+        let mut rules = base(Answer::Notify);
         for number in extra {
             rules.insert(*number, Rule::Always(Answer::Allow));
         }
-        Filter { program: compile(&rules) }
+        Filter { program: compile(&rules, ENOSYS_RULE) }
     }
 
-    /// The filter of init, which every payload inherits below its own: what payloads may do, what init needs to make
-    /// one and confine it. The calls of the table `KILLED` that init has no use for kill it too.
+    /// The filter that init installs before it makes its payload, which inherits it below its own: what payloads may do,
+    /// what init needs to make one and confine it, and what the payload's filter asks init about.
     #[must_use]
-    pub fn init(extra: &[libc::c_long]) -> Self {
-        let mut rules = base();
+    pub fn shared(extra: &[libc::c_long]) -> Self {
+        let mut rules = base(Answer::Allow);
         let own = [
             libc::SYS_clone3,
             libc::SYS_unshare,
@@ -200,7 +229,16 @@ impl Filter {
         for number in own.iter().chain(extra) {
             rules.insert(*number, Rule::Always(Answer::Allow));
         }
-        Filter { program: compile(&rules) }
+        Filter { program: compile(&rules, ENOSYS_RULE) }
+    }
+
+    /// What init installs for itself once it has its payload: the calls of the table `KILLED` kill it too, but for the
+    /// one that it needs to size the scratch.
+    #[must_use]
+    pub fn init_alone() -> Self {
+        let killed = KILLED.iter().filter(|(_, number)| *number != libc::SYS_mount);
+        let rules = killed.map(|(_, number)| (*number, Rule::Always(Answer::Kill))).collect();
+        Filter { program: compile(&rules, Rule::Always(Answer::Allow)) }
     }
 
     /// Installs it for this process and all that it will start. It can't be taken off.
@@ -210,14 +248,35 @@ impl Filter {
     pub fn install(&self) -> io::Result<()> {
         seccompiler::apply_filter(&self.program).map_err(io::Error::other)
     }
+
+    /// Installs it, with a listener that is told of every call that the filter answers [`Answer::Notify`]. Whoever holds
+    /// it decides about those calls, so it must be out of this process before anything foreign is read.
+    ///
+    /// # Errors
+    /// When `no_new_privs` is not set, a filter below has a listener already, or the kernel refuses.
+    pub fn install_with_listener(&self) -> io::Result<OwnedFd> {
+        sys::seccomp_listen(&self.program)
+    }
 }
 
-fn base() -> BTreeMap<libc::c_long, Rule> {
+/// Which of the watched calls has this number.
+#[must_use]
+pub fn watched(number: libc::c_long) -> Option<WatchedCall> {
+    if number == libc::SYS_socket {
+        return Some(WatchedCall::SOCKET);
+    }
+    KILLED.iter().position(|(_, known)| *known == number).and_then(|place| WatchedCall::at(place + 1))
+}
+
+/// The answer to numbers that no table names.
+const ENOSYS_RULE: Rule = Rule::Always(Answer::Errno(ENOSYS));
+
+fn base(watched: Answer) -> BTreeMap<libc::c_long, Rule> {
     let mut rules = BTreeMap::new();
-    for (table, answer) in [(ALLOWED, Answer::Allow), (REFUSED, Answer::Errno(EPERM)), (KILLED, Answer::Kill)] {
+    for (table, answer) in [(ALLOWED, Answer::Allow), (REFUSED, Answer::Errno(EPERM)), (KILLED, watched)] {
         rules.extend(table.iter().map(|(_, number)| (*number, Rule::Always(answer))));
     }
-    rules.extend(conditional());
+    rules.extend(conditional(watched));
     rules
 }
 
@@ -245,9 +304,9 @@ fn give(answer: Answer) -> sock_filter {
     op(RETURN, answer.value(), 0, 0)
 }
 
-/// Lays the rules out: architecture, x32, then the tree over runs of neighbouring numbers with the same rule.
-fn compile(rules: &BTreeMap<libc::c_long, Rule>) -> BpfProgram {
-    let unknown = Rule::Always(Answer::Errno(ENOSYS));
+/// Lays the rules out: architecture, x32, then the tree over runs of neighbouring numbers with the same rule, which is
+/// `unknown` where there is none.
+fn compile(rules: &BTreeMap<libc::c_long, Rule>, unknown: Rule) -> BpfProgram {
     let mut runs: Vec<(u32, Rule)> = vec![(0, rules.get(&0).unwrap_or(&unknown).clone())];
     let last = rules.keys().next_back().copied().unwrap_or(0);
     for number in 1..=last + 1 {
@@ -294,25 +353,25 @@ fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
 fn leaf(rule: &Rule) -> BpfProgram {
     match rule {
         Rule::Always(answer) => vec![give(*answer)],
-        Rule::When(tests, otherwise) => all(tests, *otherwise),
-        Rule::Split(argument, cases, other, otherwise) => {
+        Rule::When(tests, otherwise) => all(tests, Answer::Allow, *otherwise),
+        Rule::Split { argument, cases, other, then, otherwise } => {
             let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
             for (value, tests) in cases {
                 // What stands in between ends with an answer, so the argument is still loaded at the next comparison.
-                let tests = all(tests, *otherwise);
+                let tests = all(tests, Answer::Allow, *otherwise);
                 program.push(op(JUMP_EQUAL, *value, 0, u8::try_from(tests.len()).unwrap_or(u8::MAX)));
                 program.extend(tests);
             }
-            program.extend(all(other, *otherwise));
+            program.extend(all(other, *then, *otherwise));
             program
         }
     }
 }
 
-/// Allows when every test holds.
-fn all(tests: &[Test], otherwise: Answer) -> BpfProgram {
+/// Answers `then` when every test holds.
+fn all(tests: &[Test], then: Answer, otherwise: Answer) -> BpfProgram {
     let mut program: BpfProgram = tests.iter().flat_map(|test| check(test, otherwise)).collect();
-    program.push(give(Answer::Allow));
+    program.push(give(then));
     program
 }
 
@@ -343,6 +402,7 @@ fn comparisons(code: u16, values: &[u32]) -> Vec<(u16, u32)> {
     values.iter().map(|value| (code, *value)).collect()
 }
 
+mod service;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,9 @@ use crate::talk::{Make, Spawned, pair};
 pub struct Blueprint {
     /// What the tree holds.
     pub tree: TreePlan,
-    /// Init's filter.
+    /// The filter that init and payload share.
+    pub shared_filter: Filter,
+    /// Init's own, beside it.
     pub init_filter: Filter,
     /// The payloads' filters.
     pub filters: Vec<Filter>,
@@ -85,6 +87,12 @@ impl Spawner {
     #[must_use]
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Its pid, for looking at it alone: signals go by the descriptor.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.pid
     }
 
     /// Readable once it has ended.
@@ -153,6 +161,7 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 control,
                 mapped: mapped.into(),
                 leaf,
+                shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
                 filters: &blueprint.filters,
                 off: blueprint.off,

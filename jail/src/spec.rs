@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+pub use attempts::{Attempts, WatchedCall};
+
+mod attempts;
+
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
@@ -164,8 +168,10 @@ pub struct Ended {
     pub outcome: Outcome,
     /// Who ended it, where somebody did.
     pub stop: Option<StopReason>,
-    /// The filter killed it (`SIGSYS`).
+    /// The filter ended it (`SIGSYS`): at once, or through init, which [`Ended::attempts`] tells.
     pub filter_killed: bool,
+    /// Which watched system calls were tried, and how often.
+    pub attempts: Attempts,
     /// What it used.
     pub usage: Usage,
     /// From the order's arrival to the program's start.

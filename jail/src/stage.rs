@@ -4,8 +4,8 @@
 //! the top, and the first step that fails ends the sandbox: it is reported as `{step, errno, index}` and nothing runs.
 //!
 //! Who talks to whom: the broker holds one end of init's *control* socket, init one end of the payload's *command*
-//! socket. The payload says `Armed`, waits for the command, says `Starting` with the time, and executes; the socket
-//! closes itself then, which is how init learns that the program runs. Both are in the same pid namespace and different
+//! socket. The payload says `Armed`, waits for the command, says `Filtered` and hands over its filter's listener, says
+//! `Starting` with the time, and executes; the socket closes itself then, which is how init learns that the program runs. Both are in the same pid namespace and different
 //! user namespaces; init's descriptors are close-on-exec and in the payload's table only until it executes.
 
 use std::convert::Infallible;
@@ -23,32 +23,37 @@ use nix::unistd::Pid;
 use crate::error::{At, JailError, Step};
 use crate::landlock;
 use crate::mounts::{self, Quota};
+use crate::notify::Watch;
 use crate::privileges::{self, PAYLOAD_ID};
 use crate::seccomp::Filter;
-use crate::spec::{Collected, Layer, Layers, Outcome};
+use crate::spec::{Attempts, Collected, Layer, Layers, Outcome};
 use crate::stop_point;
 use crate::sys;
 use crate::talk::{Command, End, Event, now_us};
 use crate::{collect, payload};
 
 /// The way of a sandbox, step by step: who does it and what. The README shows this table.
-pub const ORDER: [(&str, &str); 17] = [
+pub const ORDER: [(&str, &str); 18] = [
     ("spawner", "clone init with user, pid, mount, net, ipc, uts and time namespaces, on cgroup v2 into init's leaf"),
     ("spawner", "write init's id maps: two ids of the range"),
     ("init", "become root of the run's user namespace, die with the spawner"),
     ("init", "name the host, bring lo up"),
     ("init", "mount /proc and the scratch"),
     ("init", "make the landlock ruleset"),
-    ("init", "no_new_privs, give up capabilities but three, install its filter"),
+    ("init", "no_new_privs, give up capabilities but three, install the filter that the payload will share"),
     ("init", "clone the payload with a user namespace, on cgroup v2 into the run's leaf; write its id map"),
-    ("init", "leave the spawner's cgroup namespace, become undumpable"),
+    ("init", "leave the spawner's cgroup namespace, become undumpable, install a filter of its own"),
     ("payload", "mark itself first to be killed for memory, take its uid, forbid user namespaces below"),
     ("payload", "leave the cgroup namespace, a session of its own, no_new_privs, landlock, no capability at all"),
     ("payload", "wait for the command"),
     ("broker", "set the cgroup's limits and read them back"),
     ("init", "size the scratch, give up mounting, pass the command on"),
-    ("payload", "install its filter, set resource limits, unpack the files, put the streams in place, execute"),
-    ("init", "reap; when the program is over kill(-1), reap to the last, prove to be alone"),
+    ("payload", "install its filter, hand its listener to init"),
+    ("payload", "unpack the files, set resource limits, put the streams in place, execute"),
+    (
+        "init",
+        "answer what the filter asks; reap; when the program is over kill(-1), reap to the last, prove to be alone",
+    ),
     ("init", "collect what was asked for, report, end"),
 ];
 
@@ -66,7 +71,9 @@ pub struct InitGear<'a> {
     pub mapped: OwnedFd,
     /// The run's leaf, on cgroup v2.
     pub leaf: Option<OwnedFd>,
-    /// Init's own filter.
+    /// The filter that init and payload share.
+    pub shared_filter: &'a Filter,
+    /// Init's own.
     pub init_filter: &'a Filter,
     /// The payloads' filters, of which the command names one.
     pub filters: &'a [Filter],
@@ -82,8 +89,9 @@ pub fn init(gear: InitGear<'_>) -> Infallible {
         sys::exit_now(71);
     }
     stop_point!("init.born");
-    let end = match arm(gear.mapped, gear.leaf, gear.init_filter, gear.filters, gear.off) {
-        Ok(armed) => serve(armed, &gear.control),
+    let filters = Filters { shared: gear.shared_filter, init: gear.init_filter, payloads: gear.filters };
+    let end = match arm(gear.mapped, gear.leaf, filters, gear.off) {
+        Ok(armed) => serve(armed, &gear.control, gear.off),
         Err(e) => Err(e),
     };
     if let Err(e) = end {
@@ -100,13 +108,15 @@ struct Armed {
     children: SignalFd,
 }
 
-fn arm(
-    mapped: OwnedFd,
-    leaf: Option<OwnedFd>,
-    init_filter: &Filter,
-    filters: &[Filter],
-    off: Layers,
-) -> Result<Armed, JailError> {
+/// See [`InitGear`].
+#[derive(Clone, Copy)]
+struct Filters<'a> {
+    shared: &'a Filter,
+    init: &'a Filter,
+    payloads: &'a [Filter],
+}
+
+fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers) -> Result<Armed, JailError> {
     die_with_parent()?;
     sys::default_signals().at(Step::Ids)?;
     let mut byte = [0];
@@ -145,13 +155,13 @@ fn arm(
     let with_ids = [&INIT_CAPABILITIES[..], &[Capability::CAP_SETUID, Capability::CAP_SETGID]].concat();
     privileges::keep_only(&with_ids, false)?;
     if !off.has(Layer::Seccomp) {
-        init_filter.install().at(Step::Seccomp)?;
+        filters.shared.install().at(Step::Seccomp)?;
     }
     stop_point!("init.confined");
 
     let namespace = CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into();
     let child = sys::clone_child(namespace, leaf.as_ref().map(AsFd::as_fd), || {
-        payload::run(theirs, mapped_read.into(), rules, filters, off)
+        payload::run(theirs, mapped_read.into(), rules, filters.payloads, off)
     })
     .on(Step::Clone, "payload")?;
     drop(leaf);
@@ -162,6 +172,9 @@ fn arm(
     }
     privileges::keep_only(&INIT_CAPABILITIES, false)?;
     nix::sys::prctl::set_dumpable(false).at(Step::Capabilities)?;
+    if !off.has(Layer::Seccomp) {
+        filters.init.install().on(Step::Seccomp, "init alone")?;
+    }
     stop_point!("init.hidden");
     io::Write::write_all(&mut File::from(OwnedFd::from(mapped_write)), b"m").at(Step::Talk)?;
     Ok(Armed { payload: Pid::from_raw(child.pid), command: ours, children })
@@ -182,7 +195,7 @@ fn die_with_parent() -> Result<(), JailError> {
 }
 
 /// From armed to the end.
-fn serve(mut armed: Armed, control: &OwnedFd) -> Result<(), JailError> {
+fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailError> {
     match Event::recv(armed.command.as_fd())? {
         Some(Event::Armed) => {}
         Some(Event::Failed(outcome)) => return tell(control, Event::Failed(outcome)),
@@ -201,7 +214,7 @@ fn serve(mut armed: Armed, control: &OwnedFd) -> Result<(), JailError> {
     let bundle = for_payload.into_iter().next();
     let collection = collection.zip(bundle);
 
-    let Some(mut end) = watch(&mut armed, control)? else { return Ok(()) };
+    let Some(mut end) = watch(&mut armed, control, off)? else { return Ok(()) };
     stop_point!("init.reaped");
     alone()?;
     stop_point!("init.alone");
@@ -238,56 +251,69 @@ fn may_collect(control: &OwnedFd) -> Result<bool, JailError> {
     }
 }
 
-/// Waits for the program's end, reaping whatever dies meanwhile, and kills when the broker says so or is gone.
+/// Waits for the program's end, reaping whatever dies meanwhile, answers what the payload's filter asks, and kills when the
+/// broker says so or is gone.
 ///
 /// `None` when there is nobody left to report to, or the payload reported for itself that it could not start.
-fn watch(armed: &mut Armed, control: &OwnedFd) -> Result<Option<End>, JailError> {
+fn watch(armed: &mut Armed, control: &OwnedFd, off: Layers) -> Result<Option<End>, JailError> {
     let mut end = End::default();
     let mut starting = true;
+    let mut asked: Option<Watch> = None;
     loop {
-        let mut waits = vec![
-            PollFd::new(armed.children.as_fd(), PollFlags::POLLIN),
-            PollFd::new(control.as_fd(), PollFlags::POLLIN),
-        ];
-        if starting {
-            waits.push(PollFd::new(armed.command.as_fd(), PollFlags::POLLIN));
-        }
-        match poll(&mut waits, PollTimeout::NONE) {
-            Ok(_) | Err(nix::Error::EINTR) => {}
-            Err(e) => return Err(e).at(Step::Talk),
-        }
-        let ready: Vec<bool> = waits.iter().map(|w| w.revents().is_some_and(|r| !r.is_empty())).collect();
-        if ready.get(2) == Some(&true) {
-            match Event::recv(armed.command.as_fd())? {
-                Some(Event::Starting(at)) => end.started_us = at,
-                Some(Event::Failed(outcome)) => {
+        let ready = wait(armed, control, starting, asked.as_ref())?;
+        if !ready.command.is_empty() {
+            let filtered = asked.is_some() || off.has(Layer::Seccomp);
+            let (event, mut descriptors) = match Event::recv_with(armed.command.as_fd(), 1)? {
+                Some((event, descriptors)) => (Some(event), descriptors),
+                None => (None, Vec::new()),
+            };
+            match (event, descriptors.pop()) {
+                // Once, and it is our own code that speaks: nothing foreign has been read yet.
+                (Some(Event::Filtered), Some(listener)) if !filtered => {
+                    asked = Some(Watch::new(listener, armed.payload.as_raw(), now_us()));
+                }
+                (Some(Event::Starting(at)), None) if filtered => end.started_us = at,
+                (Some(Event::Failed(outcome)), None) => {
                     kill_everything();
                     alone()?;
                     tell(control, Event::Failed(outcome))?;
                     return Ok(None);
                 }
                 // Closed: the program runs, or died in the attempt, which its status tells.
-                None => {
+                (None, _) => {
                     starting = false;
+                    if !filtered {
+                        kill_everything();
+                    }
                     tell(control, Event::Starting(end.started_us))?;
                     stop_point!("init.started");
                 }
-                Some(_) => return Err(io::Error::from(io::ErrorKind::InvalidData)).on(Step::Talk, "payload"),
+                _ => return Err(io::Error::from(io::ErrorKind::InvalidData)).on(Step::Talk, "payload"),
             }
             continue;
         }
-        if ready[1] {
+        if let Some(asked) = &mut asked {
+            if ready.asked.contains(PollFlags::POLLIN) {
+                asked.answer(now_us())?;
+            } else if !ready.asked.is_empty() {
+                asked.close();
+            }
+        }
+        if !ready.control.is_empty() {
             // Whatever comes now, a word or the end of the connection, means: end it.
             kill_everything();
             if Command::recv(control.as_fd())?.is_none() && !peer_is_there(control.as_fd()) {
                 sys::exit_now(0);
             }
         }
-        if ready[0] {
+        if !ready.children.is_empty() {
             while armed.children.read_signal().at(Step::Talk)?.is_some() {}
             if let Some(outcome) = reap(armed.payload)? {
                 end.ended_us = now_us();
-                end.outcome = outcome;
+                (end.outcome, end.attempts) = match &asked {
+                    Some(asked) => asked.conclude(outcome),
+                    None => (outcome, end.attempts),
+                };
                 if end.started_us == 0 {
                     end.started_us = end.ended_us;
                 }
@@ -296,6 +322,31 @@ fn watch(armed: &mut Armed, control: &OwnedFd) -> Result<Option<End>, JailError>
             }
         }
     }
+}
+
+/// What has happened to each of the descriptors that [`watch`] waits for.
+struct Ready {
+    children: PollFlags,
+    control: PollFlags,
+    command: PollFlags,
+    asked: PollFlags,
+}
+
+/// Waits until something has happened, or an answer may be given again.
+fn wait(armed: &Armed, control: &OwnedFd, starting: bool, asked: Option<&Watch>) -> Result<Ready, JailError> {
+    let now = asked.map_or(0, |_| now_us());
+    let listener = asked.and_then(|asked| asked.wait_for(now));
+    let mut waits =
+        vec![PollFd::new(armed.children.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
+    waits.extend(starting.then(|| PollFd::new(armed.command.as_fd(), PollFlags::POLLIN)));
+    waits.extend(listener.map(|listener| PollFd::new(listener, PollFlags::POLLIN)));
+    match poll(&mut waits, asked.map_or(PollTimeout::NONE, |asked| asked.patience(now))) {
+        Ok(_) | Err(nix::Error::EINTR) => {}
+        Err(e) => return Err(e).at(Step::Talk),
+    }
+    let mut happened = waits.iter().map(|wait| wait.revents().unwrap_or(PollFlags::empty()));
+    let mut next = |there: bool| if there { happened.next().unwrap_or(PollFlags::empty()) } else { PollFlags::empty() };
+    Ok(Ready { children: next(true), control: next(true), command: next(starting), asked: next(listener.is_some()) })
 }
 
 /// Whether the other end of a socket is still open.
@@ -321,7 +372,7 @@ fn reap(payload: Pid) -> Result<Option<Outcome>, JailError> {
 
 /// Everything in the pid namespace but init. One call: no fork can slip through, because the kernel holds the list of
 /// tasks and a fork of a process with a fatal signal pending fails.
-fn kill_everything() {
+pub(crate) fn kill_everything() {
     // ESRCH: nobody was left.
     let (Ok(()) | Err(_)) = kill(Pid::from_raw(-1), Signal::SIGKILL);
 }
@@ -402,6 +453,7 @@ impl Default for End {
             involuntary_switches: 0,
             disk_hit: false,
             collected: Collected::None,
+            attempts: Attempts::default(),
         }
     }
 }

@@ -379,3 +379,101 @@ pub fn ignore_children() {
     // SAFETY: SIG_IGN is no handler of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
+
+/// Installs a filter for this thread, with a listener: see `seccomp_unotify(2)`. Close-on-exec.
+///
+/// # Errors
+/// That of `seccomp(2)`: `EBUSY` when a filter below has a listener, `EACCES` without `no_new_privs`.
+pub(crate) fn seccomp_listen(program: &[seccompiler::sock_filter]) -> io::Result<OwnedFd> {
+    let length = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
+    let install = |flags: libc::c_ulong| {
+        // SAFETY: the kernel copies `len` instructions and writes none of them; the slice lives across the call, and its
+        // elements are laid out as struct sock_filter (repr(C), the same four fields).
+        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })
+    };
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // Whoever waits for an answer is not disturbed by signals that do not kill; kernels before 5.19 lack that, and there
+    // the call is made anew after the signal, through the filter again.
+    let number = match install(listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) {
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => install(listener)?,
+        other => other?,
+    };
+    let number = RawFd::try_from(number).map_err(io::Error::other)?;
+    // SAFETY: with this flag the result is a new descriptor, which nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// A system call that waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Names the wait, never used twice by one listener.
+    pub id: u64,
+    /// The thread, in our pid namespace.
+    pub thread: i32,
+    /// The call's number.
+    pub number: libc::c_long,
+}
+
+/// The next call that waits. To be called when the listener is readable; then it does not block.
+///
+/// # Errors
+/// `ENOENT` when whoever waited has died, else that of `ioctl(2)`.
+pub(crate) fn seccomp_receive(listener: BorrowedFd<'_>) -> io::Result<Waiting> {
+    /// A later kernel may write a longer struct.
+    #[repr(C)]
+    struct Room {
+        notification: libc::seccomp_notif,
+        spare: [u64; 64],
+    }
+    // SAFETY: integers only, for which all zeroes is a value; the kernel asks for zeroes here.
+    let mut room: Room = unsafe { std::mem::zeroed() };
+    let request = libc::SECCOMP_IOCTL_NOTIF_RECV;
+    // SAFETY: room lives across the call and has more space than the struct that the request's number names.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), request, &raw mut room) }.into())?;
+    let Room { notification, .. } = room;
+    let thread = i32::try_from(notification.pid).map_err(io::Error::other)?;
+    Ok(Waiting { id: notification.id, thread, number: notification.data.nr.into() })
+}
+
+/// Lets a call that waits be made as it stands, without a look at the filters again. Sound only for a call whose filter
+/// has judged all that the kernel will read: arguments in registers, no pointer.
+///
+/// # Errors
+/// `ENOENT` when nobody waits under this id any more, else that of `ioctl(2)`.
+pub(crate) fn seccomp_continue(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
+    let flags = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).map_err(io::Error::other)?;
+    let answer = libc::seccomp_notif_resp { id, val: 0, error: 0, flags };
+    // SAFETY: answer is a complete seccomp_notif_resp that lives across the call.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) }.into())?;
+    Ok(())
+}
+
+/// Whether the thread that made this call still waits.
+///
+/// # Errors
+/// That of `ioctl(2)`, but for the one that says no.
+pub(crate) fn seccomp_is_waiting(listener: BorrowedFd<'_>, id: u64) -> io::Result<bool> {
+    // SAFETY: the kernel reads one u64, which lives across the call.
+    match check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) }.into())
+    {
+        Ok(_) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// A descriptor of the process with this pid, which must be a process's, not a thread's.
+///
+/// # Errors
+/// That of `pidfd_open(2)`: `ESRCH` when there is none.
+pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: two integers; no memory is touched.
+    let number = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let number = RawFd::try_from(number).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor, close-on-exec, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+#[cfg(feature = "test-hooks")]
+pub mod attempts;

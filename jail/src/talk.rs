@@ -11,10 +11,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use crate::error::{At, JailError, Step};
 use crate::link::MAX_DESCRIPTORS;
 use crate::privileges::{Rlimits, SandboxIds};
-use crate::spec::{Bytes, Collected, Millis, Outcome};
+use crate::spec::{Attempts, Bytes, Collected, Millis, Outcome, WatchedCall};
 use crate::sys;
 
-const WORDS: usize = 9;
+const WORDS: usize = 6 + WatchedCall::COUNT / 2;
 const MESSAGE: usize = WORDS * 8;
 type Words = [u64; WORDS];
 
@@ -31,6 +31,15 @@ pub fn now_us() -> u64 {
 /// That of `socketpair(2)`.
 pub fn pair() -> Result<(OwnedFd, OwnedFd), JailError> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).at(Step::Talk)
+}
+
+/// The words of a message, with zeroes after them.
+fn padded(words: &[u64]) -> Words {
+    let mut all = [0; WORDS];
+    for (place, word) in all.iter_mut().zip(words) {
+        *place = *word;
+    }
+    all
 }
 
 fn send(socket: BorrowedFd<'_>, words: Words, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -101,9 +110,8 @@ impl Command {
             self.filter.into(),
             flags,
             self.collect_bytes.0,
-            0,
         ];
-        send(socket, words, descriptors).on(Step::Talk, "command")
+        send(socket, padded(&words), descriptors).on(Step::Talk, "command")
     }
 
     /// Waits for it; `None` when there will be none.
@@ -115,7 +123,7 @@ impl Command {
             return Ok(None);
         };
         let narrow = |word: u64| u32::try_from(word).map_err(|_| invalid()).on(Step::Talk, "command");
-        let [disk, cpu_time, file, open_files, stack, filter, flags, collect_bytes, _] = words;
+        let [disk, cpu_time, file, open_files, stack, filter, flags, collect_bytes, ..] = words;
         let command = Command {
             disk: Bytes(disk),
             rlimits: Rlimits {
@@ -162,6 +170,8 @@ pub struct End {
     pub disk_hit: bool,
     /// What became of the collection.
     pub collected: Collected,
+    /// What was tried.
+    pub attempts: Attempts,
 }
 
 /// Payload to init, init to broker; and from there back to init, `Armed` for "end it" and `Collect`.
@@ -169,6 +179,8 @@ pub struct End {
 pub enum Event {
     /// Confined, waiting for the command.
     Armed,
+    /// The filter is installed; its listener comes along. Before anything foreign is read.
+    Filtered,
     /// About to execute, at this time; to the broker: it runs, since then.
     Starting(u64),
     /// A step failed: there is no program.
@@ -187,14 +199,23 @@ impl Event {
     /// # Errors
     /// When the other end is gone.
     pub fn send(self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.send_with(socket, &[])
+    }
+
+    /// Says it, with a descriptor where it has one.
+    ///
+    /// # Errors
+    /// When the other end is gone.
+    pub fn send_with(self, socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let words = match self {
-            Event::Armed => [1, 0, 0, 0, 0, 0, 0, 0, 0],
-            Event::Starting(at) => [2, at, 0, 0, 0, 0, 0, 0, 0],
+            Event::Armed => padded(&[1]),
+            Event::Starting(at) => padded(&[2, at]),
             Event::Failed(outcome) => {
                 let [kind, a, b, c] = outcome_words(outcome);
-                [3, kind, a, b, c, 0, 0, 0, 0]
+                padded(&[3, kind, a, b, c])
             }
-            Event::Collect => [6, 0, 0, 0, 0, 0, 0, 0, 0],
+            Event::Collect => padded(&[6]),
+            Event::Filtered => padded(&[7]),
             Event::Ended(end) | Event::Over(end) => {
                 let tag = if matches!(self, Event::Over(_)) { 5 } else { 4 };
                 let [kind, a, b, c] = outcome_words(end.outcome);
@@ -203,11 +224,16 @@ impl Event {
                     Collected::Complete => 1,
                     Collected::Cut => 2,
                 };
-                let flags = u64::from(end.disk_hit) | collected << 1 | kind << 8 | a << 16 | b << 32;
-                [tag, flags, c, end.started_us, end.ended_us, end.involuntary_switches, 0, 0, 0]
+                let fatal = u64::from(WatchedCall::to_wire(end.attempts.fatal));
+                let flags = u64::from(end.disk_hit) | collected << 1 | fatal << 3 | kind << 8 | a << 16 | b << 32;
+                let mut words = padded(&[tag, flags, c, end.started_us, end.ended_us, end.involuntary_switches]);
+                for (word, pair) in words[6..].iter_mut().zip(end.attempts.counts().chunks(2)) {
+                    *word = pair.iter().rev().fold(0, |all, count| all << 32 | u64::from(*count));
+                }
+                words
             }
         };
-        send(socket, words, &[])
+        send(socket, words, descriptors)
     }
 
     /// The next one, `None` once the other end is closed.
@@ -215,8 +241,17 @@ impl Event {
     /// # Errors
     /// When it is none of these.
     pub fn recv(socket: BorrowedFd<'_>) -> Result<Option<Self>, JailError> {
-        let Some((words, _)) = recv(socket, 0).on(Step::Talk, "event")? else { return Ok(None) };
-        Self::from_words(words).ok_or_else(invalid).on(Step::Talk, "event").map(Some)
+        Ok(Self::recv_with(socket, 0)?.map(|(event, _)| event))
+    }
+
+    /// The same, with at most `most` descriptors.
+    ///
+    /// # Errors
+    /// When it is none of these, or brings more.
+    pub fn recv_with(socket: BorrowedFd<'_>, most: usize) -> Result<Option<(Self, Vec<OwnedFd>)>, JailError> {
+        let Some((words, descriptors)) = recv(socket, most).on(Step::Talk, "event")? else { return Ok(None) };
+        let event = Self::from_words(words).ok_or_else(invalid).on(Step::Talk, "event")?;
+        Ok(Some((event, descriptors)))
     }
 
     fn from_words(words: Words) -> Option<Self> {
@@ -224,7 +259,15 @@ impl Event {
             [1, ..] => Some(Event::Armed),
             [2, at, ..] => Some(Event::Starting(at)),
             [3, kind, a, b, c, ..] => Some(Event::Failed(outcome_of([kind, a, b, c])?)),
-            [tag @ (4 | 5), flags, index, started_us, ended_us, involuntary_switches, ..] => {
+            [tag @ (4 | 5), flags, index, started_us, ended_us, involuntary_switches, ref counted @ ..] => {
+                let mut counts = [0; WatchedCall::COUNT];
+                for (pair, word) in counts.chunks_mut(2).zip(counted) {
+                    pair.iter_mut().zip([word & 0xffff_ffff, word >> 32]).try_for_each(|(count, half)| {
+                        *count = u32::try_from(half).ok()?;
+                        Some(())
+                    })?;
+                }
+                let fatal = u8::try_from(flags >> 3 & 31).ok().and_then(WatchedCall::from_wire)?;
                 let end = End {
                     outcome: outcome_of([flags >> 8 & 0xff, flags >> 16 & 0xffff, flags >> 32, index])?,
                     started_us,
@@ -237,10 +280,12 @@ impl Event {
                         2 => Collected::Cut,
                         _ => return None,
                     },
+                    attempts: Attempts::from_parts(counts, fatal),
                 };
                 Some(if tag == 5 { Event::Over(end) } else { Event::Ended(end) })
             }
             [6, ..] => Some(Event::Collect),
+            [7, ..] => Some(Event::Filtered),
             _ => None,
         }
     }
@@ -281,8 +326,8 @@ impl Make {
     /// # Errors
     /// When the spawner is gone.
     pub fn send(self, socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> Result<(), JailError> {
-        let words = [self.ids.init.into(), self.ids.payload.into(), 0, 0, 0, 0, 0, 0, 0];
-        send(socket, words, descriptors).on(Step::Talk, "spawner")
+        let words = [self.ids.init.into(), self.ids.payload.into()];
+        send(socket, padded(&words), descriptors).on(Step::Talk, "spawner")
     }
 
     /// Waits for it, `None` when the broker is gone.
@@ -316,11 +361,11 @@ impl Spawned {
     /// When the broker is gone.
     pub fn send(&self, socket: BorrowedFd<'_>) -> Result<(), JailError> {
         match self {
-            Spawned::Ready => send(socket, [1, 0, 0, 0, 0, 0, 0, 0, 0], &[]),
-            Spawned::Init(pidfd) => send(socket, [2, 0, 0, 0, 0, 0, 0, 0, 0], &[pidfd.as_fd()]),
+            Spawned::Ready => send(socket, padded(&[1]), &[]),
+            Spawned::Init(pidfd) => send(socket, padded(&[2]), &[pidfd.as_fd()]),
             Spawned::Failed(outcome) => {
                 let [kind, a, b, c] = outcome_words(*outcome);
-                send(socket, [3, kind, a, b, c, 0, 0, 0, 0], &[])
+                send(socket, padded(&[3, kind, a, b, c]), &[])
             }
         }
         .on(Step::Talk, "broker")
@@ -357,8 +402,9 @@ mod tests {
             involuntary_switches: 3,
             disk_hit: true,
             collected: Collected::Cut,
+            attempts: Attempts::all_different(),
         };
-        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect];
+        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect, Event::Filtered];
         for event in [Event::Armed, Event::Ended(end), Event::Over(end)].into_iter().chain(others) {
             event.send(a.as_fd()).unwrap();
             assert_eq!(Event::recv(b.as_fd()).unwrap(), Some(event));
@@ -371,7 +417,7 @@ mod tests {
     fn a_lie_is_an_error() {
         let (a, b) = pair().unwrap();
         for words in
-            [[0; WORDS], [9; WORDS], [u64::MAX; WORDS], [3, 7, 0, 0, 0, 0, 0, 0, 0], [4, 6, 0, 0, 0, 0, 0, 0, 0]]
+            [[0; WORDS], [9; WORDS], [u64::MAX; WORDS], padded(&[3, 7]), padded(&[4, 6]), padded(&[4, 23 << 3])]
         {
             send(a.as_fd(), words, &[]).unwrap();
             assert!(Event::recv(b.as_fd()).is_err(), "{words:?}");

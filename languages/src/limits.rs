@@ -318,6 +318,8 @@ impl LimitSet {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -97,6 +97,20 @@ impl Catalogue {
         assembly.finish()
     }
 
+    /// As [`Catalogue::load`] with a folder of this one file.
+    ///
+    /// # Errors
+    /// Every mistake.
+    #[cfg(feature = "fuzzing")]
+    pub fn with(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
+        static BUILTIN: std::sync::OnceLock<Catalogue> = std::sync::OnceLock::new();
+        let builtin = BUILTIN.get_or_init(Catalogue::builtin).languages.iter();
+        let languages = builtin.map(|language| (format!("built-in {}.toml", language.id), language.clone())).collect();
+        let mut assembly = Assembly { languages, of_operator: true, ..Assembly::default() };
+        assembly.read(file, text);
+        assembly.finish()
+    }
+
     /// Every language, in the order of their ids.
     #[must_use]
     pub fn languages(&self) -> &[Definition] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::build::{self, Programs};
 use crate::engine::{Engine, Scratch};
@@ -23,6 +23,12 @@ pub const LANGUAGES: [(&str, &str); 5] =
 /// A process that somebody else on this machine started is gone, or another one, by then.
 const TRIES: u32 = 3;
 
+/// The folder of attacks.
+const HOSTILE: &[&str] = &["hostile"];
+
+/// How many of the attacks that cost their neighbours most are told.
+const WORST: usize = 5;
+
 /// Which programs, how often and how many at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
@@ -36,6 +42,44 @@ pub struct Load {
 
 /// Starts an engine, sends every load through it, stops it, and looks at what is left after each.
 pub fn run(programs: &Programs, loads: &[Load]) -> Result<Tally> {
+    through(programs, |engine| {
+        let mut tally = Tally::default();
+        for load in loads {
+            tally.add(send(engine, *load)?);
+        }
+        Ok(tally)
+    })
+}
+
+/// Runs each attack next to honest programs, which must stay right and at most twice as slow as alone. With it comes
+/// a table of the attacks that cost their neighbours most.
+pub fn beside(programs: &Programs) -> Result<(Tally, String)> {
+    let scratch = Scratch::new("beside")?;
+    let file = scratch.path().join("beside.json");
+    let tally = through(programs, |engine| {
+        println!("xtask: corpus, beside an honest program: {}", counts(HOSTILE)?);
+        let mut command = over_http(engine, Load { folders: HOSTILE, times: 1, jobs: 1 }, &[]);
+        command.arg("--beside").arg("--json").arg(&file);
+        build::counted("corpus, beside an honest program", command)
+    })?;
+    let text = fs::read_to_string(&file).or_problem(file.display().to_string(), "see what over_http.py printed")?;
+    let seen: Vec<Value> = serde_json::from_str(&text).or_problem(file.display().to_string(), "run it again")?;
+    Ok((tally, neighbours(seen)))
+}
+
+/// The attacks beside which an honest program was slowest.
+fn neighbours(mut seen: Vec<Value>) -> String {
+    let ratio = |program: &Value| program["ratio"].as_f64().unwrap_or(0.0);
+    seen.sort_by(|a, b| ratio(b).total_cmp(&ratio(a)));
+    let mut table = "| attack | times slower |\n| --- | ---: |\n".to_owned();
+    for program in seen.iter().take(WORST) {
+        table += &format!("| {} | {:.2} |\n", program["name"].as_str().unwrap_or("?"), ratio(program));
+    }
+    table
+}
+
+/// What `work` tells of a live engine, and what is left of it on the host.
+fn through(programs: &Programs, work: impl FnOnce(&Engine) -> Result<Tally>) -> Result<Tally> {
     let scratch = Scratch::new("corpus")?;
     let (cold, idle) = (scratch.path().join("cold"), scratch.path().join("idle"));
     let manifests = scratch.path().join("languages");
@@ -53,9 +97,7 @@ pub fn run(programs: &Programs, loads: &[Load]) -> Result<Tally> {
     }
     std::thread::sleep(Duration::from_secs(1));
     snapshot(invariants("snap", &idle, Some(engine.pid())))?;
-    for load in loads {
-        tally.add(send(&engine, *load)?);
-    }
+    tally.add(work(&engine)?);
     let pid = engine.pid();
     tally.check("the host after the corpus", holds(|| invariants("diff", &idle, Some(pid))));
     let log = engine.log();
@@ -130,7 +172,7 @@ pub fn census(folder: &str) -> Result<Vec<usize>> {
     Ok(LANGUAGES.iter().map(|(ending, _)| found.get(*ending).copied().unwrap_or(0)).collect())
 }
 
-/// `65 benign and 44 hostile: 30 Python, 8 JavaScript, …`.
+/// `65 benign and 120 hostile: 50 Python, 8 JavaScript, …`.
 fn counts(folders: &[&str]) -> Result<String> {
     let mut sums = [0; LANGUAGES.len()];
     let mut told = Vec::new();
@@ -181,7 +223,7 @@ fn violation(line: &str) -> &str {
 }
 
 /// The last `count` lines of `text`.
-fn tail(text: &str, count: usize) -> String {
+pub fn tail(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
@@ -191,11 +233,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_attack_that_costs_most_comes_first() {
+        let seen = json!([{"name": "a.c", "ratio": 1.04}, {"name": "b.py", "ratio": 1.5}]);
+        let table = neighbours(seen.as_array().unwrap().clone());
+        assert_eq!(table, "| attack | times slower |\n| --- | ---: |\n| b.py | 1.50 |\n| a.c | 1.04 |\n");
+    }
+
+    #[test]
+    fn what_holds_an_attack_has_a_name() {
+        let parts = ["output_cap", "meter", "collector", "init", "verdict", "api"];
+        for entry in fs::read_dir(build::root().join("corpus/hostile")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let named = text.lines().find_map(|line| line.split_once(" @layer ")).map(|(_, named)| named);
+            let named = named.unwrap_or_else(|| panic!("{} has no @layer", path.display()));
+            for name in named.split(", ").map(|name| name.replace(' ', "_")) {
+                assert!(
+                    jail::spec::Layer::from_name(&name).is_some() || parts.contains(&name.as_str()),
+                    "{}: {name:?} is no layer",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_corpus_has_what_the_issues_promise() {
         let sums = FOLDERS.map(|folder| census(folder).unwrap());
-        assert_eq!([&sums[0], &sums[1]].map(|sum| sum.iter().sum::<usize>()), [65, 44]);
+        let [honest, attacks] = [&sums[0], &sums[1]].map(|sum| sum.iter().sum::<usize>());
+        assert!(honest >= 65 && attacks >= 120, "{sums:?}");
         // At least 25 programs tell what each language means.
         assert!(sums[2].iter().all(|count| *count >= 25), "{sums:?}");
-        assert!(counts(&FOLDERS).unwrap().starts_with("65 benign and 44 hostile and "));
+        assert!(counts(&FOLDERS).unwrap().starts_with(&format!("{honest} benign and {attacks} hostile and ")));
     }
 }

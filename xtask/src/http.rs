@@ -30,19 +30,33 @@ impl Client {
     /// Runs one program. Gives the result and the time from the first byte sent to the last received.
     pub fn execute(&mut self, request: &Value) -> Result<(Value, Duration)> {
         let body = request.to_string();
-        let mut message = format!("POST /v1/executions HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);
-        message += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let start = Instant::now();
-        self.stream.get_mut().write_all(message.as_bytes()).or_problem("the engine hung up", REMEDY)?;
-        let (status, answer) = self.answer()?;
+        let (status, answer) = self.ask("POST", "/v1/executions", &body)?;
         let took = start.elapsed();
+        let answer: Value = serde_json::from_slice(&answer).or_problem("the answer is no JSON", REMEDY)?;
         if status != 200 || answer["verdict"] != "ok" {
             return Err(Problem::new(format!("the engine answered {status}: {answer}"), REMEDY));
         }
         Ok((answer, took))
     }
 
-    fn answer(&mut self) -> Result<(u16, Value)> {
+    /// Sends one request, and gives the status and the body of its answer. An empty `body` is none.
+    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>)> {
+        self.send(method, path, body)?;
+        self.answer()
+    }
+
+    /// Sends one request and waits for nothing.
+    pub fn send(&mut self, method: &str, path: &str, body: &str) -> Result<()> {
+        let mut message = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);
+        if !body.is_empty() {
+            message += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        message = message + "\r\n" + body;
+        self.stream.get_mut().write_all(message.as_bytes()).or_problem("the engine hung up", REMEDY)
+    }
+
+    fn answer(&mut self) -> Result<(u16, Vec<u8>)> {
         let head = self.line()?;
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
         let status = status.ok_or_else(|| Problem::new(format!("`{head}` is no status line"), REMEDY))?;
@@ -61,7 +75,7 @@ impl Client {
         let length = length.ok_or_else(|| Problem::new("the answer has no Content-Length", REMEDY))?;
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).or_problem("the answer broke off", REMEDY)?;
-        Ok((status, serde_json::from_slice(&body).or_problem("the answer is no JSON", REMEDY)?))
+        Ok((status, body))
     }
 
     fn line(&mut self) -> Result<String> {

@@ -13,6 +13,7 @@ mod corpus;
 mod docs;
 mod engine;
 mod examples;
+mod fuzz;
 mod gates;
 mod host;
 mod http;
@@ -24,6 +25,7 @@ mod python_client;
 mod schemathesis;
 mod served;
 mod setup;
+mod soak;
 mod tally;
 mod tests;
 mod toolchains;
@@ -34,6 +36,7 @@ use clap::{Parser, Subcommand};
 
 use crate::host::{Depth, Kernel};
 use crate::problem::Result;
+use crate::soak::Soak;
 use crate::tally::Tally;
 
 #[derive(Parser)]
@@ -88,6 +91,27 @@ enum Command {
     },
     /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
     Prove,
+    /// Thousands of mixed runs, a fifth of them attacks: whether memory, descriptors or anything else grows
+    Soak {
+        /// How many
+        #[arg(long, default_value_t = Soak::FULL.runs)]
+        runs: u32,
+        /// End earlier, after so many minutes
+        #[arg(long)]
+        minutes: Option<u64>,
+        /// Runs in flight; 0 is twice the cores
+        #[arg(long, default_value_t = Soak::FULL.jobs)]
+        jobs: usize,
+        /// Which runs are drawn
+        #[arg(long, default_value_t = Soak::FULL.seed)]
+        seed: u64,
+        /// Write reports/soak-DATE.md and its plot
+        #[arg(long)]
+        report: bool,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
+    },
     /// Measure against the bare toolchains
     Bench {
         /// Pairs of measurements in each row
@@ -96,6 +120,17 @@ enum Command {
         /// Also write the figures there, as JSON
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
+    },
+    /// Fuzz what engined and jaild read of others (fuzz/README.md): the named targets, or all
+    Fuzz {
+        /// Which of fuzz/fuzz_targets
+        targets: Vec<String>,
+        /// How long each runs; as many run at once as there are cores
+        #[arg(long, default_value_t = fuzz::SHORT_SECONDS)]
+        seconds: u64,
+        /// Instead, write the smallest inputs that reach everything found so far into fuzz/corpus
+        #[arg(long, conflicts_with = "seconds")]
+        minimize: bool,
     },
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
     Deny,
@@ -114,7 +149,13 @@ fn main() -> ExitCode {
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
+        Command::Soak { runs, minutes, jobs, seed, report, programs } => {
+            let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
+            soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
+        }
         Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
+        Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
+        Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
         Command::Deny => gates::deny().map(Some),
     };
     match outcome {

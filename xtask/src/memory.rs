@@ -9,6 +9,14 @@ use crate::problem::{Context, Problem, Result};
 /// # Errors
 /// When /proc cannot be read; PSS of other users' processes needs root.
 pub fn pss_of_tree(top: u32) -> Result<u64> {
+    tree(top)?.into_iter().map(pss).sum()
+}
+
+/// `top` and its descendants, parents first.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn tree(top: u32) -> Result<Vec<u32>> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").or_problem("/proc cannot be listed", "mount -t proc proc /proc")? {
         let name = entry.or_problem("/proc cannot be listed", "mount -t proc proc /proc")?.file_name();
@@ -24,7 +32,7 @@ pub fn pss_of_tree(top: u32) -> Result<u64> {
         tree.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child));
         at += 1;
     }
-    tree.iter().map(|pid| pss(*pid)).sum()
+    Ok(tree)
 }
 
 /// The fourth field of `/proc/PID/stat`; the second may hold blanks and brackets.

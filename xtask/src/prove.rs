@@ -10,8 +10,9 @@ use crate::corpus::{self, FOLDERS, LANGUAGES, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
+use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, python_client, schemathesis, setup, tests, toolchains};
+use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -53,15 +54,32 @@ pub fn run() -> Result<Tally> {
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
     proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
+    let mut worst = "None: see what failed.\n".to_owned();
+    proof.part("attacks beside an honest program", || {
+        let (tally, table) = corpus::beside(&programs)?;
+        worst = table;
+        Ok(tally)
+    })?;
+    proof.table += &format!(
+        "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
+    );
+    proof.part("soak, 10,000 mixed runs", || soak::run(&programs, Soak::FULL))?;
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
+    let mut fuzzed = String::new();
+    proof.part("fuzzing, an hour", || {
+        let (tally, figures) = fuzz::run(&[], fuzz::each_of(fuzz::LONG_SECONDS)?)?;
+        fuzzed = fuzz::table(&figures);
+        Ok(tally)
+    })?;
+    proof.table += &format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
         let figures = bench::measure(&programs, ROUNDS)?;
         table = figures.table();
         Ok(figures.tally())
     })?;
-    proof.table =
-        format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
+    proof.table +=
+        &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
         let units = || host::run(&programs, kernel, Depth::Whole);
@@ -99,17 +117,7 @@ impl Proof<'_> {
     }
 
     fn report(&self) -> String {
-        let mut text = format!("# Proof of {}\n\n", self.begun);
-        let facts = [
-            ("commit", said("git", &["-C", &build::root().display().to_string(), "describe", "--always", "--dirty"])),
-            ("kernel", said("uname", &["-srm"])),
-            ("processors", processors()),
-            ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
-            ("engined", said(&self.programs.engined.display().to_string(), &["--version"])),
-        ];
-        for (name, value) in facts {
-            text += &format!("- {name}: {value}\n");
-        }
+        let mut text = format!("# Proof of {}\n\n{}", self.begun, facts(self.programs));
         match toolchains::installed() {
             Ok(all) => {
                 toolchains::told(&all).iter().for_each(|(name, versions)| text += &format!("- {name}: {versions}\n"))
@@ -130,6 +138,18 @@ impl Proof<'_> {
         }
         text
     }
+}
+
+/// What a report begins with: which engine, on which machine.
+pub fn facts(programs: &Programs) -> String {
+    let facts = [
+        ("commit", said("git", &["-C", &build::root().display().to_string(), "describe", "--always", "--dirty"])),
+        ("kernel", said("uname", &["-srm"])),
+        ("processors", processors()),
+        ("cgroup", said("stat", &["-fc", "%T", "/sys/fs/cgroup"])),
+        ("engined", said(&programs.engined.display().to_string(), &["--version"])),
+    ];
+    facts.iter().map(|(name, value)| format!("- {name}: {value}\n")).collect()
 }
 
 /// Clients of the link that lie, again and again.
@@ -169,7 +189,7 @@ fn processors() -> String {
 }
 
 /// What a command prints, or that it could not be asked: a report goes on without one fact.
-fn said(program: &str, args: &[&str]) -> String {
+pub fn said(program: &str, args: &[&str]) -> String {
     match Command::new(program).args(args).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => "unknown".to_owned(),

@@ -5,25 +5,29 @@ use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::problem::Result;
 use crate::schemathesis::Length;
+use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{examples, python_client, schemathesis, setup};
+use crate::{examples, fuzz, python_client, schemathesis, setup};
 
-/// An attack runs alone, so that the hello after it tells what it did; the many honest programs share the cores.
+/// A hello after each attack tells what it did. What they do one at a time is for `prove`: most of them wait for a limit,
+/// and two that wait take no longer than one.
 const CORPUS: [Load; 2] =
-    [Load { folders: &["benign", "hostile"], times: 1, jobs: 1 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
+    [Load { folders: &["benign", "hostile"], times: 1, jobs: 2 }, Load { folders: &["semantics"], times: 1, jobs: 2 }];
 
-/// The tests of the workspace, those that need `test-hooks`, the Python client, schemathesis, the corpus,
-/// then the test host.
+/// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis, the
+/// corpus, a short soak, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     // The programs come first: tests of engined start the jaild beside it.
     let programs = build::release()?;
     let mut tally = workspace()?;
+    tally.add(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0);
     tally.add(examples::run(&programs)?);
     tally.add(python_client::run(&programs)?);
     tally.add(schemathesis::run(&programs, Length::Short)?);
     tally.add(corpus::run(&programs, &CORPUS)?);
+    tally.add(soak::run(&programs, Soak::SHORT)?);
     match host {
         Some(kernel) => tally.add(host::run(&programs, kernel, Depth::Short)?),
         None => println!("xtask: skipped: the test host (--no-host)"),
@@ -61,10 +65,11 @@ pub fn schemathesis_only() -> Result<Tally> {
 /// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.
 pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
-    // Only jail: nothing of engined depends on the hooks, and its tests want a jaild that says what it says in production.
     let hooked = ["--package", "jail", "--features", "test-hooks"];
     tally.add(build::test("tests with test-hooks", &hooked)?);
     tally.add(faults(1)?);
+    // Of engined these alone: its other tests want a jaild that says what it says in production.
+    tally.add(build::test("engined's confinement", &[&HOOKED[..], &["--test", "confinement"]].concat())?);
     Ok(tally)
 }
 

@@ -158,7 +158,8 @@ def test_answers_have_the_same_fields(name: str) -> None:
             # What is made of several, or of base64, has from_wire, and its tests in test_results.py.
             continue
         fits = schema_type(wanted[field.name])
-        may_be_absent = field.default is not dataclasses.MISSING
+        defaults = (field.default, field.default_factory)
+        may_be_absent = any(default is not dataclasses.MISSING for default in defaults)
         if field.name not in required and not may_be_absent:
             wrong.append(f"{kind.__name__}.{field.name} needs a default: engines may leave it out")
         if field.name in required and may_be_absent and not field.metadata.get("since"):

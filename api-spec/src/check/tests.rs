@@ -117,6 +117,18 @@ fn names_are_checked() {
 }
 
 #[test]
+fn a_glob_that_is_a_path_is_checked_as_one() {
+    // Found by fuzzing: it was let through, and the sandbox refused the whole bundle for it.
+    let ask = |glob: String| ExecutionRequest { outputs: vec![glob], ..source("1") };
+    let long = "a".repeat(PATH_PART_BYTES + 1);
+    let problem = refused(&ask(long.clone()));
+    assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidPath, Some("/outputs/0")));
+    for fine in [long[1..].to_owned(), format!("{long}*"), format!("{{{long},b}}")] {
+        assert_eq!(ask(fine).check(&Caps::default()), Ok(()));
+    }
+}
+
+#[test]
 fn globs_stay_in_the_work_directory() {
     let with = |globs: &[&str]| ExecutionRequest {
         outputs: globs.iter().map(|glob| (*glob).to_owned()).collect(),

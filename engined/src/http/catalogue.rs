@@ -9,6 +9,7 @@ use jail::spec::Layers;
 use languages::{Definition, LimitName, LimitSet, Limits, Step};
 
 use crate::admission::lowered;
+use crate::confinement::Confinement;
 use crate::engine::Engine;
 use crate::offers::{Installed, Offer};
 use crate::problem::Error;
@@ -91,10 +92,11 @@ fn api(limits: &Limits) -> ApiLimits {
 pub fn isolation(engine: &Engine) -> Result<IsolationResponse, Error> {
     let standing = engine.standing();
     let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
-    Ok(of_welcome(&welcome))
+    let engine_layers = engine.confinement().map(Confinement::layers).unwrap_or_default();
+    Ok(IsolationResponse { engine_layers, ..of_welcome(&welcome) })
 }
 
-/// What a welcome says of the layers.
+/// What a welcome says of the layers: all but the engine's own.
 #[must_use]
 pub fn of_welcome(welcome: &Welcome) -> IsolationResponse {
     let layer = |layer: jail::spec::Layer| {
@@ -108,6 +110,7 @@ pub fn of_welcome(welcome: &Welcome) -> IsolationResponse {
     };
     IsolationResponse {
         layers: Layers::all().iter().map(layer).collect(),
+        engine_layers: Vec::new(),
         cgroup: match welcome.cgroup {
             link::CgroupVersion::V1 => CgroupVersion::V1,
             link::CgroupVersion::V2 => CgroupVersion::V2,

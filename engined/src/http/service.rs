@@ -12,6 +12,7 @@ use tracing::Instrument;
 use super::answer::{self, Answer, METRICS_TEXT, REQUEST_ID, VERSION, new_id};
 use super::wire::Conn;
 use super::{catalogue, executions};
+use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
 use crate::problem::Error;
@@ -142,10 +143,11 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;
-            let missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
+            let mut missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
+            missing.extend(engine.confinement().map(Confinement::missing).unwrap_or_default());
             answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing }, None)
         }
-        (Route::Metrics, _) => metrics(engine),
+        (Route::Metrics, _) => metrics(engine).await,
         (Route::Version, _) => answer::json(&VersionResponse { engine: VERSION.to_owned(), api: ApiVersion::V1 }, None),
         (Route::Languages, Some(tenant)) => answer::json(&catalogue::languages(engine, tenant), None),
         (Route::Isolation, _) => answer::json(&catalogue::isolation(engine)?, None),
@@ -155,22 +157,24 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
 }
 
 /// `/metrics`, here or on a listener of its own.
-pub fn metrics(engine: &Engine) -> Result<Answer, Error> {
-    let text = engine.metrics.render(&engine.queue.gauges(), &engine.memory);
+pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
+    let inventory = engine.link.inventory().await;
+    let text = engine.metrics.render(&engine.queue.gauges(), &engine.memory, inventory.as_ref());
     let text = text.map_err(|error| Error::internal(format!("metrics not rendered: {error}")))?;
     Ok(answer::plain(METRICS_TEXT, text, None))
 }
 
 /// The listener for `/metrics` alone.
-pub fn metrics_only(engine: &Engine, request: &Request<Incoming>) -> Answer {
+pub async fn metrics_only(engine: &Engine, request: Request<Incoming>) -> Answer {
     let id = new_id();
-    let result = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/metrics") => metrics(engine),
+    let (head, body) = request.into_parts();
+    let result = match (head.method, head.uri.path()) {
+        (Method::GET | Method::HEAD, "/metrics") => metrics(engine).await,
         (method, "/metrics") => Err(Error::Method { method: method.to_string(), allow: "GET, HEAD" }),
         (_, path) => Err(Error::NotFound { path: path.to_owned() }),
     };
     let answer = result.unwrap_or_else(|error| answer::problem(&error, &error.problem(), &id, Duration::ZERO));
-    answer::seal(answer, &id, !request.body().is_end_stream())
+    answer::seal(answer, &id, !body.is_end_stream())
 }
 
 /// In development there is no token, so the browser of somebody on this machine must not be able to call for a web

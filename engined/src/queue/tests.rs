@@ -87,6 +87,19 @@ async fn a_large_run_is_not_overtaken() {
 }
 
 #[tokio::test]
+async fn whom_a_large_run_kept_waiting_goes_when_it_leaves() {
+    let queue = Queue::new(10, 100, &[PLENTY]);
+    queue.open(3);
+    let small = Wish { memory: 30, ..wish(0, Priority::Interactive) };
+    let _running = slot(queue.enqueue(small).unwrap()).await;
+    let large = queue.enqueue(Wish { memory: 80, ..small }).unwrap();
+    let mut late = queue.enqueue(small).unwrap();
+    assert!(late.granted.try_recv().is_err());
+    drop(large);
+    assert!(late.granted.try_recv().is_ok(), "nothing but the large one was in its way");
+}
+
+#[tokio::test]
 async fn tenants_share_by_weight_whatever_they_queued() {
     let heavy = Share { weight: 3, ..PLENTY };
     let queue = queue(1, &[PLENTY, heavy, PLENTY]);

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use jail::link::ProfileName;
-use jail::spec::{Bytes, Collected, Layers, Limits, Micros, Millis, PeakSource, RunId, Usage};
+use jail::spec::{Attempts, Bytes, Collected, Layers, Limits, Micros, Millis, PeakSource, RunId, Usage, WatchedCall};
 
 use super::*;
 use crate::capture::Captured;
@@ -34,6 +34,7 @@ fn ended() -> Ended {
         outcome: Outcome::Exited(0),
         stop: None,
         filter_killed: false,
+        attempts: Attempts::default(),
         usage: Usage {
             cpu: Micros(1000),
             user: Micros(500),
@@ -192,6 +193,54 @@ fn a_heap_that_is_exhausted_is_a_hint() {
             .message
             .ends_with("its limit is 1.000 s. Its runtime ran out of heap: it needs more memory, or should keep less.")
     );
+}
+
+#[test]
+fn what_was_tried_stands_in_the_reason() {
+    let call = |name: &str| WatchedCall::all().find(|call| call.name() == name).unwrap();
+    type Change = fn(&mut Ended);
+    let message = |change: Change, tried: &[(&str, u32)], fatal: Option<&str>| {
+        let (_, reason) = judge(|e, _| {
+            change(e);
+            for (name, count) in tried {
+                (0..*count).for_each(|_| e.attempts.count(call(name)));
+            }
+            e.attempts.fatal = fatal.map(call);
+        });
+        reason.map(|reason| reason.message)
+    };
+    let filter: Change = |e| e.filter_killed = true;
+    let failed: Change = |e| e.outcome = Outcome::Exited(1);
+    for (change, tried, fatal, expected) in [
+        (
+            filter,
+            &[("ptrace", 1)][..],
+            Some("ptrace"),
+            "The program made the system call ptrace, which ends whoever makes it here.",
+        ),
+        // A lie of a broken init is no more than a wrong sentence.
+        (filter, &[], Some("bpf"), "The program made the system call bpf, which ends whoever makes it here."),
+        (
+            filter,
+            &[("socket", 2), ("ptrace", 2), ("mount", 1)],
+            Some("ptrace"),
+            "The program made the system call ptrace, which ends whoever makes it here. Processes of it were ended for \
+             system calls that nobody may make here: ptrace (1), mount (1).",
+        ),
+        (filter, &[], None, "The program made a system call that is not allowed here and was ended."),
+        (
+            failed,
+            &[("socket", 1), ("setns", 3)],
+            None,
+            "The program ended with exit code 1. Processes of it were ended for system calls that nobody may make here: \
+             setns (3). It opened a network socket: no network is here but its own loopback.",
+        ),
+    ] {
+        assert_eq!(message(change, tried, fatal).as_deref(), Some(expected));
+    }
+    assert_eq!(message(|_| {}, &[("ptrace", 1)], None), None, "a program that is ok needs no reason");
+    let cancelled = message(|e| e.stop = Some(StopReason::Cancelled), &[("socket", 9), ("ptrace", 9)], None);
+    assert_eq!(cancelled.as_deref(), Some("The caller cancelled the run."));
 }
 
 #[test]

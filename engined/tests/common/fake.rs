@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jail::inventory::Inventory;
 use jail::link::{CgroupVersion, MAX_DESCRIPTORS, MESSAGE_BYTES, Order, Refusal, Report, Request, Welcome};
 use jail::records::{self, Kind, RecordReader, RecordWriter};
 use jail::spec::{
-    Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, StopReason, Usage,
+    Attempts, Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, StopReason, Usage,
 };
 use jail::sys;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
@@ -96,6 +97,10 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
             break;
         }
         match Request::decode(&message[..length]).unwrap() {
+            // It holds nothing.
+            Request::Inventory => {
+                say(Report::Inventory(Inventory::default()));
+            }
             Request::Stop { id, why } => {
                 seen.stopped.lock().unwrap().push(why);
                 stops.lock().unwrap().insert(id.0, Some(why));
@@ -191,6 +196,7 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         outcome,
         stop,
         filter_killed: outcome == Outcome::Signalled(31),
+        attempts: Attempts::default(),
         usage,
         setup: Micros(500),
         collected,

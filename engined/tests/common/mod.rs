@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use engined::accounts::Accounts;
 use engined::config::{Config, Host};
 use engined::engine::Engine;
-use engined::http::{Listener, Server};
+use engined::http::{Bound, Listener, Server};
 use jail::spec::Layer;
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ impl Rig {
         let unix = scratch.0.join("engined.sock");
         let (listener, at) = runtime.block_on(async {
             let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            (tcp, Listener::unix(&unix, 0o660).unwrap())
+            (tcp, Bound::unix(&unix, 0o660).and_then(Bound::open).unwrap())
         });
         let address = listener.local_addr().unwrap();
         runtime.spawn(Arc::clone(&engine).keep());
@@ -230,7 +230,7 @@ impl Reply {
         problem
     }
 
-    fn conforms(&self, method: &str, path: &str) {
+    pub fn conforms(&self, method: &str, path: &str) {
         let kind = self.header("content-type").unwrap_or_default();
         api_spec::conformance::check(method, path, self.status, kind, &self.body)
             .unwrap_or_else(|why| panic!("{method} {path}: {why}\n{}", self.text()));

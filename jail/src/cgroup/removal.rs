@@ -1,6 +1,5 @@
 //! Groups go: the empty ones by one attempt at a time, what an earlier jaild left with all that is inside.
 
-use nix::dir::Dir;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::*;
@@ -34,16 +33,9 @@ pub(super) fn sweep(folder: BorrowedFd<'_>) -> Result<(), JailError> {
 /// Kills whatever is in the groups below `folder`, by the list of their members, and tries to remove them, deepest first.
 /// Whether all have gone.
 pub(super) fn try_sweep(folder: BorrowedFd<'_>) -> Result<bool, JailError> {
-    let mut entries = Dir::openat(folder, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).at(Step::Cgroup)?;
-    let names: Vec<String> = entries
-        .iter()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type() == Some(nix::dir::Type::Directory))
-        .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
-        .filter(|name| name.starts_with("slot-") || name.starts_with("run-") || name == "init")
-        .collect();
+    let ours = |name: &String| name.starts_with("slot-") || name.starts_with("run-") || name == "init";
     let mut gone = true;
-    for name in names {
+    for name in census::children(folder)?.into_iter().filter(ours) {
         let child = open_folder(folder, &name)?;
         gone &= try_sweep(child.as_fd())?;
         for pid in get(child.as_fd(), "cgroup.procs")?.lines().filter_map(|line| line.parse().ok()) {

@@ -4,8 +4,8 @@ use super::*;
 
 /// One folder per controller, in this order.
 const CONTROLLERS: [&str; 4] = ["memory", "pids", "cpu", "cpuacct"];
-const MEMORY: usize = 0;
-const PIDS: usize = 1;
+pub(super) const MEMORY: usize = 0;
+pub(super) const PIDS: usize = 1;
 const CPU: usize = 2;
 const CPUACCT: usize = 3;
 /// How much more a slot at rest may hold than when it was new: slab that the kernel frees later, not a run's.

@@ -1,6 +1,7 @@
 //! Every message there and back, and every lie that a test can think of.
 use super::*;
-use crate::spec::{Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
+use crate::inventory::Held;
+use crate::spec::{Attempts, Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
 
 fn limits() -> Limits {
     Limits {
@@ -27,6 +28,7 @@ fn ended() -> Report {
         outcome: Outcome::Failed { step: 3, errno: -1, index: 9 },
         stop: Some(StopReason::Gone),
         filter_killed: true,
+        attempts: Attempts::all_different(),
         usage: Usage {
             cpu: Micros(1),
             user: Micros(2),
@@ -47,9 +49,14 @@ fn ended() -> Report {
     })
 }
 
+fn inventory() -> Report {
+    let of = |inventory: Inventory, what: Held| inventory.with(what, (what != Held::Slab).then_some(u64::MAX));
+    Report::Inventory(Held::ALL.into_iter().fold(Inventory::default(), of))
+}
+
 #[test]
 fn every_message_survives_the_way() {
-    for request in [order(), Request::Stop { id: RunId(1), why: StopReason::Gone }] {
+    for request in [order(), Request::Stop { id: RunId(1), why: StopReason::Gone }, Request::Inventory] {
         assert_eq!(Request::decode(&request.encode()), Ok(request));
     }
     let welcome = Welcome {
@@ -60,14 +67,15 @@ fn every_message_survives_the_way() {
         slots: 2,
         ceiling: limits(),
     };
-    for report in [Report::Welcome(welcome), Report::Refused { id: RunId(2), why: Refusal::Broken }, ended()] {
+    let refused = Report::Refused { id: RunId(2), why: Refusal::Broken };
+    for report in [Report::Welcome(welcome), refused, ended(), inventory()] {
         assert_eq!(Report::decode(&report.encode()), Ok(report));
     }
 }
 
 #[test]
 fn no_byte_can_be_changed_into_a_panic() {
-    for message in [order().encode(), ended().encode()] {
+    for message in [order().encode(), ended().encode(), inventory().encode()] {
         for at in 0..MESSAGE_BYTES {
             for byte in 0..=u8::MAX {
                 let mut lie = message;

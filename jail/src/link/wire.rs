@@ -1,8 +1,10 @@
 //! The fields of the link's messages, one after the other in little-endian order.
 
 use super::{DecodeError, MESSAGE_BYTES, PROFILE_BYTES, ProfileName, VERSION};
+use crate::inventory::{Held, Inventory};
 use crate::spec::{
-    Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
+    Attempts, Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
+    WatchedCall,
 };
 
 /// Lays fields down one after the other. The fixed size holds the largest message (a test checks each).
@@ -94,6 +96,18 @@ impl Writer {
             Collected::Cut => 2,
         });
         self.u32(e.layers.to_wire());
+        self.u8(WatchedCall::to_wire(e.attempts.fatal));
+        for count in e.attempts.counts() {
+            self.u32(*count);
+        }
+    }
+
+    /// For each number whether it is there, then the number.
+    pub(super) fn inventory(&mut self, inventory: &Inventory) {
+        for what in Held::ALL {
+            self.u8(inventory.of(what).is_some().into());
+            self.u64(inventory.of(what).unwrap_or(0));
+        }
     }
 
     pub(super) fn finish(self) -> [u8; MESSAGE_BYTES] {
@@ -193,11 +207,18 @@ impl<'a> Reader<'a> {
             _ => return Err(DecodeError::Field("collected")),
         };
         let layers = self.layers("layers")?;
+        let fatal = WatchedCall::from_wire(self.u8()?).ok_or(DecodeError::Field("attempts"))?;
+        let mut counts = [0; WatchedCall::COUNT];
+        for count in &mut counts {
+            *count = self.u32()?;
+        }
+        let attempts = Attempts::from_parts(counts, fatal);
         Ok(Ended {
             id,
             outcome,
             stop,
             filter_killed: flags & 1 != 0,
+            attempts,
             usage: Usage {
                 cpu: Micros(cpu),
                 user: Micros(user),
@@ -216,6 +237,19 @@ impl<'a> Reader<'a> {
             collected,
             layers,
         })
+    }
+
+    pub(super) fn inventory(&mut self) -> Result<Inventory, DecodeError> {
+        let mut inventory = Inventory::default();
+        for what in Held::ALL {
+            let number = match (self.u8()?, self.u64()?) {
+                (0, 0) => None,
+                (1, number) => Some(number),
+                _ => return Err(DecodeError::Field("inventory")),
+            };
+            inventory = inventory.with(what, number);
+        }
+        Ok(inventory)
     }
 
     pub(super) fn end(&self) -> Result<(), DecodeError> {

@@ -2,7 +2,7 @@
 use super::*;
 
 /// Runs a program as the kernel does (the instructions that `compile` writes), and counts its steps.
-fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 4]) -> (u32, usize) {
+fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 6]) -> (u32, usize) {
     let (mut at, mut accumulator, mut steps) = (0, 0_u32, 0);
     loop {
         let step = &program[at];
@@ -13,10 +13,7 @@ fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 4
                 accumulator = match step.k {
                     OFFSET_NUMBER => number,
                     OFFSET_ARCH => arch,
-                    16 => arguments[0],
-                    24 => arguments[1],
-                    32 => arguments[2],
-                    40 => arguments[3],
+                    at if at >= OFFSET_ARGUMENTS && at % 8 == 0 => arguments[((at - OFFSET_ARGUMENTS) / 8) as usize],
                     other => panic!("load at {other}"),
                 };
                 continue;
@@ -35,28 +32,33 @@ fn interpret(program: &[sock_filter], number: u32, arch: u32, arguments: [u32; 4
     }
 }
 
-fn answer(filter: &Filter, number: libc::c_long, [first, second]: [u32; 2]) -> u32 {
-    with_third(filter, number, [first, second, 0])
+pub(super) fn answer(filter: &Filter, number: libc::c_long, [first, second]: [u32; 2]) -> u32 {
+    in_full(filter, number, [first, second, 0, 0, 0, 0])
 }
 
 fn with_third(filter: &Filter, number: libc::c_long, [first, second, third]: [u32; 3]) -> u32 {
     with_fourth(filter, number, [first, second, third, 0])
 }
 
-fn with_fourth(filter: &Filter, number: libc::c_long, arguments: [u32; 4]) -> u32 {
+fn with_fourth(filter: &Filter, number: libc::c_long, [first, second, third, fourth]: [u32; 4]) -> u32 {
+    in_full(filter, number, [first, second, third, fourth, 0, 0])
+}
+
+/// The answer to all six arguments.
+pub(super) fn in_full(filter: &Filter, number: libc::c_long, arguments: [u32; 6]) -> u32 {
     interpret(&filter.program, u32::try_from(number).unwrap(), ARCH_X86_64, arguments).0
 }
 
 #[test]
 fn every_number_gets_the_answer_of_its_table() {
     let filter = Filter::payload(&[]);
-    let conditional: Vec<_> = conditional().into_iter().map(|(number, _)| number).collect();
+    let conditional: Vec<_> = conditional(Answer::Notify).into_iter().map(|(number, _)| number).collect();
     for number in (0..2000).filter(|n| !conditional.contains(n)) {
         let named = |table: &[(&str, libc::c_long)]| table.iter().any(|(_, n)| *n == number);
         let expected = match (named(ALLOWED), named(REFUSED), named(KILLED)) {
             (true, false, false) => Answer::Allow,
             (false, true, false) => Answer::Errno(EPERM),
-            (false, false, true) => Answer::Kill,
+            (false, false, true) => Answer::Notify,
             (false, false, false) => Answer::Errno(ENOSYS),
             several => panic!("{number} stands in more than one table: {several:?}"),
         };
@@ -68,10 +70,10 @@ fn every_number_gets_the_answer_of_its_table() {
 fn another_architecture_and_x32_are_killed() {
     let filter = Filter::payload(&[]);
     for number in [0, 1, 39, 59, 500] {
-        assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0; 4]).0, Answer::Kill.value(), "i386");
-        assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0; 4]).0, Answer::Kill.value(), "x32");
+        assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0; 6]).0, Answer::Kill.value(), "i386");
+        assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0; 6]).0, Answer::Kill.value(), "x32");
     }
-    assert_eq!(interpret(&filter.program, u32::MAX, ARCH_X86_64, [0; 4]).0, Answer::Errno(ENOSYS).value());
+    assert_eq!(interpret(&filter.program, u32::MAX, ARCH_X86_64, [0; 6]).0, Answer::Errno(ENOSYS).value());
 }
 
 #[test]
@@ -87,7 +89,8 @@ fn arguments_decide_where_they_must() {
     assert_eq!(answer(&filter, libc::SYS_clone, [0x003d_0f00, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone, [0x0120_0011, 0]), yes);
     assert_eq!(answer(&filter, libc::SYS_clone3, [0, 0]), Answer::Errno(ENOSYS).value());
-    for (family, expected) in [(1, yes), (2, yes), (10, yes), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
+    let asks = Answer::Notify.value();
+    for (family, expected) in [(1, yes), (2, asks), (10, asks), (16, 0x50061), (17, 0x50061), (40, 0x50061)] {
         assert_eq!(answer(&filter, libc::SYS_socket, [family, 1]), expected, "family {family}");
         let pair = if family == 1 { yes } else { 0x50061 };
         assert_eq!(answer(&filter, libc::SYS_socketpair, [family, 1]), pair, "pair of family {family}");
@@ -95,15 +98,15 @@ fn arguments_decide_where_they_must() {
     // Streams and datagrams with both flags; sequenced packets are AF_UNIX's; DCCP (6) has the protocol 0 as well.
     for kind in 0..16 {
         for flags in [0, 0x800, 0x8_0000, 0x8_0800, 0x10] {
-            let [unix, inet] = [vec![1, 2, 5], vec![1, 2]]
-                .map(|kinds| if kinds.contains(&kind) && flags != 0x10 { yes } else { 0x50061 });
+            let [unix, inet] = [(vec![1, 2, 5], yes), (vec![1, 2], asks)]
+                .map(|(kinds, then)| if kinds.contains(&kind) && flags != 0x10 { then } else { 0x50061 });
             assert_eq!(answer(&filter, libc::SYS_socket, [1, kind | flags]), unix, "AF_UNIX {kind} {flags:#x}");
             assert_eq!(answer(&filter, libc::SYS_socketpair, [1, kind | flags]), unix, "pair {kind} {flags:#x}");
             assert_eq!(answer(&filter, libc::SYS_socket, [2, kind | flags]), inet, "AF_INET {kind} {flags:#x}");
             assert_eq!(answer(&filter, libc::SYS_socket, [10, kind | flags]), inet, "AF_INET6 {kind} {flags:#x}");
         }
     }
-    for (protocol, expected) in [(0, yes), (6, yes), (17, yes), (132, 0x50061), (262, 0x50061)] {
+    for (protocol, expected) in [(0, asks), (6, asks), (17, asks), (132, 0x50061), (262, 0x50061)] {
         assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
     }
     for (level, name, expected) in [
@@ -135,7 +138,14 @@ fn arguments_decide_where_they_must() {
     for (flags, expected) in [(0o1600, yes), (0o5600, enomem)] {
         assert_eq!(with_third(&filter, libc::SYS_shmget, [0, 0, flags]), expected, "shmget {flags:#o}");
     }
-    assert_eq!(answer(&filter, libc::SYS_sync, [0, 0]), Answer::Errno(0).value());
+    let done = Answer::Errno(0).value();
+    for call in [libc::SYS_sync, libc::SYS_syncfs, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_fadvise64] {
+        assert_eq!(answer(&filter, call, [0, 0]), done, "{call}");
+    }
+    // MS_ASYNC, MS_INVALIDATE, MS_SYNC and both.
+    for (flags, expected) in [(1, yes), (2, yes), (4, done), (6, done)] {
+        assert_eq!(with_third(&filter, libc::SYS_msync, [0, 1, flags]), expected, "msync {flags}");
+    }
     for request in IOCTL {
         assert_eq!(
             answer(&filter, libc::SYS_ioctl, [0, request]),
@@ -149,25 +159,48 @@ fn arguments_decide_where_they_must() {
 }
 
 #[test]
-fn init_allows_what_its_payload_may_do() {
-    let (init, payload) = (Filter::init(&[]), Filter::payload(&[]));
+fn the_shared_filter_leaves_to_the_payloads_what_that_allows_or_asks() {
+    let (shared, payload) = (Filter::shared(&[]), Filter::payload(&[]));
+    let left = [Answer::Allow.value(), Answer::Notify.value()];
     for number in 0..600 {
-        for arguments in [[0, 0], [1, 0], [2, 0x5401], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
-            if answer(&payload, number, arguments) == Answer::Allow.value() {
-                assert_eq!(answer(&init, number, arguments), Answer::Allow.value(), "system call {number}");
+        for arguments in [[0, 0], [1, 0], [2, 0x5401], [2, 1], [10, 2], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
+            if left.contains(&answer(&payload, number, arguments)) {
+                assert_eq!(answer(&shared, number, arguments), Answer::Allow.value(), "system call {number}");
             }
         }
     }
-    for (name, number) in KILLED.iter().filter(|(name, _)| *name != "SYS_mount") {
-        assert_eq!(answer(&init, *number, [0, 0]), Answer::Kill.value(), "{name}");
+}
+
+#[test]
+fn init_is_killed_for_what_it_has_no_use_for() {
+    let (shared, own) = (Filter::shared(&[]), Filter::init_alone());
+    for number in 0..600 {
+        let killed = KILLED.iter().any(|(name, n)| *n == number && *name != "SYS_mount");
+        let expected = if killed { Answer::Kill } else { Answer::Allow };
+        assert_eq!(answer(&own, number, [0, 0]), expected.value(), "system call {number}");
     }
+    assert_eq!(answer(&shared, libc::SYS_mount, [0, 0]), Answer::Allow.value());
+}
+
+#[test]
+fn every_call_that_the_filter_asks_about_has_its_name_on_the_list() {
+    let payload = Filter::payload(&[]);
+    for number in 0..600 {
+        let asks = answer(&payload, number, [2, 1]) == Answer::Notify.value();
+        assert_eq!(asks, watched(number).is_some(), "system call {number}");
+    }
+    for (index, (name, number)) in [("SYS_socket", libc::SYS_socket)].iter().chain(KILLED).enumerate() {
+        let call = watched(*number).unwrap();
+        assert_eq!((Some(call), format!("SYS_{}", call.name()).as_str()), (WatchedCall::at(index), *name));
+    }
+    assert_eq!(WatchedCall::COUNT, 1 + KILLED.len());
 }
 
 #[test]
 fn the_tree_is_short_and_within_the_kernels_limit() {
     let filter = Filter::payload(&[]);
     assert!(filter.program.len() <= 4096);
-    let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX; 4]).1).max();
+    let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX; 6]).1).max();
     assert!(longest < Some(64), "{longest:?} steps");
 }
 

@@ -88,6 +88,8 @@ class CompileResult:
     stdout: Stream
     stderr: Stream
     usage: Usage
+    watched_calls: Mapping[str, int] = field(default_factory=dict)
+    """How often it tried system calls that the engine watches, by name: `socket`, `ptrace`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class RunResult:
     stdout: Stream
     stderr: Stream
     usage: Usage
+    watched_calls: Mapping[str, int] = field(default_factory=dict)
+    """How often it tried system calls that the engine watches, by name: `socket`, `ptrace`."""
 
 
 @dataclass(frozen=True)
@@ -349,6 +353,7 @@ class HostIsolation:
     """What keeps programs in on the engine's host."""
 
     layers: tuple[LayerState, ...]
+    engine_layers: tuple[LayerState, ...]
     cgroup: str
     landlock_abi: int
 

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use jail::cgroup::{Base, SlotGroup};
 use jail::error::{At, JailError, Step};
+use jail::inventory::Inventory;
 use jail::landlock;
 use jail::link::{MESSAGE_BYTES, Order, Refusal, Report, Request, SPARE_SLOTS, VERSION, Welcome};
 use jail::mounts::SetuidSearch;
@@ -49,7 +50,12 @@ struct Broker<'a> {
     generation: u64,
     /// What comes first of a reload: it takes a while, and there are limits to keep.
     search: Option<SetuidSearch>,
+    /// The last count, and from when on another is taken.
+    inventory: (Inventory, u64),
 }
+
+/// A count takes about a millisecond: no engine shall keep the broker at it.
+const COUNT_EVERY_US: u64 = 200_000;
 
 /// So many files are looked at in one turn of the loop: some milliseconds.
 const SEARCH_ENTRIES: usize = 500;
@@ -73,6 +79,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         runs: 0,
         generation: 0,
         search: None,
+        inventory: (Inventory::default(), 0),
         policy,
         base,
     };
@@ -304,6 +311,7 @@ impl Broker<'_> {
                 }
             }
             Ok(Request::Stop { id, why }) => self.stop(id, why),
+            Ok(Request::Inventory) => self.count(),
             Err(e) => {
                 log(&format!("the link sent what is no message (version {VERSION}): {e}"));
                 self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
@@ -359,6 +367,16 @@ impl Broker<'_> {
         if let Some(ended) = ended {
             self.report(&Report::Ended(ended));
         }
+    }
+
+    /// Says what there is of everything.
+    fn count(&mut self) {
+        let now = now_us();
+        if now >= self.inventory.1 {
+            let spawners: Vec<i32> = self.slots.iter().filter_map(Slot::spawner_pid).collect();
+            self.inventory = (Inventory::take(&self.base, &spawners), now + COUNT_EVERY_US);
+        }
+        self.report(&Report::Inventory(self.inventory.0));
     }
 
     fn link_is_gone(&mut self, why: &str) {

@@ -244,7 +244,11 @@ impl Config {
         Config::from_table(&table).map_err(|mistakes| mistakes.into_iter().map(|m| format!("{shown}: {m}")).collect())
     }
 
-    fn from_table(table: &Table) -> Result<Self, Vec<String>> {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn from_table(table: &Table) -> Result<Self, Vec<String>> {
         let mut config = Config::default();
         let mut mistakes = Vec::new();
         for (key, value) in table {

@@ -2,7 +2,7 @@
 
 use jail::error::Step;
 use jail::sandbox::Spec;
-use jail::spec::{Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, StopReason, Usage};
+use jail::spec::{Attempts, Bytes, Collected, Ended, Layers, Micros, Outcome, PeakSource, StopReason, Usage};
 use jail::talk::now_us;
 
 /// Init or its spawner went away unasked.
@@ -17,6 +17,7 @@ pub fn never_ran(spec: &Spec, outcome: Outcome, stop: Option<StopReason>, layers
         outcome,
         stop,
         filter_killed: false,
+        attempts: Attempts::default(),
         usage: Usage {
             cpu: Micros(0),
             user: Micros(0),

@@ -100,7 +100,8 @@ impl Policy {
         }
         let blueprint = Blueprint {
             tree,
-            init_filter: Filter::init(&every_extra),
+            shared_filter: Filter::shared(&every_extra),
+            init_filter: Filter::init_alone(),
             filters: extra_sets.iter().map(|extra| Filter::payload(extra)).collect(),
             off,
         };

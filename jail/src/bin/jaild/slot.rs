@@ -442,6 +442,11 @@ impl Slot {
         waits
     }
 
+    /// Its spawner, for counting alone.
+    pub fn spawner_pid(&self) -> Option<i32> {
+        self.spawner.as_ref().map(Spawner::pid)
+    }
+
     /// When it wants to be looked at.
     pub fn next_us(&self, now: u64) -> Option<u64> {
         match &self.state {

@@ -29,7 +29,7 @@ no_root() {
     done
 }
 check "no process is root" no_root
-corpus http://127.0.0.1:7070
+corpus http://127.0.0.1:7070 target/release/engined --server http://127.0.0.1:7070
 check "stop" systemctl stop rootless
 nothing_left() { [ -z "$(ps -o pid= -u tester)" ] || { ps -f -u tester; return 1; }; }
 check "nothing is left" within 10 nothing_left

@@ -58,7 +58,10 @@ nobody_privileged() {
 }
 check "no process of jaild is left in the host's user namespace" nobody_privileged
 
-corpus "unix:$SOCKET"
+# As an operator would, with nothing but the installed program and its configuration.
+corpus "unix:$SOCKET" /usr/bin/engined
+installed() { [ "$(jq -r .engine.chosen /tmp/selftest.json)" = installed ]; }
+check "selftest found the installed engine" installed
 refused() { [ "$(curl -s -o /dev/null -w '%{http_code}' -d '{}' -H 'Content-Type: application/json' http://127.0.0.1:7070/v1/executions)" = 401 ]; }
 check "TCP without a token is 401" refused
 send http://127.0.0.1:7070 "argv_args.py fork_wait.c spin.c" --token "$(grep '^engined_' /root/engined-token)"

@@ -1,0 +1,218 @@
+//! The queue under random arrivals, ends and departures: no permit is lost, nobody is passed over for long.
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SLOTS: usize = 3;
+const MEMORY: u64 = 100;
+const LENGTH: usize = 12;
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// Somebody joins.
+    Comes(Wish),
+    /// The run that has been going for the longest but so many is over.
+    Ends(usize),
+    /// Whoever is in this place of the queue leaves it.
+    Leaves(usize),
+    /// The sandboxes go away and come back, so many of them.
+    Reopens(usize),
+}
+
+fn event(tenants: usize) -> impl Strategy<Value = Event> {
+    let batch = any::<bool>().prop_map(|batch| if batch { Priority::Batch } else { Priority::Interactive });
+    let wish = (0..tenants, batch, 1..=MEMORY);
+    let wish = wish.prop_map(|(tenant, priority, memory)| Wish { tenant: TenantIndex(tenant), priority, memory });
+    prop_oneof![
+        5 => wish.prop_map(Event::Comes),
+        3 => (0..SLOTS).prop_map(Event::Ends),
+        1 => (0..LENGTH).prop_map(Event::Leaves),
+        1 => (1..=SLOTS).prop_map(Event::Reopens),
+    ]
+}
+
+/// The queue and what we know of those in it.
+struct Model {
+    queue: Arc<Queue>,
+    shares: Vec<Share>,
+    waiting: VecDeque<(Wish, Ticket)>,
+    running: Vec<(Wish, Slot)>,
+}
+
+impl Model {
+    fn new(shares: &[Share]) -> Self {
+        let queue = Queue::new(LENGTH, MEMORY, shares);
+        queue.open(SLOTS);
+        Model { queue, shares: shares.to_vec(), waiting: VecDeque::new(), running: Vec::new() }
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Comes(wish) => match self.queue.enqueue(wish) {
+                Ok(ticket) => self.waiting.push_back((wish, ticket)),
+                Err(Shed::Full { waiting }) => assert!(waiting >= LENGTH && self.waiting.len() >= LENGTH),
+                Err(Shed::TenantFull { waiting }) => {
+                    let TenantIndex(tenant) = wish.tenant;
+                    assert_eq!(waiting, self.shares[tenant].queued);
+                    assert_eq!(self.of(wish.tenant), waiting as usize);
+                }
+                Err(other) => panic!("{other:?} for {wish:?}"),
+            },
+            Event::Ends(at) if at < self.running.len() => drop(self.running.remove(at)),
+            Event::Leaves(at) => drop(self.waiting.remove(at)),
+            Event::Reopens(slots) => {
+                self.queue.pause();
+                self.queue.open(slots.max(self.running.len()).max(1));
+            }
+            Event::Ends(_) => {}
+        }
+        self.take_up();
+    }
+
+    fn of(&self, tenant: TenantIndex) -> usize {
+        self.waiting.iter().filter(|(wish, _)| wish.tenant == tenant).count()
+    }
+
+    /// Those who have been granted a slot take it, in the order of arrival.
+    fn take_up(&mut self) -> Vec<Wish> {
+        let mut granted = Vec::new();
+        let mut waiting = VecDeque::new();
+        for (wish, mut ticket) in self.waiting.drain(..) {
+            match ticket.granted.try_recv() {
+                Ok(slot) => {
+                    // Within a tenant and a priority nobody overtakes.
+                    let overtaken =
+                        |(other, _): &(Wish, Ticket)| other.tenant == wish.tenant && other.priority == wish.priority;
+                    assert!(!waiting.iter().any(overtaken), "{wish:?} went before an earlier one of its own");
+                    self.running.push((wish, slot));
+                    granted.push(wish);
+                }
+                Err(_) => waiting.push_back((wish, ticket)),
+            }
+        }
+        self.waiting = waiting;
+        granted
+    }
+
+    fn check(&self) {
+        let gauges = self.queue.gauges();
+        assert_eq!(gauges.running, self.running.len(), "each permit is somebody's");
+        assert_eq!(gauges.waiting.iter().sum::<usize>(), self.waiting.len());
+        let memory: u64 = self.running.iter().map(|(wish, _)| wish.memory).sum();
+        assert!(gauges.memory == memory && memory <= MEMORY && gauges.running <= gauges.slots);
+        assert!(self.waiting.len() <= LENGTH);
+        for (index, share) in self.shares.iter().enumerate() {
+            let running = self.running.iter().filter(|(wish, _)| wish.tenant == TenantIndex(index)).count();
+            assert!(running <= share.running as usize && self.of(TenantIndex(index)) <= share.queued as usize);
+        }
+        // With a slot free, whoever waits and may run waits for memory alone: at least one of them does not fit.
+        let may_run = |wish: &Wish| {
+            let TenantIndex(index) = wish.tenant;
+            let running = self.running.iter().filter(|(other, _)| other.tenant == wish.tenant).count();
+            running < self.shares[index].running as usize
+        };
+        let mut able = self.waiting.iter().map(|(wish, _)| wish).filter(|wish| may_run(wish)).peekable();
+        if gauges.running < gauges.slots && able.peek().is_some() {
+            assert!(able.any(|wish| memory + wish.memory > MEMORY), "a free slot, room, and somebody waits");
+        }
+    }
+}
+
+fn shares() -> impl Strategy<Value = Vec<Share>> {
+    let share = (1..=4_u32, 1..=3_u32, 1..=6_u32);
+    prop::collection::vec(share.prop_map(|(weight, running, queued)| Share { weight, running, queued }), 1..=3)
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_whoever_comes_and_goes(
+        (shares, events) in shares().prop_flat_map(|shares| {
+            let tenants = shares.len();
+            (Just(shares), prop::collection::vec(event(tenants), 1..120))
+        })
+    ) {
+        let mut model = Model::new(&shares);
+        for event in events {
+            model.apply(event);
+            model.check();
+        }
+        let queue = Arc::clone(&model.queue);
+        // In the end everybody who waits gets a turn.
+        while !model.running.is_empty() {
+            model.apply(Event::Ends(0));
+            model.check();
+        }
+        prop_assert!(model.waiting.is_empty(), "{} wait and nothing runs", model.waiting.len());
+        let gauges = queue.gauges();
+        prop_assert_eq!((gauges.running, gauges.memory, gauges.waiting), (0, 0, [0, 0]));
+    }
+
+    #[test]
+    fn a_batch_run_is_overtaken_by_so_many_and_no_more(
+        arrivals in prop::collection::vec(prop::collection::vec(any::<bool>(), 0..4), 1..60)
+    ) {
+        let share = Share { weight: 1, running: 1000, queued: 1000 };
+        let queue = Queue::new(1000, MEMORY, &[share]);
+        queue.open(1);
+        let mut model = Model { queue, shares: vec![share], waiting: VecDeque::new(), running: Vec::new() };
+        let mut overtaken = 0;
+        for coming in arrivals {
+            for batch in coming {
+                let priority = if batch { Priority::Batch } else { Priority::Interactive };
+                let wish = Wish { tenant: TenantIndex(0), priority, memory: 1 };
+                let ticket = model.queue.enqueue(wish);
+                model.waiting.push_back((wish, ticket.unwrap_or_else(|shed| panic!("{shed:?}"))));
+                model.take_up();
+            }
+            model.running.clear();
+            let batch_waits = model.waiting.iter().any(|(wish, _)| wish.priority == Priority::Batch);
+            let next = model.take_up();
+            prop_assert!(next.len() <= 1);
+            match next.first().map(|wish| wish.priority) {
+                Some(Priority::Interactive) if batch_waits => overtaken += 1,
+                _ => overtaken = 0,
+            }
+            prop_assert!(overtaken <= INTERACTIVE_IN_A_ROW);
+        }
+    }
+
+    #[test]
+    fn tenants_that_all_wait_are_served_by_their_weights(
+        weights in prop::collection::vec(1..=8_u32, 2..=5), turns in 1..200_usize
+    ) {
+        let shares: Vec<Share> =
+            weights.iter().map(|weight| Share { weight: *weight, running: 1, queued: 1000 }).collect();
+        let queue = Queue::new(10_000, MEMORY, &shares);
+        queue.open(1);
+        let wish = |tenant| Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1 };
+        let mut model = Model { queue, shares: shares.clone(), waiting: VecDeque::new(), running: Vec::new() };
+        // Somebody runs while the others come, so that all of them wait.
+        let first = model.queue.enqueue(wish(0)).unwrap_or_else(|shed| panic!("{shed:?}"));
+        model.waiting.push_back((wish(0), first));
+        model.take_up();
+        for tenant in 0..shares.len() {
+            for _ in 0..turns {
+                let ticket = model.queue.enqueue(wish(tenant)).unwrap_or_else(|shed| panic!("{shed:?}"));
+                model.waiting.push_back((wish(tenant), ticket));
+            }
+        }
+        let mut served = vec![0_u64; shares.len()];
+        for _ in 0..turns {
+            model.running.clear();
+            for wish in model.take_up() {
+                let TenantIndex(index) = wish.tenant;
+                served[index] += 1;
+            }
+            for (a, one) in served.iter().zip(&weights) {
+                for (b, other) in served.iter().zip(&weights) {
+                    // In turns per weight nobody is more than one turn of each ahead.
+                    let (ahead, behind) = (a * u64::from(*other), b * u64::from(*one));
+                    let slack = u64::from(*one) + u64::from(*other) + u64::from(one * other) / 1000 + 1;
+                    prop_assert!(ahead <= behind + slack, "{served:?} of {weights:?}");
+                }
+            }
+        }
+    }
+}

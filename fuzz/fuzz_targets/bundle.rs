@@ -1,0 +1,3 @@
+//! Target `bundle`: see fuzz/README.md.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::bounded(fuzz::records::bundle, data));

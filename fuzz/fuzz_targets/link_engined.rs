@@ -1,0 +1,3 @@
+//! Target `link_engined`: see fuzz/README.md.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::bounded(fuzz::link::engined, data));

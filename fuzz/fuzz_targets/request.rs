@@ -1,0 +1,3 @@
+//! Target `request`: see fuzz/README.md.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::bounded(fuzz::request::bytes, data));

@@ -1,0 +1,132 @@
+//! What jaild counts of itself and its slots: each number moves when there is more of its thing, and comes back.
+#![allow(clippy::unwrap_used, reason = "tests unwrap")]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{Jaild, Link, Wish, can_run, groups, limits};
+use jail::inventory::{Held, Inventory};
+use jail::link::{CgroupVersion, Report, Request};
+use jail::spec::{Limits, StopReason};
+
+fn ask(link: &Link) -> Inventory {
+    link.client.send(&Request::Inventory, &[]).unwrap();
+    match link.recv() {
+        Some(Report::Inventory(inventory)) => inventory,
+        other => panic!("instead of an inventory: {other:?}"),
+    }
+}
+
+/// Asks until `enough`: jaild counts anew a few times a second, and the kernel lets go of things in its own time.
+fn until(link: &Link, what: &str, enough: impl Fn(&Inventory) -> bool) -> Inventory {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let inventory = ask(link);
+        if enough(&inventory) {
+            return inventory;
+        }
+        assert!(Instant::now() < deadline, "{what}: {inventory:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The numbers that are constants of a jaild with nothing to do.
+const EXACT: [Held; 6] =
+    [Held::Processes, Held::Cgroups, Held::Namespaces, Held::Mounts, Held::HostMounts, Held::Descriptors];
+
+fn same(a: &Inventory, b: &Inventory) -> bool {
+    EXACT.iter().all(|what| a.of(*what) == b.of(*what))
+}
+
+/// Once every slot stands.
+fn at_rest(link: &Link) -> Inventory {
+    let mut before = ask(link);
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = ask(link);
+        if same(&before, &now) {
+            return now;
+        }
+        before = now;
+    }
+    panic!("the numbers of an idle jaild do not stand still: {before:?}");
+}
+
+fn spawners(jaild: &Jaild) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", jaild.pid())).unwrap();
+    children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn numbers_are_those_of_proc_and_a_run_moves_them() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let idle = at_rest(&link);
+    let of = |inventory: &Inventory, what: Held| inventory.of(what).unwrap_or_else(|| panic!("{what:?} is absent"));
+
+    let spawners = spawners(&jaild);
+    let lines = |pid: i32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap().lines().count();
+    assert_eq!(of(&idle, Held::Processes), spawners.len() as u64);
+    assert_eq!(of(&idle, Held::Mounts), spawners.iter().map(|pid| lines(*pid)).sum::<usize>() as u64);
+    assert_eq!(of(&idle, Held::HostMounts), lines(jaild.pid()) as u64);
+    assert_eq!(of(&idle, Held::Descriptors), fs::read_dir(format!("/proc/{}/fd", jaild.pid())).unwrap().count() as u64);
+    assert!((1 << 20..64 << 20).contains(&of(&idle, Held::Resident)), "{idle:?}");
+    assert!(of(&idle, Held::Slab) > 0, "{idle:?}");
+
+    let source = "import os, time\nopen('/tmp/big', 'wb').write(bytes(16 << 20))\nfor _ in range(5):\n    \
+                  if os.fork() == 0: break\ntime.sleep(1000)\n";
+    let run = link.begin(Wish {
+        argv: vec!["/usr/bin/python3", "main.py"],
+        files: vec![("main.py", false, source.as_bytes().to_vec())],
+        limits: Limits { wall_time: jail::spec::Millis(60_000), ..limits() },
+        ..Wish::default()
+    });
+    let more = |now: &Inventory, what: Held, by: u64| of(now, what) >= of(&idle, what) + by;
+    let busy = until(&link, "a run moves them", |now| {
+        // An init, a program and its five children.
+        more(now, Held::Processes, 7) && more(now, Held::Work, 15 << 20)
+    });
+    // The run's own and the payload's: user twice, mount, pid, net, ipc, uts and more.
+    assert!(more(&busy, Held::Namespaces, 7) && more(&busy, Held::Descriptors, 2), "{idle:?} {busy:?}");
+    let group_of_its_own = u64::from(link.welcome.cgroup == CgroupVersion::V2);
+    assert_eq!(of(&busy, Held::Cgroups), of(&idle, Held::Cgroups) + group_of_its_own);
+    link.stop(run.id, StopReason::Cancelled);
+    link.finish(run);
+    let after = until(&link, "they come back", |now| same(now, &idle) && !more(now, Held::Work, 1 << 20));
+    assert!(!more(&after, Held::Slab, 16 << 20), "{idle:?} {after:?}");
+}
+
+#[test]
+fn a_group_and_a_mount_that_stay_are_seen() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let link = jaild.link();
+    let idle = at_rest(&link);
+    let of = |inventory: &Inventory, what: Held| inventory.of(what).unwrap();
+
+    let left = groups(&jaild.cgroup)[0].with_file_name("slot-left-behind");
+    fs::create_dir(&left).unwrap();
+    until(&link, "a group", |now| of(now, Held::Cgroups) == of(&idle, Held::Cgroups) + 1);
+    fs::remove_dir(&left).unwrap();
+    until(&link, "it is gone", |now| same(now, &idle));
+
+    // As root of the host, which is the only one who can mount there from outside.
+    let spawner = spawners(&jaild)[0].to_string();
+    // mount(8) is set-user-ID, and so covered in there.
+    let inside = |call: &str| {
+        let script = format!("import ctypes; exit(ctypes.CDLL(None).{call})");
+        let enter = ["--target", &spawner, "--mount", "--", "/usr/bin/python3", "-c", &script];
+        let done = Command::new("nsenter").args(enter).status().unwrap();
+        assert!(done.success(), "{call}: {done}");
+    };
+    inside("mount(b'none', b'/usr', b'tmpfs', 0, None)");
+    until(&link, "a mount", |now| of(now, Held::Mounts) == of(&idle, Held::Mounts) + 1);
+}
