@@ -48,7 +48,7 @@ fn every_step_has_its_point() {
 }
 
 /// A step of the clock must end no run and prolong none: whatever waits here waits by the monotonic clock (`Instant`,
-/// `CLOCK_MONOTONIC`). The wall clock stands in ids and in the log. The test host steps its clock, see its job `units`.
+/// `CLOCK_MONOTONIC`). The wall clock stands in ids and in the log.
 #[test]
 fn nothing_waits_by_the_wall_clock() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
