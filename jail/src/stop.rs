@@ -2,7 +2,7 @@
 //! another, just then. Only in builds with the feature `test-hooks`; elsewhere [`stop_point!`](crate::stop_point) is
 //! nothing at all.
 //!
-//! A test and everything that it watches share one page, a file that each program maps at its start ([`attach`]). It
+//! A test and everything that it watches share one page, a file that each program maps at its start (`attach`). It
 //! goes through fork and into every namespace with the memory that it is part of, so that a spawner, an init and a
 //! payload need neither a descriptor nor a path for it, and ends with `execve`. The test *arms* one point; the first
 //! process that comes there *takes* it and waits until the test lets it go, or kills it. Whoever comes later passes.
