@@ -120,7 +120,9 @@ pub fn service(paths: &ServicePaths) -> Result<(RulesetCreated, Vec<OwnedFd>), J
             for path in paths {
                 let folder = PathFd::new(path)?;
                 rules = rules.add_rule(PathBeneath::new(&folder, access & AccessFs::from_all(abi)))?;
-                held.push(folder.as_fd().try_clone_to_owned()?);
+                if path.starts_with("/proc") {
+                    held.push(folder.as_fd().try_clone_to_owned()?);
+                }
             }
         }
         Ok((rules, held))

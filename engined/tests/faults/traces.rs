@@ -30,11 +30,9 @@ pub struct Traces {
 /// What a link in `/proc` leads to, without the numbers that differ each time.
 fn kind(link: &Path) -> Option<String> {
     let target = fs::read_link(link).ok()?.to_string_lossy().into_owned();
-    let plain = target.split(":[").next().unwrap_or_default();
-    // What landlock's rules of the serving engine hold on to: its own folder there, and a toolchain's that may go.
-    let plain = plain.strip_suffix(" (deleted)").unwrap_or(plain);
-    let own = plain.strip_prefix("/proc/").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-    Some(if own { "/proc/PID".to_owned() } else { plain.to_owned() })
+    // What engined holds of itself, so that a rule on it stays.
+    let own = target.strip_prefix("/proc/").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    Some(if own { "/proc/PID".to_owned() } else { target.split(":[").next().unwrap_or_default().to_owned() })
 }
 
 fn count(all: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
