@@ -39,6 +39,15 @@ int main(void) {
             if (s >= 0) { printf("ESCAPED: protocol %d type %d\n", protocols[p], type); close(s); }
             else refused++;
         }
+    /* Of the family, but not of the type: the kernel looks for a module that has the pair. */
+    int pairs[][2] = {{SOCK_STREAM, 17}, {SOCK_DGRAM, 6}, {SOCK_STREAM, 1}, {SOCK_DGRAM, 132}};
+    for (unsigned p = 0; p < sizeof pairs / sizeof *pairs; p++)
+        for (int family = AF_INET; family <= AF_INET6; family += AF_INET6 - AF_INET) {
+            int s = socket(family, pairs[p][0], pairs[p][1]);
+            if (s >= 0 || errno != EAFNOSUPPORT) printf("ESCAPED: type %d with protocol %d\n", pairs[p][0], pairs[p][1]);
+            else refused++;
+            if (s >= 0) close(s);
+        }
     printf("refused %d\n", refused);
     return 0;
 }

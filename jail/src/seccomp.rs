@@ -79,16 +79,10 @@ enum Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Always(Answer),
-    /// Allowed when every test holds, else this answer.
-    When(Vec<Test>, Answer),
-    /// The tests of the first value that this argument has decide, else `other`, whose answer is `then` when they hold.
-    Split {
-        argument: u32,
-        cases: Vec<(u32, Vec<Test>)>,
-        other: Vec<Test>,
-        then: Answer,
-        otherwise: Answer,
-    },
+    /// The first answer when every test holds, else the second.
+    When(Vec<Test>, Answer, Answer),
+    /// The rule of the value that this argument has, else that of all others.
+    Split(u32, Vec<(u32, Rule)>, Box<Rule>),
 }
 
 /// The flags of `clone(2)` and `unshare(2)` that make a namespace. `CLONE_NEWTIME` (0x80) exists for `unshare` only:
@@ -98,7 +92,7 @@ const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 /// Calls whose arguments decide. One that is refused here is answered as a kernel without the feature would. `watched` is
 /// the answer to what init shall know of.
 fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
-    let when = |test, answer| Rule::When(vec![test], Answer::Errno(answer));
+    let when = |test, answer| Rule::When(vec![test], Answer::Allow, Answer::Errno(answer));
     vec![
         (libc::SYS_clone, when(Test::NoBits(0, NAMESPACE_FLAGS), EPERM)),
         (libc::SYS_unshare, when(Test::NoBits(0, NAMESPACE_FLAGS | 0x80), EPERM)),
@@ -107,7 +101,11 @@ fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
         // has no pairs. TIPC has them.
         (
             libc::SYS_socketpair,
-            Rule::When(vec![Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])], Answer::Errno(EAFNOSUPPORT)),
+            Rule::When(
+                vec![Test::OneOf(0, vec![AF_UNIX]), socket_types(&[1, 2, 5])],
+                Answer::Allow,
+                Answer::Errno(EAFNOSUPPORT),
+            ),
         ),
         // Said to be done, and nothing is left undone: all that a run writes to is memory. What sync would flush is
         // everybody's, and a slow disk would hold the process beyond its kill. fsync of an unchanged file of /usr, and
@@ -127,6 +125,8 @@ fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
         (libc::SYS_setxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
         (libc::SYS_lsetxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
         (libc::SYS_fsetxattr, Rule::Always(Answer::Errno(EOPNOTSUPP))),
+        // dnotify on a folder of /usr: every read there, by anybody, would look through the list of those who asked.
+        (libc::SYS_fcntl, when(Test::NoneOf(1, vec![F_NOTIFY]), EINVAL)),
         // Huge pages that the administrator has set aside for somebody: no memory limit counts them. ENOMEM is what a
         // host without any says; transparent ones are counted, and free to use. MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB.
         (libc::SYS_mmap, when(Test::NoBits(3, 0x4_0000), ENOMEM)),
@@ -139,14 +139,20 @@ fn conditional(watched: Answer) -> Vec<(libc::c_long, Rule)> {
 }
 
 const AF_UNIX: u32 = 1;
+/// See linux/fcntl.h.
+const F_NOTIFY: u32 = 1026;
 
 /// The sockets that a program may make: `AF_UNIX`, and `AF_INET` and `AF_INET6`, whose network namespace is empty, so that
-/// they reach this run's own `lo`. Type and protocol are the family's own, TCP or UDP: at any other the host would start
-/// its module loader, outside every limit, and DCCP has the protocol 0 too.
+/// they reach this run's own `lo`. Type and protocol belong together, TCP to streams and UDP to datagrams: at any other
+/// pair the host would start its module loader, outside every limit; DCCP has the protocol 0 too.
 fn sockets(watched: Answer) -> Rule {
-    let cases = vec![(AF_UNIX, vec![socket_types(&[1, 2, 5])])];
-    let other = vec![Test::OneOf(0, vec![2, 10]), socket_types(&[1, 2]), Test::OneOf(2, vec![0, 6, 17])];
-    Rule::Split { argument: 0, cases, other, then: watched, otherwise: Answer::Errno(EAFNOSUPPORT) }
+    let refused = Answer::Errno(EAFNOSUPPORT);
+    let types = |types: &[u32], then| Rule::When(vec![socket_types(types)], then, refused);
+    let unix = types(&[1, 2, 5], Answer::Allow);
+    let protocols = vec![(0, types(&[1, 2], watched)), (6, types(&[1], watched)), (17, types(&[2], watched))];
+    let internet = Rule::Split(2, protocols, Box::new(Rule::Always(refused)));
+    let families = vec![(AF_UNIX, unix), (2, internet.clone()), (10, internet)];
+    Rule::Split(0, families, Box::new(Rule::Always(refused)))
 }
 
 /// These socket types, with and without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
@@ -162,10 +168,10 @@ fn socket_types(types: &[u32]) -> Test {
 /// keys (TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_AO_ADD_KEY): kernel memory that no limit counts. Without TCP_ULP: TLS in the
 /// kernel. See asm-generic/socket.h and linux/tcp.h.
 fn socket_options() -> Rule {
-    let socket = (1, vec![Test::NoneOf(2, vec![26, 50, 51, 52])]);
-    let tcp = (6, vec![Test::NoneOf(2, vec![14, 31, 32, 38])]);
-    let (cases, other) = (vec![socket, tcp], vec![]);
-    Rule::Split { argument: 1, cases, other, then: Answer::Allow, otherwise: Answer::Errno(ENOPROTOOPT) }
+    let without =
+        |names: &[u32]| Rule::When(vec![Test::NoneOf(2, names.to_vec())], Answer::Allow, Answer::Errno(ENOPROTOOPT));
+    let levels = vec![(1, without(&[26, 50, 51, 52])), (6, without(&[14, 31, 32, 38]))];
+    Rule::Split(1, levels, Box::new(Rule::Always(Answer::Allow)))
 }
 
 /// TIOCSTI and TIOCLINUX put characters into somebody's terminal; TIOCSETD loads line disciplines. The others ask a
@@ -353,16 +359,16 @@ fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
 fn leaf(rule: &Rule) -> BpfProgram {
     match rule {
         Rule::Always(answer) => vec![give(*answer)],
-        Rule::When(tests, otherwise) => all(tests, Answer::Allow, *otherwise),
-        Rule::Split { argument, cases, other, then, otherwise } => {
+        Rule::When(tests, then, otherwise) => all(tests, *then, *otherwise),
+        Rule::Split(argument, cases, other) => {
             let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
-            for (value, tests) in cases {
+            for (value, rule) in cases {
                 // What stands in between ends with an answer, so the argument is still loaded at the next comparison.
-                let tests = all(tests, Answer::Allow, *otherwise);
-                program.push(op(JUMP_EQUAL, *value, 0, u8::try_from(tests.len()).unwrap_or(u8::MAX)));
-                program.extend(tests);
+                let rule = leaf(rule);
+                program.push(op(JUMP_EQUAL, *value, 0, u8::try_from(rule.len()).unwrap_or(u8::MAX)));
+                program.extend(rule);
             }
-            program.extend(all(other, *then, *otherwise));
+            program.extend(leaf(other));
             program
         }
     }

@@ -17,8 +17,7 @@ pub enum Fared {
     Held,
     /// It did not.
     Failed,
-    /// It did not, but its header (`@severity policy`) counts it apart: defence in depth, or a known limit that `SECURITY.md`
-    /// names.
+    /// It did not, but its header (`@waived`) says why that is known and not mended; `SECURITY.md` names it.
     Apart,
     /// It could not be tried here: `reason` says why.
     Skipped,
@@ -153,7 +152,7 @@ impl Outcome {
         let slow =
             |bad: &String| ["_time_limit", "answered after", "compile_error"].iter().any(|word| bad.contains(word));
         match (self.result, self.kind) {
-            (Fared::Apart, _) => "defence in depth, or a known limit: SECURITY.md says what it is worth",
+            (Fared::Apart, _) => "a known limit: SECURITY.md says what it is worth",
             (_, kind) if self.complaints.iter().all(slow) => match kind {
                 Kind::Hostile => {
                     "try again when the host is idle, or with --scale 4; if it stays so, SECURITY.md says how to report it"
@@ -247,7 +246,7 @@ impl Report {
             lack => text += &format!("Layers: {lack} of {} missing ({kernel}).\n", self.layers.len()),
         }
         for LayerState { layer, wanted, remedy, .. } in missing {
-            let waived = if *wanted { "" } else { ", waived in jaild.toml" };
+            let waived = if *wanted { "" } else { ", waived by name in the configuration" };
             text += &format!("  {layer}{waived}\n  → {}\n", remedy.as_deref().unwrap_or("see engined doctor"));
         }
         text += &self.of_host();

@@ -39,6 +39,10 @@ pub(super) fn try_sweep(folder: BorrowedFd<'_>) -> Result<bool, JailError> {
         let child = open_folder(folder, &name)?;
         gone &= try_sweep(child.as_fd())?;
         for pid in get(child.as_fd(), "cgroup.procs")?.lines().filter_map(|line| line.parse().ok()) {
+            // 0 is a process that our pid namespace does not show; as an argument of kill it would be our own group.
+            if pid == 0 {
+                continue;
+            }
             // It may have ended since, which is what is wanted.
             match nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL) {
                 Ok(()) | Err(nix::Error::ESRCH) => {}

@@ -106,8 +106,17 @@ fn arguments_decide_where_they_must() {
             assert_eq!(answer(&filter, libc::SYS_socket, [10, kind | flags]), inet, "AF_INET6 {kind} {flags:#x}");
         }
     }
-    for (protocol, expected) in [(0, asks), (6, asks), (17, asks), (132, 0x50061), (262, 0x50061)] {
-        assert_eq!(with_third(&filter, libc::SYS_socket, [2, 1, protocol]), expected, "protocol {protocol}");
+    // TCP is a stream and UDP are datagrams: any other pair has the host look for a module.
+    for (protocol, stream, datagram) in
+        [(0, asks, asks), (6, asks, 0x50061), (17, 0x50061, asks), (132, 0x50061, 0x50061), (262, 0x50061, 0x50061)]
+    {
+        for family in [2, 10] {
+            let say = |kind| with_third(&filter, libc::SYS_socket, [family, kind, protocol]);
+            assert_eq!((say(1), say(2)), (stream, datagram), "family {family}, protocol {protocol}");
+        }
+    }
+    for (command, expected) in [(1, yes), (5, yes), (1026, 0x50016)] {
+        assert_eq!(answer(&filter, libc::SYS_fcntl, [3, command]), expected, "fcntl {command}");
     }
     for (level, name, expected) in [
         (1, 9, yes),   // SO_KEEPALIVE

@@ -103,12 +103,12 @@ fn what_did_not_hold_is_told_with_what_to_do() {
          \n\
          Counted apart: locks.c (memory): what locks.c tries\n\
          \u{20} check stdout!~ESCAPED: \"ESCAPED\"\n\
-         \u{20} → defence in depth, or a known limit: SECURITY.md says what it is worth\n\
+         \u{20} → a known limit: SECURITY.md says what it is worth\n\
          \n\
          Layers: 2 of 3 missing (cgroup v2, landlock ABI 6).\n\
          \u{20} landlock\n\
          \u{20} → boot with landlock\n\
-         \u{20} time_ns, waived in jaild.toml\n\
+         \u{20} time_ns, waived by name in the configuration\n\
          \u{20} → use a newer kernel\n\
          Host: something was left behind (looked at mounts).\n\
          \u{20} a file of a program at /tmp/h7391\n\
