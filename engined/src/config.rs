@@ -142,6 +142,8 @@ pub struct Http {
     pub idle_timeout: Duration,
     /// How long a reader may not read.
     pub write_timeout: Duration,
+    /// The least rate at which an answer is read; that time comes on top.
+    pub answer_bytes_per_second: u64,
     /// Connections at once.
     pub connections: usize,
 }
@@ -268,6 +270,12 @@ fn http(reader: &mut Reader, root: &mut Table) -> Http {
         header_timeout: s.millis("header_timeout_ms", 10_000, "How long the headers of a request may take."),
         idle_timeout: s.millis("idle_timeout_ms", 75_000, "How long a connection may stay open without a request."),
         write_timeout: s.millis("write_timeout_ms", 60_000, "How long a caller may leave its answer unread."),
+        answer_bytes_per_second: s.number(
+            "answer_bytes_per_second",
+            32 * KIB,
+            1..=GIB,
+            "The least rate at which an answer is read; the time above comes on top.",
+        ),
         connections: count(s.number("connections", 12_288, 1..=100_000, "Connections at once; more wait.")),
     };
     s.end(&[]);

@@ -16,12 +16,14 @@ use crate::config::Http;
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::tenants::Peer;
+use sending::Sending;
 use wire::{Conn, Socket, Wire};
 
 pub mod answer;
 pub mod body;
 pub mod catalogue;
 pub mod executions;
+pub mod sending;
 pub mod service;
 pub mod wire;
 
@@ -149,13 +151,14 @@ impl Server {
         let io = TokioIo::new(Wire::new(Arc::clone(&conn), http.write_timeout));
         let service = service_fn(|request| {
             let (engine, conn) = (Arc::clone(&self.engine), Arc::clone(&conn));
+            let busy = conn.request();
             async move {
                 let answer = if only_metrics {
                     service::metrics_only(&engine, request).await
                 } else {
                     service::answer(engine, conn, peer, request).await
                 };
-                Ok::<_, std::convert::Infallible>(answer)
+                Ok::<_, std::convert::Infallible>(answer.map(|answer| Sending::new(answer, busy)))
             }
         });
         let ended = {
@@ -164,8 +167,9 @@ impl Server {
             let mut leaving = false;
             loop {
                 let patience = if leaving { GOODBYE } else { http.idle_timeout };
-                // Nobody tells us when a head begins, so we look from time to time.
-                let look = patience.saturating_sub(conn.idle()).min(http.header_timeout / 4);
+                // Nobody tells us when a head begins, or an answer is late, so we look from time to time.
+                let look =
+                    patience.saturating_sub(conn.idle()).min(http.header_timeout / 4).min(http.write_timeout / 4);
                 tokio::select! {
                     result = connection.as_mut() => break result,
                     _ = goodbye.wait_for(|goodbye| *goodbye), if !leaving => {
@@ -175,6 +179,10 @@ impl Server {
                     () = tokio::time::sleep(look.max(Duration::from_millis(10))) => {
                         if conn.head() >= http.header_timeout {
                             conn.last_word(&Error::HeadTooSlow.problem());
+                            break Ok(());
+                        }
+                        if let Some(taken) = conn.read_too_slowly(http) {
+                            tracing::info!(taken, rate = http.answer_bytes_per_second, "an answer is read too slowly");
                             break Ok(());
                         }
                         if conn.idle() >= patience {

@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jail::inventory::Inventory;
 use jail::link::{Client, Order, ProfileName, Refusal, Report, Request, Welcome};
@@ -26,6 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const WELCOME_WITHIN: Duration = Duration::from_secs(5);
 /// jaild counts between two turns of its loop. It may be making a sandbox just then.
 const INVENTORY_WITHIN: Duration = Duration::from_secs(2);
+/// For so long it stands for the next one: who asks more often costs jaild nothing.
+const INVENTORY_STANDS: Duration = Duration::from_millis(200);
 
 /// How a run ended, as far as the link can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,8 @@ struct State {
     runs: HashMap<RunId, Waiting>,
     /// What could not be sent at once because the link was full.
     unsent: VecDeque<Request>,
+    /// Since when an inventory is asked for that has not come yet.
+    asked: Option<Instant>,
     /// Why the last attempt to connect failed.
     trouble: Option<String>,
 }
@@ -81,7 +85,8 @@ pub struct Link {
     state: Mutex<State>,
     ids: AtomicU64,
     welcome: watch::Sender<Option<Welcome>>,
-    inventory: watch::Sender<Option<Inventory>>,
+    /// The last that jaild told, and when.
+    inventory: watch::Sender<Option<(Instant, Inventory)>>,
 }
 
 impl Link {
@@ -98,17 +103,33 @@ impl Link {
         self.welcome.subscribe()
     }
 
-    /// What jaild holds now; `None` while the link is down, or when jaild does not answer in time.
+    /// What jaild holds now; `None` while the link is down, or when jaild does not answer in time. However many ask, there
+    /// is one question on its way, and its answer is for all of them.
     pub async fn inventory(&self) -> Option<Inventory> {
-        let client = self.lock().client.clone()?;
         let mut told = self.inventory.subscribe();
-        let asked = client.async_io(Interest::WRITABLE, |client| client.send(&Request::Inventory, &[]));
-        let answer = async {
-            asked.await.ok()?;
-            told.changed().await.ok()?;
-            *told.borrow()
-        };
-        tokio::time::timeout(INVENTORY_WITHIN, answer).await.ok().flatten()
+        if let Some((at, inventory)) = *told.borrow()
+            && at.elapsed() < INVENTORY_STANDS
+        {
+            return Some(inventory);
+        }
+        self.ask().ok()?;
+        // Also when the link closes: then there is none.
+        tokio::time::timeout(INVENTORY_WITHIN, told.changed()).await.ok()?.ok()?;
+        let answer = *told.borrow();
+        answer.map(|(_, inventory)| inventory)
+    }
+
+    /// Asks for an inventory, unless one that can still come was asked for.
+    fn ask(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        let client = state.client.clone().ok_or(io::ErrorKind::NotConnected)?;
+        if state.asked.is_some_and(|at| at.elapsed() < INVENTORY_WITHIN) {
+            return Ok(());
+        }
+        // Where it finds no room it does not wait for any, which is for runs.
+        client.get_ref().send(&Request::Inventory, &[])?;
+        state.asked = Some(Instant::now());
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -209,7 +230,8 @@ impl Link {
                 return;
             }
             Report::Inventory(inventory) => {
-                self.inventory.send_replace(Some(inventory));
+                self.lock().asked = None;
+                self.inventory.send_replace(Some((Instant::now(), inventory)));
                 return;
             }
             Report::Refused { id, why } => (id, RunEnd::Refused(why)),
@@ -229,6 +251,7 @@ impl Link {
         let lost = {
             let mut state = self.lock();
             state.client = None;
+            state.asked = None;
             state.unsent.clear();
             std::mem::take(&mut state.runs)
         };

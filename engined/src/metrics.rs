@@ -107,7 +107,7 @@ impl Metrics {
             )?,
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
-            held: HeldGauges::new(&registry)?,
+            held: HeldGauges::new()?,
             registry,
             steps,
             queue_wait,

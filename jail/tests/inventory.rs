@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{Jaild, Link, Wish, can_run, groups, limits};
 use jail::inventory::{Held, Inventory};
 use jail::link::{CgroupVersion, Report, Request};
-use jail::spec::{Limits, StopReason};
+use jail::spec::{Limits, Outcome, StopReason};
 
 fn ask(link: &Link) -> Inventory {
     link.client.send(&Request::Inventory, &[]).unwrap();
@@ -129,4 +129,44 @@ fn a_group_and_a_mount_that_stay_are_seen() {
     };
     inside("mount(b'none', b'/usr', b'tmpfs', 0, None)");
     until(&link, "a mount", |now| of(now, Held::Mounts) == of(&idle, Held::Mounts) + 1);
+}
+
+#[test]
+fn inventories_that_nobody_reads_cost_no_run() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    let sleeps = |seconds: u32| Wish {
+        argv: vec!["/usr/bin/python3", "main.py"],
+        files: vec![("main.py", false, format!("import time\ntime.sleep({seconds})\nprint('done')").into_bytes())],
+        ..Wish::default()
+    };
+    let runs = [link.begin(sleeps(1)), link.begin(sleeps(2))];
+    // Several times what a socket's buffer takes, most of it before the first run ends.
+    let mut asked = 0;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while asked < 2000 {
+        match link.client.send(&Request::Inventory, &[]) {
+            Ok(()) => asked += 1,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(1)),
+            Err(e) => panic!("the link closed after {asked}: {e}"),
+        }
+        assert!(Instant::now() < deadline, "jaild takes no more after {asked}");
+    }
+    let (mut told, mut ended) = (0, Vec::new());
+    while ended.len() < runs.len() {
+        match link.recv() {
+            Some(Report::Inventory(_)) => told += 1,
+            Some(Report::Ended(end)) => ended.push(end),
+            other => panic!("after {told} inventories: {other:?}"),
+        }
+    }
+    assert!(told > 0 && told < asked, "{told} of {asked}");
+    assert!(ended.iter().all(|end| end.outcome == Outcome::Exited(0) && end.stop.is_none()), "{ended:?}");
+    // Who reads again is told again.
+    while matches!(link.client.recv(), Ok(Some(_))) {}
+    ask(&link);
+    drop(runs);
 }

@@ -1,15 +1,11 @@
 //! Answers: a result or a problem becomes bytes with the headers that every answer bears. The bytes count against the
 //! engine's memory until they are sent.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use api_spec::{JSON, PROBLEM_JSON, Problem};
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -29,59 +25,44 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Prometheus' own type.
 pub const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// So much is handed on at a time.
-const PIECE: usize = 64 << 10;
-
 /// Bytes to send, and the memory that they hold until then.
 #[derive(Debug, Default)]
 pub struct Bytesful {
-    bytes: Bytes,
-    _memory: Held,
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What counts them.
+    pub memory: Held,
 }
 
 /// The memory of an answer's bytes.
 #[derive(Debug, Default)]
-enum Held {
+pub enum Held {
     /// Too little to count.
     #[default]
     Uncounted,
     /// Its own.
-    Own { _memory: Reservation },
+    Own {
+        /// It.
+        memory: Reservation,
+    },
     /// That of a result which others may be reading as well.
-    Kept { _result: Arc<Kept> },
+    Kept {
+        /// It.
+        result: Arc<Kept>,
+    },
 }
 
-impl Body for Bytesful {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        // hyper takes the next piece when it has room for it. It would take the whole at once, and let go of what holds the
-        // memory, while a caller reads nothing.
-        let piece = self.bytes.len().min(PIECE);
-        Poll::Ready((piece > 0).then(|| Ok(Frame::data(self.bytes.split_to(piece)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
-    }
-}
-
-/// An answer before the headers that every answer bears.
+/// An answer before it is sent.
 pub type Answer = Response<Bytesful>;
 
 /// A 200 of `content_type`.
 pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<Reservation>) -> Answer {
-    let memory = memory.map_or(Held::Uncounted, |_memory| Held::Own { _memory });
+    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory });
     whole(content_type, body.into(), memory)
 }
 
 fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
-    let mut answer = Response::new(Bytesful { bytes: body, _memory: memory });
+    let mut answer = Response::new(Bytesful { bytes: body, memory });
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
@@ -101,7 +82,7 @@ pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answ
 
 /// A 200 with a result that is kept.
 pub fn kept(result: Arc<Kept>) -> Answer {
-    whole(JSON, result.body.clone(), Held::Kept { _result: result })
+    whole(JSON, result.body.clone(), Held::Kept { result })
 }
 
 /// A 202 with `value` as JSON, and where to ask later.

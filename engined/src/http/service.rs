@@ -50,7 +50,6 @@ const ROUTES: [(&str, Route, &str, bool); 10] = [
 
 /// Answers one request, whatever happens.
 pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: Request<Incoming>) -> Answer {
-    let _busy = conn.request();
     let h1 = request.version() != Version::HTTP_2;
     if !h1 {
         conn.h2.store(true, std::sync::atomic::Ordering::Relaxed);

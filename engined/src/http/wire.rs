@@ -4,8 +4,8 @@
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 
 use super::answer::{REQUEST_ID, VERSION, VERSION_HEADER, new_id};
+use crate::config::Http;
 
 /// So long is a caller's data read and dropped after our last word, so that the kernel does not reset the connection
 /// and the answer with it.
@@ -80,7 +81,7 @@ impl Socket {
 #[derive(Debug)]
 pub struct Conn {
     socket: Socket,
-    /// Requests under way.
+    /// Requests under way, until their answers are sent.
     pub busy: AtomicUsize,
     /// The connection speaks HTTP/2.
     pub h2: AtomicBool,
@@ -91,6 +92,15 @@ pub struct Conn {
     /// When the last request ended, in milliseconds since `begun`.
     idle_since: AtomicU64,
     begun: Instant,
+    /// Answers under way.
+    answers: Mutex<Vec<Arc<Pace>>>,
+}
+
+/// How far the sending of an answer has come.
+#[derive(Debug)]
+struct Pace {
+    begun: Instant,
+    taken: AtomicU64,
 }
 
 impl Conn {
@@ -105,6 +115,7 @@ impl Conn {
             head_since: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
             begun: Instant::now(),
+            answers: Mutex::default(),
         })
     }
 
@@ -112,7 +123,24 @@ impl Conn {
     #[must_use]
     pub fn request(self: &Arc<Self>) -> Busy {
         self.busy.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
+        Busy { conn: Arc::clone(self), pace: OnceLock::new() }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Vec<Arc<Pace>>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many bytes were taken of an answer that is read more slowly than allowed, if there is one. HTTP/2 has many at
+    /// once, and a caller can leave each unread by itself.
+    #[must_use]
+    pub fn read_too_slowly(&self, limits: &Http) -> Option<u64> {
+        let late = |pace: &Arc<Pace>| {
+            let taken = pace.taken.load(Ordering::Relaxed);
+            // As for bodies: so long may nothing come of it, and each byte buys time for the next.
+            let earned = Duration::from_millis(taken.saturating_mul(1000) / limits.answer_bytes_per_second);
+            (pace.begun.elapsed() > limits.write_timeout + earned).then_some(taken)
+        };
+        self.answers().iter().find_map(late)
     }
 
     fn now(&self) -> u64 {
@@ -178,15 +206,38 @@ impl Conn {
     }
 }
 
-/// A request under way on a connection.
+/// A request under way on a connection, until its answer is sent.
 #[derive(Debug)]
-pub struct Busy(Arc<Conn>);
+pub struct Busy {
+    conn: Arc<Conn>,
+    pace: OnceLock<Arc<Pace>>,
+}
+
+impl Busy {
+    /// There is an answer: from here on the caller has to read it.
+    pub fn answered(&self) {
+        let pace = Arc::new(Pace { begun: Instant::now(), taken: AtomicU64::new(0) });
+        if self.pace.set(Arc::clone(&pace)).is_ok() {
+            self.conn.answers().push(pace);
+        }
+    }
+
+    /// So many bytes more of it are sent.
+    pub fn took(&self, bytes: usize) {
+        if let Some(pace) = self.pace.get() {
+            pace.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.idle_since.store(self.0.now(), Ordering::Relaxed);
-        self.0.head_bytes.store(0, Ordering::Relaxed);
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        if let Some(pace) = self.pace.get() {
+            self.conn.answers().retain(|other| !Arc::ptr_eq(other, pace));
+        }
+        self.conn.idle_since.store(self.conn.now(), Ordering::Relaxed);
+        self.conn.head_bytes.store(0, Ordering::Relaxed);
+        self.conn.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,19 +4,53 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jail::inventory::{Held, Inventory};
+use prometheus::IntGauge;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use prometheus::{IntGauge, Registry};
 
-/// All of them.
+/// Looking at every descriptor of this process takes the longer the more callers are connected.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// All of them. None is registered: a number that can't be told is left out, not zero.
 #[derive(Debug)]
 pub struct HeldGauges {
-    /// Not registered: a number that jaild could not tell is left out, not zero.
     of_jaild: [(Held, IntGauge); Held::ALL.len()],
+    own: Mutex<Own>,
+}
+
+/// Those of this process, and what they were at the last look.
+#[derive(Debug)]
+struct Own {
+    /// Those that every client of Prometheus has: `process_*`.
+    process: ProcessCollector,
     memfds: IntGauge,
+    last: Option<(Instant, Vec<MetricFamily>)>,
+}
+
+impl Own {
+    fn collect(&mut self) -> Vec<MetricFamily> {
+        if let Some((at, families)) = &self.last
+            && at.elapsed() < LOOK_EVERY
+        {
+            return families.clone();
+        }
+        let mut families = self.process.collect();
+        if let Some(bytes) = memfd_bytes(Path::new("/proc/self/fd")) {
+            self.memfds.set(signed(bytes));
+            families.extend(self.memfds.collect());
+        }
+        self.last = Some((Instant::now(), families.clone()));
+        families
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Name and meaning of each number of jaild's.
@@ -64,12 +98,11 @@ fn named(what: Held) -> (&'static str, &'static str) {
 }
 
 impl HeldGauges {
-    /// The gauges, and in `registry` those of this process that every client of Prometheus has: `process_*`.
+    /// All gauges.
     ///
     /// # Errors
-    /// That of the registry.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        registry.register(Box::new(ProcessCollector::for_self()))?;
+    /// That of a gauge with a name that is none.
+    pub fn new() -> prometheus::Result<Self> {
         let help = "Bytes in this process's memory files, which hold programs on their way. Source: /proc/self/fd.";
         let memfds = IntGauge::new("engined_memfd_bytes", help)?;
         let mut of_jaild = Vec::new();
@@ -78,12 +111,12 @@ impl HeldGauges {
             of_jaild.push((what, IntGauge::new(name, help)?));
         }
         let of_jaild = of_jaild.try_into().map_err(|_| prometheus::Error::Msg("a gauge for each number".to_owned()))?;
-        Ok(HeldGauges { of_jaild, memfds })
+        let process = ProcessCollector::for_self();
+        Ok(HeldGauges { of_jaild, own: Mutex::new(Own { process, memfds, last: None }) })
     }
 
-    /// What can be told now.
+    /// What can be told: of jaild as given, of this process as it was at most half a second ago.
     pub fn collect(&self, inventory: Option<&Inventory>) -> Vec<MetricFamily> {
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let mut families = Vec::new();
         for (what, gauge) in &self.of_jaild {
             if let Some(number) = inventory.and_then(|inventory| inventory.of(*what)) {
@@ -91,10 +124,7 @@ impl HeldGauges {
                 families.extend(gauge.collect());
             }
         }
-        if let Some(bytes) = memfd_bytes(Path::new("/proc/self/fd")) {
-            self.memfds.set(signed(bytes));
-            families.extend(self.memfds.collect());
-        }
+        families.extend(self.own.lock().unwrap_or_else(PoisonError::into_inner).collect());
         families
     }
 }
@@ -121,10 +151,11 @@ mod tests {
 
     #[test]
     fn what_jaild_cannot_tell_is_left_out() {
-        let gauges = HeldGauges::new(&Registry::new()).unwrap();
+        let gauges = HeldGauges::new().unwrap();
         let names = |inventory: Option<&Inventory>| -> Vec<(String, f64)> {
             let families = gauges.collect(inventory);
-            families.iter().map(|f| (f.name().to_owned(), f.get_metric()[0].get_gauge().get_value())).collect()
+            let ours = families.iter().filter(|family| family.name().starts_with("engined_"));
+            ours.map(|f| (f.name().to_owned(), f.get_metric()[0].get_gauge().get_value())).collect()
         };
         let inventory = Inventory::default().with(Held::Cgroups, Some(7)).with(Held::Work, Some(4096));
         let told = names(Some(&inventory));
@@ -132,6 +163,20 @@ mod tests {
         assert_eq!(told[1], ("engined_sandbox_work_bytes".to_owned(), 4096.0));
         assert_eq!(told.len(), 3, "{told:?}");
         assert_eq!(names(None).len(), 1);
+    }
+
+    #[test]
+    fn own_descriptors_are_looked_at_now_and_then() {
+        let gauges = HeldGauges::new().unwrap();
+        let looked = || gauges.own.lock().unwrap().last.as_ref().unwrap().0;
+        let families = gauges.collect(None);
+        let first = looked();
+        let again = gauges.collect(None);
+        assert_eq!(families.len(), again.len());
+        assert!(looked() == first || first.elapsed() >= LOOK_EVERY, "a second look at once");
+        gauges.own.lock().unwrap().last.as_mut().unwrap().0 = first.checked_sub(LOOK_EVERY).unwrap();
+        gauges.collect(None);
+        assert!(looked() >= first, "no look when it was time");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Seen {
     pub profiles: Mutex<Vec<String>>,
     /// Orders refused because all slots were taken: the engine must never be that far ahead.
     pub no_room: AtomicUsize,
+    /// How often it was asked what it holds.
+    pub inventories: AtomicUsize,
 }
 
 pub struct Fake {
@@ -99,6 +101,7 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
         match Request::decode(&message[..length]).unwrap() {
             // It holds nothing.
             Request::Inventory => {
+                seen.inventories.fetch_add(1, Ordering::SeqCst);
                 say(Report::Inventory(Inventory::default()));
             }
             Request::Stop { id, why } => {

@@ -376,7 +376,15 @@ impl Broker<'_> {
             let spawners: Vec<i32> = self.slots.iter().filter_map(Slot::spawner_pid).collect();
             self.inventory = (Inventory::take(&self.base, &spawners), now + COUNT_EVERY_US);
         }
-        self.report(&Report::Inventory(self.inventory.0));
+        // Poll says so while three quarters of the link are free: inventories that nobody reads must leave room for ends,
+        // and one that does not fit is no sign that the engine is gone. It asks again.
+        let room = self.link.as_ref().is_some_and(|link| {
+            let mut wait = [PollFd::new(link.as_fd(), PollFlags::POLLOUT)];
+            poll(&mut wait, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        });
+        if room {
+            self.report(&Report::Inventory(self.inventory.0));
+        }
     }
 
     fn link_is_gone(&mut self, why: &str) {
