@@ -62,14 +62,13 @@ pub fn schemathesis_only() -> Result<Tally> {
     schemathesis::run(&build::release()?, Length::Short)
 }
 
-/// Every test of the workspace, and again with the hooks by which each layer is tested in pairs.
+/// Every test of the workspace; then those that need the hooks: each layer in pairs, what remains without it, the faults,
+/// and engined's confinement. The others want programs that say what they say in production.
 pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
-    let hooked = ["--package", "jail", "--features", "test-hooks"];
-    tally.add(build::test("tests with test-hooks", &hooked)?);
-    tally.add(faults(1)?);
-    // Of engined these alone: its other tests want a jaild that says what it says in production.
-    tally.add(build::test("engined's confinement", &[&HOOKED[..], &["--test", "confinement"]].concat())?);
+    build::hooked(&HOOKED)?;
+    let tests = ["--test", "pairs", "--test", "remains", "--test", "faults", "--test", "confinement"];
+    tally.add(build::test("tests with test-hooks", &[&HOOKED[..], &tests].concat())?);
     Ok(tally)
 }
 
