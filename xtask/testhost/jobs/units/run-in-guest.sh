@@ -71,6 +71,30 @@ ready_again() { [ "$(systemctl show -P MainPID jaild)" != "$jaild" ] && ready; }
 check "jaild killed with -9 comes back" killed
 send "unix:$SOCKET" argv_args.py
 
+# A run that is well stays well, and one that has no end is ended, while somebody sets the clock; then a hello.
+execute() {
+    curl -s --max-time 300 --unix-socket "$SOCKET" -H 'Content-Type: application/json' -d "$1" http://localhost/v1/executions >"$2"
+}
+clock_steps() {
+    local by honest endless began
+    for by in "+1 hour" "-1 hour"; do
+        began=$(cut -d. -f1 /proc/uptime)
+        execute '{"language":"python","source":"import time\ntime.sleep(4)","limits":{"wall_time_ms":100000}}' /tmp/honest &
+        honest=$!
+        execute '{"language":"python","source":"import time\ntime.sleep(9999)","limits":{"wall_time_ms":6000}}' /tmp/endless &
+        endless=$!
+        sleep 2
+        date -s "$by" || return 1
+        wait $honest $endless
+        jq -e '.verdict == "ok" and .run.usage.wall_time_us > 3000000 and .timings.total_us < 200000000' /tmp/honest || { cat /tmp/honest; return 1; }
+        jq -e '.verdict == "wall_time_limit"' /tmp/endless || { cat /tmp/endless; return 1; }
+        [ $(($(cut -d. -f1 /proc/uptime) - began)) -lt 200 ] || { echo "it took too long by the kernel's clock"; return 1; }
+        execute '{"language":"python","source":"print(1)"}' /tmp/honest
+        jq -e '.verdict == "ok"' /tmp/honest || { cat /tmp/honest; return 1; }
+    done
+}
+check "clock steps of an hour, there and back" clock_steps
+
 check "stop" systemctl stop engined jaild
 nothing_left() {
     [ -z "$(ps -o pid= -u jaild,engined)" ] || { ps -f -u jaild,engined; return 1; }
