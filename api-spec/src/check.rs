@@ -179,7 +179,7 @@ fn outputs(globs: &[String]) -> Checked {
     })
 }
 
-/// As for paths, but with a wildcard a part may be longer than a name: it may be several alternatives.
+/// As for paths, but a part may be longer than a name: it may be several alternatives.
 fn glob_check(glob: &str) -> Result<(), (Code, String, &'static str)> {
     let shown = head(glob, 64);
     let path = |why: String| {
@@ -201,12 +201,6 @@ fn glob_check(glob: &str) -> Result<(), (Code, String, &'static str)> {
         Some("") => return path(format!("{shown:?} has an empty part: two slashes in a row, or one at the end")),
         Some(part) => return path(format!("{shown:?} has a {part} in it")),
         None => {}
-    }
-    // The path of one file must be one: the sandbox would bring nothing at all.
-    if !glob.contains(['*', '?', '[', '{', '\\'])
-        && let Err(why) = check_path(glob)
-    {
-        return path(why);
     }
     if glob.starts_with('!') {
         let remedy = "Name what you want; write \\! for a name that begins with an exclamation mark.";

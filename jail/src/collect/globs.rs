@@ -9,6 +9,8 @@ use crate::records::relative_components;
 
 /// The most globs, exceptions and links, of each.
 const MOST: usize = 16;
+/// The longest name of a file, see pathname(7).
+const MOST_NAME: usize = 255;
 /// The longest glob.
 const GLOB_BYTES: usize = 1024;
 
@@ -36,9 +38,15 @@ impl Globs {
         if text.len() > GLOB_BYTES || text.starts_with(b"!") || self.wildcards.len() + self.named.len() == MOST {
             return false;
         }
-        let Some(wild) = text.iter().position(|byte| b"*?[{\\".contains(byte)) else {
-            self.named.push(text.to_vec());
-            return relative_components(text).is_some();
+        // A name that no file can have is looked for like a wildcard, and not found.
+        let possible = text.split(|byte| *byte == b'/').all(|name| name.len() <= MOST_NAME);
+        let wild = match text.iter().position(|byte| b"*?[{\\".contains(byte)) {
+            Some(wild) => wild,
+            None if !possible => text.len(),
+            None => {
+                self.named.push(text.to_vec());
+                return relative_components(text).is_some();
+            }
         };
         let folders = text[..wild].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         // What stands in braces may have slashes of its own.
@@ -175,6 +183,16 @@ mod tests {
         assert!(!some.may_match_in(b"classes", 1) && some.may_match_in(b"classes2", 1));
         assert!(!some.matches(b"plain/file") && some.named() == [b"plain/file"]);
         assert!(some.excepts(b"classes/a") && !some.excepts(b"class"));
+    }
+
+    #[test]
+    fn a_name_that_no_file_can_have_is_looked_for_in_vain() {
+        // Found by fuzzing: it was no path for `named`, and the whole bundle was refused for it.
+        for text in ["x".repeat(MOST_NAME + 1), format!("out/{}", "x".repeat(MOST_NAME + 1))] {
+            let globs = globs(&[&text]);
+            assert!(globs.named().is_empty() && !globs.matches(b"x"), "{text}");
+        }
+        assert_eq!(globs(&["x".repeat(MOST_NAME).as_str()]).named().len(), 1);
     }
 
     #[test]
