@@ -62,6 +62,8 @@ def measure(engine, attack):
     while not over.is_set(): sample(beside)
     going.join()
     for _ in range(ALONE): sample(alone)
+    few = [n for n in VICTIMS if len(beside[n]) < BESIDE]
+    if few and not wrong: wrong.append(f"only {', '.join(f'{len(beside[n])} runs of {n}' for n in few)} beside it in {LONGEST:.0f} s, {BESIDE} are wanted")
     return {n: (statistics.median(alone[n] or [1]), statistics.median(beside[n] or [0])) for n in VICTIMS}, wrong
 
 def one(engine, attack):
