@@ -127,7 +127,7 @@ fn the_real_thing_holds_and_leaves_nothing() {
     assert!(err.starts_with("engined: no engine serves at unix:"), "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["engine"]["chosen"], "embedded");
-    assert_eq!(report["sentence"], "Everything held: 4 programs, 19 layers in force.");
+    assert_eq!(report["sentence"], "Everything held: 4 programs, 24 layers in force.");
     assert_eq!(report["host"]["not_looked_at"], serde_json::json!([]), "{out}");
     let port = report["engine"]["address"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
     assert!(std::net::TcpStream::connect(port).is_err(), "the engine of the test has ended");
