@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: builds the targets of `fuzz/` once and runs each for a time, as many at once as there are cores.
+//! `cargo xtask fuzz`: builds the targets of `fuzz/` once and runs each for a time, as many at once as there are cores, or
+//! twice as many in the short form.
 //!
 //! The engine is libFuzzer, which libfuzzer-sys brings and the system's C++ compiler builds; the coverage that guides it is
 //! rustc's own, by flags that stable takes. So a fresh machine needs nothing that `setup` does not install.
@@ -63,8 +64,10 @@ pub fn run(names: &[String], seconds: u64) -> Result<(Tally, Vec<Figures>)> {
     let waiting = Mutex::new(VecDeque::from(names));
     let done = Mutex::new((Tally::default(), Vec::new()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    // The short form looks for what breaks at once, and CI has little time.
+    let at_once = if seconds <= SHORT_SECONDS { 2 * cores } else { cores };
     thread::scope(|scope| {
-        for _ in 0..cores {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let Some(name) = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
