@@ -38,6 +38,8 @@ pub struct Load {
     pub times: u32,
     /// Programs in flight.
     pub jobs: u32,
+    /// One in so many of the programs, by their names.
+    pub one_in: usize,
 }
 
 /// Starts an engine, sends every load through it, stops it, and looks at what is left after each.
@@ -58,7 +60,7 @@ pub fn beside(programs: &Programs) -> Result<(Tally, String)> {
     let file = scratch.path().join("beside.json");
     let tally = through(programs, |engine| {
         println!("xtask: corpus, beside an honest program: {}", counts(HOSTILE)?);
-        let mut command = over_http(engine, Load { folders: HOSTILE, times: 1, jobs: 1 }, &[]);
+        let mut command = over_http(engine, Load { folders: HOSTILE, times: 1, jobs: 1, one_in: 1 }, &[]);
         command.arg("--beside").arg("--json").arg(&file);
         build::counted("corpus, beside an honest program", command)
     })?;
@@ -88,7 +90,7 @@ fn through(programs: &Programs, work: impl FnOnce(&Engine) -> Result<Tally>) -> 
     snapshot(invariants("snap", &cold, None))?;
     let engine = Engine::start_with(programs, Some(&manifests))?;
     // The slots of a cgroup v1 host and the page cache are there after the first runs: growth after that counts.
-    let warm = Load { folders: &["benign"], times: 1, jobs: 2 };
+    let warm = Load { folders: &["benign"], times: 1, jobs: 2, one_in: 1 };
     let warm_up = ["argv_args.py", "fork_wait.c"].map(str::to_owned);
     let mut tally = build::counted("corpus warm-up", over_http(&engine, warm, &warm_up))?;
     if numpy {
@@ -111,10 +113,11 @@ fn through(programs: &Programs, work: impl FnOnce(&Engine) -> Result<Tally>) -> 
 
 /// One load, with what it was in numbers.
 fn send(engine: &Engine, load: Load) -> Result<Tally> {
-    let Load { folders, times, jobs } = load;
-    println!("xtask: corpus, {} time(s), {} at a time: {}", times, jobs, counts(folders)?);
+    let Load { folders, times, jobs, one_in } = load;
+    println!("xtask: corpus, {times} time(s), {jobs} at a time, one in {one_in} of {}", counts(folders)?);
     let begun = Instant::now();
-    let tally = build::counted("corpus", over_http(engine, load, &[]))?;
+    let names = if one_in > 1 { names(folders)?.into_iter().step_by(one_in).collect() } else { Vec::new() };
+    let tally = build::counted("corpus", over_http(engine, load, &names))?;
     println!("xtask: corpus, {}: {} s", folders.join(" and "), begun.elapsed().as_secs());
     Ok(tally)
 }
@@ -152,6 +155,20 @@ fn over_http(engine: &Engine, load: Load, names: &[String]) -> Command {
     }
     command.arg(engine.base()).args(names);
     command
+}
+
+/// The programs of these folders, in the order of their names.
+fn names(folders: &[&str]) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for folder in folders {
+        let folder = build::root().join("corpus").join(folder);
+        for entry in fs::read_dir(&folder).or_problem(folder.display().to_string(), "git checkout -- corpus")? {
+            let entry = entry.or_problem(folder.display().to_string(), "git checkout -- corpus")?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// How many programs each language has in a folder, in the order of [`LANGUAGES`].

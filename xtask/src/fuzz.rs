@@ -1,5 +1,5 @@
 //! `cargo xtask fuzz`: builds the targets of `fuzz/` once and runs each for a time, as many at once as there are cores, or
-//! twice as many in the short form.
+//! three times as many in the short form.
 //!
 //! The engine is libFuzzer, which libfuzzer-sys brings and the system's C++ compiler builds; the coverage that guides it is
 //! rustc's own, by flags that stable takes. So a fresh machine needs nothing that `setup` does not install.
@@ -65,7 +65,7 @@ pub fn run(names: &[String], seconds: u64) -> Result<(Tally, Vec<Figures>)> {
     let done = Mutex::new((Tally::default(), Vec::new()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // The short form looks for what breaks at once, and CI has little time.
-    let at_once = if seconds <= SHORT_SECONDS { 2 * cores } else { cores };
+    let at_once = if seconds <= SHORT_SECONDS { 3 * cores } else { cores };
     thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {

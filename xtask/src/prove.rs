@@ -50,7 +50,7 @@ pub fn run() -> Result<Tally> {
     proof.part("Python client", || python_client::run(&programs))?;
     proof.part("schemathesis, ten minutes", || schemathesis::run(&programs, Length::Long))?;
     for (jobs, told) in [(1, "one"), (8, "eight")] {
-        let load = Load { folders: &FOLDERS, times: 3, jobs };
+        let load = Load { folders: &FOLDERS, times: 3, jobs, one_in: 1 };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
     proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
