@@ -6,16 +6,20 @@
 //! counts; and for `keyring`, which the filter and the user namespace enforce.
 #![allow(clippy::unwrap_used, reason = "tests unwrap")]
 
+mod attacks;
 mod common;
 
-use common::{Done, Jaild, can_run, limits};
-use jail::spec::{Bytes, Layers, Limits, Outcome};
+use attacks::{LEAVE, Prey, named, seen};
+use common::{Jaild, can_run};
+use jail::spec::Layers;
 
-/// Runs `attack` with and without `layer` (`others` off in both); it prints `HELD` or `BROKEN`.
-fn pair(layer: &str, others: &[&str], limits: Limits, attack: &str) {
+/// Makes the attack of that name with and without `layer` (`others` off in both).
+fn pair(layer: &str, others: &[&str], attack: &str) {
     if !can_run() {
         return;
     }
+    let prey = Prey::new();
+    let attack = named(attack, &prey);
     for off in [false, true] {
         let mut arguments: Vec<&str> = others.iter().flat_map(|other| ["--test-layer-off", other]).collect();
         if off {
@@ -23,129 +27,83 @@ fn pair(layer: &str, others: &[&str], limits: Limits, attack: &str) {
         }
         let jaild = Jaild::start(&arguments);
         let mut link = jaild.link();
-        let done = link.python_with(attack, limits);
-        let expected = if off { "BROKEN" } else { "HELD" };
-        assert_eq!(
-            seen(&done),
-            expected,
-            "{layer} {}: {:?} {:?}",
-            if off { "off" } else { "on" },
-            done.ended,
-            done.stderr
-        );
+        // For the one that looks for it, on as many slots as there may be.
+        (0..4).for_each(|_| drop(link.python(LEAVE)));
+        let done = link.python_with(&attack.source, attack.limits);
+        let (expected, state) = if off { ("BROKEN", "off") } else { ("HELD", "on") };
+        assert_eq!(seen(&done), expected, "{layer} {state}: {:?} {:?}", done.ended, done.stderr);
         let claimed = done.ended.layers == Layers::all();
         assert_eq!(claimed, others.is_empty() && !off, "a result never claims a layer that was off");
     }
 }
 
-/// What a program that was killed by the layer says is what it did not say.
-fn seen(done: &Done) -> &str {
-    match (done.stdout.trim(), done.ended.outcome) {
-        ("", Outcome::Signalled(_)) => "HELD",
-        (said, _) => said,
-    }
-}
-
-const CALL: &str = "import ctypes, os, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n\
-    def say(works): print('BROKEN' if works else 'HELD')\n";
-
-fn with_libc(body: &str) -> String {
-    format!("{CALL}{body}")
-}
-
 #[test]
 fn seccomp() {
-    pair("seccomp", &[], limits(), &with_libc("say(libc.personality(0x0040000) != -1)"));
+    pair("seccomp", &[], "personality");
 }
 
 #[test]
 fn seccomp_kills_what_no_honest_program_does() {
-    pair("seccomp", &[], limits(), &with_libc("say(libc.ptrace(0, 0, 0, 0) == 0)"));
+    pair("seccomp", &[], "trace");
 }
 
 #[test]
 fn landlock() {
-    let attack = "try:\n  open('/proc/self/comm', 'w').write('x'); print('BROKEN')\nexcept OSError: print('HELD')";
-    pair("landlock", &[], limits(), attack);
+    pair("landlock", &[], "write_proc");
 }
 
 #[test]
 fn capabilities() {
     // CLONE_NEWNET, for which a capability in the payload's own user namespace would be enough.
-    pair("capabilities", &["seccomp"], limits(), &with_libc("say(libc.unshare(0x40000000) == 0)"));
+    pair("capabilities", &["seccomp"], "new_network");
 }
 
 #[test]
 fn user_namespace() {
-    pair("user_ns", &["seccomp"], limits(), &with_libc("say(libc.unshare(0x10000000) == 0)"));
+    pair("user_ns", &["seccomp"], "new_user_namespace");
 }
 
 #[test]
 fn network_namespace() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let attack = format!(
-        "import socket\ntry:\n  socket.create_connection(('127.0.0.1', {port}), 2); print('BROKEN')\nexcept OSError: print('HELD')"
-    );
-    pair("net_ns", &[], limits(), &attack);
+    pair("net_ns", &[], "host_port");
 }
 
 #[test]
 fn ipc_namespace() {
-    if !can_run() {
-        return;
-    }
-    // The run before leaves a segment; on the same slot the next one finds it.
-    let leave = with_libc("print(libc.shmget(0x7391, 4096, 0o1666))");
-    let find = with_libc("say(libc.shmget(0x7391, 4096, 0) != -1)");
-    for (arguments, expected) in [(&[][..], "HELD"), (&["--test-layer-off", "ipc_ns"][..], "BROKEN")] {
-        let jaild = Jaild::start(arguments);
-        let mut link = jaild.link();
-        for _ in 0..4 {
-            link.python(&leave);
-        }
-        assert_eq!(link.python(&find).stdout.trim(), expected);
-    }
+    pair("ipc_ns", &[], "shared_memory_left");
 }
 
 #[test]
 fn uts_namespace() {
-    let name = nix::unistd::gethostname().unwrap().into_string().unwrap();
-    let attack = format!("import socket\nprint('BROKEN' if socket.gethostname() == '{name}' else 'HELD')");
-    pair("uts_ns", &[], limits(), &attack);
+    pair("uts_ns", &[], "host_name");
 }
 
 #[test]
 fn cgroup_namespace() {
-    let attack = "print('BROKEN' if 'slot-' in open('/proc/self/cgroup').read() else 'HELD')";
-    pair("cgroup_ns", &[], limits(), attack);
+    pair("cgroup_ns", &[], "place_in_hierarchy");
 }
 
 #[test]
 fn tree() {
-    pair("tree", &[], limits(), "import os\nprint('BROKEN' if os.path.isdir('/var') else 'HELD')");
+    pair("tree", &[], "host_files");
 }
 
 #[test]
 fn cgroup_memory() {
-    let attack = "b = bytearray(128 << 20); print('BROKEN')";
-    pair("cgroup_memory", &[], Limits { memory: Bytes(64 << 20), ..limits() }, attack);
+    pair("cgroup_memory", &[], "much_memory");
 }
 
 #[test]
 fn cgroup_pids() {
-    let attack = "import os, time\nn = 0\ntry:\n  for i in range(20):\n    if os.fork() == 0: time.sleep(2); os._exit(0)\n    n += 1\nexcept OSError: pass\nprint('BROKEN' if n == 20 else 'HELD')";
-    pair("cgroup_pids", &[], Limits { processes: 8, ..limits() }, attack);
+    pair("cgroup_pids", &[], "many_processes");
 }
 
 #[test]
 fn cgroup_cpu() {
-    let attack = "import time\nwall = time.monotonic() + 2\nwhile time.monotonic() < wall: pass\nprint('BROKEN' if time.process_time() > 0.5 else 'HELD')";
-    pair("cgroup_cpu", &[], Limits { cpus_milli: 100, ..limits() }, attack);
+    pair("cgroup_cpu", &[], "much_cpu");
 }
 
 #[test]
 fn rlimits() {
-    let attack = "import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\ntry:\n  f = open('x', 'wb'); f.write(bytes(1 << 20)); f.close(); print('BROKEN')\nexcept OSError: print('HELD')";
-    pair("rlimits", &[], Limits { file: Bytes(1 << 16), ..limits() }, attack);
+    pair("rlimits", &[], "large_file");
 }
