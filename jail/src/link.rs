@@ -21,7 +21,7 @@ use wire::{Reader, Writer};
 pub const SPARE_SLOTS: u32 = 2;
 
 /// The version of this protocol. Both ends must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The length of every message.
 pub const MESSAGE_BYTES: usize = 256;
 /// The most descriptors that one message may carry.

@@ -1,5 +1,7 @@
 //! The older hierarchies: one group per slot and controller, kept, reset and compared between runs.
 
+use std::cell::{Cell, OnceCell};
+
 use super::*;
 
 /// One folder per controller, in this order.
@@ -26,7 +28,8 @@ pub struct Slot {
     name: String,
     folders: [OwnedFd; 4],
     /// What the spawner holds, taken before the first run.
-    rest: std::cell::OnceCell<u64>,
+    rest: OnceCell<u64>,
+    urgency: Cell<Urgency>,
 }
 
 /// The slot's groups during one run.
@@ -99,13 +102,29 @@ impl Base {
         let folders = [memory?, pids?, cpu?, cpuacct?];
         // Swap off: with 0 the kernel never swaps pages of this group.
         limit(folders[MEMORY].as_fd(), "memory.swappiness", "0", "0")?;
-        Ok(Slot { base: duplicates(&self.folders)?, name, folders, rest: std::cell::OnceCell::new() })
+        Ok(Slot {
+            base: duplicates(&self.folders)?,
+            name,
+            folders,
+            rest: OnceCell::new(),
+            urgency: Cell::new(Urgency::Waited),
+        })
     }
 }
 
 impl Slot {
     pub(super) fn enter(&self) -> Result<(), JailError> {
         self.folders.iter().try_for_each(|folder| put(folder.as_fd(), "cgroup.procs", "0"))
+    }
+
+    pub(super) fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        if self.urgency.get() != urgency {
+            // 1,024 is what every group begins with.
+            let shares = if urgency == Urgency::Stock { "64" } else { "1024" };
+            put(self.folders[CPU].as_fd(), "cpu.shares", shares)?;
+            self.urgency.set(urgency);
+        }
+        Ok(())
     }
 
     /// Lifts the last run's limits as far as making the next sandbox needs: it is made by our own code.

@@ -13,6 +13,7 @@ mod enter;
 mod policy;
 mod prove;
 mod slot;
+mod stock;
 
 use std::process::ExitCode;
 
