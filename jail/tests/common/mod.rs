@@ -147,6 +147,7 @@ pub struct Wish<'a> {
     pub caps: Caps,
     pub artifact: Option<OwnedFd>,
     pub stdin: Vec<u8>,
+    pub aside: bool,
     pub limits: Limits,
 }
 
@@ -164,6 +165,7 @@ impl Default for Wish<'_> {
             caps: CAPS,
             artifact: None,
             stdin: Vec::new(),
+            aside: false,
             limits: limits(),
         }
     }
@@ -278,6 +280,7 @@ impl Link {
             limits: wish.limits,
             has_artifact: wish.artifact.is_some(),
             collects,
+            aside: wish.aside,
         };
         let mut fds: Vec<BorrowedFd<'_>> = vec![bundle.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         fds.extend(wish.artifact.as_ref().map(AsFd::as_fd));
