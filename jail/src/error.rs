@@ -132,7 +132,9 @@ impl Step {
             Step::Tree | Step::RunMounts => "look for covers over /proc (mount | grep /proc) and for a missing /usr",
             Step::Clone => "sysctl user.max_user_namespaces=10000 (and max_pid_, max_net_, max_mnt_namespaces)",
             Step::Settings => "correct what is named, then start jaild again, or send SIGHUP to one that runs",
-            Step::Cpus => "pin = \"off\" in jaild.toml, or name CPUs that jaild may use (grep Cpus_allowed_list /proc/self/status)",
+            Step::Cpus => {
+                "pin = \"off\" in jaild.toml, or name CPUs that jaild may use (grep Cpus_allowed_list /proc/self/status)"
+            }
             Step::Landlock => "boot with landlock in the lsm= list, kernel 5.15 or newer",
             _ => "engined doctor",
         }

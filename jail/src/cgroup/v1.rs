@@ -86,7 +86,8 @@ fn path_of(place: &Place, controller: &str, mounts: &str, memberships: &str) -> 
 /// The folders under each controller, where they are there.
 pub(super) fn paths(place: &Place, memberships: &str) -> Result<Vec<PathBuf>, JailError> {
     let mounts = mountinfo()?;
-    let found = CONTROLLERS.iter().chain([&CPUSET]).filter_map(|controller| path_of(place, controller, &mounts, memberships));
+    let found =
+        CONTROLLERS.iter().chain([&CPUSET]).filter_map(|controller| path_of(place, controller, &mounts, memberships));
     Ok(found.filter(|path| path.is_dir()).collect())
 }
 

@@ -44,6 +44,20 @@ pub fn second(first: &Jaild) -> std::process::Output {
     Command::new(program()).args(arguments).output().unwrap()
 }
 
+/// What a jaild says that does not start, with these arguments.
+pub fn refused(arguments: &[&str]) -> String {
+    let name = format!("jailtest-{}-refused", std::process::id());
+    let folder = std::env::temp_dir().join(&name);
+    std::fs::create_dir(&folder).unwrap();
+    let socket = folder.join("jaild.sock");
+    let socket = ["--socket", socket.to_str().unwrap(), "--cgroup", &name];
+    let output = Command::new(program()).args(socket).args(["--client-user", "root"]).args(arguments).output().unwrap();
+    let left = Command::new(program()).args(socket).args(["--leave", "yes"]).status().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(!output.status.success() && left.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Jaild {

@@ -305,7 +305,12 @@ impl Broker<'_> {
             landlock_abi: landlock::kernel_abi().unwrap_or(0),
             slots: self.policy.config.slots,
             ceiling: self.policy.config.ceiling,
-            pinned_cpus: self.policy.config.cores.as_ref().map_or(0, |plan| u32::try_from(plan.least()).unwrap_or(u32::MAX)),
+            pinned_cpus: self
+                .policy
+                .config
+                .cores
+                .as_ref()
+                .map_or(0, |plan| u32::try_from(plan.least()).unwrap_or(u32::MAX)),
         }));
     }
 
