@@ -19,7 +19,7 @@ fn limits() -> Limits {
 
 fn order() -> Request {
     let profile = ProfileName::new(&"x".repeat(PROFILE_BYTES)).unwrap();
-    Request::Order(Order { id: RunId(7), profile, limits: limits(), has_artifact: true, collects: false })
+    Request::Order(Order { id: RunId(7), profile, limits: limits(), has_artifact: true, collects: false, aside: true })
 }
 
 fn ended() -> Report {
@@ -67,6 +67,7 @@ fn every_message_survives_the_way() {
         landlock_abi: 7,
         slots: 2,
         ceiling: limits(),
+        pinned_cpus: 1,
     };
     let refused = Report::Refused { id: RunId(2), why: Refusal::Broken };
     for report in [Report::Welcome(welcome), refused, ended(), inventory()] {

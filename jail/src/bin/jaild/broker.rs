@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use jail::cgroup::{Base, SlotGroup};
+use jail::cores::Cores;
 use jail::error::{At, JailError, Step};
 use jail::inventory::Inventory;
 use jail::landlock;
@@ -21,7 +22,7 @@ use jail::mounts::SetuidSearch;
 use jail::privileges::SandboxIds;
 use jail::records;
 use jail::sandbox::Spec;
-use jail::spec::{Ended, Layers, RunId, StopReason};
+use jail::spec::{Ended, Layer, Layers, RunId, StopReason};
 use jail::stop_point;
 use jail::sys;
 use jail::talk::now_us;
@@ -29,6 +30,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{SockFlag, accept4, getsockopt, sockopt::PeerCredentials};
+use nix::unistd::Pid;
 
 use crate::config::{Inherited, Options};
 use crate::ends::{GONE, KILLED, never_ran};
@@ -55,6 +57,8 @@ struct Broker<'a> {
     search: Option<SetuidSearch>,
     /// The last count, and from when on another is taken.
     inventory: (Inventory, u64),
+    /// The CPUs that runs are pinned to, if they are.
+    cores: Option<Cores>,
 }
 
 /// A count takes a millisecond or two: no engine shall keep the broker at it.
@@ -87,9 +91,11 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         generation: 0,
         search: None,
         inventory: (Inventory::default(), 0),
+        cores: policy.config.cores.as_ref().map(Cores::new),
         policy,
         base,
     };
+    let pinning = broker.pin()?;
     broker.make_slots()?;
     broker.obtained = broker.prove()?;
     let lacking = broker.policy.layers.without(broker.obtained);
@@ -99,7 +105,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
     }
     let (slots, profiles) = (broker.policy.config.slots, broker.policy.profiles());
     // Nobody need be there to read it.
-    let (Ok(()) | Err(_)) = writeln!(io::stdout(), "jaild ready: {slots} slots, {profiles} profiles");
+    let (Ok(()) | Err(_)) = writeln!(io::stdout(), "jaild ready: {slots} slots, {profiles} profiles{pinning}");
     while !broker.turn(&signals, &inherited.listener)? {}
     broker.end()
 }
@@ -124,6 +130,15 @@ enum Source {
 }
 
 impl Broker<'_> {
+    /// Leaves the CPUs of pinned runs to them: jaild, and whatever it starts, keeps to the others. What to say of it.
+    fn pin(&self) -> Result<String, JailError> {
+        let Some(plan) = &self.policy.config.cores else { return Ok(String::new()) };
+        plan.rest.keep(Pid::from_raw(0))?;
+        let sets: Vec<String> = plan.sets.iter().map(ToString::to_string).collect();
+        let how = if self.base.has_cpuset() { "cpuset" } else { "affinity" };
+        Ok(format!(", runs pinned to CPU {} ({how}), the engine's own on {}", sets.join(" | "), plan.rest))
+    }
+
     fn make_slots(&mut self) -> Result<(), JailError> {
         let slots = self.policy.config.slots + SPARE_SLOTS + self.policy.config.stock;
         cap_namespaces(2 * slots + NAMESPACES_BEHIND)?;
@@ -135,17 +150,24 @@ impl Broker<'_> {
         Ok(())
     }
 
+    /// Whether something stands before a run that asks for more CPUs: only tests can have neither.
+    fn widening_is_refused(&self) -> bool {
+        self.base.has_cpuset() || !self.policy.blueprint.off.has(Layer::Seccomp)
+    }
+
     /// Runs the probe in the first slot that is ready; the layers that held.
     fn prove(&mut self) -> Result<Layers, JailError> {
         let (spec, descriptors, mut answer) = prove::order(&self.policy)?;
         let id = spec.id;
-        self.waiting.push_back(Job { spec, profile: None, descriptors });
+        self.waiting.push_back(Job { spec, profile: None, descriptors, aside: false });
         let deadline = now_us() + 20_000_000;
         loop {
             let mut ended = self.hand_out();
             ended.extend(self.wait_once(&[], Some(deadline))?.0);
             if let Some(ended) = ended.into_iter().find(|ended| ended.id == id) {
-                return prove::judge(&ended, &mut answer);
+                let pinned = self.policy.config.cores.as_ref().filter(|_| self.widening_is_refused());
+                let first = pinned.and_then(|plan| plan.sets.first());
+                return prove::judge(&ended, &mut answer, first);
             }
             if now_us() > deadline {
                 return Err(io::Error::from(io::ErrorKind::TimedOut)).on(Step::Probe, "no slot became ready");
@@ -271,7 +293,7 @@ impl Broker<'_> {
             if readiness == Readiness::Idle && now_us() < self.stock.not_before_us(true) {
                 break;
             }
-            let Some(mut job) = self.waiting.pop_front() else { break };
+            let Some(mut job) = next_job(&mut self.waiting, self.cores.as_ref()) else { break };
             // Only now: a reload may have given the profile another filter, or taken it away.
             match job.profile.as_ref().map_or(Some(0), |profile| self.policy.filter(profile)) {
                 Some(filter) => job.spec.filter = filter,
@@ -344,6 +366,12 @@ impl Broker<'_> {
             landlock_abi: landlock::kernel_abi().unwrap_or(0),
             slots: self.policy.config.slots,
             ceiling: self.policy.config.ceiling,
+            pinned_cpus: self
+                .policy
+                .config
+                .cores
+                .as_ref()
+                .map_or(0, |plan| u32::try_from(plan.least()).unwrap_or(u32::MAX)),
         }));
     }
 
@@ -413,8 +441,9 @@ impl Broker<'_> {
             has_artifact: order.has_artifact,
             collects: order.collects,
             ordered_us: now_us(),
+            cpus: None,
         };
-        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors });
+        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors, aside: order.aside });
         stop_point!("broker.queued");
         Ok(())
     }
@@ -468,6 +497,9 @@ impl Broker<'_> {
     /// After SIGHUP: the new tables, or every mistake and the old ones.
     fn reload(&mut self, setuid: Result<Vec<PathBuf>, JailError>) {
         match setuid.and_then(|setuid| Policy::compile(self.options, setuid)) {
+            Ok(policy) if policy.config.cores != self.policy.config.cores => {
+                log("not taken: other CPUs to pin runs to need a restart");
+            }
             Ok(policy) if policy.config.is_as_large_as(&self.policy.config) => {
                 log(&format!("read again: {} profiles", policy.profiles()));
                 self.policy = policy;
@@ -499,6 +531,20 @@ fn nearest(slots: &[Slot], generation: u64) -> Option<(Readiness, usize)> {
 fn cap_namespaces(most: u32) -> Result<(), JailError> {
     let file = "/proc/sys/user/max_net_namespaces";
     std::fs::write(file, most.to_string()).on(Step::Outer, file)
+}
+
+/// The first order that can be begun. Where runs are pinned those of callers wait until a set of CPUs is free; what the
+/// engine asks for itself goes where no run is pinned.
+fn next_job(waiting: &mut VecDeque<Job>, cores: Option<&Cores>) -> Option<Job> {
+    let Some(cores) = cores else { return waiting.pop_front() };
+    if waiting.is_empty() {
+        return None;
+    }
+    let lease = cores.take();
+    let at = waiting.iter().position(|job| job.aside || lease.is_some())?;
+    let mut job = waiting.remove(at)?;
+    job.spec.cpus = if job.aside { Some(cores.aside()) } else { lease }.map(Rc::new);
+    Some(job)
 }
 
 /// The right number, of the right kinds: what comes from outside is a sealed memfd, the streams are pipes, and what init

@@ -7,11 +7,14 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jail::cgroup::Place;
+use jail::cores::CorePlan;
 use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
 use toml::{Table, Value};
 
+use crate::pin::{Pin, Stated, narrow};
 use crate::stock;
 
 const HELP: &str = "\
@@ -66,6 +69,9 @@ pub struct Options {
     pub raw: Vec<String>,
     #[cfg(feature = "test-hooks")]
     pub test_off: Layers,
+    /// As if there were no cpuset controller.
+    #[cfg(feature = "test-hooks")]
+    pub test_no_cpuset: bool,
 }
 
 impl Options {
@@ -87,6 +93,8 @@ impl Options {
             raw: raw.clone(),
             #[cfg(feature = "test-hooks")]
             test_off: Layers::default(),
+            #[cfg(feature = "test-hooks")]
+            test_no_cpuset: false,
         };
         let mut mistakes = Vec::new();
         let mut words = raw.into_iter();
@@ -172,6 +180,8 @@ impl Options {
                     self.test_off = self.test_off.with(Layer::Keyring);
                 }
             }
+            #[cfg(feature = "test-hooks")]
+            "--test-no-cpuset" if value == "yes" => self.test_no_cpuset = true,
             _ => return Err("unknown option; see jaild --help".into()),
         }
         Ok(())
@@ -210,13 +220,17 @@ pub struct Config {
     pub waived: Layers,
     /// What no order may exceed.
     pub ceiling: Limits,
+    /// The CPUs that runs are pinned to, if they are.
+    pub cores: Option<CorePlan>,
 }
 
 const MIB: u64 = 1 << 20;
 
 impl Default for Config {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        // Asked once: jaild keeps itself to fewer when it pins its runs.
+        static CORES: OnceLock<u32> = OnceLock::new();
+        let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| narrow(n.get())));
         Config {
             slots: cores,
             stock: stock::default_most(cores, host_memory()),
@@ -232,6 +246,7 @@ impl Default for Config {
                 open_files: 4096,
                 stack: Bytes(4096 * MIB),
             },
+            cores: None,
         }
     }
 }
@@ -256,6 +271,7 @@ impl Config {
     pub fn from_table(table: &Table) -> Result<Self, Vec<String>> {
         let mut config = Config::default();
         let mut mistakes = Vec::new();
+        let mut pin = Pin::Off;
         for (key, value) in table {
             match (key.as_str(), value) {
                 ("slots", value) => match positive(value, 4096) {
@@ -279,10 +295,23 @@ impl Config {
                         }
                     }
                 }
+                ("pin", value) => match Pin::read(value) {
+                    Some(read) => pin = read,
+                    None => mistakes.push(format!(
+                        "pin = {value}: must be \"off\", \"cores\", \"threads\", or a list with the CPUs of each run, such as \
+                         [\"2\", \"3\", \"4-5\"]"
+                    )),
+                },
                 ("ceiling", Value::Table(ceiling)) => ceiling_from(ceiling, &mut config.ceiling, &mut mistakes),
-                _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, waive_layers and [ceiling]")),
+                _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, pin, waive_layers and [ceiling]")),
             }
         }
+        let stated = |section: Option<&Table>, key| section.is_some_and(|section| section.contains_key(key));
+        let said = Stated {
+            slots: stated(Some(table), "slots"),
+            cpus: stated(table.get("ceiling").and_then(Value::as_table), "cpus"),
+        };
+        mistakes.extend(pin.apply(&mut config, &said));
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
     }
 

@@ -10,6 +10,7 @@ mod broker;
 mod config;
 mod ends;
 mod enter;
+mod pin;
 mod policy;
 mod prove;
 mod slot;

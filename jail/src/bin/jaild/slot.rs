@@ -45,6 +45,8 @@ pub struct Job {
     /// Whose filter it gets, when a slot takes it. `None` for jaild's own probe, which has the first.
     pub profile: Option<ProfileName>,
     pub descriptors: Vec<OwnedFd>,
+    /// Asked by the engine on its own account: it has no claim to CPUs of its own.
+    pub aside: bool,
 }
 
 /// What a slot is doing.
