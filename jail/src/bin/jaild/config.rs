@@ -14,7 +14,7 @@ use jail::cores::CorePlan;
 use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
 use toml::{Table, Value};
 
-use crate::pin::{Pin, Stated, narrow};
+use super::pin::{Pin, Stated, narrow};
 
 const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes
