@@ -92,6 +92,15 @@ pub struct Counted {
     pub oom_kills: u32,
 }
 
+/// How much of the cores a slot is to have while others want them too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Somebody waits.
+    Waited,
+    /// A sandbox is made for the stock.
+    Stock,
+}
+
 /// Where [`Base::create`] puts the folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -223,6 +232,17 @@ impl SlotGroup {
         match self {
             SlotGroup::V1(slot) => slot.enter(),
             SlotGroup::V2(_) => Ok(()),
+        }
+    }
+
+    /// Sets the slot's share of busy cores. Nothing is written where it has it already.
+    ///
+    /// # Errors
+    /// When the kernel refuses the write.
+    pub fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        match self {
+            SlotGroup::V1(slot) => slot.urge(urgency),
+            SlotGroup::V2(slot) => slot.urge(urgency),
         }
     }
 

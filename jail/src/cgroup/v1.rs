@@ -37,6 +37,7 @@ pub struct Slot {
     placed: Rc<Cell<bool>>,
     /// What the spawner holds, taken before the first run.
     rest: OnceCell<u64>,
+    urgency: Cell<Urgency>,
 }
 
 /// The slot's groups during one run.
@@ -126,7 +127,7 @@ impl Base {
         limit(folders[MEMORY].as_fd(), "memory.swappiness", "0", "0")?;
         let cpuset = self.cpuset.as_ref().map(|base| cpuset::Slot::make(base.as_fd(), &name)).transpose()?;
         let (base, rest, placed) = (duplicates(&self.folders)?, OnceCell::new(), Rc::default());
-        Ok(Slot { base, name, folders, cpuset, placed, rest })
+        Ok(Slot { base, name, folders, cpuset, placed, rest, urgency: Cell::new(Urgency::Waited) })
     }
 }
 
@@ -134,6 +135,16 @@ impl Slot {
     pub(super) fn enter(&self) -> Result<(), JailError> {
         let cpuset = self.cpuset.as_ref().map(|slot| &slot.folder);
         self.folders.iter().chain(cpuset).try_for_each(|folder| put(folder.as_fd(), "cgroup.procs", "0"))
+    }
+
+    pub(super) fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        if self.urgency.get() != urgency {
+            // 1,024 is what every group begins with.
+            let shares = if urgency == Urgency::Stock { "64" } else { "1024" };
+            put(self.folders[CPU].as_fd(), "cpu.shares", shares)?;
+            self.urgency.set(urgency);
+        }
+        Ok(())
     }
 
     /// Lifts the last run's limits as far as making the next sandbox needs: it is made by our own code.

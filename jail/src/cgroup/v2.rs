@@ -1,5 +1,7 @@
 //! The unified hierarchy: a leaf of its own for every run.
 
+use std::cell::Cell;
+
 use super::*;
 
 /// The folder that was delegated to us.
@@ -15,6 +17,7 @@ pub struct Slot {
     name: String,
     folder: OwnedFd,
     pub(super) init: OwnedFd,
+    urgency: Cell<Urgency>,
 }
 
 /// `run-N`.
@@ -114,11 +117,20 @@ impl Base {
         let init = make_folder(folder.as_fd(), "init")?;
         limit(init.as_fd(), "pids.max", "16", "16")?;
         let base = self.folder.try_clone().at(Step::Cgroup)?;
-        Ok(Slot { base, name, folder, init })
+        Ok(Slot { base, name, folder, init, urgency: Cell::new(Urgency::Waited) })
     }
 }
 
 impl Slot {
+    pub(super) fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        if self.urgency.get() != urgency {
+            // 100 is what every group begins with.
+            put(self.folder.as_fd(), "cpu.weight", if urgency == Urgency::Stock { "6" } else { "100" })?;
+            self.urgency.set(urgency);
+        }
+        Ok(())
+    }
+
     pub(super) fn run(&self, number: u64, init_uid: u32) -> Result<Run, JailError> {
         let name = format!("run-{number}");
         let leaf = make_folder(self.folder.as_fd(), &name)?;

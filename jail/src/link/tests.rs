@@ -1,6 +1,6 @@
 //! Every message there and back, and every lie that a test can think of.
 use super::*;
-use crate::inventory::Held;
+use crate::inventory::{Held, StockCount};
 use crate::spec::{Attempts, Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
 
 fn limits() -> Limits {
@@ -51,7 +51,8 @@ fn ended() -> Report {
 
 fn inventory() -> Report {
     let of = |inventory: Inventory, what: Held| inventory.with(what, (what != Held::Slab).then_some(u64::MAX));
-    Report::Inventory(Held::ALL.into_iter().fold(Inventory::default(), of))
+    let stock = StockCount { armed: 1, taken: 2, made_on_the_spot: 3, refills: 4, refill_us: u64::MAX, held_back: 6 };
+    Report::Inventory(Held::ALL.into_iter().fold(Inventory { stock, ..Inventory::default() }, of))
 }
 
 #[test]

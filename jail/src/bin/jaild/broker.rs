@@ -3,7 +3,8 @@
 //! Single-threaded: one `poll` over signals, the socket, the link and whatever each [`Slot`] waits for. No wait anywhere
 //! else but in the kernel calls themselves.
 //!
-//! There are more slots than runs at once: while one is emptied behind an answer, the next order takes another.
+//! There are more slots than runs at once: while one is emptied behind an answer, the next order takes another, and the
+//! [`Stock`] has those of which the sandbox waits, armed.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -35,7 +36,8 @@ use crate::config::{Inherited, Options};
 use crate::ends::{GONE, KILLED, never_ran};
 use crate::policy::Policy;
 use crate::prove;
-use crate::slot::{Job, Slot, Wake, log};
+use crate::slot::{Job, News, Readiness, Slot, Wake, log};
+use crate::stock::Stock;
 
 /// Everything that jaild knows.
 struct Broker<'a> {
@@ -44,6 +46,7 @@ struct Broker<'a> {
     base: Base,
     slots: Vec<Slot>,
     waiting: VecDeque<Job>,
+    stock: Stock,
     /// Counted: a turn of the loop waits for it while it may be given up. A copy of the descriptor would take one more,
     /// and there may be none.
     link: Option<Rc<OwnedFd>>,
@@ -64,6 +67,9 @@ const COUNT_EVERY_US: u64 = 200_000;
 /// So many files are looked at in one turn of the loop: some milliseconds.
 const SEARCH_ENTRIES: usize = 500;
 
+/// Network namespaces that the kernel may have yet to take down. Each is some 70 kB of memory that counts for nobody.
+const NAMESPACES_BEHIND: u32 = 256;
+
 /// Serves until SIGTERM.
 ///
 /// # Errors
@@ -78,6 +84,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         options,
         slots: Vec::new(),
         waiting: VecDeque::new(),
+        stock: Stock::new(policy.config.stock, policy.config.slots),
         link: None,
         obtained: Layers::default(),
         runs: 0,
@@ -133,7 +140,9 @@ impl Broker<'_> {
     }
 
     fn make_slots(&mut self) -> Result<(), JailError> {
-        for number in 0..self.policy.config.slots + SPARE_SLOTS {
+        let slots = self.policy.config.slots + SPARE_SLOTS + self.policy.config.stock;
+        cap_namespaces(2 * slots + NAMESPACES_BEHIND)?;
+        for number in 0..slots {
             let mut slot = Slot::new(number);
             slot.renew(&self.base, &self.policy.blueprint, self.generation)?;
             self.slots.push(slot);
@@ -175,7 +184,8 @@ impl Broker<'_> {
         let stdout = io::stdout();
         outside.extend(self.options.bound.then(|| (Source::Supervisor, stdout.as_fd())));
         let at_once = self.search.as_ref().map(|_| now_us());
-        let (ended, ready) = self.wait_once(&outside, at_once)?;
+        let later = self.refill();
+        let (ended, ready) = self.wait_once(&outside, at_once.into_iter().chain(later).min())?;
         for ended in ended {
             stop_point!("broker.reporting");
             self.report(&Report::Ended(ended));
@@ -246,6 +256,7 @@ impl Broker<'_> {
         for source in &ready {
             if let Source::Slot(index, wake) = *source {
                 ended.extend(self.slots[index].wake(wake));
+                self.note(index);
             }
         }
         let now = now_us();
@@ -260,24 +271,74 @@ impl Broker<'_> {
         Ok((ended, ready))
     }
 
-    /// Gives waiting orders to idle slots. The ends of those that could not even be begun.
+    /// Keeps the stock's books.
+    fn note(&mut self, index: usize) {
+        match self.slots[index].take_news() {
+            Some(News::Stocked(took_us)) => self.stock.stocked(took_us),
+            Some(News::BackedUp(job)) => {
+                self.stock.backed_up(now_us());
+                if let Some(job) = job {
+                    self.waiting.push_front(job);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Gives waiting orders to the slots that are nearest to a run. The ends of those that could not even be begun.
     fn hand_out(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
-        let Broker { slots, waiting, policy, generation, cores, .. } = self;
-        for slot in slots.iter_mut().filter(|slot| slot.is_idle(*generation)) {
-            let Some(mut job) = next_job(waiting, cores.as_ref()) else { break };
+        while !self.waiting.is_empty() {
+            let Some((readiness, index)) = nearest(&self.slots, self.generation) else { break };
+            if readiness == Readiness::Idle && now_us() < self.stock.not_before_us(true) {
+                break;
+            }
+            let Some(mut job) = next_job(&mut self.waiting, self.cores.as_ref()) else { break };
             // Only now: a reload may have given the profile another filter, or taken it away.
-            match job.profile.as_ref().map_or(Some(0), |profile| policy.filter(profile)) {
+            match job.profile.as_ref().map_or(Some(0), |profile| self.policy.filter(profile)) {
                 Some(filter) => job.spec.filter = filter,
                 None => {
-                    ended.push(never_ran(&job.spec, GONE, None, policy.layers));
+                    ended.push(never_ran(&job.spec, GONE, None, self.policy.layers));
                     continue;
                 }
             }
-            self.runs += 1;
-            ended.extend(slot.take(job, self.runs, SandboxIds::of_run(self.runs, self.options.ids)));
+            self.stock.ordered(job.spec.ordered_us, readiness != Readiness::Idle);
+            if readiness == Readiness::Idle {
+                ended.extend(self.make(index, Some(job)));
+            } else {
+                ended.extend(self.slots[index].give(job));
+            }
         }
         ended
+    }
+
+    /// Begins a sandbox in an idle slot.
+    fn make(&mut self, index: usize, job: Option<Job>) -> Option<Ended> {
+        self.runs += 1;
+        self.slots[index].make(job, self.runs, SandboxIds::of_run(self.runs, self.options.ids))
+    }
+
+    /// Begins the next sandbox of the stock, if it is time for one and nobody waits. When to come again, if it is not.
+    fn refill(&mut self) -> Option<u64> {
+        if !self.waiting.is_empty() {
+            // It may wait for namespaces alone. Without a slot it is one that wakes the loop.
+            return Some(self.stock.not_before_us(true)).filter(|at| *at > now_us());
+        }
+        let ready = |slot: &Slot| slot.readiness(self.generation);
+        let of = |wanted: Readiness| self.slots.iter().filter(|slot| ready(slot) == Some(wanted)).count();
+        let busy = of(Readiness::Making) + of(Readiness::Arming) > 0;
+        let now = now_us();
+        let short = of(Readiness::Armed) < self.stock.wanted(now) as usize;
+        let idle = self.slots.iter().position(|slot| ready(slot) == Some(Readiness::Idle))?;
+        if busy || !short {
+            return None;
+        }
+        let not_before = self.stock.not_before_us(false);
+        if now < not_before {
+            return Some(not_before);
+        }
+        self.make(idle, None);
+        None
     }
 
     /// One link at a time. The socket's owner and mode let only the engine's user connect; what is checked here keeps
@@ -403,7 +464,9 @@ impl Broker<'_> {
         let now = now_us();
         if now >= self.inventory.1 {
             let spawners: Vec<i32> = self.slots.iter().filter_map(Slot::spawner_pid).collect();
-            self.inventory = (Inventory::take(&self.base, &spawners), now + COUNT_EVERY_US);
+            let armed = self.slots.iter().filter(|slot| slot.readiness(self.generation) == Some(Readiness::Armed));
+            let stock = self.stock.count(armed.count());
+            self.inventory = (Inventory::take(&self.base, &spawners, stock), now + COUNT_EVERY_US);
         }
         // Poll says so while three quarters of the link are free: inventories that nobody reads must leave room for ends,
         // and one that does not fit is no sign that the engine is gone. It asks again.
@@ -437,13 +500,13 @@ impl Broker<'_> {
             Ok(policy) if policy.config.cores != self.policy.config.cores => {
                 log("not taken: other CPUs to pin runs to need a restart");
             }
-            Ok(policy) if policy.config.slots == self.policy.config.slots => {
+            Ok(policy) if policy.config.is_as_large_as(&self.policy.config) => {
                 log(&format!("read again: {} profiles", policy.profiles()));
                 self.policy = policy;
                 self.generation += 1;
                 self.welcome();
             }
-            Ok(_) => log("not taken: another number of slots needs a restart"),
+            Ok(_) => log("not taken: another number of slots, or another stock, needs a restart"),
             Err(e) => log(&format!("not taken, the old settings stay: {e}")),
         }
     }
@@ -456,6 +519,18 @@ impl Broker<'_> {
         // One that stays is no reason to leave the others.
         groups.into_iter().map(SlotGroup::remove).fold(Ok(()), Result::and)
     }
+}
+
+/// The slot that is nearest to a run.
+fn nearest(slots: &[Slot], generation: u64) -> Option<(Readiness, usize)> {
+    slots.iter().enumerate().filter_map(|(index, slot)| Some((slot.readiness(generation)?, index))).min()
+}
+
+/// So many network namespaces may there be: those that the kernel has yet to take down among them. See namespaces(7),
+/// `/proc/sys/user`.
+fn cap_namespaces(most: u32) -> Result<(), JailError> {
+    let file = "/proc/sys/user/max_net_namespaces";
+    std::fs::write(file, most.to_string()).on(Step::Outer, file)
 }
 
 /// The first order that can be begun. Where runs are pinned those of callers wait until a set of CPUs is free; what the

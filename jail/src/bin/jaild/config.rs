@@ -15,6 +15,7 @@ use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
 use toml::{Table, Value};
 
 use super::pin::{Pin, Stated, narrow};
+use super::stock;
 
 const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes
@@ -213,6 +214,8 @@ fn numbers(value: &str) -> Result<Vec<RawFd>, String> {
 pub struct Config {
     /// How many runs there may be at once.
     pub slots: u32,
+    /// How many sandboxes wait, armed, at most. 0: each is made when its order comes.
+    pub stock: u32,
     /// Layers that may be missing on this host.
     pub waived: Layers,
     /// What no order may exceed.
@@ -230,6 +233,7 @@ impl Default for Config {
         let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| narrow(n.get())));
         Config {
             slots: cores,
+            stock: stock::default_most(cores, host_memory()),
             waived: Layers::default(),
             ceiling: Limits {
                 cpu_time: Millis(600_000),
@@ -274,6 +278,13 @@ impl Config {
                     Some(n) => config.slots = u32::try_from(n).unwrap_or(1),
                     None => mistakes.push(format!("slots = {value}: must be 1 to 4096; leave it out for one per core")),
                 },
+                ("stock", Value::String(off)) if off == "off" => config.stock = 0,
+                ("stock", value) => match positive(value, 4096) {
+                    Some(n) => config.stock = u32::try_from(n).unwrap_or(1),
+                    None => mistakes.push(format!(
+                        "stock = {value}: must be 1 to 4096, or \"off\"; leave it out to have it sized by cores and memory"
+                    )),
+                },
                 ("waive_layers", Value::Array(names)) => {
                     for name in names {
                         match name.as_str().and_then(Layer::from_name) {
@@ -292,7 +303,7 @@ impl Config {
                     )),
                 },
                 ("ceiling", Value::Table(ceiling)) => ceiling_from(ceiling, &mut config.ceiling, &mut mistakes),
-                _ => mistakes.push(format!("{key}: no such setting; there are slots, pin, waive_layers and [ceiling]")),
+                _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, pin, waive_layers and [ceiling]")),
             }
         }
         let stated = |section: Option<&Table>, key| section.is_some_and(|section| section.contains_key(key));
@@ -303,6 +314,18 @@ impl Config {
         mistakes.extend(pin.apply(&mut config, &said));
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
     }
+
+    /// Whether a broker that was made for `other` can go on with this one.
+    pub fn is_as_large_as(&self, other: &Config) -> bool {
+        (self.slots, self.stock) == (other.slots, other.stock)
+    }
+}
+
+/// All of it, see proc_meminfo(5).
+fn host_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn all_layers() -> String {
@@ -351,17 +374,19 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told() {
-        let text = "slots = 0\nwaive_layers = [\"x\"]\ncolour = 1\n[ceiling]\nmemory_bytes = -1\ncpus = 0.0\n";
+        let text =
+            "slots = 0\nstock = 0\nwaive_layers = [\"x\"]\ncolour = 1\n[ceiling]\nmemory_bytes = -1\ncpus = 0.0\n";
         let mistakes = Config::from_table(&text.parse().unwrap()).unwrap_err();
-        assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+        assert_eq!(mistakes.len(), 6, "{mistakes:#?}");
     }
 
     #[test]
     fn settings_are_taken() {
-        let text = "slots = 3\nwaive_layers = [\"time_ns\"]\n[ceiling]\nmemory_bytes = 1048576\ncpus = 1.5\n";
+        let text =
+            "slots = 3\nstock = \"off\"\nwaive_layers = [\"time_ns\"]\n[ceiling]\nmemory_bytes = 1048576\ncpus = 1.5\n";
         let config = Config::from_table(&text.parse().unwrap()).unwrap();
         assert_eq!((config.slots, config.ceiling.memory, config.ceiling.cpus_milli), (3, Bytes(1 << 20), 1500));
-        assert!(config.waived.has(Layer::TimeNs));
+        assert!(config.waived.has(Layer::TimeNs) && config.stock == 0);
     }
 
     #[test]

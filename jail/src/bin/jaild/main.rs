@@ -14,6 +14,7 @@ mod pin;
 mod policy;
 mod prove;
 mod slot;
+mod stock;
 
 use std::process::ExitCode;
 
