@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::admission;
 use crate::budget::Budget;
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::kept::Store;
@@ -54,6 +55,8 @@ pub struct Engine {
     pub link: Arc<Link>,
     /// The engine's own memory.
     pub memory: Arc<Budget>,
+    /// What was compiled. `None` where it is switched off.
+    pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
     /// What operators see.
@@ -76,12 +79,20 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
+        let (metrics, memory) = (Metrics::new(&known)?, Budget::new(config.engine.memory));
+        let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        let open = || {
+            let (place, bytes) = (config.cache.place(), config.cache.bytes);
+            Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
+        };
+        let cache = config.cache.enabled.then(open);
         Ok(Arc::new(Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
             link: Link::new(&config.engine.jaild),
-            memory: Budget::new(config.engine.memory),
+            cache,
+            memory,
             kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
-            metrics: Metrics::new(&known)?,
+            metrics,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,

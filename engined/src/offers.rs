@@ -6,9 +6,11 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use api_spec::UnavailableLanguage;
+use jail::seccomp::{self, Filter};
 use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
+use crate::cache::Basis;
 use crate::problem::Error;
 
 /// One toolchain that answered its probe.
@@ -20,6 +22,8 @@ pub struct Installed {
     pub version: Version,
     /// Changes when the toolchain or its manifest does.
     pub digest: String,
+    /// What every compile with it follows from. `None` where that can't be told: then nothing it makes is kept.
+    pub basis: Option<Basis>,
 }
 
 impl Installed {
@@ -117,7 +121,8 @@ impl Offers {
         let mut installed: Vec<Installed> = found
             .map(|(toolchain, version)| {
                 let digest = digest(definition, &toolchain, &version);
-                Installed { toolchain, version, digest }
+                let basis = basis(definition, &toolchain, &digest);
+                Installed { toolchain, version, digest, basis }
             })
             .collect();
         // Stable: of two equal versions the manifest's order decides. The first is what a request without a version gets.
@@ -234,6 +239,24 @@ pub fn present(definition: &Definition) -> Vec<(&Toolchain, Result<(), Trouble>)
         found.push((toolchain, here));
     }
     found
+}
+
+/// What the artifacts of a toolchain follow from: its manifest and version, all of its files, the filter of its compiler.
+fn basis(definition: &Definition, toolchain: &Toolchain, digest: &str) -> Option<Basis> {
+    definition.compile.as_ref()?;
+    let names: Vec<String> = definition.syscalls.iter().map(|call| call.name.clone()).collect();
+    let filter = seccomp::extra(&names).map(|extra| Filter::payload(&extra).bytes());
+    match (definition.toolchain_digest(toolchain), filter) {
+        (Ok(whole), Ok(filter)) => Some(Basis::new(digest, &whole, &filter)),
+        (Err(why), _) => {
+            tracing::warn!(language = definition.id, toolchain = toolchain.id, %why, "nothing that it compiles is kept");
+            None
+        }
+        (_, Err(call)) => {
+            tracing::warn!(language = definition.id, call, "no such system call: nothing that it compiles is kept");
+            None
+        }
+    }
 }
 
 /// Of all that makes up the toolchain for us: manifest, version, and the bytes of its program.
