@@ -253,7 +253,7 @@ impl Cache {
         match content {
             Ok(Content::Whole(replay, program)) => {
                 self.metrics.lookup(Lookup::Hit);
-                return Some((replay, program.map(File::from)));
+                return Some((*replay, program.map(File::from)));
             }
             Ok(Content::Damaged(why)) => {
                 self.metrics.damaged.inc();
@@ -311,7 +311,7 @@ impl Cache {
             let (gone, used) = {
                 let mut state = lock(&self.state);
                 let Some(gone) = state.index.promise(bytes) else { return Ok(()) };
-                (gone, state.index.next())
+                (gone, state.index.tick())
             };
             self.metrics.evicted.inc_by(gone.len() as u64);
             self.discard(&gone);

@@ -41,10 +41,16 @@ pub struct Seat {
     pub memory: Option<Reservation>,
 }
 
+impl Seat {
+    fn ready(self) -> Seated {
+        Seated::Ready(Box::new(self))
+    }
+}
+
 /// What became of a job in the queue.
 pub enum Seated {
     /// It can go on.
-    Ready(Seat),
+    Ready(Box<Seat>),
     /// Its caller has cancelled it.
     Over((Verdict, Option<Reason>)),
 }
@@ -80,7 +86,7 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
     let Some(job) = Cached::of(engine, task) else {
         let Some(slot) = slot(engine, task, ticket).await? else { return Ok(cancelled()) };
         let queued = task.queued.elapsed();
-        return Ok(Seated::Ready(Seat { slot: Some(Arc::new(slot)), compiled: None, queued, memory: None }));
+        return Ok(Seat { slot: Some(Arc::new(slot)), compiled: None, queued, memory: None }.ready());
     };
     // Each turn ends, or finds less in the cache than the one before, or a compile that was begun meanwhile.
     loop {
@@ -93,7 +99,7 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
                 }
                 Look::Errors => {
                     if let Some(compiled) = job.load().await {
-                        return Ok(job.ready(None, compiled, Duration::ZERO));
+                        return Ok(job.ready(None, compiled));
                     }
                 }
                 Look::Program => ticket.release(job.run),
@@ -106,7 +112,7 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
         if matches!(look, Look::Program | Look::Errors)
             && let Some(compiled) = job.load().await
         {
-            return Ok(job.ready(Some(slot), compiled, Duration::ZERO));
+            return Ok(job.ready(Some(slot), compiled));
         }
         ticket = match look {
             // Whoever compiles needs the room more than who waits for it.
@@ -151,11 +157,11 @@ impl<'a> Cached<'a> {
         Some(Cached { engine, task, cache, key, compile, run, whole })
     }
 
-    /// `waited` was for a compile, not for a slot. Where there is nothing to run, the slot goes back.
-    fn ready(&self, slot: Option<Slot>, compiled: Compiled, waited: Duration) -> Seated {
+    /// Where there is nothing to run, the slot goes back. What was waited for a compile was not waited for the slot.
+    fn ready(&self, slot: Option<Slot>, compiled: Compiled) -> Seated {
         let slot = slot.filter(|_| compiled.outcome.is_ok()).map(Arc::new);
-        let queued = self.task.queued.elapsed().saturating_sub(waited).saturating_sub(compiled.took);
-        Seated::Ready(Seat { slot, compiled: Some(compiled), queued, memory: None })
+        let queued = self.task.queued.elapsed().saturating_sub(compiled.took);
+        Seat { slot, compiled: Some(compiled), queued, memory: None }.ready()
     }
 
     /// What is kept, if it is sound.
@@ -181,11 +187,11 @@ impl<'a> Cached<'a> {
         let took = began.elapsed();
         let outcome = landed.map_err(lost)?;
         if outcome.result.is_err() {
-            return Ok(self.ready(None, own(outcome, Some(took)).await?, Duration::ZERO));
+            return Ok(self.ready(None, own(outcome, Some(took)).await?));
         }
         ticket.release(self.run);
         let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(cancelled()) };
-        Ok(self.ready(Some(slot), own(outcome, Some(took)).await?, Duration::ZERO))
+        Ok(self.ready(Some(slot), own(outcome, Some(took)).await?))
     }
 
     /// Compiles in this slot. It comes back where another request was faster.
@@ -237,7 +243,7 @@ impl<'a> Cached<'a> {
         };
         drop(waiter);
         let compiled = own(landed.map_err(lost)?, None).await?;
-        Ok(Ok(Seated::Ready(Seat { slot: Some(slot), compiled: Some(compiled), queued, memory: Some(memory) })))
+        Ok(Ok(Seat { slot: Some(slot), compiled: Some(compiled), queued, memory: Some(memory) }.ready()))
     }
 }
 

@@ -80,7 +80,7 @@ pub fn enqueue(
 /// [`Error`] when it could not be begun: no slot in time, no memory. A failed program is a result.
 pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Execution, Error> {
     let Seat { slot, compiled, queued, memory } = match compiling::seat(engine, task, ticket).await? {
-        Seated::Ready(seat) => seat,
+        Seated::Ready(seat) => *seat,
         Seated::Over(verdict) => return Ok(without_run(engine, task, verdict)),
     };
     engine.metrics.queued(queued);

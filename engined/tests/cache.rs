@@ -1,5 +1,7 @@
 //! The artifact cache through the whole engine, with a jaild that plays compilers and programs.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
 mod common;
 
 use std::fs;

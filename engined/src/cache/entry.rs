@@ -106,7 +106,7 @@ fn take<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
 #[derive(Debug)]
 pub enum Content {
     /// All of it.
-    Whole(Replay, Option<OwnedFd>),
+    Whole(Box<Replay>, Option<OwnedFd>),
     /// Nothing: why.
     Damaged(&'static str),
 }
@@ -198,7 +198,7 @@ pub fn read(from: &File, size: u64, key: &Key) -> io::Result<Content> {
     if let Some(program) = &program {
         records::seal(program.as_fd())?;
     }
-    Ok(Content::Whole(replay, program))
+    Ok(Content::Whole(Box::new(replay), program))
 }
 
 /// A sealed memory file of the same bytes. What a run holds, no other run holds.

@@ -74,7 +74,8 @@ impl Index {
         self.entries.get(key).copied()
     }
 
-    fn tick(&mut self) -> u64 {
+    /// The number of a use that is now, also for the name of a file that is to be written.
+    pub fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
     }
@@ -113,11 +114,6 @@ impl Index {
     /// The file was not written.
     pub fn waive(&mut self, bytes: u64) {
         self.promised -= room(bytes);
-    }
-
-    /// The number for the name of a file that is to be written.
-    pub fn next(&mut self) -> u64 {
-        self.tick()
     }
 
     /// The file is there, promised as of `promised` bytes. What was kept under the same key comes back.

@@ -87,7 +87,7 @@ fn bytes(file: &File) -> Vec<u8> {
 
 fn whole(content: Content) -> (Replay, Option<File>) {
     match content {
-        Content::Whole(replay, program) => (replay, program.map(File::from)),
+        Content::Whole(replay, program) => (*replay, program.map(File::from)),
         Content::Damaged(why) => panic!("{why}"),
     }
 }

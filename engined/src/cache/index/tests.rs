@@ -64,7 +64,7 @@ proptest! {
                     }
                     let gone: Vec<u8> = gone.unwrap().iter().map(|(key, _)| key.0[0]).collect();
                     prop_assert_eq!(gone, make_way(&mut model, room(bytes)));
-                    let used = index.next();
+                    let used = index.tick();
                     let before = index.keep(key(number), held(owner, used, bytes), bytes);
                     let at = model.iter().position(|entry| entry.0 == number);
                     prop_assert_eq!(before.is_some(), at.is_some());
@@ -110,7 +110,7 @@ fn what_is_found_stands_in_the_order_of_its_numbers() {
     // Two of one key: the later one stays.
     assert_eq!(index.found(key(1), held(0, 5, bytes)), Some((key(1), held(0, 5, bytes))));
     assert_eq!(index.found(key(2), held(0, 40, bytes)), Some((key(2), held(0, 10, bytes))));
-    assert!(index.next() > 40, "the clock goes on");
+    assert!(index.tick() > 40, "the clock goes on");
     let mut more = Index::new(2 * room(bytes), 1);
     for (number, used) in [(1, 30), (3, 20), (2, 40)] {
         assert_eq!(more.found(key(number), held(0, used, bytes)), None);
@@ -124,7 +124,7 @@ fn a_large_tenant_does_not_push_out_a_small_one() {
     let mut index = Index::new(MOST, 2);
     let keep = |index: &mut Index, number: u8, owner: Owner, bytes: u64| {
         let gone = index.promise(bytes).unwrap();
-        let used = index.next();
+        let used = index.tick();
         index.keep(key(number), held(owner, used, bytes), bytes);
         gone
     };
