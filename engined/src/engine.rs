@@ -29,6 +29,9 @@ use crate::tenants::Tenants;
 const JAILD_FOLLOWS: Duration = Duration::from_secs(5);
 /// Runs of our own that jaild has room for beside those of callers.
 const SPARE: usize = SPARE_SLOTS as usize;
+/// Between two looks at the files of toolchains: for so long after an upgrade something may be used that was compiled
+/// before it.
+const LOOK_AT_FILES: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 2 } else { 60 });
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -176,6 +179,7 @@ impl Engine {
                 }
                 // Each look costs a hello in each language.
                 () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => continue,
+                () = self.outdated(), if self.cache.is_some() => continue,
                 () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,
             }
             if welcome.borrow().is_some() {
@@ -189,6 +193,20 @@ impl Engine {
         }
         linked.abort();
         expiry.abort();
+    }
+
+    /// Returns when the files of a toolchain that compiles are others than when it was looked at.
+    async fn outdated(&self) {
+        loop {
+            tokio::time::sleep(LOOK_AT_FILES).await;
+            let offers = Arc::clone(&self.standing().offers);
+            // Some thousand files.
+            let outdated = tokio::task::spawn_blocking(move || offers.outdated()).await;
+            if outdated.is_ok_and(|outdated| outdated) {
+                tracing::info!("the files of a toolchain have changed: every language is looked at");
+                return;
+            }
+        }
     }
 
     /// Probes every toolchain and runs a hello in each language, before anybody's run of that language gets a slot.

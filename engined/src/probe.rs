@@ -78,8 +78,8 @@ async fn greet(
 ) -> Result<Version, String> {
     let Some(source) = &definition.hello else { return Ok(version) };
     // A look compiles, whatever was compiled before.
-    let (digest, basis) = (String::new(), None);
-    let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest, basis };
+    let (digest, whole, basis) = (String::new(), None, None);
+    let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest, whole, basis };
     let offer = Offer { definition: definition.clone(), installed: vec![installed] };
     let offers = Offers { languages: vec![offer], ..Offers::default() };
     let source = Some(Content::from(source.as_str()));
