@@ -16,7 +16,6 @@ use super::entry::{self, Content, Replay};
 use super::index::{Held, Owner};
 use super::{Key, key};
 
-const LOCK: &str = "lock";
 const UNFINISHED: &str = "new-";
 
 /// The folder. While it is held, no other engine takes it.
@@ -72,7 +71,8 @@ impl Folder {
     /// It can't be made, read or written, or another engine has it.
     pub fn open(path: &Path, tenants: &[&str]) -> io::Result<(Folder, Found)> {
         make(path)?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK))?;
+        // The folder itself, which may be on a file system that is made read-only one day.
+        let lock = File::open(path)?;
         lock.try_lock().map_err(|error| match error {
             fs::TryLockError::WouldBlock => io::Error::other("another engine has it; give each its own"),
             fs::TryLockError::Error(error) => error,

@@ -30,7 +30,7 @@ pub struct Held {
 /// What an entry takes of the room: whole pages on disk, one more for its inode and its name.
 const PAGE: u64 = 4096;
 /// However small they are, each takes memory here as well.
-const MOST_ENTRIES: usize = 65_536;
+const MOST_ENTRIES: usize = 32_768;
 
 fn room(bytes: u64) -> u64 {
     bytes.next_multiple_of(PAGE) + PAGE

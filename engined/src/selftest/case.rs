@@ -262,6 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn a_compiler_is_attacked_each_time() {
+        let all = Program::all().unwrap();
+        let content = |name: &str| {
+            let program = all.iter().find(|program| program.name == name).unwrap();
+            let body = request(program, &program.inputs()[0], 1.0).unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            (program.source.clone(), body["files"][0]["content"].as_str().unwrap().as_bytes().to_vec())
+        };
+        let ((source, first), (_, second)) = (content("spin.c"), content("spin.c"));
+        assert_ne!(first, second);
+        let rest = first.strip_prefix(source.as_slice()).unwrap();
+        assert!(rest.len() == 130 && rest.iter().all(u8::is_ascii_whitespace));
+        let (source, sent) = content("spin.py");
+        assert_eq!(source, sent, "there is no compiler");
+    }
+
+    #[test]
     fn a_request_is_what_over_http_py_sends() {
         let spin = asked("spin.c", 1.0);
         assert_eq!(spin["language"], "c");
