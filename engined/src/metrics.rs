@@ -14,11 +14,13 @@ use prometheus::{
 use crate::budget::Budget;
 use crate::queue::Gauges;
 use held::HeldGauges;
+use stock::StockSeries;
 
 pub use cache::{CacheMetrics, Lookup};
 
 mod cache;
 mod held;
+mod stock;
 
 /// From a no-op to the longest compile.
 const STEP_BUCKETS: [f64; 15] =
@@ -48,6 +50,7 @@ pub struct Metrics {
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
     held: HeldGauges,
+    stock: StockSeries,
 }
 
 impl Metrics {
@@ -114,6 +117,7 @@ impl Metrics {
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             cache: CacheMetrics::new(&registry)?,
             held: HeldGauges::new()?,
+            stock: StockSeries::new()?,
             registry,
             steps,
             queue_wait,
@@ -209,6 +213,7 @@ impl Metrics {
         self.memory_used.set(signed(memory.used()));
         let mut families = self.registry.gather();
         families.extend(self.held.collect(inventory));
+        families.extend(inventory.iter().flat_map(|inventory| self.stock.collect(&inventory.stock)));
         TextEncoder::new().encode_to_string(&families)
     }
 }

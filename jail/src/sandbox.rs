@@ -6,10 +6,12 @@
 //! left has a deadline of its own, and whatever goes wrong with it costs files, never another verdict.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cgroup::{Counted, RunGroup, SlotGroup};
+use crate::cores::Lease;
 use crate::error::{At, JailError, Step};
 use crate::meter::Meter;
 use crate::privileges::{Rlimits, SandboxIds};
@@ -36,6 +38,8 @@ pub struct Spec {
     pub collects: bool,
     /// When the order came, by [`now_us`].
     pub ordered_us: u64,
+    /// The CPUs that it is kept to. They are its own until its last process is dead.
+    pub cpus: Option<Rc<Lease>>,
 }
 
 /// A sandbox under way. Its init is killed when this is dropped.
@@ -156,7 +160,10 @@ impl Prepared {
             collects: spec.collects,
             collect_bytes: Bytes(spec.limits.disk.0),
         };
-        let limited = self.group.limit(&spec.limits, layers);
+        let limited = self.group.limit(&spec.limits, layers).and_then(|()| match &spec.cpus {
+            Some(lease) => self.group.place(lease.cpus()),
+            None => Ok(()),
+        });
         stop_point!("broker.limited");
         let begun = limited.and_then(|()| command.send(self.control.as_fd(), descriptors));
         stop_point!("broker.commanded");

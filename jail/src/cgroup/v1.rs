@@ -1,9 +1,14 @@
 //! The older hierarchies: one group per slot and controller, kept, reset and compared between runs.
 
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
 use super::*;
 
 /// One folder per controller, in this order.
 const CONTROLLERS: [&str; 4] = ["memory", "pids", "cpu", "cpuacct"];
+/// The one that is there when runs are pinned, after the others.
+const CPUSET: &str = "cpuset";
 pub(super) const MEMORY: usize = 0;
 pub(super) const PIDS: usize = 1;
 const CPU: usize = 2;
@@ -17,6 +22,8 @@ const COLLECTOR_MEMORY: u64 = 32 << 20;
 #[derive(Debug)]
 pub struct Base {
     pub(super) folders: [OwnedFd; 4],
+    /// When runs are pinned and the controller is to be had.
+    pub(super) cpuset: Option<OwnedFd>,
 }
 
 /// `slot-K` under each controller.
@@ -25,14 +32,20 @@ pub struct Slot {
     base: [OwnedFd; 4],
     name: String,
     folders: [OwnedFd; 4],
+    cpuset: Option<cpuset::Slot>,
+    /// A run has been kept to its CPUs, and the spawner with it.
+    placed: Rc<Cell<bool>>,
     /// What the spawner holds, taken before the first run.
-    rest: std::cell::OnceCell<u64>,
+    rest: OnceCell<u64>,
+    urgency: Cell<Urgency>,
 }
 
 /// The slot's groups during one run.
 #[derive(Debug)]
 pub struct Run {
     folders: [OwnedFd; 4],
+    cpuset: Option<OwnedFd>,
+    placed: Rc<Cell<bool>>,
     pub(super) oom: Option<EventFd>,
     before: Before,
     tasks: u64,
@@ -74,12 +87,18 @@ fn path_of(place: &Place, controller: &str, mounts: &str, memberships: &str) -> 
 /// The folders under each controller, where they are there.
 pub(super) fn paths(place: &Place, memberships: &str) -> Result<Vec<PathBuf>, JailError> {
     let mounts = mountinfo()?;
-    let found = CONTROLLERS.iter().filter_map(|controller| path_of(place, controller, &mounts, memberships));
+    let found =
+        CONTROLLERS.iter().chain([&CPUSET]).filter_map(|controller| path_of(place, controller, &mounts, memberships));
     Ok(found.filter(|path| path.is_dir()).collect())
 }
 
 impl Base {
-    pub(super) fn create(place: &Place, owner: Option<(u32, u32)>, memberships: &str) -> Result<Self, JailError> {
+    pub(super) fn create(
+        place: &Place,
+        owner: Option<(u32, u32)>,
+        memberships: &str,
+        pinned: bool,
+    ) -> Result<Self, JailError> {
         let mounts = mountinfo()?;
         let open = |controller: &str| {
             let missing = || io::Error::new(io::ErrorKind::NotFound, "neither mounted as cgroup v1 nor on v2");
@@ -90,7 +109,14 @@ impl Base {
             Ok(folder)
         };
         let [memory, pids, cpu, cpuacct] = CONTROLLERS.map(open);
-        Ok(Base { folders: [memory?, pids?, cpu?, cpuacct?] })
+        let folders = [memory?, pids?, cpu?, cpuacct?];
+        let cpuset = path_of(place, CPUSET, &mounts, memberships).filter(|_| pinned);
+        Ok(Base { folders, cpuset: cpuset.and_then(|path| cpuset::make_base(&path, owner)) })
+    }
+
+    /// Its folders.
+    pub(super) fn all(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.folders.iter().chain(&self.cpuset).map(AsFd::as_fd)
     }
 
     pub(super) fn slot(&self, number: u32) -> Result<Slot, JailError> {
@@ -99,13 +125,26 @@ impl Base {
         let folders = [memory?, pids?, cpu?, cpuacct?];
         // Swap off: with 0 the kernel never swaps pages of this group.
         limit(folders[MEMORY].as_fd(), "memory.swappiness", "0", "0")?;
-        Ok(Slot { base: duplicates(&self.folders)?, name, folders, rest: std::cell::OnceCell::new() })
+        let cpuset = self.cpuset.as_ref().map(|base| cpuset::Slot::make(base.as_fd(), &name)).transpose()?;
+        let (base, rest, placed) = (duplicates(&self.folders)?, OnceCell::new(), Rc::default());
+        Ok(Slot { base, name, folders, cpuset, placed, rest, urgency: Cell::new(Urgency::Waited) })
     }
 }
 
 impl Slot {
     pub(super) fn enter(&self) -> Result<(), JailError> {
-        self.folders.iter().try_for_each(|folder| put(folder.as_fd(), "cgroup.procs", "0"))
+        let cpuset = self.cpuset.as_ref().map(|slot| &slot.folder);
+        self.folders.iter().chain(cpuset).try_for_each(|folder| put(folder.as_fd(), "cgroup.procs", "0"))
+    }
+
+    pub(super) fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        if self.urgency.get() != urgency {
+            // 1,024 is what every group begins with.
+            let shares = if urgency == Urgency::Stock { "64" } else { "1024" };
+            put(self.folders[CPU].as_fd(), "cpu.shares", shares)?;
+            self.urgency.set(urgency);
+        }
+        Ok(())
     }
 
     /// Lifts the last run's limits as far as making the next sandbox needs: it is made by our own code.
@@ -114,14 +153,23 @@ impl Slot {
         put(memory, "memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
         put(self.folders[PIDS].as_fd(), "pids.max", "64")?;
         put(self.folders[CPU].as_fd(), "cpu.cfs_quota_us", "-1")?;
+        if self.placed.take() {
+            match &self.cpuset {
+                Some(slot) => slot.release()?,
+                None => cpuset::release(self.folders[PIDS].as_fd())?,
+            }
+        }
         let now = held(memory)?;
         let rest = *self.rest.get_or_init(|| now);
-        Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0, rest })
+        let cpuset = self.cpuset.as_ref().map(|slot| slot.folder.try_clone().at(Step::Cgroup)).transpose()?;
+        let (folders, placed) = (duplicates(&self.folders)?, Rc::clone(&self.placed));
+        Ok(Run { folders, cpuset, placed, oom: None, before: Before::default(), tasks: 0, rest })
     }
 
     pub(super) fn try_remove(&self) -> Result<bool, JailError> {
         // All of them each time: those that have gone already count as gone.
-        let tries = self.base.iter().map(|base| try_remove(base.as_fd(), &self.name));
+        let bases = self.base.iter().map(AsFd::as_fd).chain(self.cpuset.as_ref().map(cpuset::Slot::base));
+        let tries = bases.map(|base| try_remove(base, &self.name));
         tries.collect::<Result<Vec<bool>, JailError>>().map(|gone| gone.into_iter().all(|gone| gone))
     }
 }
@@ -167,6 +215,12 @@ impl Run {
             limit(self.folder(CPU), "cpu.cfs_quota_us", &quota, &quota)?;
         }
         self.watch_oom()
+    }
+
+    pub(super) fn place(&self, cpus: &Cpus) -> Result<(), JailError> {
+        self.placed.set(true);
+        let group = self.cpuset.as_ref().map_or(self.folder(PIDS), AsFd::as_fd);
+        cpuset::place(group, self.folder(PIDS), cpus)
     }
 
     /// Registers an eventfd with the group's `memory.oom_control`, see cgroup-v1/memory.rst, *OOM Control*.

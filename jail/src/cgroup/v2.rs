@@ -1,5 +1,7 @@
 //! The unified hierarchy: a leaf of its own for every run.
 
+use std::cell::Cell;
+
 use super::*;
 
 /// The folder that was delegated to us.
@@ -15,6 +17,7 @@ pub struct Slot {
     name: String,
     folder: OwnedFd,
     pub(super) init: OwnedFd,
+    urgency: Cell<Urgency>,
 }
 
 /// `run-N`.
@@ -28,6 +31,7 @@ pub struct Run {
 }
 
 const CONTROLLERS: &str = "+cpu +memory +pids";
+const CPUSET: &str = "+cpuset";
 /// What the owner of a delegated folder writes, see *Delegation* in cgroup-v2.rst.
 const DELEGATED: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
 
@@ -60,12 +64,28 @@ fn make_room(group: &Path, broker: &Path) -> Result<(), JailError> {
     Ok(())
 }
 
+/// Hands the cpuset controller down where this group has it: what is not delegated is done without, see `cpuset.rs`.
+fn offer_cpuset(group: &Path, pinned: bool) -> Result<(), JailError> {
+    let has = std::fs::read_to_string(group.join("cgroup.controllers")).is_ok_and(|list| cpuset::is_among(&list));
+    if !(has && pinned) {
+        return Ok(());
+    }
+    let file = group.join("cgroup.subtree_control");
+    std::fs::write(&file, CPUSET).on(Step::Cgroup, format!("{}: {CPUSET}", file.display()))
+}
+
 impl Base {
-    pub(super) fn create(place: &Place, owner: Option<(u32, u32)>, memberships: &str) -> Result<Self, JailError> {
+    pub(super) fn create(
+        place: &Place,
+        owner: Option<(u32, u32)>,
+        memberships: &str,
+        pinned: bool,
+    ) -> Result<Self, JailError> {
         let root = Path::new(ROOT);
         let path = path_of(place, memberships);
         if matches!(place, Place::Named(_)) {
             std::fs::write(root.join("cgroup.subtree_control"), CONTROLLERS).on(Step::Cgroup, "root controllers")?;
+            offer_cpuset(root, pinned)?;
         }
         hand_over(&path, owner, &DELEGATED)?;
         // A group with processes of its own can't hand controllers down: jaild moves into a leaf.
@@ -77,22 +97,40 @@ impl Base {
         }
         std::fs::write(path.join("cgroup.subtree_control"), CONTROLLERS)
             .on(Step::Cgroup, format!("{}: {CONTROLLERS}", path.display()))?;
+        offer_cpuset(&path, pinned)?;
         let folder: OwnedFd = File::open(&path).on(Step::Cgroup, path.display().to_string())?.into();
         Ok(Base { folder })
+    }
+
+    /// Whether [`Base::create`] could have it.
+    pub(super) fn has_cpuset(&self) -> bool {
+        get(self.folder.as_fd(), "cgroup.subtree_control").is_ok_and(|list| cpuset::is_among(&list))
     }
 
     pub(super) fn slot(&self, number: u32) -> Result<Slot, JailError> {
         let name = format!("slot-{number}");
         let folder = make_folder(self.folder.as_fd(), &name)?;
         put(folder.as_fd(), "cgroup.subtree_control", CONTROLLERS)?;
+        if self.has_cpuset() {
+            put(folder.as_fd(), "cgroup.subtree_control", CPUSET)?;
+        }
         let init = make_folder(folder.as_fd(), "init")?;
         limit(init.as_fd(), "pids.max", "16", "16")?;
         let base = self.folder.try_clone().at(Step::Cgroup)?;
-        Ok(Slot { base, name, folder, init })
+        Ok(Slot { base, name, folder, init, urgency: Cell::new(Urgency::Waited) })
     }
 }
 
 impl Slot {
+    pub(super) fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        if self.urgency.get() != urgency {
+            // 100 is what every group begins with.
+            put(self.folder.as_fd(), "cpu.weight", if urgency == Urgency::Stock { "6" } else { "100" })?;
+            self.urgency.set(urgency);
+        }
+        Ok(())
+    }
+
     pub(super) fn run(&self, number: u64, init_uid: u32) -> Result<Run, JailError> {
         let name = format!("run-{number}");
         let leaf = make_folder(self.folder.as_fd(), &name)?;

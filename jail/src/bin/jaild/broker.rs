@@ -3,7 +3,8 @@
 //! Single-threaded: one `poll` over signals, the socket, the link and whatever each [`Slot`] waits for. No wait anywhere
 //! else but in the kernel calls themselves.
 //!
-//! There are more slots than runs at once: while one is emptied behind an answer, the next order takes another.
+//! There are more slots than runs at once: while one is emptied behind an answer, the next order takes another, and the
+//! [`Stock`] has those of which the sandbox waits, armed.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use jail::cgroup::{Base, SlotGroup};
+use jail::cores::Cores;
 use jail::error::{At, JailError, Step};
 use jail::inventory::Inventory;
 use jail::landlock;
@@ -20,7 +22,7 @@ use jail::mounts::SetuidSearch;
 use jail::privileges::SandboxIds;
 use jail::records;
 use jail::sandbox::Spec;
-use jail::spec::{Ended, Layers, RunId, StopReason};
+use jail::spec::{Ended, Layer, Layers, RunId, StopReason};
 use jail::stop_point;
 use jail::sys;
 use jail::talk::now_us;
@@ -28,12 +30,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{SockFlag, accept4, getsockopt, sockopt::PeerCredentials};
+use nix::unistd::Pid;
 
 use crate::config::{Inherited, Options};
 use crate::ends::{GONE, KILLED, never_ran};
 use crate::policy::Policy;
 use crate::prove;
-use crate::slot::{Job, Slot, Wake, log};
+use crate::slot::{Job, News, Readiness, Slot, Wake, log};
+use crate::stock::Stock;
 
 /// Everything that jaild knows.
 struct Broker<'a> {
@@ -42,6 +46,7 @@ struct Broker<'a> {
     base: Base,
     slots: Vec<Slot>,
     waiting: VecDeque<Job>,
+    stock: Stock,
     /// Counted: a turn of the loop waits for it while it may be given up. A copy of the descriptor would take one more,
     /// and there may be none.
     link: Option<Rc<OwnedFd>>,
@@ -52,6 +57,8 @@ struct Broker<'a> {
     search: Option<SetuidSearch>,
     /// The last count, and from when on another is taken.
     inventory: (Inventory, u64),
+    /// The CPUs that runs are pinned to, if they are.
+    cores: Option<Cores>,
 }
 
 /// A count takes a millisecond or two: no engine shall keep the broker at it.
@@ -59,6 +66,9 @@ const COUNT_EVERY_US: u64 = 200_000;
 
 /// So many files are looked at in one turn of the loop: some milliseconds.
 const SEARCH_ENTRIES: usize = 500;
+
+/// Network namespaces that the kernel may have yet to take down. Each is some 70 kB of memory that counts for nobody.
+const NAMESPACES_BEHIND: u32 = 256;
 
 /// Serves until SIGTERM.
 ///
@@ -74,15 +84,18 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         options,
         slots: Vec::new(),
         waiting: VecDeque::new(),
+        stock: Stock::new(policy.config.stock, policy.config.slots),
         link: None,
         obtained: Layers::default(),
         runs: 0,
         generation: 0,
         search: None,
         inventory: (Inventory::default(), 0),
+        cores: policy.config.cores.as_ref().map(Cores::new),
         policy,
         base,
     };
+    let pinning = broker.pin()?;
     broker.make_slots()?;
     broker.obtained = broker.prove()?;
     let lacking = broker.policy.layers.without(broker.obtained);
@@ -92,7 +105,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
     }
     let (slots, profiles) = (broker.policy.config.slots, broker.policy.profiles());
     // Nobody need be there to read it.
-    let (Ok(()) | Err(_)) = writeln!(io::stdout(), "jaild ready: {slots} slots, {profiles} profiles");
+    let (Ok(()) | Err(_)) = writeln!(io::stdout(), "jaild ready: {slots} slots, {profiles} profiles{pinning}");
     while !broker.turn(&signals, &inherited.listener)? {}
     broker.end()
 }
@@ -117,8 +130,19 @@ enum Source {
 }
 
 impl Broker<'_> {
+    /// Leaves the CPUs of pinned runs to them: jaild, and whatever it starts, keeps to the others. What to say of it.
+    fn pin(&self) -> Result<String, JailError> {
+        let Some(plan) = &self.policy.config.cores else { return Ok(String::new()) };
+        plan.rest.keep(Pid::from_raw(0))?;
+        let sets: Vec<String> = plan.sets.iter().map(ToString::to_string).collect();
+        let how = if self.base.has_cpuset() { "cpuset" } else { "affinity" };
+        Ok(format!(", runs pinned to CPU {} ({how}), the engine's own on {}", sets.join(" | "), plan.rest))
+    }
+
     fn make_slots(&mut self) -> Result<(), JailError> {
-        for number in 0..self.policy.config.slots + SPARE_SLOTS {
+        let slots = self.policy.config.slots + SPARE_SLOTS + self.policy.config.stock;
+        cap_namespaces(2 * slots + NAMESPACES_BEHIND)?;
+        for number in 0..slots {
             let mut slot = Slot::new(number);
             slot.renew(&self.base, &self.policy.blueprint, self.generation)?;
             self.slots.push(slot);
@@ -126,17 +150,24 @@ impl Broker<'_> {
         Ok(())
     }
 
+    /// Whether something stands before a run that asks for more CPUs: only tests can have neither.
+    fn widening_is_refused(&self) -> bool {
+        self.base.has_cpuset() || !self.policy.blueprint.off.has(Layer::Seccomp)
+    }
+
     /// Runs the probe in the first slot that is ready; the layers that held.
     fn prove(&mut self) -> Result<Layers, JailError> {
         let (spec, descriptors, mut answer) = prove::order(&self.policy)?;
         let id = spec.id;
-        self.waiting.push_back(Job { spec, profile: None, descriptors });
+        self.waiting.push_back(Job { spec, profile: None, descriptors, aside: false });
         let deadline = now_us() + 20_000_000;
         loop {
             let mut ended = self.hand_out();
             ended.extend(self.wait_once(&[], Some(deadline))?.0);
             if let Some(ended) = ended.into_iter().find(|ended| ended.id == id) {
-                return prove::judge(&ended, &mut answer);
+                let pinned = self.policy.config.cores.as_ref().filter(|_| self.widening_is_refused());
+                let first = pinned.and_then(|plan| plan.sets.first());
+                return prove::judge(&ended, &mut answer, first);
             }
             if now_us() > deadline {
                 return Err(io::Error::from(io::ErrorKind::TimedOut)).on(Step::Probe, "no slot became ready");
@@ -153,7 +184,8 @@ impl Broker<'_> {
         let stdout = io::stdout();
         outside.extend(self.options.bound.then(|| (Source::Supervisor, stdout.as_fd())));
         let at_once = self.search.as_ref().map(|_| now_us());
-        let (ended, ready) = self.wait_once(&outside, at_once)?;
+        let later = self.refill();
+        let (ended, ready) = self.wait_once(&outside, at_once.into_iter().chain(later).min())?;
         for ended in ended {
             stop_point!("broker.reporting");
             self.report(&Report::Ended(ended));
@@ -224,6 +256,7 @@ impl Broker<'_> {
         for source in &ready {
             if let Source::Slot(index, wake) = *source {
                 ended.extend(self.slots[index].wake(wake));
+                self.note(index);
             }
         }
         let now = now_us();
@@ -238,24 +271,74 @@ impl Broker<'_> {
         Ok((ended, ready))
     }
 
-    /// Gives waiting orders to idle slots. The ends of those that could not even be begun.
+    /// Keeps the stock's books.
+    fn note(&mut self, index: usize) {
+        match self.slots[index].take_news() {
+            Some(News::Stocked(took_us)) => self.stock.stocked(took_us),
+            Some(News::BackedUp(job)) => {
+                self.stock.backed_up(now_us());
+                if let Some(job) = job {
+                    self.waiting.push_front(job);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Gives waiting orders to the slots that are nearest to a run. The ends of those that could not even be begun.
     fn hand_out(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
-        let Broker { slots, waiting, policy, generation, .. } = self;
-        for slot in slots.iter_mut().filter(|slot| slot.is_idle(*generation)) {
-            let Some(mut job) = waiting.pop_front() else { break };
+        while !self.waiting.is_empty() {
+            let Some((readiness, index)) = nearest(&self.slots, self.generation) else { break };
+            if readiness == Readiness::Idle && now_us() < self.stock.not_before_us(true) {
+                break;
+            }
+            let Some(mut job) = next_job(&mut self.waiting, self.cores.as_ref()) else { break };
             // Only now: a reload may have given the profile another filter, or taken it away.
-            match job.profile.as_ref().map_or(Some(0), |profile| policy.filter(profile)) {
+            match job.profile.as_ref().map_or(Some(0), |profile| self.policy.filter(profile)) {
                 Some(filter) => job.spec.filter = filter,
                 None => {
-                    ended.push(never_ran(&job.spec, GONE, None, policy.layers));
+                    ended.push(never_ran(&job.spec, GONE, None, self.policy.layers));
                     continue;
                 }
             }
-            self.runs += 1;
-            ended.extend(slot.take(job, self.runs, SandboxIds::of_run(self.runs, self.options.ids)));
+            self.stock.ordered(job.spec.ordered_us, readiness != Readiness::Idle);
+            if readiness == Readiness::Idle {
+                ended.extend(self.make(index, Some(job)));
+            } else {
+                ended.extend(self.slots[index].give(job));
+            }
         }
         ended
+    }
+
+    /// Begins a sandbox in an idle slot.
+    fn make(&mut self, index: usize, job: Option<Job>) -> Option<Ended> {
+        self.runs += 1;
+        self.slots[index].make(job, self.runs, SandboxIds::of_run(self.runs, self.options.ids))
+    }
+
+    /// Begins the next sandbox of the stock, if it is time for one and nobody waits. When to come again, if it is not.
+    fn refill(&mut self) -> Option<u64> {
+        if !self.waiting.is_empty() {
+            // It may wait for namespaces alone. Without a slot it is one that wakes the loop.
+            return Some(self.stock.not_before_us(true)).filter(|at| *at > now_us());
+        }
+        let ready = |slot: &Slot| slot.readiness(self.generation);
+        let of = |wanted: Readiness| self.slots.iter().filter(|slot| ready(slot) == Some(wanted)).count();
+        let busy = of(Readiness::Making) + of(Readiness::Arming) > 0;
+        let now = now_us();
+        let short = of(Readiness::Armed) < self.stock.wanted(now) as usize;
+        let idle = self.slots.iter().position(|slot| ready(slot) == Some(Readiness::Idle))?;
+        if busy || !short {
+            return None;
+        }
+        let not_before = self.stock.not_before_us(false);
+        if now < not_before {
+            return Some(not_before);
+        }
+        self.make(idle, None);
+        None
     }
 
     /// One link at a time. The socket's owner and mode let only the engine's user connect; what is checked here keeps
@@ -283,6 +366,12 @@ impl Broker<'_> {
             landlock_abi: landlock::kernel_abi().unwrap_or(0),
             slots: self.policy.config.slots,
             ceiling: self.policy.config.ceiling,
+            pinned_cpus: self
+                .policy
+                .config
+                .cores
+                .as_ref()
+                .map_or(0, |plan| u32::try_from(plan.least()).unwrap_or(u32::MAX)),
         }));
     }
 
@@ -352,8 +441,9 @@ impl Broker<'_> {
             has_artifact: order.has_artifact,
             collects: order.collects,
             ordered_us: now_us(),
+            cpus: None,
         };
-        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors });
+        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors, aside: order.aside });
         stop_point!("broker.queued");
         Ok(())
     }
@@ -374,7 +464,9 @@ impl Broker<'_> {
         let now = now_us();
         if now >= self.inventory.1 {
             let spawners: Vec<i32> = self.slots.iter().filter_map(Slot::spawner_pid).collect();
-            self.inventory = (Inventory::take(&self.base, &spawners), now + COUNT_EVERY_US);
+            let armed = self.slots.iter().filter(|slot| slot.readiness(self.generation) == Some(Readiness::Armed));
+            let stock = self.stock.count(armed.count());
+            self.inventory = (Inventory::take(&self.base, &spawners, stock), now + COUNT_EVERY_US);
         }
         // Poll says so while three quarters of the link are free: inventories that nobody reads must leave room for ends,
         // and one that does not fit is no sign that the engine is gone. It asks again.
@@ -405,13 +497,16 @@ impl Broker<'_> {
     /// After SIGHUP: the new tables, or every mistake and the old ones.
     fn reload(&mut self, setuid: Result<Vec<PathBuf>, JailError>) {
         match setuid.and_then(|setuid| Policy::compile(self.options, setuid)) {
-            Ok(policy) if policy.config.slots == self.policy.config.slots => {
+            Ok(policy) if policy.config.cores != self.policy.config.cores => {
+                log("not taken: other CPUs to pin runs to need a restart");
+            }
+            Ok(policy) if policy.config.is_as_large_as(&self.policy.config) => {
                 log(&format!("read again: {} profiles", policy.profiles()));
                 self.policy = policy;
                 self.generation += 1;
                 self.welcome();
             }
-            Ok(_) => log("not taken: another number of slots needs a restart"),
+            Ok(_) => log("not taken: another number of slots, or another stock, needs a restart"),
             Err(e) => log(&format!("not taken, the old settings stay: {e}")),
         }
     }
@@ -424,6 +519,32 @@ impl Broker<'_> {
         // One that stays is no reason to leave the others.
         groups.into_iter().map(SlotGroup::remove).fold(Ok(()), Result::and)
     }
+}
+
+/// The slot that is nearest to a run.
+fn nearest(slots: &[Slot], generation: u64) -> Option<(Readiness, usize)> {
+    slots.iter().enumerate().filter_map(|(index, slot)| Some((slot.readiness(generation)?, index))).min()
+}
+
+/// So many network namespaces may there be: those that the kernel has yet to take down among them. See namespaces(7),
+/// `/proc/sys/user`.
+fn cap_namespaces(most: u32) -> Result<(), JailError> {
+    let file = "/proc/sys/user/max_net_namespaces";
+    std::fs::write(file, most.to_string()).on(Step::Outer, file)
+}
+
+/// The first order that can be begun. Where runs are pinned those of callers wait until a set of CPUs is free; what the
+/// engine asks for itself goes where no run is pinned.
+fn next_job(waiting: &mut VecDeque<Job>, cores: Option<&Cores>) -> Option<Job> {
+    let Some(cores) = cores else { return waiting.pop_front() };
+    if waiting.is_empty() {
+        return None;
+    }
+    let lease = cores.take();
+    let at = waiting.iter().position(|job| job.aside || lease.is_some())?;
+    let mut job = waiting.remove(at)?;
+    job.spec.cpus = if job.aside { Some(cores.aside()) } else { lease }.map(Rc::new);
+    Some(job)
 }
 
 /// The right number, of the right kinds: what comes from outside is a sealed memfd, the streams are pipes, and what init
