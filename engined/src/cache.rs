@@ -31,6 +31,7 @@ use entry::{Content, Replay};
 use flight::{Flight, Landed, Outcome, Waiter};
 use folder::Folder;
 use index::{Held, Index, Owner};
+use pace::Pace;
 
 pub use key::{Basis, Key, Origin};
 
@@ -39,6 +40,7 @@ pub mod flight;
 pub mod folder;
 pub mod index;
 pub mod key;
+pub mod pace;
 
 /// A file of so many bytes that was used before is read where we are: others wait no longer for this thread than they
 /// would for it to hand the work over.
@@ -66,6 +68,7 @@ pub enum Look {
 #[derive(Debug)]
 struct State {
     index: Index,
+    pace: Pace,
     flights: HashMap<Key, Arc<Flight>>,
     /// Used since their files were named.
     used: HashSet<Key>,
@@ -107,6 +110,7 @@ impl Cache {
     ) -> Arc<Cache> {
         let mut state = State {
             index: Index::new(bytes, tenants.len()),
+            pace: Pace::new(bytes),
             flights: HashMap::new(),
             used: HashSet::new(),
             naming: false,
@@ -310,7 +314,11 @@ impl Cache {
             let _one = lock(&self.names);
             let (gone, used) = {
                 let mut state = lock(&self.state);
-                let Some(gone) = state.index.promise(bytes) else { return Ok(()) };
+                let gone = if state.pace.take(bytes) { state.index.promise(bytes) } else { None };
+                let Some(gone) = gone else {
+                    self.metrics.skipped.inc();
+                    return Ok(());
+                };
                 (gone, state.index.tick())
             };
             self.metrics.evicted.inc_by(gone.len() as u64);
@@ -411,7 +419,10 @@ impl Landing {
         let Ok(outcome) = landed else { return };
         let replay = Replay::of(&outcome.end, &outcome.output, outcome.result.as_ref().map(drop));
         let Some(replay) = replay.filter(|_| self.cache.folder.is_some() && still()) else { return };
-        let Ok(permit) = Arc::clone(&self.cache.writers).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.cache.writers).try_acquire_owned() else {
+            self.cache.metrics.skipped.inc();
+            return;
+        };
         // Until it is written, whoever asks finds the flight.
         let write = move || {
             let _permit = permit;

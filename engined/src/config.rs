@@ -358,7 +358,7 @@ fn cache(reader: &mut Reader, root: &mut Table) -> Cache {
         s.flag("enabled", true, "Whether compiled programs are kept, and equal compiles under way are joined.");
     let doc = "The folder for them, for the engine's user alone. By default `artifacts` in $STATE_DIRECTORY; without one nothing is kept.";
     let folder = s.parsed("folder", None, doc, absolute);
-    let doc = "How much of the disk they may take, each at most a sixteenth of it; the least recently used go first.";
+    let doc = "How much of the disk they may take, each at most a 64th of it; the least recently used go first.";
     let bytes = s.number("bytes", GIB, MIB..=1 << 44, doc);
     s.end(&[]);
     Cache { enabled, folder, bytes }

@@ -29,8 +29,15 @@ pub struct Held {
 
 /// What an entry takes of the room: whole pages on disk, one more for its inode and its name.
 const PAGE: u64 = 4096;
+/// A program of some thousand lines.
+const ORDINARY: u64 = 256 << 10;
 /// However small they are, each takes memory here as well.
 const MOST_ENTRIES: usize = 32_768;
+
+/// The most that one entry may have: a 64th of all the room, or what an ordinary program takes where that is more.
+fn share(room: u64) -> u64 {
+    (room / 64).max(ORDINARY).min(room / 4)
+}
 
 fn room(bytes: u64) -> u64 {
     bytes.next_multiple_of(PAGE) + PAGE
@@ -100,11 +107,11 @@ impl Index {
         }
     }
 
-    /// Promises room for a file of so many bytes, and says what has to go for it. `None`: an entry may have no more than
-    /// a sixteenth of all the room. Then [`Index::keep`] it, or [`Index::waive`] the promise.
+    /// Promises room for a file of so many bytes, and says what has to go for it. `None`: it is more than an
+    /// entry may have. Then [`Index::keep`] it, or [`Index::waive`] the promise.
     pub fn promise(&mut self, bytes: u64) -> Option<Vec<(Key, Held)>> {
         let wanted = room(bytes);
-        if wanted > self.most / 16 {
+        if wanted > share(self.most) {
             return None;
         }
         self.promised += wanted;

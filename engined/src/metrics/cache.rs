@@ -31,6 +31,8 @@ pub struct CacheMetrics {
     lookups: IntCounterVec,
     /// Entries that made room for others.
     pub evicted: IntCounter,
+    /// Compiles that were not kept: their program was too large, or there was too much to write.
+    pub skipped: IntCounter,
     /// Entries that were found damaged, and removed.
     pub damaged: IntCounter,
     /// Entries that could not be read, written, renamed or removed.
@@ -68,6 +70,10 @@ impl CacheMetrics {
             evicted: counter(
                 "engined_cache_evicted_total",
                 "Entries of the artifact cache that made room for others.",
+            )?,
+            skipped: counter(
+                "engined_cache_skipped_total",
+                "Compiles that the artifact cache did not keep: too large, or too much to write at once.",
             )?,
             damaged: counter(
                 "engined_cache_damaged_total",

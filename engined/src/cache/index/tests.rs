@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const MOST: u64 = 64 * (PAGE + PAGE);
+const MOST: u64 = 256 * PAGE;
 
 fn key(number: u8) -> Key {
     Key([number; 32])
@@ -24,7 +24,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let bytes = 1..MOST / 8;
+    let bytes = 1..MOST / 3;
     prop_oneof![
         4 => (0..40_u8, 0..3_usize, bytes.clone()).prop_map(|(number, owner, bytes)| Event::Kept(number, owner, bytes)),
         1 => bytes.prop_map(Event::Waived),
@@ -58,7 +58,7 @@ proptest! {
             match event {
                 Event::Kept(number, owner, bytes) => {
                     let gone = index.promise(bytes);
-                    if room(bytes) > MOST / 16 {
+                    if room(bytes) > share(MOST) {
                         prop_assert_eq!(gone, None);
                         continue;
                     }
@@ -103,7 +103,7 @@ proptest! {
 #[test]
 fn what_is_found_stands_in_the_order_of_its_numbers() {
     let mut index = Index::new(MOST, 1);
-    let bytes = MOST / 20;
+    let bytes = 2 * PAGE;
     for (number, used) in [(1, 30), (2, 10), (3, 20)] {
         assert_eq!(index.found(key(number), held(0, used, bytes)), None);
     }
@@ -130,9 +130,9 @@ fn a_large_tenant_does_not_push_out_a_small_one() {
     };
     keep(&mut index, 0, 1, 1);
     for number in 1..100 {
-        let gone = keep(&mut index, number, 0, 3 * PAGE);
+        let gone = keep(&mut index, number, 0, 10 * PAGE);
         assert!(gone.iter().all(|(_, held)| held.owner == 0));
     }
     assert!(index.get(&key(0)).is_some(), "the first of all, of the tenant that keeps little");
-    assert_eq!(index.promise(MOST / 16), None, "more than its share");
+    assert_eq!(index.promise(share(MOST)), None, "more than its share");
 }
