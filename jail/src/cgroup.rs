@@ -35,11 +35,13 @@ use crate::link::CgroupVersion;
 use crate::spec::{Bytes, Layer, Layers, Limits, Micros, PeakSource};
 
 pub mod census;
+mod control;
 mod cpuset;
 mod removal;
 mod v1;
 mod v2;
 
+use control::Group;
 use removal::{sweep, try_remove, try_sweep, within_two_seconds};
 
 /// The folders under which everything of this jaild lives, by descriptor.
@@ -314,7 +316,7 @@ impl RunGroup {
     #[must_use]
     pub fn oom_event(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            RunGroup::V1(run) => run.oom.as_ref().map(AsFd::as_fd),
+            RunGroup::V1(run) => Some(run.oom.as_fd()),
             RunGroup::V2(_) => None,
         }
     }
@@ -355,7 +357,7 @@ impl RunGroup {
     pub fn kill(&self) -> Result<(), JailError> {
         match self {
             RunGroup::V1(run) => run.lift_quota(),
-            RunGroup::V2(run) => put(run.leaf.as_fd(), "cgroup.kill", "1"),
+            RunGroup::V2(run) => run.leaf.put("cgroup.kill", "1"),
         }
     }
 

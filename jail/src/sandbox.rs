@@ -14,7 +14,7 @@ use crate::cgroup::{Counted, RunGroup, SlotGroup};
 use crate::cores::Lease;
 use crate::error::{At, JailError, Step};
 use crate::meter::Meter;
-use crate::privileges::{Rlimits, SandboxIds};
+use crate::privileges::Rlimits;
 use crate::spawn::Spawner;
 use crate::spec::{Bytes, Collected, Ended, Layers, Limits, Micros, Outcome, RunId, StopReason, Usage};
 use crate::stop_point;
@@ -105,14 +105,14 @@ impl Making {
     ///
     /// # Errors
     /// When the group can't be made or the spawner is gone.
-    pub fn begin(slot: &SlotGroup, spawner: &Spawner, number: u64, ids: SandboxIds) -> Result<Self, JailError> {
-        let group = slot.run(number, ids.init)?;
+    pub fn begin(slot: &SlotGroup, spawner: &Spawner, number: u64, make: Make) -> Result<Self, JailError> {
+        let group = slot.run(number, make.ids.init)?;
         let (control, theirs) = pair()?;
         // The broker waits for nobody: a word that init has no room for is as one to an init that is gone.
         sys::never_block(control.as_fd()).on(Step::Talk, "control")?;
         let mut descriptors = vec![theirs.as_fd()];
         descriptors.extend(slot.init_leaf().into_iter().chain(group.leaf()));
-        spawner.make(Make { ids }, &descriptors)?;
+        spawner.make(make, &descriptors)?;
         Ok(Making { group, control })
     }
 
@@ -154,7 +154,6 @@ impl Prepared {
         let command = Command {
             disk: spec.limits.disk,
             rlimits: Rlimits::of(&spec.limits),
-            filter: spec.filter,
             probe: spec.probe,
             has_artifact: spec.has_artifact,
             collects: spec.collects,
@@ -212,6 +211,12 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> RunId {
         self.spec.id
+    }
+
+    /// When it was given its command, by [`now_us`].
+    #[must_use]
+    pub fn begun_us(&self) -> u64 {
+        self.meter.begun_us()
     }
 
     /// Where init speaks, until it has closed it.

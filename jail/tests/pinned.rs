@@ -234,13 +234,12 @@ fn waiting_for_the_share_is_told() {
     }
     let (_jaild, mut link, _config) = start("pin = \"threads\"\n", &[]);
     let with = |link: &mut Link, cpus_milli| link.python_with(SPEND, Limits { cpus_milli, ..limits() }).ended;
-    let (small, whole) = (with(&mut link, 200), with(&mut link, 1000));
+    let (small, whole) = (with(&mut link, 100), with(&mut link, 1000));
     assert_eq!((small.outcome, whole.outcome), (Outcome::Exited(0), Outcome::Exited(0)));
     let usage = small.usage;
-    // A fifth of a CPU: four fifths of the time it waits, on its one CPU, and that time is its wall time.
+    // A tenth of a CPU: of each period it is held back for nine tenths, or what others leave of them. On one CPU that is
+    // part of its wall time.
     assert!(usage.throttled.0 > usage.cpu.0, "{usage:?}");
     assert!(usage.throttled.0 < usage.wall.0, "{usage:?}");
-    // The last period is not waited out, and others may have had the CPU.
-    assert!(usage.cpu.0 + usage.throttled.0 > usage.wall.0 / 2, "{usage:?}");
     assert!(whole.usage.throttled.0 < whole.usage.wall.0 / 10, "{:?}", whole.usage);
 }

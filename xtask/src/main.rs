@@ -125,7 +125,7 @@ enum Command {
     /// Measure whether CPU time stays the same when all slots are busy and runs are pinned to cores
     Timing {
         /// How often each is measured
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, default_value_t = timing::ROUNDS, value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,
         /// Also write the figures there, as JSON
         #[arg(long, value_name = "FILE")]

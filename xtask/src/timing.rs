@@ -26,6 +26,8 @@ use figures::{Figures, Row, Sample};
 
 const SOURCE: &str = include_str!("timing/spend.c");
 const PINNED: &str = "pin = \"cores\"\n";
+/// Medians are of so many where nothing else is asked for.
+pub const ROUNDS: u32 = 30;
 /// What each run is to cost by itself, roughly.
 const WANTED_US: u64 = 1_000_000;
 const KINDS: [Kind; 2] = [Kind::Compute, Kind::Memory];
@@ -105,7 +107,7 @@ pub fn run(wish: &Wish<'_>) -> Result<Tally> {
 }
 
 /// Measures everything, in turn.
-fn measure(programs: &Programs, rounds: u32) -> Result<Figures> {
+pub fn measure(programs: &Programs, rounds: u32) -> Result<Figures> {
     let scratch = Scratch::new("timing")?;
     let pinned = Served::start_with(programs, Some(PINNED))?;
     let (cpus, pinning) = pinning(&pinned.log())?;

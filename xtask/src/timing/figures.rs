@@ -191,7 +191,7 @@ mod tests {
             alone: samples(&[100, 99, 101]),
             ..Row::new(runner, "compute", true)
         };
-        assert_eq!(row("pinned", &[105, 104, 180]).holds(), Ok(()));
+        assert_eq!(row("pinned", &[104, 103, 180]).holds(), Ok(()));
         assert_eq!(
             row("pinned", &[106, 110, 104]).holds(),
             Err("+6.00 % when all slots are busy, promised within 5 %".to_owned())

@@ -1,4 +1,4 @@
-/* Spends CPU time: `compute N` in registers, `memory N` on a walk through 128 MiB in random order. Says what it cost, in
+/* Spends CPU time: `compute N` in registers, with as much to do side by side as a core can take, `memory N` on a walk through 128 MiB in random order. Says what it cost, in
    microseconds of CPU and wall time, and how often the kernel took the CPU away. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +11,25 @@ struct line { size_t next; char fill[64 - sizeof(size_t)]; };
 
 static unsigned long long state = 88172645463325252ULL;
 
-/* xorshift64: each step needs the one before, so that nothing can be done beforehand or side by side. */
-static unsigned long long step(void)
+/* xorshift64 */
+static unsigned long long step(unsigned long long x)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
+    x ^= x << 13;
+    x ^= x >> 7;
+    return x ^ x << 17;
+}
+
+/* Four streams that do not need each other keep the core's units busy, so that one that shares them would be noticed. */
+static unsigned long long compute(long long n)
+{
+    unsigned long long a = state, b = a + 1, c = a + 2, d = a + 3;
+    for (long long i = 0; i < n; i++) {
+        a = step(a);
+        b = step(b);
+        c = step(c);
+        d = step(d);
+    }
+    return a ^ b ^ c ^ d;
 }
 
 static long long micros(clockid_t clock)
@@ -34,9 +46,7 @@ int main(int argc, char **argv)
     long long began = micros(CLOCK_MONOTONIC), n = atoll(argv[2]);
     volatile size_t result = 0;
     if (!strcmp(argv[1], "compute")) {
-        for (long long i = 0; i < n; i++)
-            step();
-        result = state;
+        result = compute(n);
     } else {
         struct line *lines = aligned_alloc(64, sizeof(struct line) * LINES);
         if (!lines)
@@ -45,7 +55,8 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < LINES; i++)
             lines[i].next = i;
         for (size_t i = LINES - 1; i > 0; i--) {
-            size_t j = step() % i, other = lines[i].next;
+            state = step(state);
+            size_t j = state % i, other = lines[i].next;
             lines[i].next = lines[j].next;
             lines[j].next = other;
         }

@@ -25,7 +25,7 @@ use jail::sandbox::Spec;
 use jail::spec::{Ended, Layer, Layers, RunId, StopReason};
 use jail::stop_point;
 use jail::sys;
-use jail::talk::now_us;
+use jail::talk::{Make, now_us};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -38,6 +38,8 @@ use crate::policy::Policy;
 use crate::prove;
 use crate::slot::{Job, News, Readiness, Slot, Wake, log};
 use crate::stock::Stock;
+
+mod conversation;
 
 /// Everything that jaild knows.
 struct Broker<'a> {
@@ -52,6 +54,8 @@ struct Broker<'a> {
     link: Option<Rc<OwnedFd>>,
     obtained: Layers,
     runs: u64,
+    /// The filter of the last order: the next will most likely have the same.
+    filter: u32,
     generation: u64,
     /// What comes first of a reload: it takes a while, and there are limits to keep.
     search: Option<SetuidSearch>,
@@ -60,6 +64,9 @@ struct Broker<'a> {
     /// The CPUs that runs are pinned to, if they are.
     cores: Option<Cores>,
 }
+
+/// Most runs that end soon have ended by then.
+const YOUNG_US: u64 = 2_000;
 
 /// A count takes a millisecond or two: no engine shall keep the broker at it.
 const COUNT_EVERY_US: u64 = 200_000;
@@ -88,6 +95,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         link: None,
         obtained: Layers::default(),
         runs: 0,
+        filter: 0,
         generation: 0,
         search: None,
         inventory: (Inventory::default(), 0),
@@ -289,10 +297,6 @@ impl Broker<'_> {
     fn hand_out(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
         while !self.waiting.is_empty() {
-            let Some((readiness, index)) = nearest(&self.slots, self.generation) else { break };
-            if readiness == Readiness::Idle && now_us() < self.stock.not_before_us(true) {
-                break;
-            }
             let Some(mut job) = next_job(&mut self.waiting, self.cores.as_ref()) else { break };
             // Only now: a reload may have given the profile another filter, or taken it away.
             match job.profile.as_ref().map_or(Some(0), |profile| self.policy.filter(profile)) {
@@ -302,6 +306,16 @@ impl Broker<'_> {
                     continue;
                 }
             }
+            let Some((readiness, index)) = nearest(&self.slots, self.generation, job.spec.filter) else {
+                self.waiting.push_front(job);
+                self.make_way();
+                break;
+            };
+            if readiness == Readiness::Idle && now_us() < self.stock.not_before_us(true) {
+                self.waiting.push_front(job);
+                break;
+            }
+            self.filter = job.spec.filter;
             self.stock.ordered(job.spec.ordered_us, readiness != Readiness::Idle);
             if readiness == Readiness::Idle {
                 ended.extend(self.make(index, Some(job)));
@@ -315,7 +329,17 @@ impl Broker<'_> {
     /// Begins a sandbox in an idle slot.
     fn make(&mut self, index: usize, job: Option<Job>) -> Option<Ended> {
         self.runs += 1;
-        self.slots[index].make(job, self.runs, SandboxIds::of_run(self.runs, self.options.ids))
+        let filter = job.as_ref().map_or(self.filter, |job| job.spec.filter);
+        let make = Make { ids: SandboxIds::of_run(self.runs, self.options.ids), filter };
+        self.slots[index].make(job, self.runs, make)
+    }
+
+    /// Throws away one that waits for orders with another filter, if there is one.
+    fn make_way(&mut self) {
+        let filter = self.waiting.front().map_or(self.filter, |job| job.spec.filter);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.is_armed() && !slot.has_filter(filter)) {
+            slot.discard();
+        }
     }
 
     /// Begins the next sandbox of the stock, if it is time for one and nobody waits. When to come again, if it is not.
@@ -324,7 +348,7 @@ impl Broker<'_> {
             // It may wait for namespaces alone. Without a slot it is one that wakes the loop.
             return Some(self.stock.not_before_us(true)).filter(|at| *at > now_us());
         }
-        let ready = |slot: &Slot| slot.readiness(self.generation);
+        let ready = |slot: &Slot| slot.readiness(self.generation, self.filter);
         let of = |wanted: Readiness| self.slots.iter().filter(|slot| ready(slot) == Some(wanted)).count();
         let busy = of(Readiness::Making) + of(Readiness::Arming) > 0;
         let now = now_us();
@@ -333,165 +357,18 @@ impl Broker<'_> {
         if busy || !short {
             return None;
         }
-        let not_before = self.stock.not_before_us(false);
+        // Behind the answers: what has just begun has the cores.
+        let youngest = self.slots.iter().filter_map(Slot::begun_us).max().map_or(0, |begun| begun + YOUNG_US);
+        let not_before = self.stock.not_before_us(false).max(youngest);
         if now < not_before {
             return Some(not_before);
         }
+        // Those with another filter make way for it.
+        if self.slots.iter().filter(|slot| slot.is_armed()).count() >= self.policy.config.stock as usize {
+            self.make_way();
+        }
         self.make(idle, None);
         None
-    }
-
-    /// One link at a time. The socket's owner and mode let only the engine's user connect; what is checked here keeps
-    /// out a sandbox that got hold of the socket all the same.
-    fn accept(&mut self, listener: &OwnedFd) {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let Ok(number) = accept4(listener.as_raw_fd(), flags) else { return };
-        let Ok(socket) = sys::inherit(number) else { return };
-        let peer = getsockopt(&socket, PeerCredentials).map(|peer| peer.uid());
-        let busy = self.link.is_some() || self.slots.iter().any(|slot| slot.run().is_some());
-        if busy || peer != Ok(self.options.client_uid) {
-            log(&format!("a connection of uid {peer:?} is refused{}", if busy { ": another link lives" } else { "" }));
-            return;
-        }
-        self.link = Some(Rc::new(socket));
-        self.welcome();
-    }
-
-    /// Says what there is: first on every link, and again when a reload has changed it.
-    fn welcome(&mut self) {
-        self.report(&Report::Welcome(Welcome {
-            wanted: self.policy.layers,
-            obtained: self.obtained,
-            cgroup: self.base.version(),
-            landlock_abi: landlock::kernel_abi().unwrap_or(0),
-            slots: self.policy.config.slots,
-            ceiling: self.policy.config.ceiling,
-            pinned_cpus: self
-                .policy
-                .config
-                .cores
-                .as_ref()
-                .map_or(0, |plan| u32::try_from(plan.least()).unwrap_or(u32::MAX)),
-        }));
-    }
-
-    fn hear_link(&mut self) {
-        let Some(link) = &self.link else { return };
-        stop_point!("broker.ordered");
-        let mut buffer = [0; MESSAGE_BYTES + 1];
-        let received = sys::recv_with_descriptors(link.as_fd(), &mut buffer, jail::link::MAX_DESCRIPTORS);
-        let (length, descriptors) = match received {
-            Ok((0, _)) => return self.link_is_gone("closed"),
-            Ok(received) => received,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
-                return self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
-            }
-            Err(e) if e.raw_os_error() == Some(libc::EMFILE) => {
-                return self.refuse_for_want_of_descriptors(&buffer[..MESSAGE_BYTES]);
-            }
-            Err(e) => return self.link_is_gone(&e.to_string()),
-        };
-        match Request::decode(&buffer[..length]) {
-            Ok(Request::Order(order)) => {
-                let id = order.id;
-                if let Err(why) = self.take(order, descriptors) {
-                    self.report(&Report::Refused { id, why });
-                }
-            }
-            Ok(Request::Stop { id, why }) => self.stop(id, why),
-            Ok(Request::Inventory) => self.count(),
-            Err(e) => {
-                log(&format!("the link sent what is no message (version {VERSION}): {e}"));
-                self.report(&Report::Refused { id: RunId(0), why: Refusal::Malformed });
-            }
-        }
-    }
-
-    /// The kernel leaves out those descriptors of a message for which this process has no room. Whoever waits for the run
-    /// is told, where the message says which it is.
-    fn refuse_for_want_of_descriptors(&mut self, message: &[u8]) {
-        log("no descriptors are left for an order: raise the limit of open files (LimitNOFILE)");
-        let (id, why) = match Request::decode(message) {
-            Ok(Request::Order(order)) => (order.id, Refusal::Broken),
-            _ => (RunId(0), Refusal::Malformed),
-        };
-        self.report(&Report::Refused { id, why });
-    }
-
-    /// Checks an order as if its sender were hostile.
-    fn take(&mut self, order: Order, descriptors: Vec<OwnedFd>) -> Result<(), Refusal> {
-        self.policy.admit(&order)?;
-        if !descriptors_fit(&order, &descriptors) {
-            return Err(Refusal::BadDescriptors);
-        }
-        let running = self.slots.iter().filter_map(Slot::run).chain(self.waiting.iter().map(|job| job.spec.id));
-        let running: Vec<RunId> = running.collect();
-        if running.contains(&order.id) {
-            return Err(Refusal::DuplicateId);
-        }
-        if running.len() >= (self.policy.config.slots + SPARE_SLOTS) as usize {
-            return Err(Refusal::NoRoom);
-        }
-        let spec = Spec {
-            id: order.id,
-            limits: order.limits,
-            filter: 0,
-            probe: false,
-            has_artifact: order.has_artifact,
-            collects: order.collects,
-            ordered_us: now_us(),
-            cpus: None,
-        };
-        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors, aside: order.aside });
-        stop_point!("broker.queued");
-        Ok(())
-    }
-
-    fn stop(&mut self, id: RunId, why: StopReason) {
-        let waiting = self.waiting.iter().position(|job| job.spec.id == id);
-        let ended = match waiting.and_then(|at| self.waiting.remove(at)) {
-            Some(job) => Some(never_ran(&job.spec, KILLED, Some(why), self.policy.layers)),
-            None => self.slots.iter_mut().find(|slot| slot.run() == Some(id)).and_then(|slot| slot.stop(why)),
-        };
-        if let Some(ended) = ended {
-            self.report(&Report::Ended(ended));
-        }
-    }
-
-    /// Says what there is of everything.
-    fn count(&mut self) {
-        let now = now_us();
-        if now >= self.inventory.1 {
-            let spawners: Vec<i32> = self.slots.iter().filter_map(Slot::spawner_pid).collect();
-            let armed = self.slots.iter().filter(|slot| slot.readiness(self.generation) == Some(Readiness::Armed));
-            let stock = self.stock.count(armed.count());
-            self.inventory = (Inventory::take(&self.base, &spawners, stock), now + COUNT_EVERY_US);
-        }
-        // Poll says so while three quarters of the link are free: inventories that nobody reads must leave room for ends,
-        // and one that does not fit is no sign that the engine is gone. It asks again.
-        let room = self.link.as_ref().is_some_and(|link| {
-            let mut wait = [PollFd::new(link.as_fd(), PollFlags::POLLOUT)];
-            poll(&mut wait, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-        });
-        if room {
-            self.report(&Report::Inventory(self.inventory.0));
-        }
-    }
-
-    fn link_is_gone(&mut self, why: &str) {
-        log(&format!("the link is gone ({why}): its runs are ended"));
-        self.link = None;
-        self.waiting.clear();
-        self.slots.iter_mut().for_each(Slot::abandon);
-    }
-
-    /// Says it to the engine. One that does not read is treated as gone.
-    fn report(&mut self, report: &Report) {
-        let Some(link) = &self.link else { return };
-        if let Err(e) = sys::send_with_descriptors(link.as_fd(), &report.encode(), &[]) {
-            self.link_is_gone(&e.to_string());
-        }
     }
 
     /// After SIGHUP: the new tables, or every mistake and the old ones.
@@ -522,8 +399,8 @@ impl Broker<'_> {
 }
 
 /// The slot that is nearest to a run.
-fn nearest(slots: &[Slot], generation: u64) -> Option<(Readiness, usize)> {
-    slots.iter().enumerate().filter_map(|(index, slot)| Some((slot.readiness(generation)?, index))).min()
+fn nearest(slots: &[Slot], generation: u64, filter: u32) -> Option<(Readiness, usize)> {
+    slots.iter().enumerate().filter_map(|(index, slot)| Some((slot.readiness(generation, filter)?, index))).min()
 }
 
 /// So many network namespaces may there be: those that the kernel has yet to take down among them. See namespaces(7),
@@ -545,24 +422,4 @@ fn next_job(waiting: &mut VecDeque<Job>, cores: Option<&Cores>) -> Option<Job> {
     let mut job = waiting.remove(at)?;
     job.spec.cpus = if job.aside { Some(cores.aside()) } else { lease }.map(Rc::new);
     Some(job)
-}
-
-/// The right number, of the right kinds: what comes from outside is a sealed memfd, the streams are pipes, and what init
-/// collects goes into a pipe's writing end.
-fn descriptors_fit(order: &Order, descriptors: &[OwnedFd]) -> bool {
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    use nix::sys::stat::{SFlag, fstat};
-    if descriptors.len() != order.descriptors() {
-        return false;
-    }
-    let pipe = |fd: &OwnedFd| fstat(fd).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFIFO.bits());
-    let writes = |fd: &OwnedFd| {
-        fcntl(fd, FcntlArg::F_GETFL).is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_WRONLY.bits())
-    };
-    let (fixed, rest) = descriptors.split_at(4);
-    let mut rest = rest.iter();
-    records::is_sealed(fixed[0].as_fd())
-        && fixed[1..].iter().all(pipe)
-        && (!order.has_artifact || rest.next().is_some_and(|fd| records::is_sealed(fd.as_fd())))
-        && (!order.collects || rest.next().is_some_and(|fd| pipe(fd) && writes(fd)))
 }

@@ -14,8 +14,8 @@ use jail::cores::CorePlan;
 use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
 use toml::{Table, Value};
 
-use crate::pin::{Pin, Stated, narrow};
-use crate::stock;
+use super::pin::{Pin, Stated, narrow};
+use super::stock;
 
 const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes

@@ -3,7 +3,7 @@
 use jail::cores::{CorePlan, Cpus, one_of_each_core, siblings};
 use toml::Value;
 
-use crate::config::Config;
+use super::config::Config;
 
 /// What the operator wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

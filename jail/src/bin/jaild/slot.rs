@@ -12,14 +12,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use jail::cgroup::{Base, RunGroup, SlotGroup, Urgency};
 use jail::error::{JailError, Step};
 use jail::link::ProfileName;
-use jail::privileges::SandboxIds;
 use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
 use jail::spawn::{Blueprint, Spawner};
 use jail::spec::{Ended, Layers, Outcome, RunId, StopReason};
 use jail::stop_point;
-use jail::talk::{Event, Spawned, now_us};
+use jail::talk::{Event, Make, Spawned, now_us};
 
 use crate::ends::{GONE, KILLED, never_ran};
+
+mod moves;
 
 /// How often a slot that is being emptied is looked at.
 const FINISH_TICK_US: u64 = 1_000;
@@ -102,6 +103,8 @@ pub struct Slot {
     state: State,
     generation: u64,
     renew_at_us: u64,
+    /// The payload's, of the sandbox that it has or makes.
+    filter: u32,
     made_since_us: u64,
     made_by_us: u64,
     news: Option<News>,
@@ -121,6 +124,7 @@ impl Slot {
             state: State::Broken,
             generation: 0,
             renew_at_us: 0,
+            filter: 0,
             made_since_us: 0,
             made_by_us: 0,
             news: None,
@@ -184,9 +188,27 @@ impl Slot {
         }
     }
 
+    /// Whether its sandbox waits, whatever its filter.
+    pub fn is_armed(&self) -> bool {
+        matches!(self.state, State::Armed(_))
+    }
+
+    /// When its run got its command, if it has one.
+    pub fn begun_us(&self) -> Option<u64> {
+        match &self.state {
+            State::Running(running) => Some(running.begun_us()),
+            _ => None,
+        }
+    }
+
+    /// Whether the sandbox that it has or makes has this filter.
+    pub fn has_filter(&self, filter: u32) -> bool {
+        self.filter == filter
+    }
+
     /// How near it is to a run of this generation, whose tree and filters are those of the policy. `None`: it can't take
     /// one.
-    pub fn readiness(&self, generation: u64) -> Option<Readiness> {
+    pub fn readiness(&self, generation: u64, filter: u32) -> Option<Readiness> {
         let readiness = match self.state {
             State::Armed(_) => Readiness::Armed,
             State::Arming(_, None) => Readiness::Arming,
@@ -194,7 +216,8 @@ impl Slot {
             State::Idle => Readiness::Idle,
             _ => return None,
         };
-        (self.generation == generation).then_some(readiness)
+        let fits = readiness == Readiness::Idle || self.has_filter(filter);
+        (fits && self.generation == generation).then_some(readiness)
     }
 
     /// The run that it has.
@@ -207,16 +230,17 @@ impl Slot {
     }
 
     /// Begins to make a sandbox, for `job` or for the stock. The end of the job, if that fails.
-    pub fn make(&mut self, job: Option<Job>, run: u64, ids: SandboxIds) -> Option<Ended> {
+    pub fn make(&mut self, job: Option<Job>, run: u64, make: Make) -> Option<Ended> {
         let never = |slot: &Self, outcome| job.as_ref().map(|job| slot.never_ran(&job.spec, outcome, None));
         let (Some(group), Some(spawner)) = (&self.group, &self.spawner) else { return never(self, GONE) };
         let urgency = if job.is_some() { Urgency::Waited } else { Urgency::Stock };
-        let begun = group.urge(urgency).and_then(|()| Making::begin(group, spawner, run, ids));
+        let begun = group.urge(urgency).and_then(|()| Making::begin(group, spawner, run, make));
         match begun {
             Ok(making) => {
                 stop_point!("broker.making");
                 let now = now_us();
                 self.state = State::Making(making, job);
+                self.filter = make.filter;
                 (self.made_since_us, self.made_by_us) = (now, now + MAKE_US);
                 None
             }
@@ -252,24 +276,17 @@ impl Slot {
         }
     }
 
+    /// Throws the sandbox away that waits in it: its filter is not the one that is asked for.
+    pub fn discard(&mut self) {
+        self.state = match self.leave_state() {
+            State::Armed(prepared) => State::Finishing(prepared.finish()),
+            other => other,
+        };
+    }
+
     /// What has happened since the last call, for the stock's books.
     pub fn take_news(&mut self) -> Option<News> {
         self.news.take()
-    }
-
-    /// Moves on. The end of its run, if that is what it came to.
-    pub fn wake(&mut self, wake: Wake) -> Option<Ended> {
-        match wake {
-            Wake::Spawner => self.spawner_spoke(),
-            Wake::Init => self.init_spoke(),
-            Wake::InitEnd => self.init_ended(),
-            Wake::Memory => {
-                if let State::Running(running) = &mut self.state {
-                    running.out_of_memory();
-                }
-                None
-            }
-        }
     }
 
     /// Whether a job, if there is one, has not waited too long for namespaces.
@@ -287,181 +304,6 @@ impl Slot {
         self.spawner = None;
         self.state = State::Broken;
         self.renew_at_us = now_us() + RENEW_US.0;
-    }
-
-    /// A spawner is ready, has made an init, or is gone.
-    fn spawner_spoke(&mut self) -> Option<Ended> {
-        let said = self.spawner.as_ref().map(|spawner| Spawned::recv(spawner.socket()))?;
-        match (said, self.leave_state()) {
-            (Ok(Some(Spawned::Ready)), State::Starting) => {
-                self.state = State::Idle;
-                None
-            }
-            (Ok(Some(Spawned::Init(pidfd))), State::Making(making, job)) => {
-                stop_point!("broker.born");
-                self.state = State::Arming(making.born(pidfd), job);
-                None
-            }
-            (Ok(Some(Spawned::Failed(outcome))), State::Making(making, job)) => {
-                self.state = State::Emptying(making.failed(), now_us());
-                if outcome == NAMESPACES_BACK_UP && self.may_wait(job.as_ref()) {
-                    self.news = Some(News::BackedUp(job));
-                    return None;
-                }
-                log(&format!("slot {}: no init: {}", self.number, describe(outcome)));
-                job.map(|job| self.never_ran(&job.spec, outcome, None))
-            }
-            (said, state) => {
-                self.give_up(&match said {
-                    Ok(Some(Spawned::Failed(outcome))) => describe(outcome),
-                    _ => "its spawner is gone".to_owned(),
-                });
-                self.lost(state)
-            }
-        }
-    }
-
-    /// The end of whatever run this slot had.
-    fn lost(&self, state: State) -> Option<Ended> {
-        match state {
-            State::Making(_, job) | State::Arming(_, job) => job.map(|job| self.never_ran(&job.spec, GONE, None)),
-            State::Running(running) => Some(running.died().ended),
-            _ => None,
-        }
-    }
-
-    fn init_spoke(&mut self) -> Option<Ended> {
-        match self.leave_state() {
-            State::Arming(prepared, job) => match Event::recv(prepared.control()) {
-                Ok(Some(Event::Armed)) => self.armed(prepared, job),
-                Ok(Some(Event::Failed(outcome))) => self.not_armed(prepared, job.as_ref(), outcome),
-                Err(e) if e.source.kind() == io::ErrorKind::WouldBlock => {
-                    self.state = State::Arming(prepared, job);
-                    None
-                }
-                _ => self.not_armed(prepared, job.as_ref(), GONE),
-            },
-            State::Running(running) => self.heard(running.hear()),
-            other => {
-                self.state = other;
-                None
-            }
-        }
-    }
-
-    fn armed(&mut self, prepared: Prepared, job: Option<Job>) -> Option<Ended> {
-        match job {
-            Some(job) => self.start(prepared, job),
-            None => {
-                stop_point!("broker.stocked");
-                self.state = State::Armed(prepared);
-                self.news = Some(News::Stocked(now_us().saturating_sub(self.made_since_us)));
-                None
-            }
-        }
-    }
-
-    fn not_armed(&mut self, prepared: Prepared, job: Option<&Job>, outcome: Outcome) -> Option<Ended> {
-        log(&format!("slot {}: the sandbox was not armed: {}", self.number, describe(outcome)));
-        self.state = State::Finishing(prepared.finish());
-        job.map(|job| self.never_ran(&job.spec, outcome, None))
-    }
-
-    fn start(&mut self, prepared: Prepared, job: Job) -> Option<Ended> {
-        let Job { spec, descriptors, .. } = job;
-        let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-        match prepared.start(spec.clone(), &borrowed, self.layers) {
-            Ok(running) => {
-                self.state = State::Running(running);
-                None
-            }
-            Err(failure) => {
-                let (e, finishing) = *failure;
-                log(&format!("slot {}: {e}", self.number));
-                self.state = State::Finishing(finishing);
-                Some(self.never_ran(&spec, e.outcome(), None))
-            }
-        }
-    }
-
-    fn heard(&mut self, heard: Heard) -> Option<Ended> {
-        match heard {
-            Heard::Running(running) => {
-                self.state = State::Running(running);
-                None
-            }
-            Heard::Over(over) => {
-                if let Some(e) = over.trouble {
-                    log(&format!("slot {}: {e}", self.number));
-                }
-                self.state = State::Finishing(over.finishing);
-                Some(over.ended)
-            }
-        }
-    }
-
-    fn init_ended(&mut self) -> Option<Ended> {
-        match self.leave_state() {
-            // A last word may still be in the socket; it comes first.
-            State::Running(running) => match running.hear() {
-                Heard::Running(running) => self.heard(Heard::Over(running.died())),
-                over @ Heard::Over(_) => self.heard(over),
-            },
-            State::Arming(prepared, job) => {
-                let outcome = match Event::recv(prepared.control()) {
-                    Ok(Some(Event::Failed(outcome))) => outcome,
-                    _ => GONE,
-                };
-                self.not_armed(prepared, job.as_ref(), outcome)
-            }
-            State::Armed(prepared) => self.not_armed(prepared, None, GONE),
-            State::Finishing(finishing) => {
-                self.finish(finishing);
-                None
-            }
-            other => {
-                self.state = other;
-                None
-            }
-        }
-    }
-
-    fn finish(&mut self, finishing: Finishing) {
-        match finishing.is_done() {
-            Ok(true) => {
-                stop_point!("broker.emptied");
-                self.state = State::Idle;
-            }
-            Ok(false) => self.state = State::Finishing(finishing),
-            Err(e) => self.give_up(&e.to_string()),
-        }
-    }
-
-    /// Clocks, and whether what was left has gone. The end of a run whose sandbox hangs.
-    pub fn tick(&mut self, now: u64) -> Option<Ended> {
-        match self.leave_state() {
-            state @ (State::Starting | State::Making(..) | State::Arming(..)) if now >= self.made_by_us => {
-                self.give_up("a sandbox or its tree hangs");
-                return self.lost(state);
-            }
-            State::Running(mut running) => {
-                if running.next_tick_us() <= now
-                    && let Err(e) = running.tick()
-                {
-                    log(&format!("slot {}: {e}", self.number));
-                }
-                self.state = State::Running(running);
-            }
-            State::Finishing(finishing) => self.finish(finishing),
-            State::Emptying(group, since) => match group.try_finish() {
-                Ok(true) => self.state = State::Idle,
-                Ok(false) if now < since + EMPTY_US => self.state = State::Emptying(group, since),
-                Ok(false) => self.give_up("its group does not empty"),
-                Err(e) => self.give_up(&e.to_string()),
-            },
-            other => self.state = other,
-        }
-        None
     }
 
     /// Ends its run. The end, where there is no program yet that could report it: the sandbox goes to the stock then.
