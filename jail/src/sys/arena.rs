@@ -42,19 +42,23 @@ fn is_inside(piece: *mut u8) -> bool {
     (piece as usize).wrapping_sub(first() as usize) < BYTES
 }
 
+/// As malloc(3) aligns: `nix` reads a `cmsghdr` where it has asked for bytes.
+const ALIGN: usize = 16;
+
 /// A piece of the arena, if there is still one of this size.
 fn take(layout: Layout) -> Option<*mut u8> {
     if !SHORT_LIVED.load(Ordering::Relaxed) || layout.size() > LARGE || layout.align() > 64 {
         return None;
     }
     // The pages are aligned to more than any piece is, so what is left of a piece's alignment is that of its offset.
+    let align = layout.align().max(ALIGN);
     let step = |used: usize| {
-        let begin = used.next_multiple_of(layout.align());
+        let begin = used.next_multiple_of(align);
         begin.checked_add(layout.size()).filter(|end| *end <= BYTES)
     };
     let used = USED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).ok()?;
     // SAFETY: the sum is within the arena, by the line above.
-    Some(unsafe { first().add(used.next_multiple_of(layout.align())) })
+    Some(unsafe { first().add(used.next_multiple_of(align)) })
 }
 
 // SAFETY: a piece of the arena is as large and as aligned as it was asked for, and handed out once; all others are those
