@@ -146,7 +146,7 @@ fn drop_capabilities() -> io::Result<()> {
 }
 
 /// What a serving engine needs of the file system by name once it is confined: the manifests, for SIGHUP; the programs
-/// of toolchains, whose bytes stand for them; its state folder; the name of its socket, to remove it; what the kernel
+/// of toolchains, whose bytes stand for them, and the names of what else they consist of; its state folder; the name of its socket, to remove it; what the kernel
 /// says of this very process.
 #[must_use]
 pub fn paths(config: &Config, catalogue: &Catalogue, state_folders: &[PathBuf]) -> ServicePaths {
@@ -159,6 +159,14 @@ pub fn paths(config: &Config, catalogue: &Catalogue, state_folders: &[PathBuf]) 
     let mut read: Vec<PathBuf> = std::iter::once(PathBuf::from("/usr")).chain(mounts).filter(there).collect();
     read.sort();
     read.dedup();
+    // What toolchains consist of is looked at for their digests, at the start and when manifests are read again.
+    let folders = |language: &languages::Definition| {
+        let installed = language.toolchains.iter().filter(|toolchain| language.installed(toolchain));
+        installed.flat_map(|toolchain| language.whole(toolchain)).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let mut whole: Vec<PathBuf> = catalogue.languages().iter().flat_map(folders).collect();
+    whole.sort();
+    whole.dedup();
     // The usual folder may come later. Its parent holds nothing but our own configuration.
     let usual = Path::new(state::MANIFESTS).parent().map(Path::to_owned);
     let manifests = config.engine.languages.clone().or(usual);
@@ -167,8 +175,8 @@ pub fn paths(config: &Config, catalogue: &Catalogue, state_folders: &[PathBuf]) 
     let socket = config.listen.unix.as_ref().and_then(|(path, _)| path.parent().map(Path::to_owned));
     ServicePaths {
         read,
-        list: manifests.into_iter().chain([PathBuf::from("/proc/self")]).filter(there).collect(),
-        write: state_folders.iter().filter(|path| there(path)).cloned().collect(),
+        list: manifests.into_iter().chain([PathBuf::from("/proc/self")]).filter(there).chain(whole).collect(),
+        write: state_folders.iter().cloned().chain(config.cache.place()).filter(there).collect(),
         remove: socket.into_iter().filter(alone).collect(),
     }
 }
@@ -284,7 +292,8 @@ mod tests {
         let (config, _) = Config::parse(text, &host).unwrap();
         let folders = [PathBuf::from("/nowhere"), std::env::temp_dir()];
         let paths = paths(&config, &Catalogue::builtin(), &folders);
-        assert_eq!(paths.list, [PathBuf::from("/proc/self")]);
+        assert_eq!(paths.list.first(), Some(&PathBuf::from("/proc/self")));
+        assert!(paths.list[1..].iter().all(|path| path.starts_with("/usr") && path.is_dir()), "{:?}", paths.list);
         assert_eq!(paths.write, [std::env::temp_dir()]);
         assert!(paths.remove.is_empty());
         assert!(paths.read.contains(&PathBuf::from("/usr")));

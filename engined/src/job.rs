@@ -11,6 +11,7 @@ use jail::records::collection::Most;
 use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::Limits;
 
+use crate::cache::Origin;
 use crate::queue::Priority;
 
 /// One program to compile, if its language does that, and to run.
@@ -22,6 +23,8 @@ pub struct Job {
     pub files: Vec<JobFile>,
     /// From source to artifact.
     pub compile: Option<CompileStep>,
+    /// What the compile follows from, where the toolchain is known well enough to keep what it makes.
+    pub origin: Option<Origin>,
     /// The program itself.
     pub run: Step,
     /// What the run reads.
@@ -80,7 +83,7 @@ impl Outputs {
 }
 
 /// One run in a sandbox.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// Which tree, filter and ceilings.
     pub profile: ProfileName,
@@ -105,7 +108,7 @@ impl Step {
 }
 
 /// The step that makes the artifact.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CompileStep {
     /// How.
     pub step: Step,

@@ -77,7 +77,9 @@ async fn greet(
     ceiling: &Limits,
 ) -> Result<Version, String> {
     let Some(source) = &definition.hello else { return Ok(version) };
-    let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest: String::new() };
+    // A look compiles, whatever was compiled before.
+    let (digest, whole, basis) = (String::new(), None, None);
+    let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest, whole, basis };
     let offer = Offer { definition: definition.clone(), installed: vec![installed] };
     let offers = Offers { languages: vec![offer], ..Offers::default() };
     let source = Some(Content::from(source.as_str()));
@@ -90,7 +92,7 @@ async fn greet(
     let request = ExecutionRequest { language, source, limits: patient, compile_limits, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });
     let job = job.map_err(|error| error.problem().to_string())?;
-    let result = execution::run_job(link, String::new(), &job, None, &Control::default()).await;
+    let result = execution::run_job(link, String::new(), &job, None, None, &Control::default()).await;
     let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {

@@ -41,6 +41,9 @@ pub struct Definition {
     pub syscalls: Vec<Syscall>,
     /// `[[toolchain]]`: the versions that may be installed. At least one.
     pub toolchains: Vec<Toolchain>,
+    /// `parts`: files and folders that every toolchain consists of beside its programs and `needs`. They are only looked
+    /// at, for [`Definition::toolchain_digest`], and need not be there.
+    pub parts: Vec<PathBuf>,
     /// `[[value]]`: what commands and environments take from the limits of their step.
     pub values: Vec<Value>,
     /// `[environment]`: what third-party packages of a toolchain's [`Environment`] mean to this language.
@@ -112,6 +115,8 @@ pub struct Toolchain {
     pub run_program: Option<PathBuf>,
     /// `needs`: other files without which it does not work, absolute. The headers of C are a package of their own.
     pub needs: Vec<PathBuf>,
+    /// `parts`: as those of the language, for this one alone.
+    pub parts: Vec<PathBuf>,
     /// `package`: the package or packages that bring it, for the remedy when it is missing.
     pub package: String,
     /// `probe`: how its version is asked for.

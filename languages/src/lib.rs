@@ -106,6 +106,7 @@
 
 mod check;
 mod definition;
+mod digest;
 mod expand;
 mod flags;
 mod java;
@@ -121,6 +122,7 @@ pub use definition::{
     Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
     Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value, work_directory,
 };
+pub use digest::{Digest, Unreadable};
 pub use expand::Setting;
 pub use flags::FlagRefused;
 pub use layout::{Files, Layout, Unsuitable};

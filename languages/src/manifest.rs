@@ -1,7 +1,7 @@
 //! From the text of a manifest to a [`Definition`], or to all of its mistakes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value as Toml};
 
@@ -108,6 +108,7 @@ fn language(r: &mut Reader<'_>) -> Definition {
             name: r.required("name", |name: &String| check::syscall(name)),
             reason: reason(r),
         }),
+        parts: parts(r, None),
         toolchains: toolchains(r),
         compile: r.table("compile", |r| compile(r, &values)),
         run: run(r, compiles, &values),
@@ -258,10 +259,11 @@ fn toolchains(r: &mut Reader<'_>) -> Vec<Toolchain> {
         let program = PathBuf::from(r.required("program", |path: &String| check::program(path, outside)));
         let run_program = r.optional("run_program", |path: &String| check::program(path, outside)).map(PathBuf::from);
         let needs = r.list("needs", |path| check::program(path, outside)).into_iter().map(PathBuf::from).collect();
+        let parts = parts(r, outside);
         let package = r.required("package", |names: &String| check::packages(names));
         let secondary = r.optional("secondary", |_: &bool| Ok(())).unwrap_or_default();
         let probe = probe(r);
-        Toolchain { id, program, run_program, needs, package, probe, secondary, mount, environment }
+        Toolchain { id, program, run_program, needs, parts, package, probe, secondary, mount, environment }
     });
     if list.is_empty() {
         r.fault("toolchain", None, Fault::new("is missing", "describe at least one under [[toolchain]]"));
@@ -273,6 +275,11 @@ fn toolchains(r: &mut Reader<'_>) -> Vec<Toolchain> {
         }
     }
     list
+}
+
+/// Where programs may be: what no step sees can't be part of what it runs.
+fn parts(r: &mut Reader<'_>, outside: Option<&Path>) -> Vec<PathBuf> {
+    r.list("parts", |path| check::program(path, outside)).into_iter().map(PathBuf::from).collect()
 }
 
 fn probe(r: &mut Reader<'_>) -> Probe {
