@@ -25,6 +25,7 @@ use crate::job::{self, CompileStep, Job, Step};
 use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
 use crate::queue::{Slot, TenantIndex, Ticket, Wish};
+use crate::tuning;
 use crate::verdict::{self, Facts};
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
@@ -182,11 +183,13 @@ pub async fn compile(
 ) -> io::Result<Compiled> {
     control.begin(Stage::Compile);
     let started = Instant::now();
-    let bundle = job.compile_bundle(compile)?;
-    let (collector, collection) = Collector::of_artifact(compile.step.limits.disk.0)?;
-    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
-    let input = Input { collector: Some(collector), ..Input::default() };
-    let mut done = run_step(link, &compile.step, memfds, input, slot, control).await?;
+    let mut done = compile_once(link, job, &compile.step, &compile.artifact, slot.clone(), control).await?;
+    if let Some(untuned) = &compile.untuned
+        && tuning::may_have_mattered(&done.end, &done.output, &compile.repeat_if)
+    {
+        tracing::debug!("compiled again, untuned");
+        done = compile_once(link, job, untuned, &compile.artifact, slot, control).await?;
+    }
     let collected = done.collected();
     let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
     let artifact = artifact.transpose()?.unwrap_or(Err(None));
@@ -198,6 +201,21 @@ pub async fn compile(
         (None, Err(None)) => Err(verdict::engine_error("The compiled program is lost.")),
     };
     Ok(Compiled { done, took: started.elapsed(), outcome })
+}
+
+async fn compile_once(
+    link: &Arc<Link>,
+    job: &Job,
+    step: &Step,
+    artifact: &str,
+    slot: Option<Arc<Slot>>,
+    control: &Control,
+) -> io::Result<Done> {
+    let bundle = job.compile_bundle(step, artifact)?;
+    let (collector, collection) = Collector::of_artifact(step.limits.disk.0)?;
+    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
+    let input = Input { collector: Some(collector), ..Input::default() };
+    run_step(link, step, memfds, input, slot, control).await
 }
 
 /// Runs a toolchain to hear its version: what it wrote, errors first as some write it there.

@@ -111,6 +111,10 @@ pub struct CompileStep {
     pub step: Step,
     /// The file that it makes, or the folder.
     pub artifact: String,
+    /// The same without what was made of the toolchain ahead of time, where the step uses any of that.
+    pub untuned: Option<Step>,
+    /// What the compiler says only because of that, or what might have come out otherwise without.
+    pub repeat_if: Vec<String>,
 }
 
 impl Job {
@@ -125,9 +129,9 @@ impl Job {
     ///
     /// # Errors
     /// That of writing a memfd.
-    pub fn compile_bundle(&self, compile: &CompileStep) -> io::Result<OwnedFd> {
-        let mut bundle = head(&compile.step)?;
-        bundle.put(Kind::Collect, false, compile.artifact.as_bytes(), b"")?;
+    pub fn compile_bundle(&self, step: &Step, artifact: &str) -> io::Result<OwnedFd> {
+        let mut bundle = head(step)?;
+        bundle.put(Kind::Collect, false, artifact.as_bytes(), b"")?;
         self.files(&mut bundle, None)?;
         bundle.seal()
     }

@@ -6,6 +6,7 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use api_spec::UnavailableLanguage;
+use languages::tuning::Tuned;
 use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
@@ -20,6 +21,8 @@ pub struct Installed {
     pub version: Version,
     /// Changes when the toolchain or its manifest does.
     pub digest: String,
+    /// What was made of it ahead of time.
+    pub tuned: Option<Tuned>,
 }
 
 impl Installed {
@@ -92,7 +95,7 @@ impl Trouble {
 }
 
 /// A toolchain and what its probe said: a version, or why there is none.
-pub type Probed = (Toolchain, Result<Version, Trouble>);
+pub type Probed = (Toolchain, Result<(Version, Option<Tuned>), Trouble>);
 
 /// The troubles that a person should hear of: of everything that is broken, and where nothing is installed at all, of
 /// the first in the manifest.
@@ -115,9 +118,9 @@ impl Offers {
             UnavailableLanguage { id: definition.id.clone(), reason: why.join("; "), remedy: remedies.join(" or ") };
         let found = probed.into_iter().filter_map(|(toolchain, version)| Some((toolchain, version.ok()?)));
         let mut installed: Vec<Installed> = found
-            .map(|(toolchain, version)| {
+            .map(|(toolchain, (version, tuned))| {
                 let digest = digest(definition, &toolchain, &version);
-                Installed { toolchain, version, digest }
+                Installed { toolchain, version, digest, tuned }
             })
             .collect();
         // Stable: of two equal versions the manifest's order decides. The first is what a request without a version gets.
@@ -279,7 +282,8 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let mut offers = Offers::default();
         let python = catalogue.language("python").unwrap();
-        let versions = ["3.9.2", "3.11.2"].map(|v| (python.toolchains[0].clone(), Ok(Version::parse(v).unwrap())));
+        let versions =
+            ["3.9.2", "3.11.2"].map(|v| (python.toolchains[0].clone(), Ok((Version::parse(v).unwrap(), None))));
         offers.add(python, versions.into());
         let c = catalogue.language("c").unwrap();
         let absent = |what: &str| Err(Trouble::Absent(format!("{what} is not installed")));
@@ -294,7 +298,7 @@ mod tests {
         let cpp = catalogue.language("cpp").unwrap();
         let [gcc, other, clang] = ["gcc", "gcc-15", "clang-14"]
             .map(|id| cpp.toolchains.iter().find(|toolchain| toolchain.id == id).unwrap().clone());
-        let here = |version| Ok(Version::parse(version).unwrap());
+        let here = |version| Ok((Version::parse(version).unwrap(), None));
         let absent = || Err(Trouble::Absent("not here".to_owned()));
         let mut offers = Offers::default();
         offers
