@@ -12,7 +12,7 @@ use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
+use crate::{bench, fuzz, python_client, schemathesis, setup, tests, timing, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -80,6 +80,13 @@ pub fn run() -> Result<Tally> {
     })?;
     proof.table +=
         &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
+    let mut times = "None: see what failed.\n".to_owned();
+    proof.part("CPU time when all slots are busy", || {
+        let figures = timing::measure(&programs, timing::ROUNDS)?;
+        times = figures.report();
+        Ok(figures.tally())
+    })?;
+    proof.table += &format!("\n## CPU time, alone and with all slots busy\n\n{times}");
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
         let units = || host::run(&programs, kernel, Depth::Whole);

@@ -70,7 +70,8 @@ pub fn schemathesis_only() -> Result<Tally> {
 pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
     build::hooked(&HOOKED)?;
-    let tests = ["--test", "pairs", "--test", "remains", "--test", "faults", "--test", "confinement"];
+    let tests =
+        ["--test", "pairs", "--test", "remains", "--test", "pinned", "--test", "faults", "--test", "confinement"];
     tally.add(build::test("tests with test-hooks", &[&HOOKED[..], &tests].concat())?);
     Ok(tally)
 }

@@ -10,9 +10,11 @@ mod broker;
 mod config;
 mod ends;
 mod enter;
+mod pin;
 mod policy;
 mod prove;
 mod slot;
+mod stock;
 mod tuning;
 
 use std::process::ExitCode;

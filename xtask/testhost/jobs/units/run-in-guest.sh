@@ -95,6 +95,11 @@ clock_steps() {
 }
 check "clock steps of an hour, there and back" clock_steps
 
+# Delegate=yes brings the cpuset controller; jaild is ready once a run of its own has had one CPU and could get no other.
+pinned() { journalctl -u jaild --no-pager -o cat | grep 'jaild ready: .* runs pinned to CPU 0 | 1 (cpuset)'; }
+pin() { sed -i 's/^#pin = .*/pin = "threads"/' /etc/engined/jaild.toml && systemctl restart jaild && within 60 pinned; }
+check "runs are pinned by cpusets" pin
+
 check "stop" systemctl stop engined jaild
 nothing_left() {
     [ -z "$(ps -o pid= -u jaild,engined)" ] || { ps -f -u jaild,engined; return 1; }
