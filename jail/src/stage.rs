@@ -81,6 +81,7 @@ pub struct InitGear<'a> {
 
 /// Pid 1 of a sandbox, from the moment after its clone.
 pub fn init(gear: InitGear<'_>) -> Infallible {
+    sys::arena::live_for_one_run();
     let mut keep = vec![gear.control.as_fd(), gear.mapped.as_fd()];
     keep.extend(gear.leaf.as_ref().map(AsFd::as_fd));
     if sys::close_all_but(&keep).is_err() {

@@ -21,6 +21,9 @@ use std::process::ExitCode;
 
 use config::Options;
 
+#[global_allocator]
+static ALLOCATOR: jail::sys::arena::Allocator = jail::sys::arena::Allocator;
+
 fn main() -> ExitCode {
     #[cfg(feature = "test-hooks")]
     {
