@@ -12,6 +12,7 @@ use crate::job::{CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
 use crate::queue::Priority;
+use crate::tuning;
 
 /// What admission depends on beside the request.
 #[derive(Clone, Copy, Debug)]
@@ -54,15 +55,23 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         Some(compile) => {
             not_in_the_way(files.as_deref().unwrap_or_default(), &compile.artifact)?;
             let limits = limits_of(definition, Kind::Compile, &compile_limits, rules.ceiling)?;
-            let setting = Setting { toolchain, limits: &limits };
-            let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
-            let step = step(definition, setting, Kind::Compile, argv, definition.compile_env(setting))?;
-            Some(CompileStep { step, artifact: compile.artifact.clone() })
+            let of = |tuned| {
+                let setting = Setting { toolchain, limits: &limits, tuned };
+                let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
+                step(definition, setting, Kind::Compile, argv, definition.compile_env(setting))
+            };
+            let one = source.iter().map(Content::as_bytes);
+            let all = one.chain(files.iter().flatten().map(|file| file.content.as_bytes()));
+            let tunable = definition.tuning(toolchain).is_some_and(|tuning| tuning::may_be_used(tuning, all));
+            let (step, untuned) = (of(installed.tuned.as_ref().filter(|_| tunable))?, of(None)?);
+            let untuned = (step.args != untuned.args).then_some(untuned);
+            let repeat_if = definition.tuning(toolchain).map(|tuning| tuning.repeat_if.clone()).unwrap_or_default();
+            Some(CompileStep { step, artifact: compile.artifact.clone(), untuned, repeat_if })
         }
         None => None,
     };
     let limits = limits_of(definition, Kind::Run, &limits, rules.ceiling)?;
-    let setting = Setting { toolchain, limits: &limits };
+    let setting = Setting { toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
     let argv = definition.run_argv(setting, layout.entry.as_deref(), &args);
     let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let run = step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))?;
@@ -131,7 +140,7 @@ pub fn step(
     args: Vec<String>,
     env: BTreeMap<String, String>,
 ) -> Result<Step, Error> {
-    let Setting { toolchain, limits } = setting;
+    let Setting { toolchain, limits, .. } = setting;
     let profile = definition.profile_name(toolchain, kind);
     let profile = ProfileName::new(&profile).ok_or_else(|| Error::internal(format!("profile name {profile:?}")))?;
     let parts = definition.parts(toolchain, kind);

@@ -38,6 +38,10 @@ enum Command {
         /// A folder for compiled programs that stays, or `off` [default: one of its own, taken away at the end]
         #[arg(long, value_name = "DIR|off")]
         cache: Option<Kept>,
+        /// Where what is made of toolchains ahead of time is kept, or `off` [default: /var/cache/engined/tuning; started
+        /// by an ordinary user ~/.cache/engined/tuning]
+        #[arg(long, value_name = "DIR|off")]
+        tuning: Option<String>,
         #[arg(long, hide = true)]
         parent: Option<i32>,
     },
@@ -196,8 +200,9 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state, languages, cache, parent } => {
-            supervise::up(&supervise::Options { listen, state, languages, cache: cache.unwrap_or_default(), parent })
+        Command::Up { listen, state, languages, cache, tuning, parent } => {
+            let cache = cache.unwrap_or_default();
+            supervise::up(&supervise::Options { listen, state, languages, cache, tuning, parent })
         }
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })

@@ -202,7 +202,7 @@ impl<'a> Cached<'a> {
         let slot = Arc::new(slot);
         let TenantIndex(owner) = task.tenant;
         let step = self.compile.clone();
-        let bundle = task.job.compile_bundle(&step)?;
+        let bundles = task.job.compile_bundles(&step)?;
         let still = {
             let (tenant, origin) = (engine.tenants.name(task.tenant).to_owned(), task.job.origin);
             let (parts, key) = (step.step.parts.clone(), self.key);
@@ -214,7 +214,7 @@ impl<'a> Cached<'a> {
             |control| {
                 let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
                 async move {
-                    let compiled = execution::compile(&link, &step, bundle, Some(slot), &control).await?;
+                    let compiled = execution::compile(&link, &step, bundles, Some(slot), &control).await?;
                     let Compiled { done: Done { end, output, .. }, took, outcome, .. } = compiled;
                     let result = outcome.map(File::from);
                     let program = result.as_ref().map_or(Ok(0), |file| file.metadata().map(|file| file.len()))?;

@@ -93,6 +93,8 @@ pub struct Engine {
     pub memory: u64,
     /// Memory limits of all running sandboxes together.
     pub sandbox_memory: u64,
+    /// Where jaild keeps what it has made of toolchains, unless none of it shall be used.
+    pub tuning: Option<PathBuf>,
     /// How long runs may go on after SIGTERM.
     pub drain: Duration,
     /// Layers of the engine's own confinement to go without where they can't be had.
@@ -344,11 +346,13 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);
     let doc = "Memory limits of all running sandboxes together. By default three quarters of the host's memory.";
     let sandbox_memory = s.number("sandbox_memory_bytes", host.memory / 4 * 3, 16 * MIB..=1 << 44, doc);
+    let doc = "Where jaild keeps what it has made of toolchains ahead of time (--tuning), or \"off\".";
+    let tuning = s.parsed("tuning", Some(languages::tuning::FOLDER), doc, tuning).flatten();
     let drain = s.millis("drain_ms", 30_000, "How long runs may go on after SIGTERM.");
     let doc = "Layers of engined's own confinement to go without when the host cannot have them.";
     let waived = s.list("waive_layers", doc, layer);
     s.end(&[]);
-    Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, drain, waived }
+    Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, tuning, drain, waived }
 }
 
 fn cache(reader: &mut Reader, root: &mut Table) -> Cache {
@@ -405,6 +409,10 @@ fn absolute(text: &str) -> Result<PathBuf, Complaint> {
         return Ok(path.to_owned());
     }
     Err(("is no absolute path".to_owned(), "begin it with a slash".to_owned()))
+}
+
+fn tuning(text: &str) -> Result<Option<PathBuf>, Complaint> {
+    if text == "off" { Ok(None) } else { absolute(text).map(Some) }
 }
 
 fn address(text: &str) -> Result<SocketAddr, Complaint> {

@@ -99,6 +99,7 @@ fn account(name: &str) -> Option<Finding> {
 fn talk(options: &Options, link: &Path) -> Result<ExitCode, String> {
     let catalogue = Catalogue::load(state::manifests().as_deref())
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let tuning = state::tuning();
     serve::confine(options.talker.user.as_deref(), options.talker.parent).map_err(|why| why.join("; "))?;
     let (runtime, link, welcome) = embed::connect(link)?;
     let isolation = of_welcome(&welcome);
@@ -107,13 +108,21 @@ fn talk(options: &Options, link: &Path) -> Result<ExitCode, String> {
     let ceiling = of_jaild(&welcome);
     runtime.block_on(async {
         for definition in catalogue.languages() {
-            let probed = probe::toolchains(&link, definition, &ceiling, true).await;
+            let probed = probe::toolchains(&link, definition, &ceiling, true, tuning.as_deref()).await;
             let of = |toolchain: &Toolchain, obtained, detail: String, remedy| {
                 let name = format!("{}/{}", definition.id, toolchain.id);
                 Finding { kind: "toolchain", name, wanted: true, obtained, detail, remedy }
             };
             let here = probed.iter().filter_map(|(toolchain, version)| Some((toolchain, version.as_ref().ok()?)));
-            findings.extend(here.map(|(toolchain, version)| of(toolchain, true, version.to_string(), None)));
+            findings.extend(here.map(|(toolchain, (version, tuned))| {
+                let files = tuned.as_ref().map(|tuned| tuned.files().collect::<Vec<_>>().join(" "));
+                let tuned = match files {
+                    Some(files) => format!(", tuned: {files}"),
+                    None if definition.tuning(toolchain).is_some() => ", not tuned: jaild --tune yes".to_owned(),
+                    None => String::new(),
+                };
+                of(toolchain, true, format!("{version}{tuned}"), None)
+            }));
             findings.extend(
                 notable(&probed).map(|(toolchain, trouble)| {
                     of(toolchain, false, trouble.why().to_owned(), Some(toolchain.remedy()))

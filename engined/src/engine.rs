@@ -268,9 +268,10 @@ impl Engine {
         let mut probes = JoinSet::new();
         for definition in awaited.iter().cloned() {
             let (link, slots) = (Arc::clone(&self.link), Arc::clone(&slots));
+            let tuning = self.config.engine.tuning.clone();
             probes.spawn(async move {
                 let _slot = slots.acquire_owned().await;
-                let probed = probe::toolchains(&link, &definition, &ceiling, true).await;
+                let probed = probe::toolchains(&link, &definition, &ceiling, true, tuning.as_deref()).await;
                 (definition, probed)
             });
         }

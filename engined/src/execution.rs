@@ -23,10 +23,11 @@ use crate::collection::{Brought, Collector};
 use crate::compiling::{self, Seat, Seated};
 use crate::control::Control;
 use crate::engine::Engine;
-use crate::job::{self, CompileStep, Job, Step};
+use crate::job::{self, CompileBundles, CompileStep, Job, Step};
 use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
 use crate::queue::{Slot, TenantIndex, Ticket};
+use crate::tuning;
 use crate::verdict::{self, Facts};
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
@@ -135,7 +136,7 @@ pub async fn run_job(
 ) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
     let compiled = match (compiled, &job.compile) {
-        (None, Some(step)) => Some(compile(link, step, job.compile_bundle(step)?, slot.clone(), control).await?),
+        (None, Some(step)) => Some(compile(link, step, job.compile_bundles(step)?, slot.clone(), control).await?),
         (compiled, _) => compiled,
     };
     let (compiled, artifact) = match compiled {
@@ -181,23 +182,26 @@ pub struct Compiled {
     pub outcome: Result<OwnedFd, (Verdict, Option<Reason>)>,
 }
 
-/// Compiles what is in the bundle ([`Job::compile_bundle`]).
+/// Compiles what is in the bundles ([`Job::compile_bundles`]).
 ///
 /// # Errors
 /// That of making pipes and memfds.
 pub async fn compile(
     link: &Arc<Link>,
     compile: &CompileStep,
-    bundle: OwnedFd,
+    bundles: CompileBundles,
     slot: Option<Arc<Slot>>,
     control: &Control,
 ) -> io::Result<Compiled> {
     control.begin(Stage::Compile);
     let started = Instant::now();
-    let (collector, collection) = Collector::of_artifact(compile.step.limits.disk.0)?;
-    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
-    let input = Input { collector: Some(collector), ..Input::default() };
-    let mut done = run_step(link, &compile.step, memfds, input, slot, control).await?;
+    let mut done = compile_once(link, &compile.step, bundles.first, slot.clone(), control).await?;
+    if let Some((untuned, bundle)) = compile.untuned.as_ref().zip(bundles.untuned)
+        && tuning::may_have_mattered(&done.end, &done.output, &compile.repeat_if)
+    {
+        tracing::debug!("compiled again, untuned");
+        done = compile_once(link, untuned, bundle, slot, control).await?;
+    }
     let collected = done.collected();
     let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
     let artifact = artifact.transpose()?.unwrap_or(Err(None));
@@ -209,6 +213,19 @@ pub async fn compile(
         (None, Err(None)) => Err(verdict::engine_error("The compiled program is lost.")),
     };
     Ok(Compiled { done, took: started.elapsed(), cached: false, outcome })
+}
+
+async fn compile_once(
+    link: &Arc<Link>,
+    step: &Step,
+    bundle: OwnedFd,
+    slot: Option<Arc<Slot>>,
+    control: &Control,
+) -> io::Result<Done> {
+    let (collector, collection) = Collector::of_artifact(step.limits.disk.0)?;
+    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
+    let input = Input { collector: Some(collector), ..Input::default() };
+    run_step(link, step, memfds, input, slot, control).await
 }
 
 /// Runs a toolchain to hear its version: what it wrote, errors first as some write it there.

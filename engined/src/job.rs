@@ -114,6 +114,19 @@ pub struct CompileStep {
     pub step: Step,
     /// The file that it makes, or the folder.
     pub artifact: String,
+    /// The same without what was made of the toolchain ahead of time, where the step uses any of that.
+    pub untuned: Option<Step>,
+    /// What the compiler says only because of that, or what might have come out otherwise without.
+    pub repeat_if: Vec<String>,
+}
+
+/// What the compiler gets, in sealed memfds.
+#[derive(Debug)]
+pub struct CompileBundles {
+    /// For [`CompileStep::step`].
+    pub first: OwnedFd,
+    /// For [`CompileStep::untuned`].
+    pub untuned: Option<OwnedFd>,
 }
 
 impl Job {
@@ -127,10 +140,16 @@ impl Job {
     /// What the compiler gets.
     ///
     /// # Errors
-    /// That of writing a memfd.
-    pub fn compile_bundle(&self, compile: &CompileStep) -> io::Result<OwnedFd> {
-        let mut bundle = head(&compile.step)?;
-        bundle.put(Kind::Collect, false, compile.artifact.as_bytes(), b"")?;
+    /// That of writing memfds.
+    pub fn compile_bundles(&self, compile: &CompileStep) -> io::Result<CompileBundles> {
+        let bundle = |step: &Step| self.compile_bundle(step, &compile.artifact);
+        let untuned = compile.untuned.as_ref().map(bundle).transpose()?;
+        Ok(CompileBundles { first: bundle(&compile.step)?, untuned })
+    }
+
+    fn compile_bundle(&self, step: &Step, artifact: &str) -> io::Result<OwnedFd> {
+        let mut bundle = head(step)?;
+        bundle.put(Kind::Collect, false, artifact.as_bytes(), b"")?;
         self.files(&mut bundle, None)?;
         bundle.seal()
     }

@@ -54,5 +54,6 @@ pub mod serve;
 pub mod state;
 pub mod supervise;
 pub mod tenants;
+pub mod tuning;
 pub mod unattended;
 pub mod verdict;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use api_spec::UnavailableLanguage;
 use jail::seccomp::{self, Filter};
+use languages::tuning::Tuned;
 use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +27,8 @@ pub struct Installed {
     pub whole: Option<languages::Digest>,
     /// What every compile with it follows from. `None` where that can't be told: then nothing it makes is kept.
     pub basis: Option<Basis>,
+    /// What was made of it ahead of time.
+    pub tuned: Option<Tuned>,
 }
 
 impl Installed {
@@ -98,7 +101,7 @@ impl Trouble {
 }
 
 /// A toolchain and what its probe said: a version, or why there is none.
-pub type Probed = (Toolchain, Result<Version, Trouble>);
+pub type Probed = (Toolchain, Result<(Version, Option<Tuned>), Trouble>);
 
 /// The troubles that a person should hear of: of everything that is broken, and where nothing is installed at all, of
 /// the first in the manifest.
@@ -121,11 +124,11 @@ impl Offers {
             UnavailableLanguage { id: definition.id.clone(), reason: why.join("; "), remedy: remedies.join(" or ") };
         let found = probed.into_iter().filter_map(|(toolchain, version)| Some((toolchain, version.ok()?)));
         let mut installed: Vec<Installed> = found
-            .map(|(toolchain, version)| {
+            .map(|(toolchain, (version, tuned))| {
                 let digest = digest(definition, &toolchain, &version);
                 let whole = whole(definition, &toolchain);
                 let basis = whole.and_then(|whole| basis(definition, &digest, &whole));
-                Installed { toolchain, version, digest, whole, basis }
+                Installed { toolchain, version, digest, whole, basis, tuned }
             })
             .collect();
         // Stable: of two equal versions the manifest's order decides. The first is what a request without a version gets.
@@ -315,7 +318,8 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let mut offers = Offers::default();
         let python = catalogue.language("python").unwrap();
-        let versions = ["3.9.2", "3.11.2"].map(|v| (python.toolchains[0].clone(), Ok(Version::parse(v).unwrap())));
+        let versions =
+            ["3.9.2", "3.11.2"].map(|v| (python.toolchains[0].clone(), Ok((Version::parse(v).unwrap(), None))));
         offers.add(python, versions.into());
         let c = catalogue.language("c").unwrap();
         let absent = |what: &str| Err(Trouble::Absent(format!("{what} is not installed")));
@@ -330,7 +334,7 @@ mod tests {
         let cpp = catalogue.language("cpp").unwrap();
         let [gcc, other, clang] = ["gcc", "gcc-15", "clang-14"]
             .map(|id| cpp.toolchains.iter().find(|toolchain| toolchain.id == id).unwrap().clone());
-        let here = |version| Ok(Version::parse(version).unwrap());
+        let here = |version| Ok((Version::parse(version).unwrap(), None));
         let absent = || Err(Trouble::Absent("not here".to_owned()));
         let mut offers = Offers::default();
         offers

@@ -1,9 +1,11 @@
 //! Finds out what a language has to offer: which of its toolchains are there, which version each says it is, and that
 //! a hello gets through. Everything runs in the sandbox that programs run in, because the engine may execute nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use api_spec::{Content, ExecutionRequest, LimitsRequest, Verdict};
+use languages::tuning::Tuned;
 use languages::{Definition, Limits, Setting, Step as Kind, Toolchain, Version, parse_version};
 
 use crate::admission::{self, Rules};
@@ -21,16 +23,43 @@ const CPU_TIME_MS: u64 = 60_000;
 const WALL_TIME_MS: u64 = 120_000;
 
 /// Every toolchain of a language with its version, or why there is none. `hello`: each must run a program as well.
-pub async fn toolchains(link: &Arc<Link>, definition: &Definition, ceiling: &Limits, hello: bool) -> Vec<Probed> {
+/// `tuning`: where jaild keeps what was made of toolchains ahead of time, if that shall be used.
+pub async fn toolchains(
+    link: &Arc<Link>,
+    definition: &Definition,
+    ceiling: &Limits,
+    hello: bool,
+    tuning: Option<&Path>,
+) -> Vec<Probed> {
     let mut probed = Vec::new();
     for (toolchain, present) in offers::present(definition) {
         let found = match present {
-            Ok(()) => proved(link, definition, toolchain, ceiling, hello).await.map_err(Trouble::Broken),
+            Ok(()) => {
+                let tuned = tuning.and_then(|folder| tuned(definition, toolchain, folder));
+                proved(link, definition, toolchain, ceiling, hello, tuned).await.map_err(Trouble::Broken)
+            }
             Err(trouble) => Err(trouble),
         };
         probed.push((toolchain.clone(), found));
     }
     probed
+}
+
+/// What was made of a toolchain, and a word about it. Whatever hinders that costs time, never a language.
+fn tuned(definition: &Definition, toolchain: &Toolchain, folder: &Path) -> Option<Tuned> {
+    let id = &toolchain.id;
+    match Tuned::look(definition, toolchain, folder) {
+        Ok(Some(tuned)) => {
+            let files = tuned.files().collect::<Vec<_>>().join(" ");
+            tracing::info!(language = definition.id, toolchain = id, files, "toolchain tuned");
+            Some(tuned)
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(language = definition.id, toolchain = id, %error, "toolchain not tuned");
+            None
+        }
+    }
 }
 
 /// The version of a toolchain that works.
@@ -40,9 +69,16 @@ async fn proved(
     toolchain: &Toolchain,
     ceiling: &Limits,
     hello: bool,
-) -> Result<Version, String> {
+    tuned: Option<Tuned>,
+) -> Result<(Version, Option<Tuned>), String> {
     let version = version(link, definition, toolchain, ceiling).await?;
-    if hello { greet(link, definition, toolchain, version, ceiling).await } else { Ok(version) }
+    // A look compiles, whatever was compiled before.
+    let (digest, whole, basis) = (String::new(), None, None);
+    let installed = Installed { toolchain: toolchain.clone(), version, digest, whole, basis, tuned };
+    if hello {
+        greet(link, definition, installed.clone(), ceiling).await?;
+    }
+    Ok((installed.version, installed.tuned))
 }
 
 /// Asks a toolchain for its version.
@@ -57,7 +93,7 @@ async fn version(
     let limits = definition.limits(Kind::Run).resolved(Kind::Run);
     let limits = Limits { cpu_time_ms: CPU_TIME_MS, wall_time_ms: WALL_TIME_MS, ..limits };
     let limits = admission::lowered(&limits, ceiling);
-    let setting = Setting { toolchain, limits: &limits };
+    let setting = Setting { toolchain, limits: &limits, tuned: None };
     let step = admission::step(definition, setting, Kind::Run, args, definition.run_env(setting, []));
     let step = step.map_err(|error| error.problem().to_string())?;
     let said = execution::probe(link, &step).await;
@@ -72,14 +108,10 @@ async fn version(
 async fn greet(
     link: &Arc<Link>,
     definition: &Definition,
-    toolchain: &Toolchain,
-    version: Version,
+    installed: Installed,
     ceiling: &Limits,
-) -> Result<Version, String> {
-    let Some(source) = &definition.hello else { return Ok(version) };
-    // A look compiles, whatever was compiled before.
-    let (digest, whole, basis) = (String::new(), None, None);
-    let installed = Installed { toolchain: toolchain.clone(), version: version.clone(), digest, whole, basis };
+) -> Result<(), String> {
+    let Some(source) = &definition.hello else { return Ok(()) };
     let offer = Offer { definition: definition.clone(), installed: vec![installed] };
     let offers = Offers { languages: vec![offer], ..Offers::default() };
     let source = Some(Content::from(source.as_str()));
@@ -96,7 +128,7 @@ async fn greet(
     let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {
-        return Ok(version);
+        return Ok(());
     }
     let why = result.reason.map(|reason| reason.message).unwrap_or_default();
     let stderr = result.run.map(|run| run.stderr).or(result.compile.map(|compile| compile.stderr));

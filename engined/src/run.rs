@@ -110,7 +110,8 @@ fn catalogue() -> Result<Catalogue, String> {
 
 fn talk(options: Options, link: &Path) -> Result<ExitCode, String> {
     let catalogue = catalogue()?;
-    // Read as the caller, run as somebody else.
+    // Looked up and read as the caller, run as somebody else.
+    let tuning = state::tuning();
     let request = request(&options, &catalogue)?;
     let files = options.files_to.map(files::sending).transpose().map_err(|error| format!("the way back: {error}"))?;
     serve::confine(options.talker.user.as_deref(), options.talker.parent).map_err(|why| why.join("; "))?;
@@ -120,7 +121,11 @@ fn talk(options: Options, link: &Path) -> Result<ExitCode, String> {
         let mut offers = Offers::default();
         for definition in catalogue.languages() {
             let asked = definition.answers_to(&request.language);
-            let probed = if asked { probe::toolchains(&link, definition, &ceiling, false).await } else { Vec::new() };
+            let probed = if asked {
+                probe::toolchains(&link, definition, &ceiling, false, tuning.as_deref()).await
+            } else {
+                Vec::new()
+            };
             offers.add(definition, probed);
         }
         let job = admission::admit(request, &Rules { offers: &offers, ceiling: &ceiling });
@@ -235,7 +240,7 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let mut artifact = None;
     if let Some(step) = &job.compile {
         let compiled =
-            execution::compile(link, step, job.compile_bundle(step).map_err(told)?, None, &Control::default()).await;
+            execution::compile(link, step, job.compile_bundles(step).map_err(told)?, None, &Control::default()).await;
         let Compiled { done, outcome, .. } = compiled.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;

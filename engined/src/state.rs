@@ -199,6 +199,17 @@ pub fn manifests() -> Option<PathBuf> {
     Some(PathBuf::from(MANIFESTS)).filter(|path| path.exists())
 }
 
+/// Where jaild keeps what it makes of toolchains: that of the host when root starts it, one of the user's own otherwise.
+#[must_use]
+pub fn tuning() -> Option<PathBuf> {
+    if geteuid().is_root() {
+        return Some(PathBuf::from(languages::tuning::FOLDER));
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+    Some(cache?.join("engined/tuning")).filter(|path| path.is_absolute())
+}
+
 fn usual() -> PathBuf {
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
     match own {

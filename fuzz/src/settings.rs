@@ -43,7 +43,7 @@ pub fn manifest(data: &[u8]) {
             let limits = language.limits(step).resolved(step);
             assert!(LimitName::ALL.into_iter().all(|limit| limits.get(limit) > 0), "{limits:?}");
             for toolchain in &language.toolchains {
-                let setting = Setting { toolchain, limits: &limits };
+                let setting = Setting { toolchain, limits: &limits, tuned: None };
                 assert!(!language.profile_name(toolchain, step).is_empty());
                 let most = Limits { memory_bytes: u64::MAX, cpu_time_ms: u64::MAX, ..limits };
                 drop(language.run_argv(Setting { limits: &most, ..setting }, None, &[]));

@@ -9,6 +9,7 @@
 //! namespace mount proc only where one is already visible. It must not be read-only, else a run's could not be
 //! writable, which [`crate::stage`] needs once.
 
+use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
@@ -26,6 +27,8 @@ use crate::sys::{self, MountAttributes};
 pub struct TreePlan {
     /// Root-owned directories outside `/usr`, each shown at its own path, its parents empty.
     pub toolchains: Vec<PathBuf>,
+    /// What was made of toolchains ahead of time: folders of the host, and where they are shown.
+    pub tuned: Vec<(PathBuf, PathBuf)>,
     /// Files and folders of `/etc`, relative to it.
     pub etc: Vec<String>,
     /// Files with set-user-ID or set-group-ID bits, covered by an empty one. See [`SetuidSearch`].
@@ -169,6 +172,11 @@ fn system_folders(plan: &TreePlan) -> Result<(), JailError> {
     for toolchain in plan.toolchains.iter().filter(|path| path.exists()) {
         bind(toolchain)?;
     }
+    for (host, inside) in plan.tuned.iter().filter(|(host, _)| host.exists()) {
+        bind_at(host, inside)?;
+        sys::mount_setattr(&c_path(&relative(inside))?, true, MountAttributes::NO_DEV)
+            .on(Step::Tree, inside.display().to_string())?;
+    }
     for covered in COVERED.iter().map(Path::new).filter(|path| path.is_dir()) {
         cover(Path::new("empty"), covered)?;
     }
@@ -227,7 +235,12 @@ fn relative(host: &Path) -> PathBuf {
 /// Shows a file or folder of the host at its own path, with all that is mounted below it: those mounts are locked, so
 /// they can't be left out.
 fn bind(host: &Path) -> Result<(), JailError> {
-    let here = relative(host);
+    bind_at(host, host)
+}
+
+/// The same at another path.
+fn bind_at(host: &Path, inside: &Path) -> Result<(), JailError> {
+    let here = relative(inside);
     let is_folder = fs::metadata(host).on(Step::Tree, host.display().to_string())?.is_dir();
     if let Some(parent) = here.parent() {
         folder(parent, 0o755)?;
@@ -239,6 +252,12 @@ fn bind(host: &Path) -> Result<(), JailError> {
     }
     mount(Some(host), &here, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
         .on(Step::Tree, format!("bind {}", host.display()))
+}
+
+fn c_path(path: &Path) -> Result<CString, JailError> {
+    CString::new(path.as_os_str().as_encoded_bytes())
+        .map_err(io::Error::other)
+        .on(Step::Tree, path.display().to_string())
 }
 
 fn cover(with: &Path, what: &Path) -> Result<(), JailError> {

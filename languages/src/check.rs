@@ -130,6 +130,11 @@ pub(crate) fn mount(path: &str) -> Verdict {
         "install the toolchain below /opt",
     )?;
     ensure(
+        !path.starts_with("/opt/engined"),
+        "is where programs see what was made of toolchains",
+        "install the toolchain elsewhere below /opt",
+    )?;
+    ensure(
         path.components().count() > 2,
         "is a folder of the root directory, which is more than one toolchain",
         "name the toolchain's own folder, as in \"/opt/python3.13\"",
@@ -198,11 +203,14 @@ pub(crate) fn relative(path: &str) -> Verdict {
 pub(crate) fn value_name(name: &str) -> Verdict {
     let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let taken = name == ENVIRONMENT || Placeholder::ALL.into_iter().any(|p| p.as_str() == format!("{{{name}}}"));
+    let taken = name == ENVIRONMENT
+        || name == TUNING
+        || Placeholder::ALL.into_iter().any(|p| p.as_str() == format!("{{{name}}}"));
     ensure(plain && !taken, "is no name for a value", "write a-z and _, and none of the placeholders' names")
 }
 
 const ENVIRONMENT: &str = "environment";
+const TUNING: &str = "tuning";
 
 /// What may stand between braces in a phrase, and what it is: the names of values by their places.
 #[derive(Clone, Copy)]
@@ -211,6 +219,15 @@ pub(crate) struct Names<'a> {
     pub(crate) values: &'a [Value],
     /// `{environment}` has a meaning here.
     pub(crate) environment: bool,
+    /// `{tuning}` has a meaning here.
+    pub(crate) tuning: bool,
+}
+
+impl<'a> Names<'a> {
+    /// Values alone.
+    pub(crate) fn of(values: &'a [Value]) -> Self {
+        Names { values, environment: false, tuning: false }
+    }
 }
 
 /// Reads a text with values in it.
@@ -224,6 +241,7 @@ pub(crate) fn phrase(text: &str, names: Names<'_>) -> Result<Phrase, Fault> {
         let piece = match value {
             Some(index) => Piece::Value(index),
             None if names.environment && inner == ENVIRONMENT => Piece::Environment,
+            None if names.tuning && inner == TUNING => Piece::Tuning,
             None => return Err(unknown(inner, names)),
         };
         if !plain.is_empty() {
@@ -259,6 +277,7 @@ fn unknown(inner: &str, names: Names<'_>) -> Fault {
     }
     let values = names.values.iter().map(|value| format!("{{{}}}", value.name));
     let environment = names.environment.then(|| format!("{{{ENVIRONMENT}}}"));
+    let environment = environment.or_else(|| names.tuning.then(|| format!("{{{TUNING}}}")));
     let placeholders = Placeholder::ALL.into_iter().map(|p| p.as_str().to_owned());
     let known: Vec<String> =
         if environment.is_some() { values.chain(environment).collect() } else { placeholders.chain(values).collect() };
@@ -270,5 +289,8 @@ pub(crate) fn part(element: &str, values: &[Value]) -> Result<Part, Fault> {
     if let Some(whole) = Placeholder::ALL.into_iter().find(|p| p.as_str() == element) {
         return Ok(Part::Placeholder(whole));
     }
-    phrase(element, Names { values, environment: false }).map(Part::Phrase)
+    if let Some(name) = element.strip_prefix("{tuned:").and_then(|rest| rest.strip_suffix('}')) {
+        return value_name(name).map(|()| Part::Tuned(name.to_owned()));
+    }
+    phrase(element, Names::of(values)).map(Part::Phrase)
 }

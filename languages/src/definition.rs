@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::limits::{LimitName, LimitSet, Step};
+use crate::tuning::Tuning;
 
 /// One language: the whole manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Definition {
     /// `parts`: files and folders that every toolchain consists of beside its programs and `needs`. They are only looked
     /// at, for [`Definition::toolchain_digest`], and need not be there.
     pub parts: Vec<PathBuf>,
+    /// `[[tuning]]`: what is made of toolchains ahead of time.
+    pub tunings: Vec<Tuning>,
     /// `[[value]]`: what commands and environments take from the limits of their step.
     pub values: Vec<Value>,
     /// `[environment]`: what third-party packages of a toolchain's [`Environment`] mean to this language.
@@ -292,6 +295,8 @@ pub enum Part {
     Phrase(Phrase),
     /// What the request fills in.
     Placeholder(Placeholder),
+    /// `{tuned:NAME}`: the arguments of a [`crate::tuning::Use`], none where its file is not there.
+    Tuned(String),
 }
 
 /// A text with [values](Value) in it: `-Xmx{heap_mib}m`.
@@ -307,6 +312,8 @@ pub(crate) enum Piece {
     Value(usize),
     /// `{environment}`: where the toolchain's environment is.
     Environment,
+    /// `{tuning}`: where what was made of the toolchain is.
+    Tuning,
 }
 
 /// What a request fills in.

@@ -1,14 +1,15 @@
 //! What a toolchain is made of, in one number that changes with it.
 //!
 //! Reading a compiler's 200 MiB at every start would take longer than starting it. So files stand for their bytes by
-//! name, kind, size and both times: whoever replaces one, a package manager first of all, can set the time of the last
-//! change to its bytes as it likes, but not that of the last change to the file. Neither device nor inode count, which
-//! are others behind an overlay or after a restore, and no owner, who is nobody in a user namespace.
+//! name, kind, size, inode and the time when they were written: a package manager puts another file in a file's place,
+//! even where size and time are those of before. The time of the last change (`ctime`) does not count: whoever makes a
+//! hard link to a file, a backup for one, changes it. No owner does, who is nobody in a user namespace, and no device,
+//! which has another number after a restart.
 //!
 //! A cryptographic hash, because the digest is a key: what was made with one toolchain must never be taken for what
 //! another one made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -86,13 +87,35 @@ impl Definition {
     /// # Errors
     /// When something is there that can't be looked at: half a digest would be no digest.
     pub fn toolchain_digest(&self, toolchain: &Toolchain) -> Result<Digest, Unreadable> {
-        let mut walk = Walk { hash: Sha256::new(), files: 0 };
+        self.toolchain_digest_by(toolchain, &mut Looks::default())
+    }
+
+    /// The same for several toolchains in a row, which have parts in common.
+    ///
+    /// # Errors
+    /// As [`Definition::toolchain_digest`].
+    pub fn toolchain_digest_by(&self, toolchain: &Toolchain, looks: &mut Looks) -> Result<Digest, Unreadable> {
+        let mut all = Sha256::new();
         for part in self.whole(toolchain) {
-            walk.part(&part)?;
+            let digest = match looks.0.get(&part) {
+                Some(digest) => *digest,
+                None => {
+                    let mut walk = Walk { hash: Sha256::new(), files: 0 };
+                    walk.part(&part)?;
+                    let digest = Digest(walk.hash.finalize().into());
+                    looks.0.insert(part, digest);
+                    digest
+                }
+            };
+            all.update(digest.0);
         }
-        Ok(Digest(walk.hash.finalize().into()))
+        Ok(Digest(all.finalize().into()))
     }
 }
+
+/// What the parts of toolchains were a moment ago.
+#[derive(Debug, Default)]
+pub struct Looks(BTreeMap<PathBuf, Digest>);
 
 struct Walk {
     hash: Sha256,
@@ -110,7 +133,7 @@ impl Walk {
             }
             Err(error) => return Err(Unreadable { path: path.to_owned(), error }),
         };
-        self.note(path, "leads to");
+        // By whatever name it was found: `gcc` and `gcc-12` are often one.
         self.entry(&real)
     }
 
@@ -152,9 +175,8 @@ impl Walk {
 }
 
 fn stamp(metadata: &fs::Metadata) -> String {
-    let (mode, size) = (metadata.mode(), metadata.size());
-    let (changed, touched) = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
-    format!("{mode:o} {size} {changed:?} {touched:?}")
+    let (mode, size, inode) = (metadata.mode(), metadata.size(), metadata.ino());
+    format!("{mode:o} {size} {inode} {:?}", (metadata.mtime(), metadata.mtime_nsec()))
 }
 
 #[cfg(test)]
@@ -188,9 +210,11 @@ mod tests {
         fs::write(&header, "one").unwrap();
         changed("a file came");
         let written = fs::metadata(&header).unwrap().modified().unwrap();
-        fs::write(&header, "two").unwrap();
-        fs::File::options().write(true).open(&header).unwrap().set_modified(written).unwrap();
-        changed("other bytes, and the time of before");
+        let upgrade = folder.join("new");
+        fs::write(&upgrade, "two").unwrap();
+        fs::File::options().write(true).open(&upgrade).unwrap().set_modified(written).unwrap();
+        fs::rename(&upgrade, &header).unwrap();
+        changed("another file of this size and time");
         symlink("../cc", folder.join("include/link")).unwrap();
         changed("a link came");
         fs::rename(folder.join("include/link"), folder.join("include/other")).unwrap();
@@ -199,6 +223,10 @@ mod tests {
         changed("what a link leads to");
         fs::remove_file(&header).unwrap();
         changed("a file went");
+        let (now, link) = (digest(&folder), folder.with_extension("link"));
+        fs::hard_link(folder.join("cc"), &link).unwrap();
+        assert_eq!(now, digest(&folder), "a name elsewhere is nothing to it");
+        fs::remove_file(&link).unwrap();
         fs::remove_dir_all(&folder).unwrap();
     }
 

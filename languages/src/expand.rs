@@ -7,6 +7,7 @@ use crate::definition::{
 };
 use crate::layout::as_path;
 use crate::limits::{LimitName, Limits};
+use crate::tuning::Tuned;
 
 /// One step of a toolchain and what it is allowed: all that a command depends on besides the request.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub struct Setting<'a> {
     pub toolchain: &'a Toolchain,
     /// The limits of the step.
     pub limits: &'a Limits,
+    /// What was made of the toolchain ahead of time, where it shall be used.
+    pub tuned: Option<&'a Tuned>,
 }
 
 /// What a template is filled with.
@@ -123,6 +126,9 @@ impl Definition {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Value(index) => self.values.get(*index).map(|value| value.under(setting.limits)).unwrap_or_default(),
+            Piece::Tuning => {
+                setting.tuned.map(|tuned| tuned.folder().to_string_lossy().into_owned()).unwrap_or_default()
+            }
             Piece::Environment => equipment(self, setting.toolchain).map(|(folder, _)| folder).unwrap_or_default(),
         };
         phrase.0.iter().map(piece).collect()
@@ -133,6 +139,13 @@ impl Definition {
         for part in template.parts() {
             match part {
                 Part::Phrase(phrase) => argv.push(self.fill(phrase, setting)),
+                Part::Tuned(name) => {
+                    let recipe = self.tuning(setting.toolchain);
+                    let known = setting.tuned.zip(recipe);
+                    let args =
+                        known.map(|(tuned, recipe)| tuned.arguments(recipe, name, filling.flags, setting.limits));
+                    argv.extend(args.into_iter().flatten().map(|phrase| self.fill(phrase, setting)));
+                }
                 Part::Placeholder(Placeholder::Program) => argv.push(filling.program.clone()),
                 Part::Placeholder(Placeholder::Artifact) => argv.push(filling.artifact.clone()),
                 Part::Placeholder(Placeholder::Entry) => argv.push(filling.entry.clone()),

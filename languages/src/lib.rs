@@ -68,7 +68,7 @@
 //! let catalogue = languages::Catalogue::load(Some(&folder)).expect("no mistakes");
 //! let lua = catalogue.language("lua5.4").expect("an alias is as good as the id");
 //! let limits = lua.limits(languages::Step::Run).resolved(languages::Step::Run);
-//! let setting = languages::Setting { toolchain: &lua.toolchains[0], limits: &limits };
+//! let setting = languages::Setting { toolchain: &lua.toolchains[0], limits: &limits, tuned: None };
 //! let argv = lua.run_argv(setting, Some("main.lua"), &["-x".to_owned()]);
 //! assert_eq!(argv, ["/usr/bin/lua5.4", "main.lua", "-x"]);
 //! assert!(catalogue.language("python").expect("built in").toolchains.iter().any(|one| one.id == "cpython-3.13-opt"));
@@ -117,12 +117,13 @@ mod manifest;
 mod mistake;
 mod probe;
 mod reader;
+pub mod tuning;
 
 pub use definition::{
     Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
     Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value, work_directory,
 };
-pub use digest::{Digest, Unreadable};
+pub use digest::{Digest, Looks, Unreadable};
 pub use expand::Setting;
 pub use flags::FlagRefused;
 pub use layout::{Files, Layout, Unsuitable};

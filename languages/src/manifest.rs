@@ -15,6 +15,9 @@ use crate::limits::{LimitName, LimitSet, Step};
 use crate::mistake::{Fault, Mistake, Verdict};
 use crate::reader::{Mistakes, Reader, quoted};
 
+mod tuning;
+use tuning::{recipes, tuned_is_described};
+
 /// What one file is.
 #[derive(Debug)]
 pub(crate) enum Manifest {
@@ -113,8 +116,10 @@ fn language(r: &mut Reader<'_>) -> Definition {
         compile: r.table("compile", |r| compile(r, &values)),
         run: run(r, compiles, &values),
         environment: r.table("environment", |r| environment_use(r, &values)),
+        tunings: recipes(r, &values, compiles),
         values,
     };
+    tuned_is_described(r, &definition);
     floors_within_defaults(r, &definition);
     if entry.is_some() {
         entry_fits(r, &definition);
@@ -301,7 +306,7 @@ fn compile(r: &mut Reader<'_>, values: &[Value]) -> Compile {
         args,
         artifact: r.required("artifact", |name: &String| check::file_name(name)),
         flags: r.tables("flag", flag_rule).into_iter().flatten().collect(),
-        env: env(r, "env", Names { values, environment: false }),
+        env: env(r, "env", Names::of(values)),
     }
 }
 
@@ -316,7 +321,7 @@ fn environment_use(r: &mut Reader<'_>, values: &[Value]) -> EnvironmentUse {
         }
         links
     });
-    let names = Names { values, environment: true };
+    let names = Names { environment: true, ..Names::of(values) };
     EnvironmentUse {
         program: r.optional("program", |path: &String| check::relative(path)),
         needs: r.list("needs", check::relative),
@@ -334,7 +339,7 @@ fn run(r: &mut Reader<'_>, compiles: bool, values: &[Value]) -> Run {
             Fault::new("is missing", "say how the program is started: [run] args = [\"{program}\", …]"),
         );
     }
-    let names = Names { values, environment: false };
+    let names = Names::of(values);
     r.table("run", |r| Run { args: template(r, Step::Run, compiles, values), env: env(r, "env", names) })
         .unwrap_or_default()
 }
@@ -407,6 +412,9 @@ fn template(r: &mut Reader<'_>, step: Step, compiles: bool, values: &[Value]) ->
 }
 
 fn fits(part: &Part, earlier: &[Part], step: Step, known: &[Placeholder]) -> Verdict {
+    if matches!(part, Part::Tuned(_)) && earlier.contains(part) {
+        return Err(Fault::new("is there twice", "remove one of them"));
+    }
     let Part::Placeholder(placeholder) = part else { return Ok(()) };
     if !known.contains(placeholder) {
         return Err(Fault::new(format!("has no meaning in this {step} step"), "remove it"));

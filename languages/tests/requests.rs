@@ -21,12 +21,12 @@ fn several<'a>(paths: &[&'a str]) -> Files<'a> {
 }
 
 fn compile_argv(language: &Definition, flags: &[&str], sources: &[&str]) -> Vec<String> {
-    let setting = Setting { toolchain: &language.toolchains[0], limits: &limits(language, Step::Compile) };
+    let setting = Setting { toolchain: &language.toolchains[0], limits: &limits(language, Step::Compile), tuned: None };
     language.compile_argv(setting, &strings(flags), &strings(sources)).expect("it has a compile step")
 }
 
 fn run_argv(language: &Definition, entry: Option<&str>, args: &[&str]) -> Vec<String> {
-    let setting = Setting { toolchain: &language.toolchains[0], limits: &limits(language, Step::Run) };
+    let setting = Setting { toolchain: &language.toolchains[0], limits: &limits(language, Step::Run), tuned: None };
     language.run_argv(setting, entry, &strings(args))
 }
 
@@ -54,7 +54,7 @@ fn python_runs_the_entry() {
     let argv = run_argv(python, Some("app/start.py"), &["-c", "x"]);
     assert_eq!(argv, ["/usr/bin/python3", "app/start.py", "-c", "x"]);
     assert_eq!(run_argv(python, None, &[]), ["/usr/bin/python3", "main.py"]);
-    let setting = Setting { toolchain: &python.toolchains[0], limits: &limits(python, Step::Run) };
+    let setting = Setting { toolchain: &python.toolchains[0], limits: &limits(python, Step::Run), tuned: None };
     assert_eq!(python.compile_argv(setting, &[], &[]), None);
     assert_eq!(python.compile_env(setting), BTreeMap::new());
     assert_eq!(python.layout(&several(&["a.py"]), None).unwrap().sources, Vec::<String>::new());
@@ -161,7 +161,7 @@ fn the_callers_environment_reaches_the_run_and_not_the_compiler() {
     let shown =
         |env: BTreeMap<String, String>| env.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ");
     let (compile, run) = (limits(c, Step::Compile), limits(c, Step::Run));
-    let of = |limits| Setting { toolchain: &c.toolchains[0], limits };
+    let of = |limits| Setting { toolchain: &c.toolchains[0], limits, tuned: None };
     assert_eq!(shown(c.compile_env(of(&compile))), "HOME=/home/sandbox LANG=C.UTF-8 PATH=/usr/bin:/bin");
     assert_eq!(
         shown(c.run_env(of(&run), [("SEED", "1=2"), ("LANG", "C"), ("A", "")])),
@@ -170,13 +170,14 @@ fn the_callers_environment_reaches_the_run_and_not_the_compiler() {
     );
     let python = catalogue.language("python").unwrap();
     let wide = LimitSet { cpus_milli: Some(2_500), ..LimitSet::default() }.resolved(Step::Run);
-    let env = python.run_env(Setting { toolchain: &python.toolchains[0], limits: &wide }, [("OMP_NUM_THREADS", "7")]);
+    let env = python
+        .run_env(Setting { toolchain: &python.toolchains[0], limits: &wide, tuned: None }, [("OMP_NUM_THREADS", "7")]);
     assert_eq!((env["OPENBLAS_NUM_THREADS"].as_str(), env["OMP_NUM_THREADS"].as_str()), ("3", "7"));
 }
 
 fn with_limits(language: &Definition, set: LimitSet) -> String {
     let limits = language.limits(Step::Run).overlaid(&set).resolved(Step::Run);
-    let setting = Setting { toolchain: &language.toolchains[0], limits: &limits };
+    let setting = Setting { toolchain: &language.toolchains[0], limits: &limits, tuned: None };
     language.run_argv(setting, None, &[])[1..].join(" ")
 }
 
@@ -215,7 +216,7 @@ fn packages_are_found_where_the_environment_is() {
     let of = |name: &str| {
         let language = catalogue.language(name).unwrap();
         let (toolchain, limits) = (equipped(language), limits(language, Step::Run));
-        let setting = Setting { toolchain: &toolchain, limits: &limits };
+        let setting = Setting { toolchain: &toolchain, limits: &limits, tuned: None };
         let env = language.run_env(setting, []);
         (language.run_argv(setting, None, &[]), env, language.links(&toolchain), language.compile_env(setting))
     };

@@ -48,7 +48,7 @@ fn compile(
     sources: &[&str],
 ) -> Output {
     let limits = limits(language, Step::Compile);
-    let setting = Setting { toolchain, limits: &limits };
+    let setting = Setting { toolchain, limits: &limits, tuned: None };
     let sources: Vec<String> = sources.iter().map(|&file| file.to_owned()).collect();
     let argv = language.compile_argv(setting, flags, &sources).expect("it has a compile step");
     run(folder, &argv, language.compile_env(setting))
@@ -63,7 +63,7 @@ fn start(
     args: &[String],
 ) -> Output {
     let limits = limits(language, Step::Run);
-    let setting = Setting { toolchain, limits: &limits };
+    let setting = Setting { toolchain, limits: &limits, tuned: None };
     let env = language.run_env(setting, []).into_iter();
     let root = folder.path().to_string_lossy().into_owned();
     let env = env.map(|(name, value)| (name, value.replace("/box", &root))).collect();

@@ -47,6 +47,7 @@ pub fn run() -> Result<Tally> {
     let begun = said("date", &["+%Y-%m-%d %H:%M UTC", "-u"]);
     let mut proof = Proof { programs: &programs, parts: Vec::new(), begun, table: String::new(), file };
     proof.part("tests of the workspace", tests::workspace)?;
+    proof.part("tuned and bare toolchains", tests::tuned)?;
     proof.part("Python client", || python_client::run(&programs))?;
     proof.part("schemathesis, ten minutes", || schemathesis::run(&programs, Length::Long))?;
     for (jobs, told) in [(1, "one"), (8, "eight")] {

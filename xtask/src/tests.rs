@@ -76,6 +76,15 @@ pub fn workspace() -> Result<Tally> {
     Ok(tally)
 }
 
+/// Every program of `corpus/tuning` with tuned and with bare toolchains. The tests of the workspace try one in eight.
+pub fn tuned() -> Result<Tally> {
+    build::test_with(
+        "tuned and bare toolchains",
+        &["--package", "engined", "--test", "tuned"],
+        ("ENGINED_TUNING_ALL", "1"),
+    )
+}
+
 const HOOKED: [&str; 6] =
     ["--package", "engined", "--package", "jail", "--features", "jail/test-hooks,engined/test-hooks"];
 

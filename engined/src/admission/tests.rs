@@ -11,7 +11,7 @@ fn offers() -> Offers {
     let mut offers = Offers::default();
     for (id, version) in [("python", "3.11.2"), ("c", "12.2.0")] {
         let definition = catalogue.language(id).unwrap();
-        offers.add(definition, vec![(definition.toolchains[0].clone(), Ok(Version::parse(version).unwrap()))]);
+        offers.add(definition, vec![(definition.toolchains[0].clone(), Ok((Version::parse(version).unwrap(), None)))]);
     }
     offers
 }

@@ -98,7 +98,8 @@ impl Origin {
     /// flags, its environment and its limits.
     #[must_use]
     pub fn new(basis: &Basis, files: &[JobFile], entry: Option<&str>, compile: &CompileStep) -> Origin {
-        let CompileStep { step, artifact } = compile;
+        // The tuned files are named in the arguments, by their key; the untuned step is the same but for them.
+        let CompileStep { step, artifact, untuned: _, repeat_if: _ } = compile;
         let mut text = Text::new("engined origin 1");
         text.put(basis.0);
         text.number(files.len() as u64);

@@ -21,6 +21,8 @@ const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes
 
 usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] [--languages DIR] [--cgroup self|NAME]
+             [--tuning DIR|off]
+       jaild --tune yes|LANGUAGE [--user NAME] [--config FILE] [--languages DIR] [--tuning DIR]
 
   --socket PATH       where engined connects (/run/engined/jaild.sock)
   --client-user NAME  who may connect (engined)
@@ -29,6 +31,8 @@ usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] 
   --languages DIR     the operator's manifests (/etc/engined/languages, if it exists)
   --cgroup self|NAME  the control group that the service manager delegated, or one of this name (as root: one named
                       after the socket, else self)
+  --tuning DIR|off    where what is made of toolchains ahead of time is kept (/var/cache/engined/tuning)
+  --tune yes|LANGUAGE make it, where that has not been done yet, for all languages or for one, and end
   --bound yes         end when standard output is closed: for a supervisor that may be killed
   --leave yes         remove the named control group that a jaild with the same options has left, and end
 
@@ -59,6 +63,10 @@ pub struct Options {
     pub bound: bool,
     /// Only clean up behind a jaild that has ended.
     pub leave: bool,
+    /// Where tuned files are kept, or that they are off. `None`: as the configuration has it.
+    pub tuning: Option<Tuning>,
+    /// Only make tuned files: of one language, or `yes`.
+    pub tune: Option<String>,
     /// The descriptors of the second start.
     pub inner: Option<Inherited>,
     /// The engine's uid as the outer namespace shows it: ids that are not mapped show as the overflow uid.
@@ -87,6 +95,8 @@ impl Options {
             place: None,
             bound: false,
             leave: false,
+            tuning: None,
+            tune: None,
             inner: None,
             client_uid: 0,
             ids: 0,
@@ -140,6 +150,14 @@ impl Options {
         self.languages.clone().or_else(|| existing("/etc/engined/languages"))
     }
 
+    /// Where tuned files are kept, unless they shall not be used.
+    pub fn tuning(&self, config: &Config) -> Option<PathBuf> {
+        match self.tuning.as_ref().unwrap_or(&config.tuning) {
+            Tuning::Off => None,
+            Tuning::Folder(folder) => Some(folder.clone()),
+        }
+    }
+
     /// Where the control groups go. Two jailds with sockets of their own must not sweep each other's groups, so the
     /// name follows from the socket; an ordinary user can make none outside what was delegated.
     pub fn place(&self, root: bool) -> Place {
@@ -167,6 +185,8 @@ impl Options {
             "--cgroup" if plain(&value) => self.place = Some(Place::Named(value)),
             "--bound" if value == "yes" => self.bound = true,
             "--leave" if value == "yes" => self.leave = true,
+            "--tune" => self.tune = Some(value),
+            "--tuning" => self.tuning = Some(Tuning::read(&value)?),
             "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
             "--inner" => self.inherit(&numbers(&value)?)?,
             "--client-uid" => self.client_uid = number(&value)?,
@@ -185,6 +205,21 @@ impl Options {
             _ => return Err("unknown option; see jaild --help".into()),
         }
         Ok(())
+    }
+}
+
+/// Where tuned files are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// Nowhere, and what is there is not shown.
+    Off,
+    /// Here.
+    Folder(PathBuf),
+}
+
+impl Tuning {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Tuning::Off) } else { absolute(text.to_owned()).map(Tuning::Folder) }
     }
 }
 
@@ -218,6 +253,8 @@ pub struct Config {
     pub stock: u32,
     /// Layers that may be missing on this host.
     pub waived: Layers,
+    /// Where tuned files are kept.
+    pub tuning: Tuning,
     /// What no order may exceed.
     pub ceiling: Limits,
     /// The CPUs that runs are pinned to, if they are.
@@ -235,6 +272,7 @@ impl Default for Config {
             slots: cores,
             stock: stock::default_most(cores, host_memory()),
             waived: Layers::default(),
+            tuning: Tuning::Folder(languages::tuning::FOLDER.into()),
             ceiling: Limits {
                 cpu_time: Millis(600_000),
                 wall_time: Millis(1_800_000),
@@ -295,6 +333,10 @@ impl Config {
                         }
                     }
                 }
+                ("tuning", Value::String(place)) => match Tuning::read(place) {
+                    Ok(place) => config.tuning = place,
+                    Err(why) => mistakes.push(format!("tuning: {why}; write a folder, or \"off\"")),
+                },
                 ("pin", value) => match Pin::read(value) {
                     Some(read) => pin = read,
                     None => mistakes.push(format!(
@@ -303,7 +345,7 @@ impl Config {
                     )),
                 },
                 ("ceiling", Value::Table(ceiling)) => ceiling_from(ceiling, &mut config.ceiling, &mut mistakes),
-                _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, pin, waive_layers and [ceiling]")),
+                _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, pin, tuning, waive_layers and [ceiling]")),
             }
         }
         let stated = |section: Option<&Table>, key| section.is_some_and(|section| section.contains_key(key));

@@ -16,7 +16,7 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jail::cgroup::Base;
@@ -24,6 +24,7 @@ use jail::error::{At, JailError, Step};
 use jail::privileges::{self, RANGE_IDS, Range};
 use jail::records;
 use jail::sys;
+use languages::Catalogue;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -31,6 +32,8 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bin
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::{Config, Options};
+use crate::slot::log;
+use crate::tuning::{Store, make};
 
 /// What ids that a namespace does not map look like in it, see user_namespaces(7).
 const OVERFLOW_UID: u32 = 65_534;
@@ -65,6 +68,7 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     let uids = Range::of(Path::new("/etc/subuid"), &account.name, account.uid)?;
     let gids = Range::of(Path::new("/etc/subgid"), &account.name, account.uid)?;
     trust_files(options, if account.rootless { account.uid } else { 0 })?;
+    warm(options, if account.rootless { account.uid } else { 0 });
     let lock = only_one(&options.socket)?;
     let owner = (!account.rootless).then_some((account.uid, account.gid));
     // What is wrong in the file is told by the second start, with every other mistake.
@@ -83,6 +87,41 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     let ids = uids.count.min(gids.count).min(RANGE_IDS);
     let client_inside = if account.rootless { 0 } else { OVERFLOW_UID };
     again(options, client_inside, ids, [listener.as_fd(), lock.as_fd()], &groups)
+}
+
+/// Makes of toolchains what can be made ahead of time, and ends. Where root starts it, it makes that as jaild's user.
+pub fn tune(options: &Options) -> Result<(), JailError> {
+    let account = account(options)?;
+    trust_files(options, if account.rootless { account.uid } else { 0 })?;
+    let Some((folder, catalogue)) = tuning_of(options)? else {
+        log("nothing is tuned: it is switched off");
+        return Ok(());
+    };
+    make::tune(
+        &folder,
+        &catalogue,
+        options.tune.as_deref().filter(|only| *only != "yes"),
+        (!account.rootless).then_some((account.uid, account.gid)),
+    )
+}
+
+/// Where tuned files are kept, unless they shall not be used, and what they are made of.
+fn tuning_of(options: &Options) -> Result<Option<(PathBuf, Catalogue)>, JailError> {
+    let told = |mistakes: Vec<String>| std::io::Error::other(mistakes.join("; "));
+    let config = Config::load(options.config.as_deref()).map_err(told).on(Step::Settings, "")?;
+    let Some(folder) = options.tuning(&config) else { return Ok(None) };
+    let catalogue = Catalogue::load(options.manifests().as_deref());
+    let catalogue = catalogue.map_err(|mistakes| told(mistakes.iter().map(ToString::to_string).collect()));
+    Ok(Some((folder, catalogue.on(Step::Settings, "")?)))
+}
+
+/// Has the tuned files read before anybody is charged for it.
+fn warm(options: &Options, owner: u32) {
+    match tuning_of(options) {
+        Ok(Some((folder, catalogue))) => Store::at(&folder, owner).warm(&catalogue),
+        Ok(None) => {}
+        Err(e) => log(&e.to_string()),
+    }
 }
 
 /// Holds the file beside the socket: a second jaild with the same socket would take it away and sweep the first's groups.
@@ -110,7 +149,7 @@ fn trust_files(options: &Options, uid: u32) -> Result<(), JailError> {
     let refuse = |mistakes: Vec<String>| Err(std::io::Error::other(mistakes.join("; "))).on(Step::Settings, "");
     let of_config = options.config.iter().filter_map(|path| languages::untrusted(path, uid));
     let mut mistakes: Vec<String> = of_config.map(|mistake| mistake.to_string()).collect();
-    if let Err(found) = languages::Catalogue::load_trusted(options.manifests().as_deref(), uid) {
+    if let Err(found) = Catalogue::load_trusted(options.manifests().as_deref(), uid) {
         mistakes.extend(found.iter().map(ToString::to_string));
     }
     if mistakes.is_empty() { Ok(()) } else { refuse(mistakes) }

@@ -14,6 +14,7 @@ use jail::spec::{Layer, Layers};
 use languages::Catalogue;
 
 use crate::config::{Config, Options};
+use crate::tuning::Store;
 
 /// Seen from the outer namespace all of the host's users, root among them, are nobody. That root alone could write the
 /// files of the start was checked before that; of those that a reload finds, the modes are checked here, and that they
@@ -85,6 +86,9 @@ impl Policy {
             filters.insert(name, u32::try_from(index).unwrap_or(u32::MAX));
             tree.toolchains.extend(profile.mounts);
             tree.etc.extend(profile.etc);
+        }
+        if let Some(folder) = options.tuning(&config) {
+            tree.tuned = Store::at(&folder, NOBODY).shown(&catalogue);
         }
         tree.toolchains.sort();
         tree.toolchains.dedup();
