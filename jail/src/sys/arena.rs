@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What all small pieces of one process may come to. Beyond it, and for large pieces, glibc serves.
 const BYTES: usize = 256 << 10;
+/// As malloc(3) aligns: a buffer of bytes may be taken for one of control messages, which hold numbers.
+const ALIGNMENT: usize = 16;
 /// Larger pieces are buffers, which are freed again.
 const LARGE: usize = 8 << 10;
 
@@ -42,23 +44,20 @@ fn is_inside(piece: *mut u8) -> bool {
     (piece as usize).wrapping_sub(first() as usize) < BYTES
 }
 
-/// As malloc(3) aligns: `nix` reads a `cmsghdr` where it has asked for bytes.
-const ALIGN: usize = 16;
-
 /// A piece of the arena, if there is still one of this size.
 fn take(layout: Layout) -> Option<*mut u8> {
     if !SHORT_LIVED.load(Ordering::Relaxed) || layout.size() > LARGE || layout.align() > 64 {
         return None;
     }
+    let alignment = layout.align().max(ALIGNMENT);
     // The pages are aligned to more than any piece is, so what is left of a piece's alignment is that of its offset.
-    let align = layout.align().max(ALIGN);
     let step = |used: usize| {
-        let begin = used.next_multiple_of(align);
+        let begin = used.next_multiple_of(alignment);
         begin.checked_add(layout.size()).filter(|end| *end <= BYTES)
     };
     let used = USED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).ok()?;
     // SAFETY: the sum is within the arena, by the line above.
-    Some(unsafe { first().add(used.next_multiple_of(align)) })
+    Some(unsafe { first().add(used.next_multiple_of(alignment)) })
 }
 
 // SAFETY: a piece of the arena is as large and as aligned as it was asked for, and handed out once; all others are those
@@ -111,7 +110,7 @@ mod tests {
         for layout in &layouts {
             // SAFETY: no size is zero.
             let piece = unsafe { Allocator.alloc_zeroed(*layout) };
-            assert!(!piece.is_null() && piece as usize % layout.align() == 0);
+            assert!(!piece.is_null() && piece as usize % layout.align().max(ALIGNMENT) == 0);
             // SAFETY: it is as large as it was asked for.
             let bytes = unsafe { std::slice::from_raw_parts_mut(piece, layout.size()) };
             assert!(bytes.iter().all(|byte| *byte == 0), "another piece's");
