@@ -42,6 +42,9 @@ enum Command {
         /// by an ordinary user ~/.cache/engined/tuning]
         #[arg(long, value_name = "DIR|off")]
         tuning: Option<String>,
+        /// How many sandboxes wait, armed, for the next runs, or `off` [default: by cores and memory]
+        #[arg(long, value_name = "N|off")]
+        stock: Option<String>,
         #[arg(long, hide = true)]
         parent: Option<i32>,
     },
@@ -200,9 +203,9 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state, languages, cache, tuning, parent } => {
+        Command::Up { listen, state, languages, cache, tuning, stock, parent } => {
             let cache = cache.unwrap_or_default();
-            supervise::up(&supervise::Options { listen, state, languages, cache, tuning, parent })
+            supervise::up(&supervise::Options { listen, state, languages, cache, tuning, stock, parent })
         }
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })

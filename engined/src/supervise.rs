@@ -43,6 +43,8 @@ pub struct Options {
     pub cache: Kept,
     /// Where tuned files are kept, or `off`, where that shall not be as usual.
     pub tuning: Option<String>,
+    /// How large a stock jaild is to keep, or `off`, where that shall not be as usual.
+    pub stock: Option<String>,
     /// With whom to end: whoever wants an engine for a while.
     pub parent: Option<i32>,
 }
@@ -99,7 +101,8 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
         privileges::end_with(parent).map_err(|error| error.to_string())?;
     }
     let languages = options.languages.as_deref().map(std::path::absolute).transpose().map_err(told)?;
-    let given = Given { languages, tuning: tuning(options.tuning.as_deref()).map_err(told)? };
+    let tuning = tuning(options.tuning.as_deref()).map_err(told)?;
+    let given = Given { languages, tuning, stock: options.stock.clone() };
     let signals = Signals::block().map_err(told)?;
     let state = State::make(options.state.as_deref()).map_err(told)?;
     let mut jaild = Ward::new("jaild");
@@ -157,6 +160,8 @@ struct Given {
     languages: Option<PathBuf>,
     /// A folder, or `off`.
     tuning: String,
+    /// A number, or `off`.
+    stock: Option<String>,
 }
 
 /// Where tuned files are kept.
@@ -172,6 +177,9 @@ fn tuning(asked: Option<&str>) -> io::Result<String> {
 fn jaild_of(state: &State, given: &Given) -> io::Result<Command> {
     let mut command = state.jaild(given.languages.as_deref())?;
     command.args(["--tuning", &given.tuning]);
+    if let Some(stock) = &given.stock {
+        command.args(["--stock", stock]);
+    }
     Ok(command)
 }
 

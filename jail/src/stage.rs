@@ -209,6 +209,7 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
     }
     tell(control, Event::Armed)?;
     stop_point!("init.armed");
+    wait_for_command(&armed, control)?;
     let Some((command, descriptors)) = Command::recv(control.as_fd())? else { return Ok(()) };
     Quota { bytes: command.disk.0 }.apply()?;
     privileges::keep_only(&[Capability::CAP_KILL, Capability::CAP_DAC_READ_SEARCH], false)?;
@@ -239,6 +240,20 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
     tell(control, Event::Ended(end))?;
     stop_point!("init.ended");
     Ok(())
+}
+
+/// Waits, for a day if need be. A payload that dies meanwhile takes the sandbox along: nobody shall be given it.
+fn wait_for_command(armed: &Armed, control: &OwnedFd) -> Result<(), JailError> {
+    loop {
+        let ready = wait(armed, control, false, None)?;
+        if !ready.control.is_empty() {
+            return Ok(());
+        }
+        while armed.children.read_signal().at(Step::Talk)?.is_some() {}
+        if reap(armed.payload)?.is_some() {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe)).on(Step::Talk, "payload");
+        }
+    }
 }
 
 fn tell(control: &OwnedFd, event: Event) -> Result<(), JailError> {

@@ -56,7 +56,6 @@ mod hooks {
         "payload.confined",
         "payload.filtered",
         "init.armed",
-        "broker.stocked",
         "broker.limited",
         "broker.commanded",
         "init.commanded",
@@ -79,6 +78,7 @@ mod hooks {
         "engined.judged",
         "engined.answering",
         "broker.emptied",
+        "broker.stocked",
         // When a slot is made anew.
         "broker.renewing",
         "spawner.entered",

@@ -181,6 +181,36 @@ fn payloads_and_spawners_are_killed_where_they_stand() {
     rig.stop();
 }
 
+/// Whoever is named dies while sandboxes wait, then at the moment when one more does: the next runs are right, and the
+/// stock is what it was.
+#[test]
+fn whoever_is_killed_while_the_stock_waits() {
+    if !live() {
+        return;
+    }
+    let rig = Rig::stocked(2);
+    let victims = |who: &str| match who {
+        "init" => rig.inits(),
+        "payload" => rig.payloads(),
+        "spawner" => rig.spawners(),
+        _ => vec![rig.program(who)],
+    };
+    for who in ["init", "payload", "spawner", "jaild", "engined"] {
+        let looks = rig.looks();
+        let (killed, since) = (victims(who), Instant::now());
+        killed.iter().for_each(|pid| end(*pid));
+        rig.recovers(&format!("-9 to {who} while the stock waits"), since, &killed);
+        if ["engined", "jaild"].contains(&who) {
+            rig.until("the engine's own look", || rig.looks() > looks);
+        }
+    }
+    for who in ["init", "payload", "spawner", "jaild", "engined"] {
+        let any = [Got::Right, Got::Shortened, Got::EngineError, Got::Killed, Got::NotReady, Got::Nothing];
+        at_point(&rig, "broker.stocked", who, || victims(who), &any);
+    }
+    rig.stop();
+}
+
 /// A slot is made anew, because its spawner has died, and whoever is named dies meanwhile.
 #[test]
 fn whoever_is_killed_while_a_slot_is_made_anew() {

@@ -27,6 +27,7 @@ const ABSENT: [&str; 4] = ["c", "cpp", "java", "javascript"];
 pub struct Rig {
     pub up: Up,
     pub page: Page,
+    armed: usize,
     rest: Traces,
     pub opt: Opt,
     _file: Scratch,
@@ -42,13 +43,23 @@ pub fn end(pid: u32) {
 }
 
 impl Rig {
-    /// An engine with Python alone, at rest.
+    /// An engine with Python alone, at rest. Without a stock: a sandbox that is made for no run would come to the points,
+    /// too.
     pub fn start() -> Rig {
         Rig::by(&[], Opt::new())
     }
 
     /// The same, started by another program, with more manifests.
     pub fn by(starter: &[&str], opt: Opt) -> Rig {
+        Rig::with(starter, opt, 0)
+    }
+
+    /// With so many sandboxes that wait.
+    pub fn stocked(armed: usize) -> Rig {
+        Rig::with(&[], Opt::new(), armed)
+    }
+
+    fn with(starter: &[&str], opt: Opt, armed: usize) -> Rig {
         for language in ABSENT {
             opt.manifest(
                 language,
@@ -66,10 +77,11 @@ impl Rig {
         // jaild and the serving engine have users of their own.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         let page = Page::open(&path).unwrap();
+        let stock = if armed == 0 { "off".to_owned() } else { armed.to_string() };
         let up = Up::by(starter, |command| {
-            command.arg("--languages").arg(opt.manifests()).env(ENVIRONMENT, &path);
+            command.arg("--languages").arg(opt.manifests()).args(["--stock", &stock]).env(ENVIRONMENT, &path);
         });
-        let mut rig = Rig { up, page, rest: Traces::default(), opt, _file: file };
+        let mut rig = Rig { up, page, armed, rest: Traces::default(), opt, _file: file };
         rig.until("the first look", || rig.looks() > 0);
         assert!(rig.hello());
         // At rest when nothing changes any more.
@@ -82,7 +94,7 @@ impl Rig {
         self.until("rest", || {
             let now = Traces::of(&self.up);
             std::thread::sleep(Duration::from_millis(50));
-            now == Traces::of(&self.up) && self.inits().is_empty()
+            now == Traces::of(&self.up) && self.inits().len() == self.armed
         });
         self.rest = Traces::of(&self.up);
     }

@@ -110,7 +110,7 @@ mod tests {
         for layout in &layouts {
             // SAFETY: no size is zero.
             let piece = unsafe { Allocator.alloc_zeroed(*layout) };
-            assert!(!piece.is_null() && piece as usize % layout.align().max(ALIGNMENT) == 0);
+            assert!(!piece.is_null() && (piece as usize).is_multiple_of(layout.align().max(ALIGNMENT)));
             // SAFETY: it is as large as it was asked for.
             let bytes = unsafe { std::slice::from_raw_parts_mut(piece, layout.size()) };
             assert!(bytes.iter().all(|byte| *byte == 0), "another piece's");

@@ -21,7 +21,7 @@ const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes
 
 usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] [--languages DIR] [--cgroup self|NAME]
-             [--tuning DIR|off]
+             [--tuning DIR|off] [--stock N|off]
        jaild --tune yes|LANGUAGE [--user NAME] [--config FILE] [--languages DIR] [--tuning DIR]
 
   --socket PATH       where engined connects (/run/engined/jaild.sock)
@@ -31,6 +31,7 @@ usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] 
   --languages DIR     the operator's manifests (/etc/engined/languages, if it exists)
   --cgroup self|NAME  the control group that the service manager delegated, or one of this name (as root: one named
                       after the socket, else self)
+  --stock N|off       how many sandboxes wait, armed, at most (by cores and memory)
   --tuning DIR|off    where what is made of toolchains ahead of time is kept (/var/cache/engined/tuning)
   --tune yes|LANGUAGE make it, where that has not been done yet, for all languages or for one, and end
   --bound yes         end when standard output is closed: for a supervisor that may be killed
@@ -65,6 +66,8 @@ pub struct Options {
     pub leave: bool,
     /// Where tuned files are kept, or that they are off. `None`: as the configuration has it.
     pub tuning: Option<Tuning>,
+    /// Before the configuration.
+    pub stock: Option<u32>,
     /// Only make tuned files: of one language, or `yes`.
     pub tune: Option<String>,
     /// The descriptors of the second start.
@@ -96,6 +99,7 @@ impl Options {
             bound: false,
             leave: false,
             tuning: None,
+            stock: None,
             tune: None,
             inner: None,
             client_uid: 0,
@@ -186,6 +190,11 @@ impl Options {
             "--bound" if value == "yes" => self.bound = true,
             "--leave" if value == "yes" => self.leave = true,
             "--tune" => self.tune = Some(value),
+            "--stock" if value == "off" => self.stock = Some(0),
+            "--stock" => match number(&value)? {
+                n @ 1..=4096 => self.stock = Some(n),
+                n => return Err(format!("{n} is not 1 to 4096; \"off\" does without")),
+            },
             "--tuning" => self.tuning = Some(Tuning::read(&value)?),
             "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
             "--inner" => self.inherit(&numbers(&value)?)?,
@@ -436,7 +445,7 @@ mod tests {
         let read = |words: &[&str]| Options::read(words.iter().map(|w| (*w).to_owned()));
         assert!(read(&["--socket", "relative"]).is_err());
         assert!(read(&["--cgroup", "../up"]).is_err());
-        assert!(read(&["--socket"]).is_err());
+        assert!(read(&["--socket"]).is_err() && read(&["--stock", "0"]).is_err());
         assert!(read(&["--nothing", "1"]).is_err());
         assert_eq!(read(&["--cgroup", "self"]).unwrap().unwrap().place, Some(Place::Own));
         let place = |socket: &str| read(&["--socket", socket]).unwrap().unwrap().place(true);

@@ -51,10 +51,11 @@ impl Policy {
     /// Every mistake, in one text; or a layer that this host lacks and the operator did not waive.
     pub fn compile(options: &Options, setuid: Vec<PathBuf>) -> Result<Self, JailError> {
         let mut mistakes = Vec::new();
-        let config = Config::load(options.config.as_deref()).unwrap_or_else(|found| {
+        let mut config = Config::load(options.config.as_deref()).unwrap_or_else(|found| {
             mistakes.extend(found);
             Config::default()
         });
+        config.stock = options.stock.unwrap_or(config.stock);
         let catalogue = Catalogue::load_trusted(options.manifests().as_deref(), NOBODY).unwrap_or_else(|found| {
             mistakes.extend(found.iter().map(ToString::to_string));
             Catalogue::builtin()
