@@ -34,6 +34,10 @@ enum Command {
         /// A folder with manifests of your own, read again on SIGHUP [default: /etc/engined/languages, where it exists]
         #[arg(long, value_name = "DIR")]
         languages: Option<PathBuf>,
+        /// Where what is made of toolchains ahead of time is kept, or `off` [default: /var/cache/engined/tuning; started
+        /// by an ordinary user ~/.cache/engined/tuning]
+        #[arg(long, value_name = "DIR|off")]
+        tuning: Option<String>,
         #[arg(long, hide = true)]
         parent: Option<i32>,
     },
@@ -192,8 +196,8 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state, languages, parent } => {
-            supervise::up(&supervise::Options { listen, state, languages, parent })
+        Command::Up { listen, state, languages, tuning, parent } => {
+            supervise::up(&supervise::Options { listen, state, languages, tuning, parent })
         }
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })

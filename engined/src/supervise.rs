@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use crate::state::{self, State};
 pub(crate) const START: Duration = Duration::from_secs(60);
 /// From the engine's first word until it has looked at every toolchain: each compiles and runs a hello.
 const LOOK: Duration = Duration::from_secs(300);
+/// From then on somebody may wonder what takes so long.
+const SLOW: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Who has lived so long may be started anew at once.
@@ -37,6 +39,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// The operator's manifests.
     pub languages: Option<PathBuf>,
+    /// Where tuned files are kept, or `off`, where that shall not be as usual.
+    pub tuning: Option<String>,
     /// With whom to end: whoever wants an engine for a while.
     pub parent: Option<i32>,
 }
@@ -59,19 +63,22 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
         privileges::end_with(parent).map_err(|error| error.to_string())?;
     }
     let languages = options.languages.as_deref().map(std::path::absolute).transpose().map_err(told)?;
-    let languages = languages.as_deref();
+    let given = Given { languages, tuning: tuning(options.tuning.as_deref()).map_err(told)? };
     let signals = Signals::block().map_err(told)?;
     let state = State::make(options.state.as_deref()).map_err(told)?;
     let mut jaild = Ward::new("jaild");
     let mut engine = Ward::new("engined");
 
-    jaild.start(state.jaild(languages).map_err(told)?).map_err(told)?;
+    if !tune(&signals, &state, &given)? {
+        return Ok(());
+    }
+    jaild.start(jaild_of(&state, &given).map_err(told)?).map_err(told)?;
     // A SIGHUP until then: whoever starts may have read its files already.
     let mut late = false;
     if first_line(&signals, &mut [&mut jaild], "jaild ready", START, &mut late)?.is_none() {
         return Ok(());
     }
-    configure(&state, options.listen, languages).map_err(told)?;
+    configure(&state, options.listen, &given).map_err(told)?;
     engine.start(serve(&state).map_err(told)?).map_err(told)?;
     let both = &mut [&mut engine, &mut jaild];
     let Some(address) = first_line(&signals, both, "listening ", START, &mut late)? else {
@@ -79,7 +86,7 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
     };
     // Whoever is started anew must be found where the first one was.
     let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
-    configure(&state, address, languages).map_err(told)?;
+    configure(&state, address, &given).map_err(told)?;
     say!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
     let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ", LOOK, &mut late)? else {
         return stop(&signals, engine, jaild);
@@ -103,8 +110,64 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
         if events.contains(&Event::Reload) {
             reload(&jaild, &engine);
         }
-        jaild.keep(|| state.jaild(languages)).map_err(told)?;
+        jaild.keep(|| jaild_of(&state, &given)).map_err(told)?;
         engine.keep(|| serve(&state)).map_err(told)?;
+    }
+}
+
+/// What both programs are told alike.
+struct Given {
+    languages: Option<PathBuf>,
+    /// A folder, or `off`.
+    tuning: String,
+}
+
+/// Where tuned files are kept.
+fn tuning(asked: Option<&str>) -> io::Result<String> {
+    let path = match asked {
+        Some("off") => None,
+        Some(path) => Some(std::path::absolute(path)?),
+        None => state::tuning(),
+    };
+    Ok(path.map_or_else(|| "off".to_owned(), |path| path.to_string_lossy().into_owned()))
+}
+
+fn jaild_of(state: &State, given: &Given) -> io::Result<Command> {
+    let mut command = state.jaild(given.languages.as_deref())?;
+    command.args(["--tuning", &given.tuning]);
+    Ok(command)
+}
+
+/// Has jaild make of toolchains what is not there yet. `false`: we shall end instead. That nothing could be made is told
+/// and no obstacle.
+fn tune(signals: &Signals, state: &State, given: &Given) -> Result<bool, Trouble> {
+    let told = |error: io::Error| error.to_string();
+    if given.tuning == "off" {
+        return Ok(true);
+    }
+    let mut command = jaild_of(state, given).map_err(told)?;
+    command.args(["--tune", "yes"]);
+    let mut kid = Kid::start("jaild --tune", command).map_err(told)?;
+    let slow = Instant::now() + SLOW;
+    let mut said = false;
+    loop {
+        let events = signals.wait(&mut [&mut kid], Duration::from_millis(200)).map_err(told)?;
+        if events.contains(&Event::End) {
+            kid.stop(signals, JAILD_ENDS).map_err(told)?;
+            return Ok(false);
+        }
+        match kid.ended().map_err(told)? {
+            Some(status) if status.success() => return Ok(true),
+            Some(status) => {
+                complain!("engined: jaild --tune ended with {status}: toolchains that are not tuned are slower");
+                return Ok(true);
+            }
+            None if !said && Instant::now() > slow => {
+                complain!("engined: tuning toolchains, once on this machine, into {}; a minute or two", given.tuning);
+                said = true;
+            }
+            None => {}
+        }
     }
 }
 
@@ -170,11 +233,12 @@ pub(crate) fn first_line(
 }
 
 /// The configuration of the serving engine.
-fn configure(state: &State, listen: SocketAddr, languages: Option<&Path>) -> io::Result<()> {
-    let manifests = languages.map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
+fn configure(state: &State, listen: SocketAddr, given: &Given) -> io::Result<()> {
+    let manifests = given.languages.as_ref().map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
     let text = format!(
-        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}",
-        state.link()
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n",
+        state.link(),
+        given.tuning
     );
     state.write("engined.toml", &text).map(drop)
 }

@@ -9,7 +9,7 @@
 //! A cryptographic hash, because the digest is a key: what was made with one toolchain must never be taken for what
 //! another one made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -87,13 +87,35 @@ impl Definition {
     /// # Errors
     /// When something is there that can't be looked at: half a digest would be no digest.
     pub fn toolchain_digest(&self, toolchain: &Toolchain) -> Result<Digest, Unreadable> {
-        let mut walk = Walk { hash: Sha256::new(), files: 0 };
+        self.toolchain_digest_by(toolchain, &mut Looks::default())
+    }
+
+    /// The same for several toolchains in a row, which have parts in common.
+    ///
+    /// # Errors
+    /// As [`Definition::toolchain_digest`].
+    pub fn toolchain_digest_by(&self, toolchain: &Toolchain, looks: &mut Looks) -> Result<Digest, Unreadable> {
+        let mut all = Sha256::new();
         for part in self.whole(toolchain) {
-            walk.part(&part)?;
+            let digest = match looks.0.get(&part) {
+                Some(digest) => *digest,
+                None => {
+                    let mut walk = Walk { hash: Sha256::new(), files: 0 };
+                    walk.part(&part)?;
+                    let digest = Digest(walk.hash.finalize().into());
+                    looks.0.insert(part, digest);
+                    digest
+                }
+            };
+            all.update(digest.0);
         }
-        Ok(Digest(walk.hash.finalize().into()))
+        Ok(Digest(all.finalize().into()))
     }
 }
+
+/// What the parts of toolchains were a moment ago.
+#[derive(Debug, Default)]
+pub struct Looks(BTreeMap<PathBuf, Digest>);
 
 struct Walk {
     hash: Sha256,

@@ -123,7 +123,7 @@ pub use definition::{
     Compile, Definition, Entry, Environment, EnvironmentUse, Etc, FlagPattern, FlagRule, Mount, Part, Phrase,
     Placeholder, Probe, Rule, Run, Syscall, Tail, Template, Toolchain, Value, work_directory,
 };
-pub use digest::{Digest, Unreadable};
+pub use digest::{Digest, Looks, Unreadable};
 pub use expand::Setting;
 pub use flags::FlagRefused;
 pub use layout::{Files, Layout, Unsuitable};

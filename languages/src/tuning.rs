@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::definition::{Definition, Phrase, Toolchain};
-use crate::digest::{Digest, Unreadable};
+use crate::digest::{Digest, Looks, Unreadable};
 use crate::limits::{LimitSet, Limits};
 
 /// Where root's jaild keeps what it makes, unless it is told otherwise.
@@ -111,7 +111,7 @@ impl Tuned {
     /// When the toolchain can't be looked at.
     pub fn look(definition: &Definition, toolchain: &Toolchain, tuned: &Path) -> Result<Option<Self>, Unreadable> {
         let Some(recipe) = definition.tuning(toolchain) else { return Ok(None) };
-        let key = definition.tuning_key(toolchain, recipe)?;
+        let key = definition.tuning_key(toolchain, recipe, &mut Looks::default())?;
         let folder = tuned.join(&key);
         let outs = recipe.makes.iter().map(|make| &make.out);
         let have: BTreeSet<String> = outs.filter(|out| folder.join(out).is_file()).cloned().collect();
@@ -162,9 +162,9 @@ impl Definition {
     ///
     /// # Errors
     /// When the toolchain can't be looked at.
-    pub fn tuning_key(&self, toolchain: &Toolchain, recipe: &Tuning) -> Result<String, Unreadable> {
+    pub fn tuning_key(&self, toolchain: &Toolchain, recipe: &Tuning, looks: &mut Looks) -> Result<String, Unreadable> {
         let bare = Toolchain { environment: None, ..toolchain.clone() };
-        let made_of = self.toolchain_digest(&bare)?;
+        let made_of = self.toolchain_digest_by(&bare, looks)?;
         let text = format!("1 {made_of} {recipe:?}");
         Ok(Digest::of(text.as_bytes()).to_string()[..32].to_owned())
     }

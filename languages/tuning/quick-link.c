@@ -2,25 +2,30 @@
  * the real collect2, with the arguments that it was given.
  *
  * gold takes a third of the time that the default linker does, and makes a program that does the same, of plain objects.
- * It differs in what it says, and in corners: orphan sections, common symbols, versions, symbols that the linker itself
- * defines, initialisation by priority, executable stacks, text relocations, objects of link-time optimisation. So whatever
- * is not on the lists below goes to the default linker. What gold says begins with NAME: a manifest's `repeat_if` names
- * it, and whoever hears it links again, without this program.
+ * It differs in corners: orphan sections, common symbols, versions, symbols that the linker itself defines,
+ * initialisation by priority, executable stacks, text relocations, objects of link-time optimisation. So whatever is not
+ * on the lists below goes to the default linker. And it has other words: when it says anything at all, or fails, what it
+ * said is dropped and the default linker does the work. There are never more processes than without: collect2 would wait
+ * for its linker as well.
  *
  * Made and used by the recipes of c.toml and cpp.toml. It reads what a stranger's compile has made, in that compile's own
  * sandbox: a mistake in it can do what the compile could do anyway. */
+#define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define GOLD "/usr/bin/ld.gold"
+#define LIBM "/usr/lib/x86_64-linux-gnu/libm.so.6"
 #define NAME "quick-link"
 
 static int starts(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
@@ -90,6 +95,72 @@ static const char *text_at(const struct object *o, const Elf64_Shdr *table, uint
     return texts + offset;
 }
 
+/* Maps a file. */
+static int open_object(struct object *o, const char *path, unsigned type) {
+    struct stat meta;
+    const Elf64_Ehdr *head;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    if (fstat(file, &meta) || !S_ISREG(meta.st_mode) || meta.st_size < (off_t)sizeof(Elf64_Ehdr)) return 0;
+    o->size = (uint64_t)meta.st_size;
+    o->bytes = mmap(NULL, o->size, PROT_READ, MAP_PRIVATE, file, 0);
+    close(file);
+    if (o->bytes == MAP_FAILED) return 0;
+    head = (const Elf64_Ehdr *)o->bytes;
+    if (memcmp(head->e_ident, ELFMAG, SELFMAG) || head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != type ||
+        head->e_machine != EM_X86_64 || head->e_shentsize != sizeof(Elf64_Shdr))
+        return 0;
+    o->count = head->e_shnum;
+    o->sections = within(o, head->e_shoff, o->count, sizeof(Elf64_Shdr));
+    return o->sections && o->count && head->e_shstrndx < o->count;
+}
+
+/* The symbols of libm. Where no object wants one of them, gold need not read it: --as-needed would leave it out. */
+static struct {
+    struct object file;
+    const Elf64_Shdr *names;
+    const Elf64_Sym *symbols;
+    uint64_t symbol_count, words;
+    const uint32_t *hash;
+    int known, wanted;
+} libm;
+
+static void open_libm(void) {
+    unsigned i;
+    if (!open_object(&libm.file, LIBM, ET_DYN)) return;
+    for (i = 0; i < libm.file.count; i++) {
+        const Elf64_Shdr *section = &libm.file.sections[i];
+        if (section->sh_type == SHT_DYNSYM && section->sh_link < libm.file.count) {
+            libm.names = &libm.file.sections[section->sh_link];
+            libm.symbol_count = section->sh_size / sizeof(Elf64_Sym);
+            libm.symbols = within(&libm.file, section->sh_offset, libm.symbol_count, sizeof(Elf64_Sym));
+        } else if (section->sh_type == SHT_GNU_HASH) {
+            libm.words = section->sh_size / 4;
+            libm.hash = within(&libm.file, section->sh_offset, libm.words, 4);
+        }
+    }
+    libm.known = libm.names && libm.symbols && libm.hash && libm.words > 4;
+}
+
+/* Whether libm defines it: its table of hashes, as the loader reads it. */
+static int of_libm(const char *name) {
+    uint32_t hash = 5381, buckets = libm.hash[0], first = libm.hash[1], bloom = libm.hash[2];
+    uint64_t chains = 4 + 2 * (uint64_t)bloom + buckets, at;
+    const char *c;
+    for (c = name; *c; c++) hash = hash * 33 + (unsigned char)*c;
+    if (!buckets || chains > libm.words) return 1;
+    at = libm.hash[4 + 2 * (uint64_t)bloom + hash % buckets];
+    if (!at) return 0;
+    for (;; at++) {
+        const char *other;
+        uint64_t chain = chains + at - first;
+        if (at < first || chain >= libm.words || at >= libm.symbol_count) return 1;
+        other = text_at(&libm.file, libm.names, libm.symbols[at].st_name);
+        if ((libm.hash[chain] | 1) == (hash | 1) && (!other || strcmp(other, name) == 0)) return 1;
+        if (libm.hash[chain] & 1) return 0;
+    }
+}
+
 static int plain_symbols(const struct object *o, const Elf64_Shdr *section) {
     uint64_t count = section->sh_size / sizeof(Elf64_Sym), i;
     const Elf64_Sym *symbols = within(o, section->sh_offset, count, sizeof(Elf64_Sym));
@@ -102,6 +173,7 @@ static int plain_symbols(const struct object *o, const Elf64_Shdr *section) {
         if (visibility != STV_DEFAULT && visibility != STV_HIDDEN) return 0;
         if (strchr(name, '@') || starts(name, "__start_") || starts(name, "__stop_")) return 0;
         if (strcmp(name, "__dso_handle") != 0 && one_of(name, LINKERS)) return 0;
+        if (symbols[i].st_shndx == SHN_UNDEF && *name && libm.known && !libm.wanted) libm.wanted = of_libm(name);
     }
     return 1;
 }
@@ -124,25 +196,13 @@ static int plain_relocations(const struct object *o, const Elf64_Shdr *section) 
 
 static int plain_object(const char *path) {
     struct object o = {0};
-    struct stat meta;
-    const Elf64_Ehdr *head;
     unsigned i, stacks = 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &meta) || !S_ISREG(meta.st_mode) || meta.st_size < (off_t)sizeof(Elf64_Ehdr)) return 0;
-    o.size = (uint64_t)meta.st_size;
-    o.bytes = mmap(NULL, o.size, PROT_READ, MAP_PRIVATE, file, 0);
-    if (o.bytes == MAP_FAILED) return 0;
-    close(file);
-    head = (const Elf64_Ehdr *)o.bytes;
-    if (memcmp(head->e_ident, ELFMAG, SELFMAG) || head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != ET_REL ||
-        head->e_machine != EM_X86_64 || head->e_shentsize != sizeof(Elf64_Shdr))
-        return 0;
-    o.count = head->e_shnum;
-    o.sections = within(&o, head->e_shoff, o.count, sizeof(Elf64_Shdr));
-    if (!o.sections || !o.count || head->e_shstrndx >= o.count) return 0;
+    const Elf64_Shdr *names;
+    if (!open_object(&o, path, ET_REL)) return 0;
+    names = &o.sections[((const Elf64_Ehdr *)o.bytes)->e_shstrndx];
     for (i = 0; i < o.count; i++) {
         const Elf64_Shdr *section = &o.sections[i];
-        const char *name = text_at(&o, &o.sections[head->e_shstrndx], section->sh_name);
+        const char *name = text_at(&o, names, section->sh_name);
         if (!name || !plain_section(name, section)) return 0;
         stacks += strcmp(name, ".note.GNU-stack") == 0;
         if (section->sh_type == SHT_SYMTAB && !plain_symbols(&o, section)) return 0;
@@ -188,10 +248,27 @@ static void collect2(char **args) {
     exit(1);
 }
 
+/* Whether gold made the program, and had nothing to say about it. */
+static int gold_does(char **args) {
+    posix_spawn_file_actions_t streams;
+    struct stat said;
+    pid_t gold;
+    int status, words = memfd_create(NAME, MFD_CLOEXEC);
+    if (words < 0 || posix_spawn_file_actions_init(&streams) ||
+        posix_spawn_file_actions_adddup2(&streams, words, STDOUT_FILENO) ||
+        posix_spawn_file_actions_adddup2(&streams, words, STDERR_FILENO) ||
+        posix_spawn(&gold, GOLD, &streams, NULL, args, environ))
+        return 0;
+    while (waitpid(gold, &status, 0) < 0)
+        if (errno != EINTR) return 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 && fstat(words, &said) == 0 && said.st_size == 0;
+}
+
 int main(int argc, char **argv) {
     char **gold = calloc((size_t)argc + 1, sizeof(char *));
-    int i = 1, count = 1;
+    int i = 1, count = 1, kept = 1;
     if (!gold) collect2(argv);
+    open_libm();
     gold[0] = (char *)NAME;
     while (i < argc) {
         int taken;
@@ -203,7 +280,10 @@ int main(int argc, char **argv) {
         while (taken--) gold[count++] = argv[i++];
     }
     if (argc < 2 || i != argc) collect2(argv);
-    execv(GOLD, gold);
+    for (i = 1; i < count; i++)
+        if (libm.wanted || !libm.known || strcmp(gold[i], "-lm") != 0) gold[kept++] = gold[i];
+    gold[kept] = NULL;
+    if (gold_does(gold)) return 0;
     collect2(argv);
     return 1;
 }

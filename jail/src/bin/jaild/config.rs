@@ -17,7 +17,7 @@ jaild: the broker of engined, which makes the sandboxes
 
 usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] [--languages DIR] [--cgroup self|NAME]
              [--tuning DIR|off]
-       jaild --tune yes [--user NAME] [--config FILE] [--languages DIR] [--tuning DIR]
+       jaild --tune yes|LANGUAGE [--user NAME] [--config FILE] [--languages DIR] [--tuning DIR]
 
   --socket PATH       where engined connects (/run/engined/jaild.sock)
   --client-user NAME  who may connect (engined)
@@ -27,7 +27,7 @@ usage: jaild [--socket PATH] [--client-user NAME] [--user NAME] [--config FILE] 
   --cgroup self|NAME  the control group that the service manager delegated, or one of this name (as root: one named
                       after the socket, else self)
   --tuning DIR|off    where what is made of toolchains ahead of time is kept (/var/cache/engined/tuning)
-  --tune yes          make it, where that has not been done yet, and end
+  --tune yes|LANGUAGE make it, where that has not been done yet, for all languages or for one, and end
   --bound yes         end when standard output is closed: for a supervisor that may be killed
   --leave yes         remove the named control group that a jaild with the same options has left, and end
 
@@ -60,8 +60,8 @@ pub struct Options {
     pub leave: bool,
     /// Where tuned files are kept, or that they are off. `None`: as the configuration has it.
     pub tuning: Option<Tuning>,
-    /// Only make tuned files.
-    pub tune: bool,
+    /// Only make tuned files: of one language, or `yes`.
+    pub tune: Option<String>,
     /// The descriptors of the second start.
     pub inner: Option<Inherited>,
     /// The engine's uid as the outer namespace shows it: ids that are not mapped show as the overflow uid.
@@ -88,7 +88,7 @@ impl Options {
             bound: false,
             leave: false,
             tuning: None,
-            tune: false,
+            tune: None,
             inner: None,
             client_uid: 0,
             ids: 0,
@@ -175,7 +175,7 @@ impl Options {
             "--cgroup" if plain(&value) => self.place = Some(Place::Named(value)),
             "--bound" if value == "yes" => self.bound = true,
             "--leave" if value == "yes" => self.leave = true,
-            "--tune" if value == "yes" => self.tune = true,
+            "--tune" => self.tune = Some(value),
             "--tuning" => self.tuning = Some(Tuning::read(&value)?),
             "--cgroup" => return Err(format!("{value:?} is not \"self\" or a name of a-z, 0-9, '-' and '_'")),
             "--inner" => self.inherit(&numbers(&value)?)?,

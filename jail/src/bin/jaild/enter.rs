@@ -93,7 +93,12 @@ pub fn tune(options: &Options) -> Result<(), JailError> {
         log("nothing is tuned: it is switched off");
         return Ok(());
     };
-    make::tune(&folder, &catalogue, (!account.rootless).then_some((account.uid, account.gid)))
+    make::tune(
+        &folder,
+        &catalogue,
+        options.tune.as_deref().filter(|only| *only != "yes"),
+        (!account.rootless).then_some((account.uid, account.gid)),
+    )
 }
 
 /// Where tuned files are kept, unless they shall not be used, and what they are made of.

@@ -5,6 +5,8 @@
 //! shown: steps then run untuned. That never stops a start.
 
 pub mod make;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -12,7 +14,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use languages::{Catalogue, Definition, Toolchain, tuning};
+use languages::{Catalogue, Definition, Looks, Toolchain, tuning};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::slot::log;
@@ -82,6 +84,9 @@ impl Store {
                 let path = entry.map_err(told)?.path();
                 let meta = fs::symlink_metadata(&path).map_err(told)?;
                 let shown = path.display();
+                if !meta.is_dir() && (!meta.is_file() || meta.nlink() != 1 || meta.mode() & 0o6000 != 0) {
+                    return Err(format!("{shown} is no plain file of its own"));
+                }
                 if meta.uid() != 0 && meta.uid() != self.owner {
                     return Err(format!("{shown} belongs to uid {}", meta.uid()));
                 }
@@ -90,8 +95,6 @@ impl Store {
                 }
                 if meta.is_dir() {
                     folders.push(path);
-                } else if !meta.is_file() || meta.nlink() != 1 || meta.mode() & 0o6000 != 0 {
-                    return Err(format!("{shown} is no plain file of its own"));
                 } else if path != folder.join(SEAL) {
                     let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
                     found.insert(name, stamp(&meta));
@@ -131,9 +134,10 @@ fn seal_text(found: &BTreeMap<String, String>) -> String {
 
 /// What there is a recipe for: language and toolchain, for people, and the key. One key for all names of a toolchain.
 fn keys(catalogue: &Catalogue) -> Vec<(String, String)> {
+    let mut looks = Looks::default();
     let all = recipes(catalogue).into_iter().filter_map(|(language, toolchain, recipe)| {
         let name = format!("{}/{}", language.id, toolchain.id);
-        match language.tuning_key(toolchain, recipe) {
+        match language.tuning_key(toolchain, recipe, &mut looks) {
             Ok(key) => Some((name, key)),
             Err(e) => {
                 log(&format!("{name} is not tuned: {e}"));

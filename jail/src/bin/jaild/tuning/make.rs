@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jail::error::{At, JailError, Step};
 use jail::privileges;
 use languages::tuning::{Make, Tuning};
-use languages::{Catalogue, Definition, Toolchain};
+use languages::{Catalogue, Definition, Looks, Toolchain};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -32,7 +32,7 @@ const COMMAND: Duration = Duration::from_secs(300);
 /// The longest to wait for another one that is making the same.
 const OTHERS: Duration = Duration::from_secs(1800);
 /// A folder that no `--tune` has asked for in so long is removed.
-const UNUSED: Duration = Duration::from_secs(30 * 86_400);
+const UNUSED: Duration = Duration::from_secs(7 * 86_400);
 /// What is kept of a command's words.
 const SAID_BYTES: usize = 2000;
 const PREFIX: &str = ".making-";
@@ -40,11 +40,12 @@ const PREFIX: &str = ".making-";
 /// Whom the commands run as: uid and gid. `None`: whoever we are, who is not root.
 pub type Maker = Option<(u32, u32)>;
 
-/// Makes everything that the catalogue has a recipe for and that is not there. What fails is logged, and no error.
+/// Makes everything that the catalogue has a recipe for and that is not there, or that of one language alone. What fails
+/// is logged, and no error.
 ///
 /// # Errors
 /// The store can't be had.
-pub fn tune(folder: &Path, catalogue: &Catalogue, maker: Maker) -> Result<(), JailError> {
+pub fn tune(folder: &Path, catalogue: &Catalogue, only: Option<&str>, maker: Maker) -> Result<(), JailError> {
     let shown = folder.display().to_string();
     DirBuilder::new().recursive(true).mode(0o755).create(folder).on(Step::Settings, shown.as_str())?;
     let owner = nix::unistd::geteuid().as_raw();
@@ -55,10 +56,11 @@ pub fn tune(folder: &Path, catalogue: &Catalogue, maker: Maker) -> Result<(), Ja
     privileges::no_new_privs()?;
     let store = Store::at(folder, owner);
     sweep(folder).on(Step::Settings, shown.as_str())?;
-    let mut done = Vec::new();
+    let (mut done, mut looks) = (Vec::new(), Looks::default());
     for (language, toolchain, recipe) in recipes(catalogue) {
         let name = format!("{}/{}", language.id, toolchain.id);
-        let key = match language.tuning_key(toolchain, recipe) {
+        let wanted = only.is_none_or(|only| language.answers_to(only));
+        let key = match language.tuning_key(toolchain, recipe, &mut looks) {
             Ok(key) if done.contains(&key) => continue,
             Ok(key) => key,
             Err(e) => {
@@ -66,7 +68,7 @@ pub fn tune(folder: &Path, catalogue: &Catalogue, maker: Maker) -> Result<(), Ja
                 continue;
             }
         };
-        if let Err(why) = one(&store, &name, &key, (language, toolchain, recipe), maker) {
+        if wanted && let Err(why) = one(&store, &name, &key, (language, toolchain, recipe), maker) {
             log(&format!("{name} is not tuned, its steps run as they are: {why}"));
         }
         done.push(key);
@@ -105,7 +107,7 @@ fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what nobody has asked for in a month: of toolchains and recipes that are no more. A jaild that shows such a
+/// Removes what nobody has asked for in a week: of toolchains and recipes that are no more. A jaild that shows such a
 /// folder still goes on; its steps run untuned.
 fn forget(folder: &Path, current: &[String]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {

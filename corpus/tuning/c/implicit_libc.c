@@ -1,0 +1,1 @@
+int main(void) { puts("implicit"); return 0; }

@@ -1,0 +1,2 @@
+int value = 4;
+int other(void) { return value; }

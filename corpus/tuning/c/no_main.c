@@ -1,0 +1,2 @@
+#include <stdio.h>
+int man(void) { puts("x"); return 0; }

@@ -1,0 +1,3 @@
+// flags: -s -Os
+#include <stdio.h>
+int main(void) { puts("stripped"); return 0; }

@@ -1,0 +1,3 @@
+#include <stdio.h>
+extern int value;
+int main(void) { printf("%d\n", value); return 0; }

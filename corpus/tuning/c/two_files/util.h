@@ -1,0 +1,2 @@
+#define NAME "util"
+int twice(int);

@@ -1,0 +1,3 @@
+#include <stdio.h>
+int missing(int);
+int main(void) { printf("%d\n", missing(3)); return 0; }

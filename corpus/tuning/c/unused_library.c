@@ -1,0 +1,3 @@
+// flags: -lm -lpthread -ldl -lrt
+#include <stdio.h>
+int main(void) { puts("x"); return 0; }

@@ -1,0 +1,4 @@
+namespace mine {
+#include <iostream>
+}
+int main() { mine::std::cout << "x"; }

@@ -1,0 +1,5 @@
+// A comment, an empty line, and then
+
+#include <iostream>
+struct S {};
+int main() { std::string s = S(); std::cout << s; }

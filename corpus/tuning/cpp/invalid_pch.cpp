@@ -1,0 +1,4 @@
+// flags: -Winvalid-pch
+#include <vector>
+#include <iostream>
+int main() { std::cout << "x"; }

@@ -1,0 +1,3 @@
+#include <iostream>
+struct S {};
+int main() { S s; std::cout << s << "\n"; }

@@ -1,0 +1,3 @@
+// flags: -fmax-errors=2
+#include <iostream>
+int main() { a; b; c; d; }

@@ -1,0 +1,4 @@
+#include <iostream>
+int value = 3;
+int f();
+int main() { std::cout << f(); }

@@ -1,0 +1,3 @@
+// flags: -fno-exceptions
+#include <iostream>
+int main() { try { std::cout << "x"; } catch (...) {} }

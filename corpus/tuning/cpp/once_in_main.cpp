@@ -1,0 +1,3 @@
+#pragma once
+#include <iostream>
+int main() { std::cout << "x\n"; }

@@ -1,0 +1,3 @@
+#include "mine.hpp"
+#include <iostream>
+int main() { std::cout << NAME << "\n"; }

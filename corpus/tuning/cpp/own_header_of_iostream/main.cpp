@@ -1,0 +1,2 @@
+#include "mine.hpp"
+int main() { say("hello"); say(3); }

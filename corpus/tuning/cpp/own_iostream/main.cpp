@@ -1,0 +1,3 @@
+// flags: -Imine
+#include <iostream>
+int main() { return own(); }

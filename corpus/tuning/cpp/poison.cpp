@@ -1,0 +1,3 @@
+#pragma GCC poison printf
+#include <iostream>
+int main() { std::cout << "x\n"; }

@@ -1,0 +1,2 @@
+#include <iostream>
+struct B { B() { std::cout << "b\n"; } ~B() { std::cout << "~b\n"; } } b;

@@ -1,0 +1,3 @@
+#include <iostream>
+struct A { A() { std::cout << "main\n"; } } a;
+int main() { std::cout << "begin\n"; }

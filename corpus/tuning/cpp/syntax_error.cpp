@@ -1,0 +1,2 @@
+#include <iostream>
+int main() { int x = 3 std::cout << x; }

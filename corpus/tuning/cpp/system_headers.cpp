@@ -1,0 +1,3 @@
+// flags: -Wsystem-headers -Wall -Wextra -Wundef
+#include <iostream>
+int main() { std::cout << "x"; }

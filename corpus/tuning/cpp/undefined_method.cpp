@@ -1,0 +1,3 @@
+#include <iostream>
+struct S { void f(); virtual void g(); };
+int main() { S s; s.f(); }

@@ -1,0 +1,2 @@
+#include "t.hpp"
+int other() { return ++T<int>::n; }

@@ -1,0 +1,3 @@
+// flags: -Wall -Werror
+#include <iostream>
+int main() { int unused; std::cout << "x"; }

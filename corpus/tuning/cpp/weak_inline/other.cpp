@@ -1,0 +1,2 @@
+inline int f() { return 1; }
+int g() { return f(); }
