@@ -4,7 +4,7 @@ import java.util.concurrent.Callable;
 class Main {
     enum Colour { RED }
     public static void main(String[] args) {
-        List<Callable<Object>> all = List.of(() -> new int[2][3][1][4], () -> "abc".charAt(7), () -> "abc".substring(2, 1), () -> List.of(1, 2).get(2),
+        List<Callable<Object>> all = List.of(() -> new int[2][3][1][4].length, () -> "abc".charAt(7), () -> "abc".substring(2, 1), () -> List.of(1, 2).get(2),
             () -> new ArrayList<>(List.of(1)).get(1), () -> new ArrayDeque<>().removeFirst(), () -> Integer.parseInt("12a"), () -> Double.parseDouble(""),
             () -> Colour.valueOf("BLUE"), () -> List.of(1).add(2), () -> Map.of(1, 1, 1, 2), () -> Optional.empty().get(), () -> 1 % (args.length),
             () -> new BigInteger("x"), () -> BigDecimal.ONE.divide(new BigDecimal(3)), () -> String.format("%d", "x"), () -> String.format("%q"),
