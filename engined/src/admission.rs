@@ -11,6 +11,7 @@ use crate::job::{CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
 use crate::queue::Priority;
+use crate::tuning;
 
 /// What admission depends on beside the request.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,10 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
                 let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
                 step(definition, setting, Kind::Compile, argv, definition.compile_env(setting))
             };
-            let (step, untuned) = (of(installed.tuned.as_ref())?, of(None)?);
+            let one = source.iter().map(Content::as_bytes);
+            let all = one.chain(files.iter().flatten().map(|file| file.content.as_bytes()));
+            let tunable = definition.tuning(toolchain).is_some_and(|tuning| tuning::may_be_used(tuning, all));
+            let (step, untuned) = (of(installed.tuned.as_ref().filter(|_| tunable))?, of(None)?);
             let untuned = (step.args != untuned.args).then_some(untuned);
             let repeat_if = definition.tuning(toolchain).map(|tuning| tuning.repeat_if.clone()).unwrap_or_default();
             Some(CompileStep { step, artifact: compile.artifact.clone(), untuned, repeat_if })

@@ -6,9 +6,16 @@
 //! another answer: each has the limits that the caller asked for.
 
 use jail::spec::{Ended, Outcome, StopReason};
+use languages::tuning::Tuning;
+use memchr::memmem;
 
 use crate::capture::Output;
 use crate::link::RunEnd;
+
+/// Whether a compile of these files may be tuned.
+pub fn may_be_used<'a>(recipe: &Tuning, mut files: impl Iterator<Item = &'a [u8]>) -> bool {
+    files.all(|text| !recipe.unless_sources.iter().any(|word| contains(text, word.as_bytes())))
+}
 
 /// Whether a tuned compile that ended so might have ended otherwise without.
 pub fn may_have_mattered(end: &RunEnd, output: &Output, repeat_if: &[String]) -> bool {
@@ -30,5 +37,52 @@ pub fn may_have_mattered(end: &RunEnd, output: &Output, repeat_if: &[String]) ->
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {
-    !word.is_empty() && text.windows(word.len()).any(|window| window == word)
+    !word.is_empty() && memmem::find(text, word).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use jail::link::Refusal;
+
+    use super::*;
+    use crate::capture::Captured;
+    use crate::verdict::tests::ended;
+
+    fn repeated(outcome: Outcome, stop: Option<StopReason>, said: &str, bytes: u64) -> bool {
+        let stderr = Captured { kept: said.as_bytes().to_vec(), bytes };
+        let end = RunEnd::Ended(Ended { outcome, stop, ..ended() });
+        may_have_mattered(&end, &Output { stderr, ..Output::default() }, &["/usr/".to_owned(), String::new()])
+    }
+
+    #[test]
+    fn silence_and_success_stand_and_so_does_what_no_recipe_doubts() {
+        let said = |code, text: &str| repeated(Outcome::Exited(code), None, text, text.len() as u64);
+        assert!(!said(0, ""));
+        assert!(!said(0, "main.cpp:1:1: warning: x"));
+        assert!(!said(1, "main.cpp:1:1: error: x"));
+        assert!(said(1, ""), "it failed, and nobody says why");
+        assert!(said(0, "a\nIn file included from /usr/include/c++/12/iostream:39:\n"));
+        assert!(said(1, "/usr/bin/ld: x"));
+        assert!(repeated(Outcome::Exited(1), None, "main.cpp", 9), "what was cut off may say it");
+        assert!(repeated(Outcome::Signalled(11), None, "", 0), "it crashed");
+    }
+
+    #[test]
+    fn what_was_stopped_is_repeated_where_it_might_go_on() {
+        let stopped = |stop| repeated(Outcome::Signalled(9), Some(stop), "", 0);
+        assert!(stopped(StopReason::Memory));
+        for stop in [StopReason::CpuTime, StopReason::WallTime, StopReason::Cancelled, StopReason::Gone] {
+            assert!(!stopped(stop), "{stop:?}");
+        }
+        for end in [RunEnd::Lost, RunEnd::Refused(Refusal::UnknownProfile)] {
+            assert!(!may_have_mattered(&end, &Output::default(), &[]));
+        }
+    }
+
+    #[test]
+    fn a_word_in_any_file_keeps_a_compile_untuned() {
+        let recipe = Tuning { unless_sources: vec!["__has_include".to_owned()], ..Tuning::default() };
+        assert!(may_be_used(&recipe, [&b"int main() {}"[..], b""].into_iter()));
+        assert!(!may_be_used(&recipe, [&b"int main() {}"[..], b"#if __has_include(<iostream>)\xff"].into_iter()));
+    }
 }

@@ -325,4 +325,4 @@ fn seconds(ms: u64) -> String {
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

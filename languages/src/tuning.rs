@@ -35,6 +35,8 @@ pub struct Tuning {
     pub makes: Vec<Make>,
     /// `[[tuning.use]]`: what a step's arguments become. Of several with one name the first that fits counts.
     pub uses: Vec<Use>,
+    /// `unless_sources`: a compile is not tuned where any of this stands in a file of the caller's.
+    pub unless_sources: Vec<String>,
     /// `repeat_if`: a tuned compile that says any of this, in either of its streams, is repeated without.
     pub repeat_if: Vec<String>,
 }

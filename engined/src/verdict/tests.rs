@@ -28,7 +28,7 @@ fn step() -> Step {
     }
 }
 
-fn ended() -> Ended {
+pub(crate) fn ended() -> Ended {
     Ended {
         id: RunId(1),
         outcome: Outcome::Exited(0),

@@ -26,14 +26,17 @@ pub(super) fn recipes(r: &mut Reader<'_>, values: &[Value], compiles: bool) -> V
         if toolchains.is_empty() {
             r.fault("toolchains", None, Fault::new("is missing or empty", "list ids of toolchains, or their makes"));
         }
-        if r.has("repeat_if") && !compiles {
-            r.fault("repeat_if", None, Fault::new("has no use without [compile]", "remove it or add [compile]"));
+        for key in ["repeat_if", "unless_sources"].into_iter().filter(|_| !compiles) {
+            if r.has(key) {
+                r.fault(key, None, Fault::new("has no use without [compile]", "remove it or add [compile]"));
+            }
         }
         let tuning = Tuning {
             toolchains,
             inputs: r.tables("input", input),
             makes: r.tables("make", make),
             uses: r.tables("use", |r| usage(r, values)),
+            unless_sources: r.list("unless_sources", check::text),
             repeat_if: r.list("repeat_if", check::text),
         };
         for (index, usage) in tuning.uses.iter().enumerate() {
