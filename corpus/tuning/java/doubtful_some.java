@@ -1,4 +1,4 @@
-// flags: -Xlint:all,-serial,-rawtypes
+// flags: -Xlint:rawtypes -Xlint:-deprecation
 import java.io.Serializable;
 import java.util.*;
 class Main implements Serializable {

@@ -14,6 +14,6 @@ class Main {
         members(Target.class); members(java.util.Scanner.class); members(java.util.Optional.class); members(Integer.class);
         System.out.println(Arrays.toString(Target.class.getAnnotations()) + Target.class.toGenericString() + Arrays.toString(Target.class.getGenericInterfaces()));
         for (Class<?> c : new Class<?>[] {String.class, ArrayList.class, Collectors.class, Map.Entry.class, int[].class, Thread.State.class}) System.out.println(c + " " + c.getModifiers() + (c.getProtectionDomain().getCodeSource() == null) + c.getSigners() + c.getPackage() + c.getModule() + c.getClassLoader() + Arrays.toString(c.getInterfaces()));
-        try { String.class.getDeclaredField("value").setAccessible(true); } catch (RuntimeException e) { System.out.println(e.getMessage()); }
+        try { String.class.getDeclaredField("value").setAccessible(true); } catch (RuntimeException e) { System.out.println(e.getMessage().replaceAll("@.*", "@")); }
     }
 }
