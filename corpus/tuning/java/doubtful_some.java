@@ -1,4 +1,4 @@
-// flags: -Xlint:rawtypes -Xlint:-deprecation
+// flags: -Xlint:rawtypes -Xlint:fallthrough
 import java.io.Serializable;
 import java.util.*;
 class Main implements Serializable {
