@@ -80,6 +80,8 @@ pub struct IsolationResponse {
     pub cgroup: CgroupVersion,
     /// The version of landlock that the kernel has.
     pub landlock_abi: u32,
+    /// How many CPUs each run has to itself while it lasts; 0 when runs are not pinned.
+    pub pinned_cpus: u32,
 }
 
 /// One layer of isolation on this host.

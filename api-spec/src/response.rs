@@ -242,9 +242,9 @@ pub struct Usage {
     pub memory_peak_source: MemoryPeakSource,
     /// Most processes and threads at once.
     pub processes_peak: u64,
-    /// Time spent waiting for its share of the cores.
+    /// How long its processes were held back because their share was used up, summed over cores.
     pub throttled_us: u64,
-    /// How often the kernel took the CPU away from it.
+    /// How often the kernel took the CPU from a process that could have gone on.
     pub involuntary_switches: u64,
 }
 

@@ -272,6 +272,8 @@ impl Link {
     ) -> io::Result<Run> {
         let id = RunId(self.ids.fetch_add(1, Ordering::Relaxed));
         let (end, report) = oneshot::channel();
+        // What we ask on our own account has no slot of the queue.
+        let aside = slot.is_none();
         let client = {
             let mut state = self.lock();
             let client = state.client.clone().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
@@ -279,7 +281,7 @@ impl Link {
             client
         };
         let Draft { profile, limits, has_artifact, collects } = draft;
-        let request = Request::Order(Order { id, profile, limits, has_artifact, collects });
+        let request = Request::Order(Order { id, profile, limits, has_artifact, collects, aside });
         // From here on dropping this future forgets the run: nothing was sent yet.
         let unsent = Unsent { link: self, id };
         client.async_io(Interest::WRITABLE, |client| client.send(&request, descriptors)).await?;

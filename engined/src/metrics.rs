@@ -14,8 +14,10 @@ use prometheus::{
 use crate::budget::Budget;
 use crate::queue::Gauges;
 use held::HeldGauges;
+use stock::StockSeries;
 
 mod held;
+mod stock;
 
 /// From a no-op to the longest compile.
 const STEP_BUCKETS: [f64; 15] =
@@ -43,6 +45,7 @@ pub struct Metrics {
     ready: IntGauge,
     panics: IntCounter,
     held: HeldGauges,
+    stock: StockSeries,
 }
 
 impl Metrics {
@@ -108,6 +111,7 @@ impl Metrics {
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             held: HeldGauges::new()?,
+            stock: StockSeries::new()?,
             registry,
             steps,
             queue_wait,
@@ -202,6 +206,7 @@ impl Metrics {
         self.memory_used.set(signed(memory.used()));
         let mut families = self.registry.gather();
         families.extend(self.held.collect(inventory));
+        families.extend(inventory.iter().flat_map(|inventory| self.stock.collect(&inventory.stock)));
         TextEncoder::new().encode_to_string(&families)
     }
 }

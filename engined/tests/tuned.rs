@@ -21,7 +21,11 @@ const ONE_IN: usize = 8;
 
 /// An engine whose toolchains are tuned as on this machine, and one whose are not.
 fn pair() -> (Up, Up) {
-    let with = |tuning: &'static [&str]| Up::by(&[], |command| drop(command.args(tuning)));
+    let with = |tuning: &'static [&str]| {
+        Up::by(&[], |command| {
+            command.args(tuning);
+        })
+    };
     (with(&[]), with(&["--tuning", "off"]))
 }
 

@@ -138,8 +138,8 @@ fn request(u: &mut Unstructured<'_>) -> Made<Request> {
     }
     let name: String = u.arbitrary::<&str>()?.chars().take(64).collect();
     let profile = ProfileName::new(&name).ok_or(arbitrary::Error::IncorrectFormat)?;
-    let (limits, has_artifact, collects) = (limits(u)?, u.arbitrary()?, u.arbitrary()?);
-    Ok(Request::Order(Order { id, profile, limits, has_artifact, collects }))
+    let (limits, has_artifact, collects, aside) = (limits(u)?, u.arbitrary()?, u.arbitrary()?, u.arbitrary()?);
+    Ok(Request::Order(Order { id, profile, limits, has_artifact, collects, aside }))
 }
 
 fn layers(u: &mut Unstructured<'_>) -> Made<Layers> {
@@ -165,6 +165,7 @@ fn report(u: &mut Unstructured<'_>) -> Made<Report> {
             landlock_abi: u.arbitrary()?,
             slots: u.arbitrary()?,
             ceiling: limits(u)?,
+            pinned_cpus: u.arbitrary()?,
         }),
         1 => Report::Refused { id: RunId(u.arbitrary()?), why: *u.choose(&REFUSALS)? },
         2 => {

@@ -98,7 +98,7 @@ fn admitted(job: &Job, ceiling: &Limits, files: usize) {
 
 fn compile_bundle(job: &Job) -> File {
     let compile = job.compile.as_ref().unwrap_or_else(|| panic!("no compile step"));
-    job.compile_bundle(compile).map_or_else(|error| panic!("{error}"), File::from)
+    job.compile_bundle(&compile.step, &compile.artifact).map_or_else(|error| panic!("{error}"), File::from)
 }
 
 fn runnable(step: &Step) {
@@ -131,7 +131,7 @@ fn offers() -> &'static Offers {
         let mut offers = Offers::default();
         for language in Catalogue::builtin().languages() {
             let version = Version::parse("12.2.1").unwrap_or_else(|| panic!("12.2.1 is a version"));
-            offers.add(language, vec![(language.toolchains[0].clone(), Ok(version))]);
+            offers.add(language, vec![(language.toolchains[0].clone(), Ok((version, None)))]);
         }
         offers
     })

@@ -8,7 +8,13 @@ use languages::{Catalogue, Files, LimitName, Limits, Setting, Step, parse_versio
 
 #[allow(dead_code, unexpected_cfgs, reason = "jaild's own file, taken as it is: only its configuration is read here")]
 #[path = "../../jail/src/bin/jaild/config.rs"]
-mod jaild;
+mod config;
+#[allow(dead_code, reason = "as above: what it makes of pin")]
+#[path = "../../jail/src/bin/jaild/pin.rs"]
+mod pin;
+#[allow(dead_code, reason = "as above: how large it is by default")]
+#[path = "../../jail/src/bin/jaild/stock.rs"]
+mod stock;
 
 fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap_or_else(|error| {
@@ -77,11 +83,15 @@ pub fn config(data: &[u8]) {
         Err(mistakes) => assert!(!mistakes.is_empty() && mistakes.iter().all(|one| !one.to_string().is_empty())),
     }
     let Ok(table) = text.parse() else { return };
-    match jaild::Config::from_table(&table) {
+    match config::Config::from_table(&table) {
         Ok(config) => {
             assert!((1..=4096).contains(&config.slots));
             let most = &config.ceiling;
             assert!(most.cpu_time.0 > 0 && most.memory.0 > 0 && most.processes > 0 && most.cpus_milli >= 100);
+            if let Some(plan) = &config.cores {
+                let enough = plan.sets.len() >= config.slots as usize;
+                assert!(enough && most.cpus_milli as usize <= plan.least() * 1000 && !plan.rest.is_empty(), "{plan:?}");
+            }
         }
         Err(mistakes) => assert!(!mistakes.is_empty()),
     }

@@ -14,6 +14,9 @@
 //! back to rest is thrown away by the broker. The kernel kills one process at a time; an eventfd tells the broker, which
 //! kills the rest.
 //!
+//! Runs that are pinned to CPUs are kept there by the cpuset controller where it is to be had (`cpuset.rs`): on v2 in the
+//! run's leaf, on v1 in a fifth group of the slot.
+//!
 //! Every limit is read back after it was written. Sources: `Documentation/admin-guide/cgroup-v2.rst` and
 //! `cgroup-v1/memory.rst` of the kernel.
 
@@ -26,15 +29,19 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::stat::{Mode, mkdirat};
 
+use crate::cores::Cpus;
 use crate::error::{At, JailError, Step};
 use crate::link::CgroupVersion;
 use crate::spec::{Bytes, Layer, Layers, Limits, Micros, PeakSource};
 
 pub mod census;
+mod control;
+mod cpuset;
 mod removal;
 mod v1;
 mod v2;
 
+use control::Group;
 use removal::{sweep, try_remove, try_sweep, within_two_seconds};
 
 /// The folders under which everything of this jaild lives, by descriptor.
@@ -87,6 +94,15 @@ pub struct Counted {
     pub oom_kills: u32,
 }
 
+/// How much of the cores a slot is to have while others want them too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Somebody waits.
+    Waited,
+    /// A sandbox is made for the stock.
+    Stock,
+}
+
 /// Where [`Base::create`] puts the folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -97,16 +113,17 @@ pub enum Place {
 }
 
 impl Base {
-    /// Finds out which interface limits memory here, makes the folders and gives them to `owner` (uid and gid).
+    /// Finds out which interface limits memory here, makes the folders and gives them to `owner` (uid and gid). `pinned`:
+    /// runs are to be kept to CPUs, by the cpuset controller if it is to be had.
     ///
     /// # Errors
     /// When a controller is missing or the folders can't be made: with what to do about it.
-    pub fn create(place: &Place, owner: Option<(u32, u32)>) -> Result<Self, JailError> {
+    pub fn create(place: &Place, owner: Option<(u32, u32)>, pinned: bool) -> Result<Self, JailError> {
         let memberships = std::fs::read_to_string("/proc/self/cgroup").on(Step::Cgroup, "/proc/self/cgroup")?;
         if is_unified() {
-            v2::Base::create(place, owner, &memberships).map(Base::V2)
+            v2::Base::create(place, owner, &memberships, pinned).map(Base::V2)
         } else {
-            v1::Base::create(place, owner, &memberships).map(Base::V1)
+            v1::Base::create(place, owner, &memberships, pinned).map(Base::V1)
         }
     }
 
@@ -134,7 +151,7 @@ impl Base {
     #[must_use]
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         match self {
-            Base::V1(base) => base.folders.iter().map(AsFd::as_fd).collect(),
+            Base::V1(base) => base.all().collect(),
             Base::V2(base) => vec![base.folder.as_fd()],
         }
     }
@@ -142,13 +159,14 @@ impl Base {
     /// Takes the descriptors of [`Base::descriptors`] up again.
     ///
     /// # Errors
-    /// When there are neither one (v2) nor four (v1) of them.
+    /// When there are neither one (v2) nor four or five (v1) of them.
     pub fn adopt(mut descriptors: Vec<OwnedFd>) -> Result<Self, JailError> {
         if descriptors.len() == 1 {
             return Ok(Base::V2(v2::Base { folder: descriptors.remove(0) }));
         }
+        let cpuset = if descriptors.len() == 5 { descriptors.pop() } else { None };
         let folders = descriptors.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
-        Ok(Base::V1(v1::Base { folders: folders.on(Step::Cgroup, "inherited folders")? }))
+        Ok(Base::V1(v1::Base { folders: folders.on(Step::Cgroup, "inherited folders")?, cpuset }))
     }
 
     /// Which interface it is.
@@ -160,13 +178,22 @@ impl Base {
         }
     }
 
+    /// Whether the cpuset controller keeps pinned runs to their CPUs; else their affinity and the filter do.
+    #[must_use]
+    pub fn has_cpuset(&self) -> bool {
+        match self {
+            Base::V1(base) => base.cpuset.is_some(),
+            Base::V2(base) => base.has_cpuset(),
+        }
+    }
+
     /// Kills and removes whatever an earlier jaild left in these folders.
     ///
     /// # Errors
     /// When something can't be removed within two seconds.
     pub fn sweep(&self) -> Result<(), JailError> {
         match self {
-            Base::V1(base) => base.folders.iter().try_for_each(|folder| sweep(folder.as_fd())),
+            Base::V1(base) => base.all().try_for_each(sweep),
             Base::V2(base) => sweep(base.folder.as_fd()),
         }
     }
@@ -207,6 +234,17 @@ impl SlotGroup {
         match self {
             SlotGroup::V1(slot) => slot.enter(),
             SlotGroup::V2(_) => Ok(()),
+        }
+    }
+
+    /// Sets the slot's share of busy cores. Nothing is written where it has it already.
+    ///
+    /// # Errors
+    /// When the kernel refuses the write.
+    pub fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        match self {
+            SlotGroup::V1(slot) => slot.urge(urgency),
+            SlotGroup::V2(slot) => slot.urge(urgency),
         }
     }
 
@@ -263,11 +301,22 @@ impl RunGroup {
         }
     }
 
+    /// Keeps everything in the group to these CPUs. Beside [`RunGroup::limit`]: the payload is there and waits.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or holds something else.
+    pub fn place(&mut self, cpus: &Cpus) -> Result<(), JailError> {
+        match self {
+            RunGroup::V1(run) => run.place(cpus),
+            RunGroup::V2(run) => cpuset::place(run.leaf.as_fd(), run.leaf.as_fd(), cpus),
+        }
+    }
+
     /// Becomes readable when the kernel kills for memory, on v1. On v2 the whole run is dead then, which init tells.
     #[must_use]
     pub fn oom_event(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            RunGroup::V1(run) => run.oom.as_ref().map(AsFd::as_fd),
+            RunGroup::V1(run) => Some(run.oom.as_fd()),
             RunGroup::V2(_) => None,
         }
     }
@@ -308,7 +357,7 @@ impl RunGroup {
     pub fn kill(&self) -> Result<(), JailError> {
         match self {
             RunGroup::V1(run) => run.lift_quota(),
-            RunGroup::V2(run) => put(run.leaf.as_fd(), "cgroup.kill", "1"),
+            RunGroup::V2(run) => run.leaf.put("cgroup.kill", "1"),
         }
     }
 

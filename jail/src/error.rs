@@ -53,11 +53,13 @@ pub enum Step {
     Probe = 22,
     /// Take the operator's configuration and manifests.
     Settings = 23,
+    /// Keep a run to its CPUs.
+    Cpus = 24,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 23] = [
+    pub const ALL: [Step; 24] = [
         Step::Outer,
         Step::Cgroup,
         Step::Tree,
@@ -81,6 +83,7 @@ impl Step {
         Step::OomScore,
         Step::Probe,
         Step::Settings,
+        Step::Cpus,
     ];
 
     /// The step of this number.
@@ -116,6 +119,7 @@ impl Step {
             Step::OomScore => "mark the payload as first to be killed for memory",
             Step::Probe => "prove a layer from inside",
             Step::Settings => "take the settings",
+            Step::Cpus => "keep the run to its CPUs",
         }
     }
 
@@ -128,6 +132,9 @@ impl Step {
             Step::Tree | Step::RunMounts => "look for covers over /proc (mount | grep /proc) and for a missing /usr",
             Step::Clone => "sysctl user.max_user_namespaces=10000 (and max_pid_, max_net_, max_mnt_namespaces)",
             Step::Settings => "correct what is named, then start jaild again, or send SIGHUP to one that runs",
+            Step::Cpus => {
+                "pin = \"off\" in jaild.toml, or name CPUs that jaild may use (grep Cpus_allowed_list /proc/self/status)"
+            }
             Step::Landlock => "boot with landlock in the lsm= list, kernel 5.15 or newer",
             _ => "engined doctor",
         }

@@ -26,6 +26,7 @@
 
 pub mod cgroup;
 mod collect;
+pub mod cores;
 pub mod error;
 pub mod inventory;
 pub mod landlock;

@@ -21,7 +21,7 @@ use wire::{Reader, Writer};
 pub const SPARE_SLOTS: u32 = 2;
 
 /// The version of this protocol. Both ends must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The length of every message.
 pub const MESSAGE_BYTES: usize = 256;
 /// The most descriptors that one message may carry.
@@ -75,6 +75,9 @@ pub struct Order {
     pub has_artifact: bool,
     /// The last descriptor is a pipe for the collected files.
     pub collects: bool,
+    /// Asked on the engine's own account, in a spare slot. Where runs are pinned it takes none of the CPUs that callers'
+    /// runs have to themselves.
+    pub aside: bool,
 }
 
 impl Order {
@@ -162,6 +165,8 @@ pub struct Welcome {
     pub slots: u32,
     /// The highest limits that any profile grants.
     pub ceiling: Limits,
+    /// How many CPUs each run has to itself, while it lasts. 0: runs are not pinned.
+    pub pinned_cpus: u32,
 }
 
 /// What jaild says.
@@ -218,7 +223,7 @@ impl Request {
             Request::Order(order) => {
                 let mut w = Writer::new(TAG_ORDER);
                 w.u64(order.id.0);
-                w.u8(u8::from(order.has_artifact) | u8::from(order.collects) << 1);
+                w.u8(u8::from(order.has_artifact) | u8::from(order.collects) << 1 | u8::from(order.aside) << 2);
                 w.limits(&order.limits);
                 w.name(&order.profile);
                 w.finish()
@@ -243,12 +248,13 @@ impl Request {
             TAG_ORDER => {
                 let id = RunId(r.u64()?);
                 let flags = r.u8()?;
-                if flags > 3 {
+                if flags > 7 {
                     return Err(DecodeError::Field("flags"));
                 }
                 let limits = r.limits()?;
                 let profile = r.name()?;
-                Request::Order(Order { id, profile, limits, has_artifact: flags & 1 != 0, collects: flags & 2 != 0 })
+                let (has_artifact, collects, aside) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
+                Request::Order(Order { id, profile, limits, has_artifact, collects, aside })
             }
             TAG_STOP => {
                 let id = RunId(r.u64()?);
@@ -280,6 +286,7 @@ impl Report {
                 w.u32(welcome.landlock_abi);
                 w.u32(welcome.slots);
                 w.limits(&welcome.ceiling);
+                w.u32(welcome.pinned_cpus);
                 w.finish()
             }
             Report::Refused { id, why } => {
@@ -319,6 +326,7 @@ impl Report {
                 landlock_abi: r.u32()?,
                 slots: r.u32()?,
                 ceiling: r.limits()?,
+                pinned_cpus: r.u32()?,
             }),
             TAG_REFUSED => Report::Refused {
                 id: RunId(r.u64()?),

@@ -46,6 +46,12 @@ impl Meter {
         self.started_us
     }
 
+    /// When it was given its command.
+    #[must_use]
+    pub fn begun_us(&self) -> u64 {
+        self.begun_us
+    }
+
     /// When to call [`Meter::check`] next.
     #[must_use]
     pub fn next_us(&self) -> u64 {

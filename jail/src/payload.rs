@@ -30,11 +30,11 @@ pub(crate) fn run(
     command: OwnedFd,
     mapped: OwnedFd,
     rules: Option<::landlock::RulesetCreated>,
-    filters: &[Filter],
+    filter: &Filter,
     off: Layers,
 ) -> Infallible {
     stop_point!("payload.born");
-    let failure = match stage::confine(mapped, rules, off).and_then(|()| become_program(&command, filters, off)) {
+    let failure = match stage::confine(mapped, rules, off).and_then(|()| become_program(&command, filter, off)) {
         Ok(never) => match never {},
         Err(e) => e,
     };
@@ -43,20 +43,18 @@ pub(crate) fn run(
     sys::exit_now(72)
 }
 
-fn become_program(command_socket: &OwnedFd, filters: &[Filter], off: Layers) -> Result<Infallible, JailError> {
+fn become_program(command_socket: &OwnedFd, filter: &Filter, off: Layers) -> Result<Infallible, JailError> {
     stop_point!("payload.confined");
-    Event::Armed.send(command_socket.as_fd()).on(Step::Talk, "init")?;
-    let Some((command, descriptors)) = Command::recv(command_socket.as_fd())? else { sys::exit_now(0) };
-    stop_point!("payload.commanded");
-    let missing = || io::Error::from(io::ErrorKind::NotFound);
-    let filter = usize::try_from(command.filter).ok().and_then(|index| filters.get(index));
-    let filter = filter.ok_or_else(missing).on(Step::Seccomp, "profile")?;
     if !off.has(Layer::Seccomp) {
         // Out of this process before anything foreign is read: whoever holds the listener can let calls through.
         let listener = filter.install_with_listener().at(Step::Seccomp)?;
         Event::Filtered.send_with(command_socket.as_fd(), &[listener.as_fd()]).on(Step::Talk, "listener")?;
     }
     stop_point!("payload.filtered");
+    Event::Armed.send(command_socket.as_fd()).on(Step::Talk, "init")?;
+    let Some((command, descriptors)) = Command::recv(command_socket.as_fd())? else { sys::exit_now(0) };
+    stop_point!("payload.commanded");
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next().ok_or_else(missing).on(Step::Talk, "descriptors");
     let (bundle, stdin, stdout, stderr) = (File::from(next()?), next()?, next()?, next()?);

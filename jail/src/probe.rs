@@ -10,23 +10,35 @@ use std::path::Path;
 
 use nix::sys::resource::getrlimit;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use nix::unistd::Pid;
 
+use crate::cores::Cpus;
 use crate::privileges::{PAYLOAD_ID, Rlimits};
 use crate::spec::{Layer, Layers};
 use crate::sys;
 
-/// Writes the set of layers that hold to standard output, as 4 bytes.
+/// Writes the set of layers that hold to standard output, as 4 bytes, then the CPUs that it may use after it has asked for
+/// all that there are.
 pub(crate) fn report_from_inside(rlimits: &Rlimits) {
     let held: Layers = Layer::ALL.into_iter().filter(|layer| holds(*layer, rlimits)).collect();
     // A report that does not arrive proves nothing, and jaild does not start.
     drop(std::io::stdout().write_all(&held.to_wire().to_le_bytes()));
+    // Refused, cut or answered without being taken: what counts is what it has then.
+    drop(all_cpus().keep(Pid::from_raw(0)));
+    let cpus = Cpus::of(Pid::from_raw(0)).map_or_else(|_| String::new(), |cpus| cpus.to_string());
+    drop(std::io::stdout().write_all(cpus.as_bytes()));
     drop(std::io::stdout().flush());
+}
+
+fn all_cpus() -> Cpus {
+    (0..nix::sched::CpuSet::count()).collect()
 }
 
 /// What jaild reads of it.
 #[must_use]
-pub fn parse_report(bytes: &[u8]) -> Option<Layers> {
-    Layers::from_wire(u32::from_le_bytes(bytes.try_into().ok()?))
+pub fn parse_report(bytes: &[u8]) -> Option<(Layers, Cpus)> {
+    let (layers, cpus) = bytes.split_first_chunk()?;
+    Some((Layers::from_wire(u32::from_le_bytes(*layers))?, Cpus::parse(std::str::from_utf8(cpus).ok()?)?))
 }
 
 fn a_socket_is_made() -> bool {

@@ -6,13 +6,15 @@
 //! left has a deadline of its own, and whatever goes wrong with it costs files, never another verdict.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cgroup::{Counted, RunGroup, SlotGroup};
+use crate::cores::Lease;
 use crate::error::{At, JailError, Step};
 use crate::meter::Meter;
-use crate::privileges::{Rlimits, SandboxIds};
+use crate::privileges::Rlimits;
 use crate::spawn::Spawner;
 use crate::spec::{Bytes, Collected, Ended, Layers, Limits, Micros, Outcome, RunId, StopReason, Usage};
 use crate::stop_point;
@@ -36,6 +38,8 @@ pub struct Spec {
     pub collects: bool,
     /// When the order came, by [`now_us`].
     pub ordered_us: u64,
+    /// The CPUs that it is kept to. They are its own until its last process is dead.
+    pub cpus: Option<Rc<Lease>>,
 }
 
 /// A sandbox under way. Its init is killed when this is dropped.
@@ -101,14 +105,14 @@ impl Making {
     ///
     /// # Errors
     /// When the group can't be made or the spawner is gone.
-    pub fn begin(slot: &SlotGroup, spawner: &Spawner, number: u64, ids: SandboxIds) -> Result<Self, JailError> {
-        let group = slot.run(number, ids.init)?;
+    pub fn begin(slot: &SlotGroup, spawner: &Spawner, number: u64, make: Make) -> Result<Self, JailError> {
+        let group = slot.run(number, make.ids.init)?;
         let (control, theirs) = pair()?;
         // The broker waits for nobody: a word that init has no room for is as one to an init that is gone.
         sys::never_block(control.as_fd()).on(Step::Talk, "control")?;
         let mut descriptors = vec![theirs.as_fd()];
         descriptors.extend(slot.init_leaf().into_iter().chain(group.leaf()));
-        spawner.make(Make { ids }, &descriptors)?;
+        spawner.make(make, &descriptors)?;
         Ok(Making { group, control })
     }
 
@@ -150,13 +154,15 @@ impl Prepared {
         let command = Command {
             disk: spec.limits.disk,
             rlimits: Rlimits::of(&spec.limits),
-            filter: spec.filter,
             probe: spec.probe,
             has_artifact: spec.has_artifact,
             collects: spec.collects,
             collect_bytes: Bytes(spec.limits.disk.0),
         };
-        let limited = self.group.limit(&spec.limits, layers);
+        let limited = self.group.limit(&spec.limits, layers).and_then(|()| match &spec.cpus {
+            Some(lease) => self.group.place(lease.cpus()),
+            None => Ok(()),
+        });
         stop_point!("broker.limited");
         let begun = limited.and_then(|()| command.send(self.control.as_fd(), descriptors));
         stop_point!("broker.commanded");
@@ -205,6 +211,12 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> RunId {
         self.spec.id
+    }
+
+    /// When it was given its command, by [`now_us`].
+    #[must_use]
+    pub fn begun_us(&self) -> u64 {
+        self.meter.begun_us()
     }
 
     /// Where init speaks, until it has closed it.

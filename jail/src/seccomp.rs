@@ -210,11 +210,23 @@ impl Filter {
     /// The filter of a payload, with the calls `extra` allowed besides.
     #[must_use]
     pub fn payload(extra: &[libc::c_long]) -> Self {
+        Self::payload_with(extra, &[])
+    }
+
+    fn payload_with(extra: &[libc::c_long], answers: &[(libc::c_long, Answer)]) -> Self {
         let mut rules = base(Answer::Notify);
         for number in extra {
             rules.insert(*number, Rule::Always(Answer::Allow));
         }
+        rules.extend(answers.iter().map(|(number, answer)| (*number, Rule::Always(*answer))));
         Filter { program: compile(&rules, ENOSYS_RULE) }
+    }
+
+    /// The filter of a payload that is pinned: a wish for other CPUs is heard and not taken, as the kernel itself cuts it to
+    /// those of a cpuset, so that it holds where there is no cpuset.
+    #[must_use]
+    pub fn pinned_payload(extra: &[libc::c_long]) -> Self {
+        Self::payload_with(extra, &[(libc::SYS_sched_setaffinity, Answer::Errno(0))])
     }
 
     /// The filter that init installs before it makes its payload, which inherits it below its own: what payloads may do,

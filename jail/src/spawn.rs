@@ -154,6 +154,8 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
     let mut descriptors = descriptors.into_iter();
     let control = descriptors.next().ok_or_else(missing).on(Step::Talk, "control socket")?;
     let (init_leaf, leaf) = (descriptors.next(), descriptors.next());
+    let filter = usize::try_from(make.filter).ok().and_then(|index| blueprint.filters.get(index));
+    let filter = filter.ok_or_else(missing).on(Step::Seccomp, "profile")?;
     let (mapped, tell_mapped) = io::pipe().at(Step::Talk)?;
     let child =
         sys::clone_child(sandbox_flags(blueprint.off), init_leaf.as_ref().map(AsFd::as_fd), || -> Infallible {
@@ -163,7 +165,7 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 leaf,
                 shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
-                filters: &blueprint.filters,
+                filter,
                 off: blueprint.off,
             })
         })

@@ -136,9 +136,9 @@ pub struct Usage {
     pub memory_peak_source: PeakSource,
     /// Most processes and threads at once.
     pub processes_peak: u32,
-    /// Time spent waiting for the CPU quota.
+    /// Time spent waiting for the CPU quota, summed over the CPUs on which something waited.
     pub throttled: Micros,
-    /// Involuntary context switches of all reaped processes.
+    /// Involuntary context switches of all reaped processes and their threads.
     pub involuntary_switches: u64,
     /// Processes that the kernel killed for memory.
     pub oom_kills: u32,

@@ -4,7 +4,7 @@
 //! the top, and the first step that fails ends the sandbox: it is reported as `{step, errno, index}` and nothing runs.
 //!
 //! Who talks to whom: the broker holds one end of init's *control* socket, init one end of the payload's *command*
-//! socket. The payload says `Armed`, waits for the command, says `Filtered` and hands over its filter's listener, says
+//! socket. The payload says `Filtered` and hands over its filter's listener, says `Armed`, waits for the command, says
 //! `Starting` with the time, and executes; the socket closes itself then, which is how init learns that the program runs. Both are in the same pid namespace and different
 //! user namespaces; init's descriptors are close-on-exec and in the payload's table only until it executes.
 
@@ -33,22 +33,20 @@ use crate::talk::{Command, End, Event, now_us};
 use crate::{collect, payload};
 
 /// The way of a sandbox, step by step: who does it and what. The README shows this table.
-pub const ORDER: [(&str, &str); 18] = [
+pub const ORDER: [(&str, &str); 16] = [
     ("spawner", "clone init with user, pid, mount, net, ipc, uts and time namespaces, on cgroup v2 into init's leaf"),
     ("spawner", "write init's id maps: two ids of the range"),
     ("init", "become root of the run's user namespace, die with the spawner"),
-    ("init", "name the host, bring lo up"),
-    ("init", "mount /proc and the scratch"),
+    ("init", "name the host, bring lo up, mount /proc and the scratch"),
     ("init", "make the landlock ruleset"),
     ("init", "no_new_privs, give up capabilities but three, install the filter that the payload will share"),
     ("init", "clone the payload with a user namespace, on cgroup v2 into the run's leaf; write its id map"),
     ("init", "leave the spawner's cgroup namespace, become undumpable, install a filter of its own"),
     ("payload", "mark itself first to be killed for memory, take its uid, forbid user namespaces below"),
     ("payload", "leave the cgroup namespace, a session of its own, no_new_privs, landlock, no capability at all"),
-    ("payload", "wait for the command"),
+    ("payload", "install its filter, hand its listener to init; wait for the command"),
     ("broker", "set the cgroup's limits and read them back"),
     ("init", "size the scratch, give up mounting, pass the command on"),
-    ("payload", "install its filter, hand its listener to init"),
     ("payload", "unpack the files, set resource limits, put the streams in place, execute"),
     (
         "init",
@@ -75,21 +73,22 @@ pub struct InitGear<'a> {
     pub shared_filter: &'a Filter,
     /// Init's own.
     pub init_filter: &'a Filter,
-    /// The payloads' filters, of which the command names one.
-    pub filters: &'a [Filter],
+    /// The payload's.
+    pub filter: &'a Filter,
     /// Layers that this host lacks and the operator waived, or that a test has switched off.
     pub off: Layers,
 }
 
 /// Pid 1 of a sandbox, from the moment after its clone.
 pub fn init(gear: InitGear<'_>) -> Infallible {
+    sys::arena::live_for_one_run();
     let mut keep = vec![gear.control.as_fd(), gear.mapped.as_fd()];
     keep.extend(gear.leaf.as_ref().map(AsFd::as_fd));
     if sys::close_all_but(&keep).is_err() {
         sys::exit_now(71);
     }
     stop_point!("init.born");
-    let filters = Filters { shared: gear.shared_filter, init: gear.init_filter, payloads: gear.filters };
+    let filters = Filters { shared: gear.shared_filter, init: gear.init_filter, payload: gear.filter };
     let end = match arm(gear.mapped, gear.leaf, filters, gear.off) {
         Ok(armed) => serve(armed, &gear.control, gear.off),
         Err(e) => Err(e),
@@ -113,7 +112,7 @@ struct Armed {
 struct Filters<'a> {
     shared: &'a Filter,
     init: &'a Filter,
-    payloads: &'a [Filter],
+    payload: &'a Filter,
 }
 
 fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers) -> Result<Armed, JailError> {
@@ -161,7 +160,7 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
 
     let namespace = CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into();
     let child = sys::clone_child(namespace, leaf.as_ref().map(AsFd::as_fd), || {
-        payload::run(theirs, mapped_read.into(), rules, filters.payloads, off)
+        payload::run(theirs, mapped_read.into(), rules, filters.payload, off)
     })
     .on(Step::Clone, "payload")?;
     drop(leaf);
@@ -196,10 +195,17 @@ fn die_with_parent() -> Result<(), JailError> {
 
 /// From armed to the end.
 fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailError> {
-    match Event::recv(armed.command.as_fd())? {
-        Some(Event::Armed) => {}
-        Some(Event::Failed(outcome)) => return tell(control, Event::Failed(outcome)),
-        _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).on(Step::Talk, "payload"),
+    let mut asked: Option<Watch> = None;
+    loop {
+        let (event, mut descriptors) = Event::recv_with(armed.command.as_fd(), 1)?.unzip();
+        match (event, descriptors.as_mut().and_then(Vec::pop)) {
+            (Some(Event::Filtered), Some(listener)) if asked.is_none() => {
+                asked = Some(Watch::new(listener, armed.payload.as_raw(), now_us()));
+            }
+            (Some(Event::Armed), None) if asked.is_some() || off.has(Layer::Seccomp) => break,
+            (Some(Event::Failed(outcome)), None) => return tell(control, Event::Failed(outcome)),
+            _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).on(Step::Talk, "payload"),
+        }
     }
     tell(control, Event::Armed)?;
     stop_point!("init.armed");
@@ -214,7 +220,7 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
     let bundle = for_payload.into_iter().next();
     let collection = collection.zip(bundle);
 
-    let Some(mut end) = watch(&mut armed, control, off)? else { return Ok(()) };
+    let Some(mut end) = watch(&mut armed, control, asked)? else { return Ok(()) };
     stop_point!("init.reaped");
     alone()?;
     stop_point!("init.alone");
@@ -255,36 +261,23 @@ fn may_collect(control: &OwnedFd) -> Result<bool, JailError> {
 /// broker says so or is gone.
 ///
 /// `None` when there is nobody left to report to, or the payload reported for itself that it could not start.
-fn watch(armed: &mut Armed, control: &OwnedFd, off: Layers) -> Result<Option<End>, JailError> {
+fn watch(armed: &mut Armed, control: &OwnedFd, mut asked: Option<Watch>) -> Result<Option<End>, JailError> {
     let mut end = End::default();
     let mut starting = true;
-    let mut asked: Option<Watch> = None;
     loop {
         let ready = wait(armed, control, starting, asked.as_ref())?;
         if !ready.command.is_empty() {
-            let filtered = asked.is_some() || off.has(Layer::Seccomp);
-            let (event, mut descriptors) = match Event::recv_with(armed.command.as_fd(), 1)? {
-                Some((event, descriptors)) => (Some(event), descriptors),
-                None => (None, Vec::new()),
-            };
-            match (event, descriptors.pop()) {
-                // Once, and it is our own code that speaks: nothing foreign has been read yet.
-                (Some(Event::Filtered), Some(listener)) if !filtered => {
-                    asked = Some(Watch::new(listener, armed.payload.as_raw(), now_us()));
-                }
-                (Some(Event::Starting(at)), None) if filtered => end.started_us = at,
-                (Some(Event::Failed(outcome)), None) => {
+            match Event::recv(armed.command.as_fd())? {
+                Some(Event::Starting(at)) => end.started_us = at,
+                Some(Event::Failed(outcome)) => {
                     kill_everything();
                     alone()?;
                     tell(control, Event::Failed(outcome))?;
                     return Ok(None);
                 }
                 // Closed: the program runs, or died in the attempt, which its status tells.
-                (None, _) => {
+                None => {
                     starting = false;
-                    if !filtered {
-                        kill_everything();
-                    }
                     tell(control, Event::Starting(end.started_us))?;
                     stop_point!("init.started");
                 }

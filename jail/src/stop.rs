@@ -30,7 +30,7 @@ mod hooks {
     use crate::sys;
 
     /// Every point, in the order in which an undisturbed run comes by. A test compares the list with the code.
-    pub const POINTS: [&str; 50] = [
+    pub const POINTS: [&str; 51] = [
         "engined.received",
         "engined.queued",
         "engined.slot",
@@ -54,13 +54,14 @@ mod hooks {
         "payload.born",
         "payload.ids",
         "payload.confined",
+        "payload.filtered",
         "init.armed",
+        "broker.stocked",
         "broker.limited",
         "broker.commanded",
         "init.commanded",
         "init.passed",
         "payload.commanded",
-        "payload.filtered",
         "payload.unpacked",
         "payload.starting",
         "init.started",

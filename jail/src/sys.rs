@@ -475,5 +475,6 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+pub mod arena;
 #[cfg(feature = "test-hooks")]
 pub mod attempts;

@@ -81,8 +81,6 @@ pub struct Command {
     pub disk: Bytes,
     /// What the payload may use of its own process.
     pub rlimits: Rlimits,
-    /// Which of the spawner's filters.
-    pub filter: u32,
     /// Prove the layers from inside instead of executing a program.
     pub probe: bool,
     /// A fifth descriptor bears files to unpack after the bundle's.
@@ -101,16 +99,7 @@ impl Command {
     pub fn send(&self, socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> Result<(), JailError> {
         let flags = u64::from(self.probe) | u64::from(self.has_artifact) << 1 | u64::from(self.collects) << 2;
         let r = &self.rlimits;
-        let words = [
-            self.disk.0,
-            r.cpu_time.0,
-            r.file.0,
-            r.open_files.into(),
-            r.stack.0,
-            self.filter.into(),
-            flags,
-            self.collect_bytes.0,
-        ];
+        let words = [self.disk.0, r.cpu_time.0, r.file.0, r.open_files.into(), r.stack.0, flags, self.collect_bytes.0];
         send(socket, padded(&words), descriptors).on(Step::Talk, "command")
     }
 
@@ -123,7 +112,7 @@ impl Command {
             return Ok(None);
         };
         let narrow = |word: u64| u32::try_from(word).map_err(|_| invalid()).on(Step::Talk, "command");
-        let [disk, cpu_time, file, open_files, stack, filter, flags, collect_bytes, ..] = words;
+        let [disk, cpu_time, file, open_files, stack, flags, collect_bytes, ..] = words;
         let command = Command {
             disk: Bytes(disk),
             rlimits: Rlimits {
@@ -132,7 +121,6 @@ impl Command {
                 open_files: narrow(open_files)?,
                 stack: Bytes(stack),
             },
-            filter: narrow(filter)?,
             probe: flags & 1 != 0,
             has_artifact: flags & 2 != 0,
             collects: flags & 4 != 0,
@@ -177,9 +165,9 @@ pub struct End {
 /// Payload to init, init to broker; and from there back to init, `Armed` for "end it" and `Collect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Confined, waiting for the command.
+    /// Waiting for the command.
     Armed,
-    /// The filter is installed; its listener comes along. Before anything foreign is read.
+    /// Confined, the filter last; its listener comes along. Before anything foreign is read.
     Filtered,
     /// About to execute, at this time; to the broker: it runs, since then.
     Starting(u64),
@@ -318,6 +306,8 @@ fn outcome_of([kind, a, b, c]: [u64; 4]) -> Option<Outcome> {
 pub struct Make {
     /// Who init and payload are.
     pub ids: SandboxIds,
+    /// Which of the spawner's filters the payload gets.
+    pub filter: u32,
 }
 
 impl Make {
@@ -326,7 +316,7 @@ impl Make {
     /// # Errors
     /// When the spawner is gone.
     pub fn send(self, socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> Result<(), JailError> {
-        let words = [self.ids.init.into(), self.ids.payload.into()];
+        let words = [self.ids.init.into(), self.ids.payload.into(), self.filter.into()];
         send(socket, padded(&words), descriptors).on(Step::Talk, "spawner")
     }
 
@@ -335,11 +325,12 @@ impl Make {
     /// # Errors
     /// When it is not one.
     pub fn recv(socket: BorrowedFd<'_>) -> Result<Option<(Self, Vec<OwnedFd>)>, JailError> {
-        let Some(([init, payload, ..], descriptors)) = recv(socket, 3).on(Step::Talk, "spawner")? else {
+        let Some(([init, payload, filter, ..], descriptors)) = recv(socket, 3).on(Step::Talk, "spawner")? else {
             return Ok(None);
         };
         let narrow = |word: u64| u32::try_from(word).map_err(|_| invalid()).on(Step::Talk, "ids");
-        Ok(Some((Make { ids: SandboxIds { init: narrow(init)?, payload: narrow(payload)? } }, descriptors)))
+        let ids = SandboxIds { init: narrow(init)?, payload: narrow(payload)? };
+        Ok(Some((Make { ids, filter: narrow(filter)? }, descriptors)))
     }
 }
 

@@ -72,7 +72,9 @@ fn numbers_are_those_of_proc_and_a_run_moves_them() {
 
     let spawners = spawners(&jaild);
     let lines = |pid: i32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap().lines().count();
-    assert_eq!(of(&idle, Held::Processes), spawners.len() as u64);
+    // An armed sandbox is an init and a payload that wait.
+    assert_eq!(idle.stock.armed, u64::from(link.welcome.slots), "one for each run that there may be at once");
+    assert_eq!(of(&idle, Held::Processes), spawners.len() as u64 + 2 * idle.stock.armed);
     assert_eq!(of(&idle, Held::Mounts), spawners.iter().map(|pid| lines(*pid)).sum::<usize>() as u64);
     assert_eq!(of(&idle, Held::HostMounts), lines(jaild.pid()) as u64);
     assert_eq!(of(&idle, Held::Descriptors), fs::read_dir(format!("/proc/{}/fd", jaild.pid())).unwrap().count() as u64);
@@ -89,9 +91,12 @@ fn numbers_are_those_of_proc_and_a_run_moves_them() {
     });
     let more = |now: &Inventory, what: Held, by: u64| of(now, what) >= of(&idle, what) + by;
     let busy = until(&link, "a run moves them", |now| {
-        // An init, a program and its five children.
-        more(now, Held::Processes, 7) && more(now, Held::Work, 15 << 20)
+        // An init, a program and its five children; the stock has another sandbox by then for the one that it gave.
+        more(now, Held::Processes, 7) && more(now, Held::Work, 15 << 20) && now.stock.armed == idle.stock.armed
     });
+    let (before, stock) = (idle.stock, busy.stock);
+    assert_eq!((stock.taken, stock.refills), (before.taken + 1, before.refills + 1));
+    assert!(stock.refill_us > before.refill_us && stock.made_on_the_spot == before.made_on_the_spot);
     // The run's own and the payload's: user twice, mount, pid, net, ipc, uts and more.
     assert!(more(&busy, Held::Namespaces, 7) && more(&busy, Held::Descriptors, 2), "{idle:?} {busy:?}");
     let group_of_its_own = u64::from(link.welcome.cgroup == CgroupVersion::V2);

@@ -17,7 +17,7 @@ const PROFILE: &str = "python/cpython/run";
 
 fn order(id: u64, limits: Limits) -> Order {
     let profile = ProfileName::new(PROFILE).unwrap();
-    Order { id: RunId(id), profile, limits, has_artifact: false, collects: false }
+    Order { id: RunId(id), profile, limits, has_artifact: false, collects: false, aside: false }
 }
 
 /// The four descriptors of an order whose streams go nowhere.

@@ -76,6 +76,17 @@ pub fn hooked(features: &[&str]) -> Result<()> {
 
 /// Runs `cargo test` with `args`, shows its output as it comes and counts it.
 pub fn test(name: &str, args: &[&str]) -> Result<Tally> {
+    counted(name, test_command(args))
+}
+
+/// The same with a setting in the environment.
+pub fn test_with(name: &str, args: &[&str], (key, value): (&str, &str)) -> Result<Tally> {
+    let mut command = test_command(args);
+    command.env(key, value);
+    counted(name, command)
+}
+
+fn test_command(args: &[&str]) -> Command {
     println!("xtask: cargo test {}", args.join(" "));
     let mut command = cargo();
     // A test that lacks a privilege or a facility skips aloud elsewhere; here it must not.
@@ -83,7 +94,7 @@ pub fn test(name: &str, args: &[&str]) -> Result<Tally> {
     if nix::unistd::geteuid().is_root() {
         command.env("ENGINED_FORBID_SKIP", "1");
     }
-    counted(name, command)
+    command
 }
 
 /// Runs a command whose standard output [`Tally::read_line`] understands; failing without naming a failure is one.

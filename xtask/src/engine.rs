@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -46,7 +47,9 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// A new, empty one; `name` tells whose it is.
     pub fn new(name: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("engined-xtask-{name}-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("engined-xtask-{name}-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).or_problem(format!("{} cannot be made", path.display()), "set TMPDIR")?;
         Ok(Scratch(path))
     }

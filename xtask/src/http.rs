@@ -15,6 +15,8 @@ const REMEDY: &str = "target/release/engined doctor";
 pub struct Client {
     stream: BufReader<TcpStream>,
     port: u16,
+    /// Who asks, as a header.
+    authorization: String,
 }
 
 impl Client {
@@ -24,7 +26,12 @@ impl Client {
         // A request is one write: waiting for more to send with it would only be measured.
         stream.set_nodelay(true).or_problem("TCP_NODELAY was refused", REMEDY)?;
         stream.set_read_timeout(Some(Duration::from_secs(120))).or_problem("no time-out can be set", REMEDY)?;
-        Ok(Client { stream: BufReader::new(stream), port })
+        Ok(Client { stream: BufReader::new(stream), port, authorization: String::new() })
+    }
+
+    /// As the tenant of this token.
+    pub fn with_token(self, token: &str) -> Self {
+        Client { authorization: format!("Authorization: Bearer {token}\r\n"), ..self }
     }
 
     /// Runs one program. Gives the result and the time from the first byte sent to the last received.
@@ -49,6 +56,7 @@ impl Client {
     /// Sends one request and waits for nothing.
     pub fn send(&mut self, method: &str, path: &str, body: &str) -> Result<()> {
         let mut message = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);
+        message += &self.authorization;
         if !body.is_empty() {
             message += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         }

@@ -28,6 +28,7 @@ mod setup;
 mod soak;
 mod tally;
 mod tests;
+mod timing;
 mod toolchains;
 
 use std::process::ExitCode;
@@ -121,6 +122,21 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
     },
+    /// Measure whether CPU time stays the same when all slots are busy and runs are pinned to cores
+    Timing {
+        /// How often each is measured
+        #[arg(long, default_value_t = timing::ROUNDS, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Also write the figures there, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<std::path::PathBuf>,
+        /// Write reports/timing-DATE.md
+        #[arg(long)]
+        report: bool,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
+    },
     /// Fuzz what engined and jaild read of others (fuzz/README.md): the named targets, or all
     Fuzz {
         /// Which of fuzz/fuzz_targets
@@ -154,6 +170,10 @@ fn main() -> ExitCode {
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
         }
         Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
+        Command::Timing { rounds, json, report, programs } => {
+            timing::run(&timing::Wish { rounds, json: json.as_deref(), report, programs: programs.as_deref() })
+                .map(Some)
+        }
         Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
         Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
         Command::Deny => gates::deny().map(Some),

@@ -12,7 +12,7 @@ use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, fuzz, python_client, schemathesis, setup, tests, toolchains};
+use crate::{bench, fuzz, python_client, schemathesis, setup, tests, timing, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -47,6 +47,7 @@ pub fn run() -> Result<Tally> {
     let begun = said("date", &["+%Y-%m-%d %H:%M UTC", "-u"]);
     let mut proof = Proof { programs: &programs, parts: Vec::new(), begun, table: String::new(), file };
     proof.part("tests of the workspace", tests::workspace)?;
+    proof.part("tuned and bare toolchains", tests::tuned)?;
     proof.part("Python client", || python_client::run(&programs))?;
     proof.part("schemathesis, ten minutes", || schemathesis::run(&programs, Length::Long))?;
     for (jobs, told) in [(1, "one"), (8, "eight")] {
@@ -80,6 +81,13 @@ pub fn run() -> Result<Tally> {
     })?;
     proof.table +=
         &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
+    let mut times = "None: see what failed.\n".to_owned();
+    proof.part("CPU time when all slots are busy", || {
+        let figures = timing::measure(&programs, timing::ROUNDS)?;
+        times = figures.report();
+        Ok(figures.tally())
+    })?;
+    proof.table += &format!("\n## CPU time, alone and with all slots busy\n\n{times}");
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
         let units = || host::run(&programs, kernel, Depth::Whole);

@@ -26,6 +26,8 @@ pub struct Served {
     children: Vec<(&'static str, Child)>,
     jaild: PathBuf,
     scratch: Scratch,
+    /// What only root may write.
+    _roots: Scratch,
     /// Its TCP address, as in `127.0.0.1:7070`.
     pub address: String,
     /// The token of a tenant that may do what is usual.
@@ -41,6 +43,14 @@ impl Served {
     /// # Errors
     /// When one of them ends or they are not ready in time; their log is told.
     pub fn start(programs: &Programs) -> Result<Self> {
+        Self::start_with(programs, None)
+    }
+
+    /// The same, with this configuration of jaild.
+    ///
+    /// # Errors
+    /// As [`Served::start`].
+    pub fn start_with(programs: &Programs, jaild_config: Option<&str>) -> Result<Self> {
         let scratch = Scratch::new("served")?;
         let folder = scratch.path();
         let account = User::from_name(ACCOUNT).ok().flatten();
@@ -60,11 +70,19 @@ impl Served {
         let socket = folder.join("jaild.sock");
         let mut jaild = Command::new(&programs.jaild);
         jaild.arg("--socket").arg(socket).args(["--client-user", ACCOUNT]);
+        // In a folder of root's: in the other one engined could change it.
+        let roots = Scratch::new("jaild")?;
+        if let Some(text) = jaild_config {
+            let file = roots.path().join("jaild.toml");
+            fs::write(&file, text).or_problem(file.display().to_string(), "free some disk")?;
+            jaild.arg("--config").arg(file);
+        }
         let mut engined = Command::new(&programs.engined);
         engined.args(["serve", "--notify", "--user", ACCOUNT, "--config"]).arg(file);
         let (address, jaild_path) = (String::new(), programs.jaild.clone());
         let children = Vec::new();
-        let mut served = Served { children, jaild: jaild_path, scratch, address, token, small_token, stopped: false };
+        let mut served =
+            Served { children, jaild: jaild_path, scratch, _roots: roots, address, token, small_token, stopped: false };
         served.launch("jaild", jaild)?;
         served.launch("engined", engined)?;
         served.address = served.ready()?;

@@ -70,9 +70,19 @@ pub fn schemathesis_only() -> Result<Tally> {
 pub fn workspace() -> Result<Tally> {
     let mut tally = build::test("workspace tests", &["--workspace"])?;
     build::hooked(&HOOKED)?;
-    let tests = ["--test", "pairs", "--test", "remains", "--test", "faults", "--test", "confinement"];
+    let tests =
+        ["--test", "pairs", "--test", "remains", "--test", "pinned", "--test", "faults", "--test", "confinement"];
     tally.add(build::test("tests with test-hooks", &[&HOOKED[..], &tests].concat())?);
     Ok(tally)
+}
+
+/// Every program of `corpus/tuning` with tuned and with bare toolchains. The tests of the workspace try one in eight.
+pub fn tuned() -> Result<Tally> {
+    build::test_with(
+        "tuned and bare toolchains",
+        &["--package", "engined", "--test", "tuned"],
+        ("ENGINED_TUNING_ALL", "1"),
+    )
 }
 
 const HOOKED: [&str; 6] =

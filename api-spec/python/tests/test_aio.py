@@ -72,7 +72,7 @@ async def test_the_rest() -> None:
     engine = fake.Fake(
         fake.answer({"engine": "9", "api": "v1"}),
         fake.answer({"languages": [], "unavailable": []}),
-        fake.answer({"layers": [], "engine_layers": [], "cgroup": "v2", "landlock_abi": 6}),
+        fake.answer({"layers": [], "engine_layers": [], "cgroup": "v2", "landlock_abi": 6, "pinned_cpus": 0}),
         fake.answer({"status": "ok"}),
         fake.problem("draining", 503, "5"),
         fake.problem("unknown_version", 422),

@@ -116,5 +116,6 @@ pub fn of_welcome(welcome: &Welcome) -> IsolationResponse {
             link::CgroupVersion::V2 => CgroupVersion::V2,
         },
         landlock_abi: welcome.landlock_abi,
+        pinned_cpus: welcome.pinned_cpus,
     }
 }

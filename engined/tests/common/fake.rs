@@ -88,7 +88,7 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
     let say = |report: Report| sys::send_with_descriptors(socket.as_fd(), &report.encode(), &[]).is_ok();
     let wanted = Layers::all();
     let cgroup = CgroupVersion::V2;
-    say(Report::Welcome(Welcome { wanted, obtained, cgroup, landlock_abi: 7, slots, ceiling: LIMITS }));
+    say(Report::Welcome(Welcome { wanted, obtained, cgroup, landlock_abi: 7, slots, ceiling: LIMITS, pinned_cpus: 0 }));
     let stops: Stops = Arc::default();
     loop {
         let mut message = [0; MESSAGE_BYTES + 1];

@@ -1,13 +1,34 @@
 //! The older hierarchies: one group per slot and controller, kept, reset and compared between runs.
 
+use std::cell::{Cell, OnceCell};
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+
 use super::*;
 
 /// One folder per controller, in this order.
 const CONTROLLERS: [&str; 4] = ["memory", "pids", "cpu", "cpuacct"];
+/// The one that is there when runs are pinned, after the others.
+const CPUSET: &str = "cpuset";
 pub(super) const MEMORY: usize = 0;
 pub(super) const PIDS: usize = 1;
 const CPU: usize = 2;
 const CPUACCT: usize = 3;
+/// What of each is read or written in every run.
+const FILES: [&[&str]; 4] = [
+    &[
+        "memory.limit_in_bytes",
+        "memory.max_usage_in_bytes",
+        "memory.usage_in_bytes",
+        "memory.stat",
+        "memory.oom_control",
+        "memory.kmem.tcp.limit_in_bytes",
+        "cgroup.event_control",
+    ],
+    &["pids.max", "pids.current", "pids.peak", "pids.events"],
+    &["cpu.cfs_quota_us", "cpu.stat", "cpu.shares"],
+    &["cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys"],
+];
 /// How much more a slot at rest may hold than when it was new: slab that the kernel frees later, not a run's.
 const REST_SLACK: u64 = 16 << 20;
 /// How much the collector may be charged with above the run's own limit: names, buffers, a pipe.
@@ -17,6 +38,8 @@ const COLLECTOR_MEMORY: u64 = 32 << 20;
 #[derive(Debug)]
 pub struct Base {
     pub(super) folders: [OwnedFd; 4],
+    /// When runs are pinned and the controller is to be had.
+    pub(super) cpuset: Option<OwnedFd>,
 }
 
 /// `slot-K` under each controller.
@@ -24,16 +47,24 @@ pub struct Base {
 pub struct Slot {
     base: [OwnedFd; 4],
     name: String,
-    folders: [OwnedFd; 4],
+    groups: [Group; 4],
+    cpuset: Option<cpuset::Slot>,
+    /// A run has been kept to its CPUs, and the spawner with it.
+    placed: Rc<Cell<bool>>,
     /// What the spawner holds, taken before the first run.
-    rest: std::cell::OnceCell<u64>,
+    rest: OnceCell<u64>,
+    urgency: Cell<Urgency>,
+    /// Told by the kernel when it kills for memory in here.
+    oom: Rc<EventFd>,
 }
 
 /// The slot's groups during one run.
 #[derive(Debug)]
 pub struct Run {
-    folders: [OwnedFd; 4],
-    pub(super) oom: Option<EventFd>,
+    groups: [Group; 4],
+    cpuset: Option<OwnedFd>,
+    placed: Rc<Cell<bool>>,
+    pub(super) oom: Rc<EventFd>,
     before: Before,
     tasks: u64,
     rest: u64,
@@ -74,12 +105,18 @@ fn path_of(place: &Place, controller: &str, mounts: &str, memberships: &str) -> 
 /// The folders under each controller, where they are there.
 pub(super) fn paths(place: &Place, memberships: &str) -> Result<Vec<PathBuf>, JailError> {
     let mounts = mountinfo()?;
-    let found = CONTROLLERS.iter().filter_map(|controller| path_of(place, controller, &mounts, memberships));
+    let found =
+        CONTROLLERS.iter().chain([&CPUSET]).filter_map(|controller| path_of(place, controller, &mounts, memberships));
     Ok(found.filter(|path| path.is_dir()).collect())
 }
 
 impl Base {
-    pub(super) fn create(place: &Place, owner: Option<(u32, u32)>, memberships: &str) -> Result<Self, JailError> {
+    pub(super) fn create(
+        place: &Place,
+        owner: Option<(u32, u32)>,
+        memberships: &str,
+        pinned: bool,
+    ) -> Result<Self, JailError> {
         let mounts = mountinfo()?;
         let open = |controller: &str| {
             let missing = || io::Error::new(io::ErrorKind::NotFound, "neither mounted as cgroup v1 nor on v2");
@@ -90,129 +127,158 @@ impl Base {
             Ok(folder)
         };
         let [memory, pids, cpu, cpuacct] = CONTROLLERS.map(open);
-        Ok(Base { folders: [memory?, pids?, cpu?, cpuacct?] })
+        let folders = [memory?, pids?, cpu?, cpuacct?];
+        let cpuset = path_of(place, CPUSET, &mounts, memberships).filter(|_| pinned);
+        Ok(Base { folders, cpuset: cpuset.and_then(|path| cpuset::make_base(&path, owner)) })
+    }
+
+    /// Its folders.
+    pub(super) fn all(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.folders.iter().chain(&self.cpuset).map(AsFd::as_fd)
     }
 
     pub(super) fn slot(&self, number: u32) -> Result<Slot, JailError> {
         let name = format!("slot-{number}");
-        let [memory, pids, cpu, cpuacct] = self.folders.each_ref().map(|base| make_folder(base.as_fd(), &name));
-        let folders = [memory?, pids?, cpu?, cpuacct?];
+        let group =
+            |controller: usize| Group::new(make_folder(self.folders[controller].as_fd(), &name)?, FILES[controller]);
+        let groups = [group(MEMORY)?, group(PIDS)?, group(CPU)?, group(CPUACCT)?];
         // Swap off: with 0 the kernel never swaps pages of this group.
-        limit(folders[MEMORY].as_fd(), "memory.swappiness", "0", "0")?;
-        Ok(Slot { base: duplicates(&self.folders)?, name, folders, rest: std::cell::OnceCell::new() })
+        groups[MEMORY].limit("memory.swappiness", "0")?;
+        groups[CPU].limit("cpu.cfs_period_us", &PERIOD_US.to_string())?;
+        let cpuset = self.cpuset.as_ref().map(|base| cpuset::Slot::make(base.as_fd(), &name)).transpose()?;
+        let (base, rest, placed) = (duplicates(&self.folders)?, OnceCell::new(), Rc::default());
+        let oom = Rc::new(watch_oom(&groups[MEMORY])?);
+        Ok(Slot { base, name, groups, cpuset, placed, rest, urgency: Cell::new(Urgency::Waited), oom })
     }
 }
 
 impl Slot {
     pub(super) fn enter(&self) -> Result<(), JailError> {
-        self.folders.iter().try_for_each(|folder| put(folder.as_fd(), "cgroup.procs", "0"))
+        let cpuset = self.cpuset.as_ref().map(|slot| slot.folder.as_fd());
+        self.groups.iter().map(AsFd::as_fd).chain(cpuset).try_for_each(|group| put(group, "cgroup.procs", "0"))
+    }
+
+    pub(super) fn urge(&self, urgency: Urgency) -> Result<(), JailError> {
+        if self.urgency.get() != urgency {
+            // 1,024 is what every group begins with.
+            let shares = if urgency == Urgency::Stock { "64" } else { "1024" };
+            self.groups[CPU].put("cpu.shares", shares)?;
+            self.urgency.set(urgency);
+        }
+        Ok(())
     }
 
     /// Lifts the last run's limits as far as making the next sandbox needs: it is made by our own code.
     pub(super) fn run(&self) -> Result<Run, JailError> {
-        let memory = self.folders[MEMORY].as_fd();
-        put(memory, "memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
-        put(self.folders[PIDS].as_fd(), "pids.max", "64")?;
-        put(self.folders[CPU].as_fd(), "cpu.cfs_quota_us", "-1")?;
-        let now = held(memory)?;
-        let rest = *self.rest.get_or_init(|| now);
-        Ok(Run { folders: duplicates(&self.folders)?, oom: None, before: Before::default(), tasks: 0, rest })
+        let [memory, pids, cpu, _] = &self.groups;
+        memory.put("memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
+        pids.put("pids.max", "64")?;
+        cpu.put("cpu.cfs_quota_us", "-1")?;
+        if self.placed.take() {
+            match &self.cpuset {
+                Some(slot) => slot.release()?,
+                None => cpuset::release(pids.as_fd())?,
+            }
+        }
+        let rest = match self.rest.get() {
+            Some(rest) => *rest,
+            None => *self.rest.get_or_init({
+                let now = held(memory)?;
+                move || now
+            }),
+        };
+        let cpuset = self.cpuset.as_ref().map(|slot| slot.folder.try_clone().at(Step::Cgroup)).transpose()?;
+        let (groups, placed) = (self.groups.clone(), Rc::clone(&self.placed));
+        Ok(Run { groups, cpuset, placed, oom: Rc::clone(&self.oom), before: Before::default(), tasks: 0, rest })
     }
 
     pub(super) fn try_remove(&self) -> Result<bool, JailError> {
         // All of them each time: those that have gone already count as gone.
-        let tries = self.base.iter().map(|base| try_remove(base.as_fd(), &self.name));
+        let bases = self.base.iter().map(AsFd::as_fd).chain(self.cpuset.as_ref().map(cpuset::Slot::base));
+        let tries = bases.map(|base| try_remove(base, &self.name));
         tries.collect::<Result<Vec<bool>, JailError>>().map(|gone| gone.into_iter().all(|gone| gone))
     }
 }
 
 impl Run {
-    fn folder(&self, controller: usize) -> BorrowedFd<'_> {
-        self.folders[controller].as_fd()
-    }
-
     pub(super) fn limit(&mut self, limits: &Limits, layers: Layers) -> Result<(), JailError> {
-        put(self.folder(MEMORY), "memory.max_usage_in_bytes", "0")?;
+        let [memory, pids, cpu, cpuacct] = &self.groups;
+        memory.put("memory.max_usage_in_bytes", "0")?;
         self.before = Before {
-            charged: number(self.folder(MEMORY), "memory.usage_in_bytes")?,
-            held: held(self.folder(MEMORY))?,
+            charged: memory.number("memory.usage_in_bytes")?,
+            held: held(memory)?,
             // The payload is there and waits: all but itself is ours.
-            tasks: number(self.folder(PIDS), "pids.current")?.saturating_sub(1),
-            tasks_peak: number(self.folder(PIDS), "pids.peak").unwrap_or(0),
-            cpu_ns: number(self.folder(CPUACCT), "cpuacct.usage")?,
-            user_ns: number(self.folder(CPUACCT), "cpuacct.usage_user")?,
-            system_ns: number(self.folder(CPUACCT), "cpuacct.usage_sys")?,
-            throttled_ns: keyed(&get(self.folder(CPU), "cpu.stat")?, "throttled_time"),
-            oom_kills: keyed(&get(self.folder(MEMORY), "memory.oom_control")?, "oom_kill"),
-            forks_refused: keyed(&get(self.folder(PIDS), "pids.events")?, "max"),
+            tasks: pids.number("pids.current")?.saturating_sub(1),
+            tasks_peak: pids.number("pids.peak").unwrap_or(0),
+            cpu_ns: cpuacct.number("cpuacct.usage")?,
+            user_ns: cpuacct.number("cpuacct.usage_user")?,
+            system_ns: cpuacct.number("cpuacct.usage_sys")?,
+            throttled_ns: cpu.keyed("cpu.stat", "throttled_time")?,
+            oom_kills: memory.keyed("memory.oom_control", "oom_kill")?,
+            forks_refused: pids.keyed("pids.events", "max")?,
         };
         if layers.has(Layer::CgroupMemory) {
-            let memory = whole_pages(limits.memory.0 + self.before.held).to_string();
-            limit(self.folder(MEMORY), "memory.limit_in_bytes", &memory, &memory)?;
+            memory.limit("memory.limit_in_bytes", &whole_pages(limits.memory.0 + self.before.held).to_string())?;
             // Buffers of sockets are a pot of their own here, where the kernel counts them at all.
             let sockets = whole_pages((limits.memory.0 / 4).max(1 << 20)).to_string();
-            match limit(self.folder(MEMORY), "memory.kmem.tcp.limit_in_bytes", &sockets, &sockets) {
+            match memory.limit("memory.kmem.tcp.limit_in_bytes", &sockets) {
                 Err(e) if e.source.kind() == io::ErrorKind::NotFound => {}
                 other => other?,
             }
         }
         if layers.has(Layer::CgroupPids) {
-            let tasks = (u64::from(limits.processes) + self.before.tasks).to_string();
-            limit(self.folder(PIDS), "pids.max", &tasks, &tasks)?;
+            pids.limit("pids.max", &(u64::from(limits.processes) + self.before.tasks).to_string())?;
         }
         if layers.has(Layer::CgroupCpu) {
-            let period = PERIOD_US.to_string();
-            limit(self.folder(CPU), "cpu.cfs_period_us", &period, &period)?;
-            let quota = quota_us(limits).to_string();
-            limit(self.folder(CPU), "cpu.cfs_quota_us", &quota, &quota)?;
+            cpu.limit("cpu.cfs_quota_us", &quota_us(limits).to_string())?;
         }
-        self.watch_oom()
-    }
-
-    /// Registers an eventfd with the group's `memory.oom_control`, see cgroup-v1/memory.rst, *OOM Control*.
-    fn watch_oom(&mut self) -> Result<(), JailError> {
-        use std::os::fd::AsRawFd;
-        let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).on(Step::Cgroup, "eventfd")?;
-        let control = open_file(self.folder(MEMORY), "memory.oom_control", OFlag::O_RDONLY)?;
-        let line = format!("{} {}", event.as_fd().as_raw_fd(), control.as_raw_fd());
-        put(self.folder(MEMORY), "cgroup.event_control", &line)?;
-        self.oom = Some(event);
         Ok(())
     }
 
+    pub(super) fn place(&self, cpus: &Cpus) -> Result<(), JailError> {
+        self.placed.set(true);
+        let group = self.cpuset.as_ref().map_or(self.groups[PIDS].as_fd(), AsFd::as_fd);
+        cpuset::place(group, self.groups[PIDS].as_fd(), cpus)
+    }
+
     pub(super) fn cpu(&self) -> Result<Micros, JailError> {
-        Ok(Micros((number(self.folder(CPUACCT), "cpuacct.usage")?.saturating_sub(self.before.cpu_ns)) / 1000))
+        let cpuacct = &self.groups[CPUACCT];
+        Ok(Micros((cpuacct.number("cpuacct.usage")?.saturating_sub(self.before.cpu_ns)) / 1000))
     }
 
     pub(super) fn oom_happened(&self) -> bool {
         // Taken, so that the event does not wake the loop for ever; an empty counter is as good.
-        let (None | Some(Ok(_) | Err(_))) = self.oom.as_ref().map(EventFd::read);
-        let kills = get(self.folder(MEMORY), "memory.oom_control").map_or(0, |text| keyed(&text, "oom_kill"));
+        let (Ok(_) | Err(_)) = self.oom.read();
+        let memory = &self.groups[MEMORY];
+        let kills = memory.keyed("memory.oom_control", "oom_kill").unwrap_or(0);
         kills > self.before.oom_kills
     }
 
     pub(super) fn sample(&mut self) {
-        if let Ok(now) = number(self.folder(PIDS), "pids.current") {
+        let pids = &self.groups[PIDS];
+        if let Ok(now) = pids.number("pids.current") {
             self.tasks = self.tasks.max(now.saturating_sub(self.before.tasks));
         }
     }
 
     pub(super) fn lift_quota(&self) -> Result<(), JailError> {
-        put(self.folder(CPU), "cpu.cfs_quota_us", "-1")
+        let cpu = &self.groups[CPU];
+        cpu.put("cpu.cfs_quota_us", "-1")
     }
 
     pub(super) fn make_room(&self) -> Result<(), JailError> {
-        let most = number(self.folder(MEMORY), "memory.limit_in_bytes")?;
+        let memory = &self.groups[MEMORY];
+        let most = memory.number("memory.limit_in_bytes")?;
         let more = whole_pages(most.saturating_add(COLLECTOR_MEMORY)).to_string();
-        put(self.folder(MEMORY), "memory.limit_in_bytes", &more)?;
+        memory.put("memory.limit_in_bytes", &more)?;
         self.lift_quota()
     }
 
     pub(super) fn counted(&self) -> Result<Counted, JailError> {
         let before = &self.before;
-        let (memory, pids, cpuacct) = (self.folder(MEMORY), self.folder(PIDS), self.folder(CPUACCT));
-        let since_us = |file: &str, start: u64| -> Result<u64, JailError> {
-            Ok(number(cpuacct, file)?.saturating_sub(start) / 1000)
+        let [memory, pids, quota, cpuacct] = &self.groups;
+        let since_us = |file: &'static str, start: u64| -> Result<u64, JailError> {
+            Ok(cpuacct.number(file)?.saturating_sub(start) / 1000)
         };
         // The sum is exact, its parts are counted in ticks: they give the ratio, as in the kernel's cputime_adjust.
         let cpu = since_us("cpuacct.usage", before.cpu_ns)?;
@@ -223,22 +289,22 @@ impl Run {
             ticks => u64::try_from(u128::from(cpu) * u128::from(user) / u128::from(ticks)).unwrap_or(cpu),
         };
         // The mark of the slot's whole life: exact for this run when this run raised it, else samples must do.
-        let mark = number(pids, "pids.peak").unwrap_or(0);
+        let mark = pids.number("pids.peak").unwrap_or(0);
         let tasks = if mark > before.tasks_peak { mark.saturating_sub(before.tasks) } else { self.tasks.max(1) };
         // Of the file pages that earlier runs have read some may have gone when this one needed the room; they were no
         // part of its peak.
-        let files = number(memory, "memory.usage_in_bytes")?.saturating_sub(held(memory)?);
+        let files = memory.number("memory.usage_in_bytes")?.saturating_sub(held(memory)?);
         let earlier = before.held + files.min(before.charged.saturating_sub(before.held));
-        let throttled = keyed(&get(self.folder(CPU), "cpu.stat")?, "throttled_time");
-        let oom_kills = keyed(&get(memory, "memory.oom_control")?, "oom_kill").saturating_sub(before.oom_kills);
+        let throttled = quota.keyed("cpu.stat", "throttled_time")?;
+        let oom_kills = memory.keyed("memory.oom_control", "oom_kill")?.saturating_sub(before.oom_kills);
         Ok(Counted {
             cpu: Micros(cpu),
             user: Micros(user),
             system: Micros(cpu - user),
-            memory_peak: Bytes(number(memory, "memory.max_usage_in_bytes")?.saturating_sub(earlier)),
+            memory_peak: Bytes(memory.number("memory.max_usage_in_bytes")?.saturating_sub(earlier)),
             memory_peak_source: PeakSource::Kernel,
             processes_peak: u32::try_from(tasks).unwrap_or(u32::MAX),
-            processes_hit: keyed(&get(pids, "pids.events")?, "max") > before.forks_refused,
+            processes_hit: pids.keyed("pids.events", "max")? > before.forks_refused,
             throttled: Micros(throttled.saturating_sub(before.throttled_ns) / 1000),
             oom_kills: u32::try_from(oom_kills).unwrap_or(u32::MAX),
         })
@@ -246,16 +312,24 @@ impl Run {
 
     /// At rest only the spawner is left, and the memory of the run has gone with its mounts.
     pub(super) fn try_finish(&self) -> Result<bool, JailError> {
-        let tasks = number(self.folder(PIDS), "pids.current")?;
-        Ok(tasks <= 1 && held(self.folder(MEMORY))? <= self.rest + REST_SLACK)
+        let [memory, pids, ..] = &self.groups;
+        let tasks = pids.number("pids.current")?;
+        Ok(tasks <= 1 && held(memory)? <= self.rest + REST_SLACK)
     }
 }
 
+/// Registers an eventfd with the group's `memory.oom_control`, see cgroup-v1/memory.rst, *OOM Control*.
+fn watch_oom(memory: &Group) -> Result<EventFd, JailError> {
+    let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).on(Step::Cgroup, "eventfd")?;
+    let control = memory.file("memory.oom_control")?;
+    memory.put("cgroup.event_control", &format!("{} {}", event.as_fd().as_raw_fd(), control.as_raw_fd()))?;
+    Ok(event)
+}
+
 /// What a group is charged with that is not a clean page of a file.
-fn held(memory: BorrowedFd<'_>) -> Result<u64, JailError> {
-    let stat = get(memory, "memory.stat")?;
-    let files = keyed(&stat, "inactive_file") + keyed(&stat, "active_file");
-    Ok(number(memory, "memory.usage_in_bytes")?.saturating_sub(files))
+fn held(memory: &Group) -> Result<u64, JailError> {
+    let files = memory.read("memory.stat", |stat| keyed(stat, "inactive_file") + keyed(stat, "active_file"))?;
+    Ok(memory.number("memory.usage_in_bytes")?.saturating_sub(files))
 }
 
 fn duplicates(folders: &[OwnedFd; 4]) -> Result<[OwnedFd; 4], JailError> {

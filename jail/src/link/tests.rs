@@ -1,6 +1,6 @@
 //! Every message there and back, and every lie that a test can think of.
 use super::*;
-use crate::inventory::Held;
+use crate::inventory::{Held, StockCount};
 use crate::spec::{Attempts, Bytes, Collected, Micros, Millis, Outcome, PeakSource, Usage};
 
 fn limits() -> Limits {
@@ -19,7 +19,7 @@ fn limits() -> Limits {
 
 fn order() -> Request {
     let profile = ProfileName::new(&"x".repeat(PROFILE_BYTES)).unwrap();
-    Request::Order(Order { id: RunId(7), profile, limits: limits(), has_artifact: true, collects: false })
+    Request::Order(Order { id: RunId(7), profile, limits: limits(), has_artifact: true, collects: false, aside: true })
 }
 
 fn ended() -> Report {
@@ -51,7 +51,8 @@ fn ended() -> Report {
 
 fn inventory() -> Report {
     let of = |inventory: Inventory, what: Held| inventory.with(what, (what != Held::Slab).then_some(u64::MAX));
-    Report::Inventory(Held::ALL.into_iter().fold(Inventory::default(), of))
+    let stock = StockCount { armed: 1, taken: 2, made_on_the_spot: 3, refills: 4, refill_us: u64::MAX, held_back: 6 };
+    Report::Inventory(Held::ALL.into_iter().fold(Inventory { stock, ..Inventory::default() }, of))
 }
 
 #[test]
@@ -66,6 +67,7 @@ fn every_message_survives_the_way() {
         landlock_abi: 7,
         slots: 2,
         ceiling: limits(),
+        pinned_cpus: 1,
     };
     let refused = Report::Refused { id: RunId(2), why: Refusal::Broken };
     for report in [Report::Welcome(welcome), refused, ended(), inventory()] {

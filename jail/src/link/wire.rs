@@ -1,7 +1,7 @@
 //! The fields of the link's messages, one after the other in little-endian order.
 
 use super::{DecodeError, MESSAGE_BYTES, PROFILE_BYTES, ProfileName, VERSION};
-use crate::inventory::{Held, Inventory};
+use crate::inventory::{Held, Inventory, StockCount};
 use crate::spec::{
     Attempts, Bytes, Collected, Ended, Layers, Limits, Micros, Millis, Outcome, PeakSource, RunId, StopReason, Usage,
     WatchedCall,
@@ -102,11 +102,15 @@ impl Writer {
         }
     }
 
-    /// For each number whether it is there, then the number.
+    /// For each number whether it is there, then the number; then the stock.
     pub(super) fn inventory(&mut self, inventory: &Inventory) {
         for what in Held::ALL {
             self.u8(inventory.of(what).is_some().into());
             self.u64(inventory.of(what).unwrap_or(0));
+        }
+        let StockCount { armed, taken, made_on_the_spot, refills, refill_us, held_back } = inventory.stock;
+        for number in [armed, taken, made_on_the_spot, refills, refill_us, held_back] {
+            self.u64(number);
         }
     }
 
@@ -249,6 +253,14 @@ impl<'a> Reader<'a> {
             };
             inventory = inventory.with(what, number);
         }
+        inventory.stock = StockCount {
+            armed: self.u64()?,
+            taken: self.u64()?,
+            made_on_the_spot: self.u64()?,
+            refills: self.u64()?,
+            refill_us: self.u64()?,
+            held_back: self.u64()?,
+        };
         Ok(inventory)
     }
 

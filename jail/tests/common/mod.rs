@@ -44,6 +44,20 @@ pub fn second(first: &Jaild) -> std::process::Output {
     Command::new(program()).args(arguments).output().unwrap()
 }
 
+/// What a jaild says that does not start, with these arguments.
+pub fn refused(arguments: &[&str]) -> String {
+    let name = format!("jailtest-{}-refused", std::process::id());
+    let folder = std::env::temp_dir().join(&name);
+    std::fs::create_dir(&folder).unwrap();
+    let socket = folder.join("jaild.sock");
+    let socket = ["--socket", socket.to_str().unwrap(), "--cgroup", &name];
+    let output = Command::new(program()).args(socket).args(["--client-user", "root"]).args(arguments).output().unwrap();
+    let left = Command::new(program()).args(socket).args(["--leave", "yes"]).status().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(!output.status.success() && left.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Jaild {
@@ -147,6 +161,7 @@ pub struct Wish<'a> {
     pub caps: Caps,
     pub artifact: Option<OwnedFd>,
     pub stdin: Vec<u8>,
+    pub aside: bool,
     pub limits: Limits,
 }
 
@@ -164,6 +179,7 @@ impl Default for Wish<'_> {
             caps: CAPS,
             artifact: None,
             stdin: Vec::new(),
+            aside: false,
             limits: limits(),
         }
     }
@@ -278,6 +294,7 @@ impl Link {
             limits: wish.limits,
             has_artifact: wish.artifact.is_some(),
             collects,
+            aside: wish.aside,
         };
         let mut fds: Vec<BorrowedFd<'_>> = vec![bundle.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         fds.extend(wish.artifact.as_ref().map(AsFd::as_fd));

@@ -356,6 +356,7 @@ class HostIsolation:
     engine_layers: tuple[LayerState, ...]
     cgroup: str
     landlock_abi: int
+    pinned_cpus: int = since(0)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,15 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jail::cgroup::Place;
+use jail::cores::CorePlan;
 use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
 use toml::{Table, Value};
+
+use super::pin::{Pin, Stated, narrow};
+use super::stock;
 
 const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes
@@ -72,6 +77,9 @@ pub struct Options {
     pub raw: Vec<String>,
     #[cfg(feature = "test-hooks")]
     pub test_off: Layers,
+    /// As if there were no cpuset controller.
+    #[cfg(feature = "test-hooks")]
+    pub test_no_cpuset: bool,
 }
 
 impl Options {
@@ -95,6 +103,8 @@ impl Options {
             raw: raw.clone(),
             #[cfg(feature = "test-hooks")]
             test_off: Layers::default(),
+            #[cfg(feature = "test-hooks")]
+            test_no_cpuset: false,
         };
         let mut mistakes = Vec::new();
         let mut words = raw.into_iter();
@@ -190,6 +200,8 @@ impl Options {
                     self.test_off = self.test_off.with(Layer::Keyring);
                 }
             }
+            #[cfg(feature = "test-hooks")]
+            "--test-no-cpuset" if value == "yes" => self.test_no_cpuset = true,
             _ => return Err("unknown option; see jaild --help".into()),
         }
         Ok(())
@@ -237,21 +249,28 @@ fn numbers(value: &str) -> Result<Vec<RawFd>, String> {
 pub struct Config {
     /// How many runs there may be at once.
     pub slots: u32,
+    /// How many sandboxes wait, armed, at most. 0: each is made when its order comes.
+    pub stock: u32,
     /// Layers that may be missing on this host.
     pub waived: Layers,
     /// Where tuned files are kept.
     pub tuning: Tuning,
     /// What no order may exceed.
     pub ceiling: Limits,
+    /// The CPUs that runs are pinned to, if they are.
+    pub cores: Option<CorePlan>,
 }
 
 const MIB: u64 = 1 << 20;
 
 impl Default for Config {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        // Asked once: jaild keeps itself to fewer when it pins its runs.
+        static CORES: OnceLock<u32> = OnceLock::new();
+        let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| narrow(n.get())));
         Config {
             slots: cores,
+            stock: stock::default_most(cores, host_memory()),
             waived: Layers::default(),
             tuning: Tuning::Folder(languages::tuning::FOLDER.into()),
             ceiling: Limits {
@@ -265,6 +284,7 @@ impl Default for Config {
                 open_files: 4096,
                 stack: Bytes(4096 * MIB),
             },
+            cores: None,
         }
     }
 }
@@ -289,11 +309,19 @@ impl Config {
     pub fn from_table(table: &Table) -> Result<Self, Vec<String>> {
         let mut config = Config::default();
         let mut mistakes = Vec::new();
+        let mut pin = Pin::Off;
         for (key, value) in table {
             match (key.as_str(), value) {
                 ("slots", value) => match positive(value, 4096) {
                     Some(n) => config.slots = u32::try_from(n).unwrap_or(1),
                     None => mistakes.push(format!("slots = {value}: must be 1 to 4096; leave it out for one per core")),
+                },
+                ("stock", Value::String(off)) if off == "off" => config.stock = 0,
+                ("stock", value) => match positive(value, 4096) {
+                    Some(n) => config.stock = u32::try_from(n).unwrap_or(1),
+                    None => mistakes.push(format!(
+                        "stock = {value}: must be 1 to 4096, or \"off\"; leave it out to have it sized by cores and memory"
+                    )),
                 },
                 ("waive_layers", Value::Array(names)) => {
                     for name in names {
@@ -309,13 +337,37 @@ impl Config {
                     Ok(place) => config.tuning = place,
                     Err(why) => mistakes.push(format!("tuning: {why}; write a folder, or \"off\"")),
                 },
+                ("pin", value) => match Pin::read(value) {
+                    Some(read) => pin = read,
+                    None => mistakes.push(format!(
+                        "pin = {value}: must be \"off\", \"cores\", \"threads\", or a list with the CPUs of each run, such as \
+                         [\"2\", \"3\", \"4-5\"]"
+                    )),
+                },
                 ("ceiling", Value::Table(ceiling)) => ceiling_from(ceiling, &mut config.ceiling, &mut mistakes),
-                _ => mistakes
-                    .push(format!("{key}: no such setting; there are slots, waive_layers, tuning and [ceiling]")),
+                _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, pin, tuning, waive_layers and [ceiling]")),
             }
         }
+        let stated = |section: Option<&Table>, key| section.is_some_and(|section| section.contains_key(key));
+        let said = Stated {
+            slots: stated(Some(table), "slots"),
+            cpus: stated(table.get("ceiling").and_then(Value::as_table), "cpus"),
+        };
+        mistakes.extend(pin.apply(&mut config, &said));
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
     }
+
+    /// Whether a broker that was made for `other` can go on with this one.
+    pub fn is_as_large_as(&self, other: &Config) -> bool {
+        (self.slots, self.stock) == (other.slots, other.stock)
+    }
+}
+
+/// All of it, see proc_meminfo(5).
+fn host_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn all_layers() -> String {
@@ -364,17 +416,19 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told() {
-        let text = "slots = 0\nwaive_layers = [\"x\"]\ncolour = 1\n[ceiling]\nmemory_bytes = -1\ncpus = 0.0\n";
+        let text =
+            "slots = 0\nstock = 0\nwaive_layers = [\"x\"]\ncolour = 1\n[ceiling]\nmemory_bytes = -1\ncpus = 0.0\n";
         let mistakes = Config::from_table(&text.parse().unwrap()).unwrap_err();
-        assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+        assert_eq!(mistakes.len(), 6, "{mistakes:#?}");
     }
 
     #[test]
     fn settings_are_taken() {
-        let text = "slots = 3\nwaive_layers = [\"time_ns\"]\n[ceiling]\nmemory_bytes = 1048576\ncpus = 1.5\n";
+        let text =
+            "slots = 3\nstock = \"off\"\nwaive_layers = [\"time_ns\"]\n[ceiling]\nmemory_bytes = 1048576\ncpus = 1.5\n";
         let config = Config::from_table(&text.parse().unwrap()).unwrap();
         assert_eq!((config.slots, config.ceiling.memory, config.ceiling.cpus_milli), (3, Bytes(1 << 20), 1500));
-        assert!(config.waived.has(Layer::TimeNs));
+        assert!(config.waived.has(Layer::TimeNs) && config.stock == 0);
     }
 
     #[test]

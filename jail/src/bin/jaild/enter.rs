@@ -71,7 +71,11 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     warm(options, if account.rootless { account.uid } else { 0 });
     let lock = only_one(&options.socket)?;
     let owner = (!account.rootless).then_some((account.uid, account.gid));
-    let groups = Base::create(&place, owner)?;
+    // What is wrong in the file is told by the second start, with every other mistake.
+    let pinned = Config::load(options.config.as_deref()).is_ok_and(|config| config.cores.is_some());
+    #[cfg(feature = "test-hooks")]
+    let pinned = pinned && !options.test_no_cpuset;
+    let groups = Base::create(&place, owner, pinned)?;
     let listener = listen_at(&options.socket, if account.rootless { None } else { Some(client) })?;
     raise_limits()?;
     // Keyrings need not be there; if they are, jaild and all below it have an empty one.

@@ -10,14 +10,19 @@ mod broker;
 mod config;
 mod ends;
 mod enter;
+mod pin;
 mod policy;
 mod prove;
 mod slot;
+mod stock;
 mod tuning;
 
 use std::process::ExitCode;
 
 use config::Options;
+
+#[global_allocator]
+static ALLOCATOR: jail::sys::arena::Allocator = jail::sys::arena::Allocator;
 
 fn main() -> ExitCode {
     #[cfg(feature = "test-hooks")]

@@ -102,11 +102,12 @@ impl Policy {
         if off.has(Layer::Tree) {
             tree.toolchains.push("/var".into());
         }
+        let payload = if config.cores.is_some() { Filter::pinned_payload } else { Filter::payload };
         let blueprint = Blueprint {
             tree,
             shared_filter: Filter::shared(&every_extra),
             init_filter: Filter::init_alone(),
-            filters: extra_sets.iter().map(|extra| Filter::payload(extra)).collect(),
+            filters: extra_sets.iter().map(|extra| payload(extra)).collect(),
             off,
         };
         Ok(Policy { config, blueprint, layers: Layers::all().without(off), filters })

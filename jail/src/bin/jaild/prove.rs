@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::OwnedFd;
 
+use jail::cores::Cpus;
 use jail::error::{At, JailError, Step};
 use jail::privileges::PAYLOAD_ID;
 use jail::probe;
@@ -35,6 +36,7 @@ pub fn order(policy: &Policy) -> Result<(Spec, Vec<OwnedFd>, PipeReader), JailEr
         has_artifact: false,
         collects: false,
         ordered_us: now_us(),
+        cpus: None,
     };
     let mut bundle = RecordWriter::new().at(Step::Probe)?;
     bundle.put(Kind::Env, false, format!("UID={PAYLOAD_ID}").as_bytes(), b"").at(Step::Probe)?;
@@ -44,8 +46,8 @@ pub fn order(policy: &Policy) -> Result<(Spec, Vec<OwnedFd>, PipeReader), JailEr
     Ok((spec, vec![bundle, null()?, stdout.into(), null()?], answer))
 }
 
-/// The layers that held.
-pub fn judge(ended: &Ended, answer: &mut PipeReader) -> Result<Layers, JailError> {
+/// The layers that held. A probe that was `pinned` must have had those CPUs, and no others however it asked.
+pub fn judge(ended: &Ended, answer: &mut PipeReader, pinned: Option<&Cpus>) -> Result<Layers, JailError> {
     if ended.outcome != Outcome::Exited(0) {
         let why = match ended.outcome {
             Outcome::Failed { step, errno, .. } => {
@@ -60,7 +62,10 @@ pub fn judge(ended: &Ended, answer: &mut PipeReader) -> Result<Layers, JailError
     let mut report = Vec::new();
     answer.read_to_end(&mut report).at(Step::Probe)?;
     let held = probe::parse_report(&report).ok_or(io::ErrorKind::InvalidData).map_err(io::Error::from);
-    let held = held.on(Step::Probe, "report")?;
+    let (held, cpus) = held.on(Step::Probe, "report")?;
+    if let Some(wanted) = pinned.filter(|wanted| **wanted != cpus) {
+        return Err(io::Error::other(format!("a run that was kept to {wanted} got {cpus}"))).on(Step::Cpus, "start");
+    }
     // The probe has made one network socket. A filter that nobody is told of is not the one that we want.
     let told = ended.attempts.of(WatchedCall::SOCKET) == 1;
     Ok(if told { held } else { held.without([Layer::Seccomp].into_iter().collect()) })

@@ -1,23 +1,26 @@
 //! One slot: its groups, its spawner, and where its run has got to.
 //!
 //! A slot goes round: *starting* (its spawner builds the tree), *idle*, *making* (an init is cloned), *arming* (init and
-//! payload confine themselves), *running*, *finishing* (what is left of the run goes), *idle*. Whatever can't go on is
-//! *broken*: its spawner is ended, which takes every process of the slot along, and both are made anew.
+//! payload confine themselves), *armed* (nothing of a caller is in it), *running*, *finishing* (what is left of the run
+//! goes), *idle*. A job joins it at any of these before *running*: a sandbox of the stock differs from one that is made
+//! on the spot in nothing but when its job came. Whatever can't go on is *broken*: its spawner is ended, which takes every
+//! process of the slot along, and both are made anew.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use jail::cgroup::{Base, RunGroup, SlotGroup};
+use jail::cgroup::{Base, RunGroup, SlotGroup, Urgency};
 use jail::error::{JailError, Step};
 use jail::link::ProfileName;
-use jail::privileges::SandboxIds;
 use jail::sandbox::{Finishing, Heard, Making, Prepared, Running, Spec};
 use jail::spawn::{Blueprint, Spawner};
 use jail::spec::{Ended, Layers, Outcome, RunId, StopReason};
 use jail::stop_point;
-use jail::talk::{Event, Spawned, now_us};
+use jail::talk::{Event, Make, Spawned, now_us};
 
 use crate::ends::{GONE, KILLED, never_ran};
+
+mod moves;
 
 /// How often a slot that is being emptied is looked at.
 const FINISH_TICK_US: u64 = 1_000;
@@ -29,6 +32,11 @@ const RENEW_US: (u64, u64) = (100_000, 1_000_000);
 /// How long those who were killed may stay in a slot's groups before it is said that they do.
 const STAYS_US: u64 = 2_000_000;
 
+/// How long a job waits for the kernel to take namespaces down, before it is given up.
+const BACK_UP_US: u64 = 5_000_000;
+/// What `clone` says then, see namespaces(7), *max_net_namespaces*.
+const NAMESPACES_BACK_UP: Outcome = Outcome::Failed { step: Step::Clone as u8, errno: libc::ENOSPC, index: 0 };
+
 /// How long a tree may take to be built, or a sandbox to be armed. It is milliseconds; whoever takes longer hangs.
 const MAKE_US: u64 = 30_000_000;
 
@@ -38,21 +46,44 @@ pub struct Job {
     /// Whose filter it gets, when a slot takes it. `None` for jaild's own probe, which has the first.
     pub profile: Option<ProfileName>,
     pub descriptors: Vec<OwnedFd>,
+    /// Asked by the engine on its own account: it has no claim to CPUs of its own.
+    pub aside: bool,
 }
 
 /// What a slot is doing.
 enum State {
     Starting,
     Idle,
-    Making(Making, Job),
-    /// The engine took the order back while its init was being cloned: the sandbox goes as soon as it is there.
-    Unwanted(Making),
-    Arming(Prepared, Job),
+    /// For a job, or for the stock. So is the next.
+    Making(Making, Option<Job>),
+    Arming(Prepared, Option<Job>),
+    Armed(Prepared),
     Running(Box<Running>),
     Finishing(Finishing),
     /// The group of a sandbox that never came to be goes, since that time.
     Emptying(RunGroup, u64),
     Broken,
+}
+
+/// How near a slot is to a run, the nearest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    /// Its sandbox waits.
+    Armed,
+    /// Its sandbox confines itself, for the stock.
+    Arming,
+    /// Its sandbox is being cloned, for the stock.
+    Making,
+    /// There is nothing yet.
+    Idle,
+}
+
+/// What the stock is told of a slot.
+pub enum News {
+    /// A sandbox was armed for the stock, in so many microseconds.
+    Stocked(u64),
+    /// There are too many network namespaces that the kernel has yet to take down. A job waits meanwhile.
+    BackedUp(Option<Job>),
 }
 
 /// Which of a slot's descriptors is ready.
@@ -72,7 +103,11 @@ pub struct Slot {
     state: State,
     generation: u64,
     renew_at_us: u64,
+    /// The payload's, of the sandbox that it has or makes.
+    filter: u32,
+    made_since_us: u64,
     made_by_us: u64,
+    news: Option<News>,
     layers: Layers,
     /// Since when its groups could not be removed, and whether the log says so.
     stays_since_us: Option<u64>,
@@ -89,7 +124,10 @@ impl Slot {
             state: State::Broken,
             generation: 0,
             renew_at_us: 0,
+            filter: 0,
+            made_since_us: 0,
             made_by_us: 0,
+            news: None,
             layers: Layers::default(),
             stays_since_us: None,
             told_of_stay: false,
@@ -145,58 +183,115 @@ impl Slot {
     pub fn wants_renewal(&self, wanted: u64, now: u64) -> bool {
         match self.state {
             State::Broken => now >= self.renew_at_us,
-            State::Idle => self.generation != wanted,
+            State::Idle | State::Armed(_) => self.generation != wanted,
             _ => false,
         }
     }
 
-    /// Whether it can take a run of this generation: its tree and its filters are those of the policy.
-    pub fn is_idle(&self, generation: u64) -> bool {
-        matches!(self.state, State::Idle) && self.generation == generation
+    /// Whether its sandbox waits, whatever its filter.
+    pub fn is_armed(&self) -> bool {
+        matches!(self.state, State::Armed(_))
+    }
+
+    /// When its run got its command, if it has one.
+    pub fn begun_us(&self) -> Option<u64> {
+        match &self.state {
+            State::Running(running) => Some(running.begun_us()),
+            _ => None,
+        }
+    }
+
+    /// Whether the sandbox that it has or makes has this filter.
+    pub fn has_filter(&self, filter: u32) -> bool {
+        self.filter == filter
+    }
+
+    /// How near it is to a run of this generation, whose tree and filters are those of the policy. `None`: it can't take
+    /// one.
+    pub fn readiness(&self, generation: u64, filter: u32) -> Option<Readiness> {
+        let readiness = match self.state {
+            State::Armed(_) => Readiness::Armed,
+            State::Arming(_, None) => Readiness::Arming,
+            State::Making(_, None) => Readiness::Making,
+            State::Idle => Readiness::Idle,
+            _ => return None,
+        };
+        let fits = readiness == Readiness::Idle || self.has_filter(filter);
+        (fits && self.generation == generation).then_some(readiness)
     }
 
     /// The run that it has.
     pub fn run(&self) -> Option<RunId> {
         match &self.state {
-            State::Making(_, job) | State::Arming(_, job) => Some(job.spec.id),
+            State::Making(_, job) | State::Arming(_, job) => job.as_ref().map(|job| job.spec.id),
             State::Running(running) => Some(running.id()),
             _ => None,
         }
     }
 
-    /// Begins to make a sandbox for `job`. Its end, if that fails.
-    pub fn take(&mut self, job: Job, run: u64, ids: SandboxIds) -> Option<Ended> {
-        let begun = match (&self.group, &self.spawner) {
-            (Some(group), Some(spawner)) => Making::begin(group, spawner, run, ids),
-            _ => return Some(self.never_ran(&job.spec, GONE, None)),
-        };
+    /// Begins to make a sandbox, for `job` or for the stock. The end of the job, if that fails.
+    pub fn make(&mut self, job: Option<Job>, run: u64, make: Make) -> Option<Ended> {
+        let never = |slot: &Self, outcome| job.as_ref().map(|job| slot.never_ran(&job.spec, outcome, None));
+        let (Some(group), Some(spawner)) = (&self.group, &self.spawner) else { return never(self, GONE) };
+        let urgency = if job.is_some() { Urgency::Waited } else { Urgency::Stock };
+        let begun = group.urge(urgency).and_then(|()| Making::begin(group, spawner, run, make));
         match begun {
             Ok(making) => {
                 stop_point!("broker.making");
+                let now = now_us();
                 self.state = State::Making(making, job);
-                self.made_by_us = now_us() + MAKE_US;
+                self.filter = make.filter;
+                (self.made_since_us, self.made_by_us) = (now, now + MAKE_US);
                 None
             }
             Err(e) => {
+                let ended = never(self, e.outcome());
                 self.give_up(&e.to_string());
-                Some(self.never_ran(&job.spec, e.outcome(), None))
+                ended
             }
         }
     }
 
-    /// Moves on. The end of its run, if that is what it came to.
-    pub fn wake(&mut self, wake: Wake) -> Option<Ended> {
-        match wake {
-            Wake::Spawner => self.spawner_spoke(),
-            Wake::Init => self.init_spoke(),
-            Wake::InitEnd => self.init_ended(),
-            Wake::Memory => {
-                if let State::Running(running) = &mut self.state {
-                    running.out_of_memory();
-                }
+    /// Gives `job` to the sandbox that it has or is making already. The end of the job, if that fails.
+    pub fn give(&mut self, job: Job) -> Option<Ended> {
+        if let Some(Err(e)) = self.group.as_ref().map(|group| group.urge(Urgency::Waited)) {
+            let ended = self.never_ran(&job.spec, e.outcome(), None);
+            self.give_up(&e.to_string());
+            return Some(ended);
+        }
+        match self.leave_state() {
+            State::Armed(prepared) => self.start(prepared, job),
+            State::Arming(prepared, None) => {
+                self.state = State::Arming(prepared, Some(job));
                 None
             }
+            State::Making(making, None) => {
+                self.state = State::Making(making, Some(job));
+                None
+            }
+            other => {
+                self.state = other;
+                Some(self.never_ran(&job.spec, GONE, None))
+            }
         }
+    }
+
+    /// Throws the sandbox away that waits in it: its filter is not the one that is asked for.
+    pub fn discard(&mut self) {
+        self.state = match self.leave_state() {
+            State::Armed(prepared) => State::Finishing(prepared.finish()),
+            other => other,
+        };
+    }
+
+    /// What has happened since the last call, for the stock's books.
+    pub fn take_news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// Whether a job, if there is one, has not waited too long for namespaces.
+    fn may_wait(&self, job: Option<&Job>) -> bool {
+        job.is_none_or(|job| now_us() < job.spec.ordered_us + BACK_UP_US)
     }
 
     fn leave_state(&mut self) -> State {
@@ -211,176 +306,7 @@ impl Slot {
         self.renew_at_us = now_us() + RENEW_US.0;
     }
 
-    /// A spawner is ready, has made an init, or is gone.
-    fn spawner_spoke(&mut self) -> Option<Ended> {
-        let said = self.spawner.as_ref().map(|spawner| Spawned::recv(spawner.socket()))?;
-        match (said, self.leave_state()) {
-            (Ok(Some(Spawned::Ready)), State::Starting) => {
-                self.state = State::Idle;
-                None
-            }
-            (Ok(Some(Spawned::Init(pidfd))), State::Making(making, job)) => {
-                stop_point!("broker.born");
-                self.state = State::Arming(making.born(pidfd), job);
-                None
-            }
-            (Ok(Some(Spawned::Init(pidfd))), State::Unwanted(making)) => {
-                self.state = State::Finishing(making.born(pidfd).finish());
-                None
-            }
-            (Ok(Some(Spawned::Failed(outcome))), State::Unwanted(making)) => {
-                log(&format!("slot {}: no init: {}", self.number, describe(outcome)));
-                self.state = State::Emptying(making.failed(), now_us());
-                None
-            }
-            (Ok(Some(Spawned::Failed(outcome))), State::Making(making, job)) => {
-                log(&format!("slot {}: no init: {}", self.number, describe(outcome)));
-                self.state = State::Emptying(making.failed(), now_us());
-                Some(self.never_ran(&job.spec, outcome, None))
-            }
-            (said, state) => {
-                self.give_up(&match said {
-                    Ok(Some(Spawned::Failed(outcome))) => describe(outcome),
-                    _ => "its spawner is gone".to_owned(),
-                });
-                self.lost(state)
-            }
-        }
-    }
-
-    /// The end of whatever run this slot had.
-    fn lost(&self, state: State) -> Option<Ended> {
-        match state {
-            State::Making(_, job) | State::Arming(_, job) => Some(self.never_ran(&job.spec, GONE, None)),
-            State::Running(running) => Some(running.died().ended),
-            _ => None,
-        }
-    }
-
-    fn init_spoke(&mut self) -> Option<Ended> {
-        match self.leave_state() {
-            State::Arming(prepared, job) => match Event::recv(prepared.control()) {
-                Ok(Some(Event::Armed)) => self.start(prepared, job),
-                Ok(Some(Event::Failed(outcome))) => self.not_armed(prepared, &job, outcome),
-                Err(e) if e.source.kind() == io::ErrorKind::WouldBlock => {
-                    self.state = State::Arming(prepared, job);
-                    None
-                }
-                _ => self.not_armed(prepared, &job, GONE),
-            },
-            State::Running(running) => self.heard(running.hear()),
-            other => {
-                self.state = other;
-                None
-            }
-        }
-    }
-
-    fn not_armed(&mut self, prepared: Prepared, job: &Job, outcome: Outcome) -> Option<Ended> {
-        log(&format!("slot {}: the sandbox was not armed: {}", self.number, describe(outcome)));
-        self.state = State::Finishing(prepared.finish());
-        Some(self.never_ran(&job.spec, outcome, None))
-    }
-
-    fn start(&mut self, prepared: Prepared, job: Job) -> Option<Ended> {
-        let Job { spec, descriptors, .. } = job;
-        let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-        match prepared.start(spec.clone(), &borrowed, self.layers) {
-            Ok(running) => {
-                self.state = State::Running(running);
-                None
-            }
-            Err(failure) => {
-                let (e, finishing) = *failure;
-                log(&format!("slot {}: {e}", self.number));
-                self.state = State::Finishing(finishing);
-                Some(self.never_ran(&spec, e.outcome(), None))
-            }
-        }
-    }
-
-    fn heard(&mut self, heard: Heard) -> Option<Ended> {
-        match heard {
-            Heard::Running(running) => {
-                self.state = State::Running(running);
-                None
-            }
-            Heard::Over(over) => {
-                if let Some(e) = over.trouble {
-                    log(&format!("slot {}: {e}", self.number));
-                }
-                self.state = State::Finishing(over.finishing);
-                Some(over.ended)
-            }
-        }
-    }
-
-    fn init_ended(&mut self) -> Option<Ended> {
-        match self.leave_state() {
-            // A last word may still be in the socket; it comes first.
-            State::Running(running) => match running.hear() {
-                Heard::Running(running) => self.heard(Heard::Over(running.died())),
-                over @ Heard::Over(_) => self.heard(over),
-            },
-            State::Arming(prepared, job) => {
-                let outcome = match Event::recv(prepared.control()) {
-                    Ok(Some(Event::Failed(outcome))) => outcome,
-                    _ => GONE,
-                };
-                self.not_armed(prepared, &job, outcome)
-            }
-            State::Finishing(finishing) => {
-                self.finish(finishing);
-                None
-            }
-            other => {
-                self.state = other;
-                None
-            }
-        }
-    }
-
-    fn finish(&mut self, finishing: Finishing) {
-        match finishing.is_done() {
-            Ok(true) => {
-                stop_point!("broker.emptied");
-                self.state = State::Idle;
-            }
-            Ok(false) => self.state = State::Finishing(finishing),
-            Err(e) => self.give_up(&e.to_string()),
-        }
-    }
-
-    /// Clocks, and whether what was left has gone. The end of a run whose sandbox hangs.
-    pub fn tick(&mut self, now: u64) -> Option<Ended> {
-        match self.leave_state() {
-            state @ (State::Starting | State::Making(..) | State::Unwanted(_) | State::Arming(..))
-                if now >= self.made_by_us =>
-            {
-                self.give_up("a sandbox or its tree hangs");
-                return self.lost(state);
-            }
-            State::Running(mut running) => {
-                if running.next_tick_us() <= now
-                    && let Err(e) = running.tick()
-                {
-                    log(&format!("slot {}: {e}", self.number));
-                }
-                self.state = State::Running(running);
-            }
-            State::Finishing(finishing) => self.finish(finishing),
-            State::Emptying(group, since) => match group.try_finish() {
-                Ok(true) => self.state = State::Idle,
-                Ok(false) if now < since + EMPTY_US => self.state = State::Emptying(group, since),
-                Ok(false) => self.give_up("its group does not empty"),
-                Err(e) => self.give_up(&e.to_string()),
-            },
-            other => self.state = other,
-        }
-        None
-    }
-
-    /// Ends its run. The end, where there is no program yet that could report it.
+    /// Ends its run. The end, where there is no program yet that could report it: the sandbox goes to the stock then.
     pub fn stop(&mut self, why: StopReason) -> Option<Ended> {
         match self.leave_state() {
             State::Running(mut running) => {
@@ -389,12 +315,12 @@ impl Slot {
                 None
             }
             State::Arming(prepared, job) => {
-                self.state = State::Finishing(prepared.finish());
-                Some(self.never_ran(&job.spec, KILLED, Some(why)))
+                self.state = State::Arming(prepared, None);
+                job.map(|job| self.never_ran(&job.spec, KILLED, Some(why)))
             }
             State::Making(making, job) => {
-                self.state = State::Unwanted(making);
-                Some(self.never_ran(&job.spec, KILLED, Some(why)))
+                self.state = State::Making(making, None);
+                job.map(|job| self.never_ran(&job.spec, KILLED, Some(why)))
             }
             other => {
                 self.state = other;
@@ -407,8 +333,8 @@ impl Slot {
     pub fn abandon(&mut self) {
         self.state = match self.leave_state() {
             State::Running(running) => State::Finishing(running.abandon()),
-            State::Arming(prepared, _) => State::Finishing(prepared.finish()),
-            State::Making(making, _) => State::Unwanted(making),
+            State::Arming(prepared, _) => State::Arming(prepared, None),
+            State::Making(making, _) => State::Making(making, None),
             other => other,
         };
     }
@@ -429,6 +355,7 @@ impl Slot {
                 waits.push((Wake::Init, prepared.control()));
                 waits.push((Wake::InitEnd, prepared.pidfd()));
             }
+            State::Armed(prepared) => waits.push((Wake::InitEnd, prepared.pidfd())),
             State::Running(running) => {
                 waits.extend(running.control().map(|fd| (Wake::Init, fd)));
                 waits.push((Wake::InitEnd, running.pidfd()));
@@ -453,8 +380,8 @@ impl Slot {
             State::Running(running) => Some(running.next_tick_us()),
             State::Finishing(_) | State::Emptying(..) => Some(now + FINISH_TICK_US),
             State::Broken => Some(self.renew_at_us),
-            State::Starting | State::Making(..) | State::Unwanted(_) | State::Arming(..) => Some(self.made_by_us),
-            State::Idle => None,
+            State::Starting | State::Making(..) | State::Arming(..) => Some(self.made_by_us),
+            State::Idle | State::Armed(_) => None,
         }
     }
 

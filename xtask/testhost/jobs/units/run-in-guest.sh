@@ -19,14 +19,20 @@ cgroups() { find /sys/fs/cgroup -type d | wc -l; }
 before_mounts=$(wc -l </proc/self/mountinfo) before_cgroups=$(cgroups)
 
 check "install as systemd/README.md says" step install
-check "units are valid" systemd-analyze verify /etc/systemd/system/jaild.service /etc/systemd/system/engined.service
+check "units are valid" systemd-analyze verify /etc/systemd/system/jaild-tune.service /etc/systemd/system/jaild.service /etc/systemd/system/engined.service
 check "token" step token
+# Emulated, the headers of C++ take ten minutes: without a proof it makes those of C alone.
+if [ "$PROVE" != yes ]; then
+    mkdir -p /etc/systemd/system/jaild-tune.service.d
+    printf '[Service]\nExecStart=\nExecStart=/usr/lib/engined/jaild --tune c --config /etc/engined/jaild.toml --user jaild\n' \
+        >/etc/systemd/system/jaild-tune.service.d/short.conf
+fi
 check "start" step start
 check "jaild.service is active" within 30 systemctl is-active --quiet jaild
 ready() { curl -sf -o /dev/null --unix-socket "$SOCKET" http://localhost/readyz; }
 SOCKET=/run/engined-api/engined.sock
 began=$SECONDS
-if ! within 600 ready; then
+if ! within "$([ "$PROVE" = yes ] && echo 3000 || echo 600)" ready; then
     check "ready" false
     tell
     close_job
@@ -35,6 +41,10 @@ check "ready" true
 echo "info  ready after $((SECONDS - began)) s"
 curl -s --unix-socket "$SOCKET" http://localhost/v1/isolation
 echo
+
+tuned() { journalctl -u engined --no-pager -o cat | grep -q 'toolchain tuned.*language="\?c"\?.*link/collect2'; }
+check "C is tuned" tuned
+check "what was made is root's alone" [ -z "$(find /var/cache/engined/tuning \( ! -user root -o -perm /022 \) -print)" ]
 
 check "five languages" five_languages --unix-socket "$SOCKET" http://localhost/v1/languages
 
@@ -94,6 +104,11 @@ clock_steps() {
     done
 }
 check "clock steps of an hour, there and back" clock_steps
+
+# Delegate=yes brings the cpuset controller; jaild is ready once a run of its own has had one CPU and could get no other.
+pinned() { journalctl -u jaild --no-pager -o cat | grep 'jaild ready: .* runs pinned to CPU 0 | 1 (cpuset)'; }
+pin() { sed -i 's/^#pin = .*/pin = "threads"/' /etc/engined/jaild.toml && systemctl restart jaild && within 60 pinned; }
+check "runs are pinned by cpusets" pin
 
 check "stop" systemctl stop engined jaild
 nothing_left() {
