@@ -177,7 +177,8 @@ pub struct LanguageUsed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CompileResult {
-    /// It was done before: output and usage are those of then.
+    /// Nothing was compiled for this request: it was done before, or for an equal request at the same moment. Output and
+    /// usage are those of that compile.
     pub cached: bool,
     /// Its exit code, unless a signal ended it.
     pub exit_code: Option<u8>,
@@ -347,7 +348,7 @@ impl PathName {
 pub struct Timings {
     /// Waiting for a slot.
     pub queue_us: u64,
-    /// The compile step with its set-up, or the look-up of a cached one.
+    /// The compile step with its set-up; of a cached one the look-up, or the wait for the compile that it joined.
     pub compile_us: u64,
     /// From the order to the start of the program.
     pub setup_us: u64,

@@ -7,6 +7,7 @@ use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
+use crate::cache::Origin;
 use crate::job::{CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
@@ -38,6 +39,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     let ExecutionRequest {
         source,
         files,
+        entry,
         args,
         stdin,
         env,
@@ -77,20 +79,21 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     let one = source.map(|content| SourceFile { path: layout.main_file.clone(), content });
     let files = one.into_iter().chain(files.into_iter().flatten());
     let strips = |path: &str| definition.strip_bom && layout.sources.iter().any(|source| source == path);
+    let files: Vec<JobFile> = files
+        .map(|SourceFile { path, content }| JobFile { skip: skipped(strips(&path), content.as_bytes()), path, content })
+        .collect();
+    let named = entry.as_deref();
+    let origin = compile.as_ref().zip(installed.basis);
+    let origin = origin.map(|(compile, basis)| Origin::new(&basis, &files, named, compile));
     Ok(Job {
         language: LanguageUsed {
             id: definition.id.clone(),
             version: installed.version.to_string(),
             toolchain: toolchain.id.clone(),
         },
-        files: files
-            .map(|SourceFile { path, content }| JobFile {
-                skip: skipped(strips(&path), content.as_bytes()),
-                path,
-                content,
-            })
-            .collect(),
+        files,
         compile,
+        origin,
         run,
         stdin: stdin.into_bytes(),
         outputs: Outputs { globs: once(outputs), ..Outputs::default() },

@@ -11,9 +11,11 @@ use crate::queue::Priority;
 /// An execution is over: for the log and for the metrics.
 pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
     let compile_watched_calls = result.compile.as_ref().map(|compile| &compile.watched_calls);
+    // What is told again was counted when it happened.
+    let fresh = compile_watched_calls.filter(|_| result.compile.as_ref().is_some_and(|compile| !compile.cached));
     let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
     engine.metrics.finished(result);
-    for calls in compile_watched_calls.into_iter().chain(watched_calls) {
+    for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
     let usage = result.run.as_ref().map(|run| &run.usage);
@@ -31,6 +33,7 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
         cpu_us = usage.map(|usage| usage.cpu_time_us),
         memory_peak_bytes = usage.map(|usage| usage.memory_peak_bytes),
         watched_calls = watched_calls.filter(|calls| !calls.is_empty()).map(debug),
+        compile_cached = result.compile.as_ref().map(|compile| compile.cached),
         compile_watched_calls = compile_watched_calls.filter(|calls| !calls.is_empty()).map(debug),
         queue_us = result.timings.queue_us,
         total_us = result.timings.total_us,

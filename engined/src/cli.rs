@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
+use crate::supervise::Kept;
 use crate::{doctor, run, selftest, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
@@ -34,6 +35,9 @@ enum Command {
         /// A folder with manifests of your own, read again on SIGHUP [default: /etc/engined/languages, where it exists]
         #[arg(long, value_name = "DIR")]
         languages: Option<PathBuf>,
+        /// A folder for compiled programs that stays, or `off` [default: one of its own, taken away at the end]
+        #[arg(long, value_name = "DIR|off")]
+        cache: Option<Kept>,
         /// Where what is made of toolchains ahead of time is kept, or `off` [default: /var/cache/engined/tuning; started
         /// by an ordinary user ~/.cache/engined/tuning]
         #[arg(long, value_name = "DIR|off")]
@@ -196,8 +200,9 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state, languages, tuning, parent } => {
-            supervise::up(&supervise::Options { listen, state, languages, tuning, parent })
+        Command::Up { listen, state, languages, cache, tuning, parent } => {
+            let cache = cache.unwrap_or_default();
+            supervise::up(&supervise::Options { listen, state, languages, cache, tuning, parent })
         }
         Command::Serve { config, notify, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })

@@ -45,6 +45,8 @@ pub struct Config {
     pub outputs: records::Caps,
     /// What the engine itself may use.
     pub engine: Engine,
+    /// Compiled programs that are kept.
+    pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
     /// How it logs.
@@ -104,6 +106,26 @@ impl Engine {
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
         self.memory / 2
+    }
+}
+
+/// Compiled programs that are kept.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// Whether any are.
+    pub enabled: bool,
+    /// Where, if it was said.
+    pub folder: Option<PathBuf>,
+    /// How much of the disk they may take.
+    pub bytes: u64,
+}
+
+impl Cache {
+    /// The folder: the one that was named, else one in what systemd has made for us. `None` where there is neither.
+    #[must_use]
+    pub fn place(&self) -> Option<PathBuf> {
+        let usual = || crate::confinement::state_folders().first().map(|state| state.join("artifacts"));
+        self.folder.clone().or_else(usual).filter(|_| self.enabled)
     }
 }
 
@@ -203,7 +225,10 @@ impl Config {
             }
         };
         let config = read(&mut reader, &mut root, host);
-        reader.end(&root, &["listen", "http", "request", "outputs", "engine", "results", "log", "plans", "tenants"]);
+        reader.end(
+            &root,
+            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "plans", "tenants"],
+        );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
 }
@@ -215,6 +240,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         http: http(reader, root),
         caps: caps(reader, root),
         outputs: outputs(reader, root, engine.memory),
+        cache: cache(reader, root),
         results: results(reader, root, engine.kept_bytes()),
         engine,
         log: log(reader, root),
@@ -327,6 +353,19 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let waived = s.list("waive_layers", doc, layer);
     s.end(&[]);
     Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, tuning, drain, waived }
+}
+
+fn cache(reader: &mut Reader, root: &mut Table) -> Cache {
+    let doc = "The artifact cache: what a tenant has compiled is not compiled again for it.";
+    let mut s = reader.section(root, "cache", doc);
+    let enabled =
+        s.flag("enabled", true, "Whether compiled programs are kept, and equal compiles under way are joined.");
+    let doc = "The folder for them, for the engine's user alone. By default `artifacts` in $STATE_DIRECTORY; without one nothing is kept.";
+    let folder = s.parsed("folder", None, doc, absolute);
+    let doc = "How much of the disk they may take, each at most a 64th of it; the least recently used go first.";
+    let bytes = s.number("bytes", GIB, MIB..=1 << 44, doc);
+    s.end(&[]);
+    Cache { enabled, folder, bytes }
 }
 
 fn results(reader: &mut Reader, root: &mut Table, most: u64) -> Results {

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::admission;
 use crate::budget::Budget;
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::kept::Store;
@@ -28,6 +29,9 @@ use crate::tenants::Tenants;
 const JAILD_FOLLOWS: Duration = Duration::from_secs(5);
 /// Runs of our own that jaild has room for beside those of callers.
 const SPARE: usize = SPARE_SLOTS as usize;
+/// Between two looks at the files of toolchains: for so long after an upgrade something may be used that was compiled
+/// before it.
+const LOOK_AT_FILES: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 2 } else { 60 });
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -54,6 +58,8 @@ pub struct Engine {
     pub link: Arc<Link>,
     /// The engine's own memory.
     pub memory: Arc<Budget>,
+    /// What was compiled. `None` where it is switched off.
+    pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
     /// What operators see.
@@ -76,12 +82,20 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
+        let (metrics, memory) = (Metrics::new(&known)?, Budget::new(config.engine.memory));
+        let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        let open = || {
+            let (place, bytes) = (config.cache.place(), config.cache.bytes);
+            Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
+        };
+        let cache = config.cache.enabled.then(open);
         Ok(Arc::new(Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
             link: Link::new(&config.engine.jaild),
-            memory: Budget::new(config.engine.memory),
+            cache,
+            memory,
             kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
-            metrics: Metrics::new(&known)?,
+            metrics,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
@@ -165,6 +179,7 @@ impl Engine {
                 }
                 // Each look costs a hello in each language.
                 () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => continue,
+                () = self.outdated(), if self.cache.is_some() => continue,
                 () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,
             }
             if welcome.borrow().is_some() {
@@ -178,6 +193,20 @@ impl Engine {
         }
         linked.abort();
         expiry.abort();
+    }
+
+    /// Returns when the files of a toolchain that compiles are others than when it was looked at.
+    async fn outdated(&self) {
+        loop {
+            tokio::time::sleep(LOOK_AT_FILES).await;
+            let offers = Arc::clone(&self.standing().offers);
+            // Some thousand files.
+            let outdated = tokio::task::spawn_blocking(move || offers.outdated()).await;
+            if outdated.is_ok_and(|outdated| outdated) {
+                tracing::info!("the files of a toolchain have changed: every language is looked at");
+                return;
+            }
+        }
     }
 
     /// Probes every toolchain and runs a hello in each language, before anybody's run of that language gets a slot.

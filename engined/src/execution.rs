@@ -17,14 +17,16 @@ use tokio::sync::Notify;
 
 use crate::audit;
 use crate::budget::Reservation;
+use crate::cache::Key;
 use crate::capture::{self, Captured, Ours, Output};
 use crate::collection::{Brought, Collector};
+use crate::compiling::{self, Seat, Seated};
 use crate::control::Control;
 use crate::engine::Engine;
-use crate::job::{self, CompileStep, Job, Step};
+use crate::job::{self, CompileBundles, CompileStep, Job, Step};
 use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
-use crate::queue::{Slot, TenantIndex, Ticket, Wish};
+use crate::queue::{Slot, TenantIndex, Ticket};
 use crate::tuning;
 use crate::verdict::{self, Facts};
 
@@ -42,6 +44,8 @@ pub struct Task {
     pub tenant: TenantIndex,
     /// What to do.
     pub job: Job,
+    /// What its compile makes, where that may be kept or joined.
+    pub key: Option<Key>,
     /// When its request was whole.
     pub received: Instant,
     /// When it joined the queue.
@@ -63,11 +67,12 @@ pub fn enqueue(
 ) -> Result<(Task, Ticket), Error> {
     job.outputs.caps = engine.config.outputs;
     let queued = Instant::now();
-    let ticket = engine.queue.enqueue(Wish { tenant, priority: job.priority, memory: job.memory() })?;
+    let key = compiling::key(engine, tenant, &job);
+    let ticket = compiling::enqueue(engine, tenant, &job, key.as_ref())?;
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place()));
     stop_point!("engined.queued");
-    Ok((Task { id, tenant, job, received, queued, control }, ticket))
+    Ok((Task { id, tenant, job, key, received, queued, control }, ticket))
 }
 
 /// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
@@ -75,16 +80,17 @@ pub fn enqueue(
 /// # Errors
 /// [`Error`] when it could not be begun: no slot in time, no memory. A failed program is a result.
 pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Execution, Error> {
-    let slot = tokio::select! {
-        slot = ticket.slot(engine.config.engine.queue_wait) => Arc::new(slot?),
-        () = task.control.cancelled() => return Ok(without_run(engine, task, verdict::cancelled_in_queue())),
+    let Seat { slot, compiled, queued, memory } = match compiling::seat(engine, task, ticket).await? {
+        Seated::Ready(seat) => *seat,
+        Seated::Over(verdict) => return Ok(without_run(engine, task, verdict)),
     };
-    stop_point!("engined.slot");
-    let queued = task.queued.elapsed();
     engine.metrics.queued(queued);
 
-    let mut memory = engine.memory.reserve(kept_bytes(&task.job))?;
-    let mut result = run_job(&engine.link, task.id.clone(), &task.job, Some(slot), &task.control).await?;
+    let mut memory = match memory {
+        Some(memory) => memory,
+        None => engine.memory.reserve(kept_bytes(&task.job))?,
+    };
+    let mut result = run_job(&engine.link, task.id.clone(), &task.job, compiled, slot, &task.control).await?;
     stop_point!("engined.judged");
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
@@ -115,7 +121,8 @@ pub struct Execution {
     pub memory: Reservation,
 }
 
-/// Compiles, where the language does that, and runs. The slot goes back when jaild has reported the last end.
+/// Compiles, where the language does that and it is not `compiled` yet, and runs. The slot goes back when jaild has
+/// reported the last end.
 ///
 /// # Errors
 /// That of making pipes and memfds.
@@ -123,22 +130,24 @@ pub async fn run_job(
     link: &Arc<Link>,
     id: String,
     job: &Job,
+    compiled: Option<Compiled>,
     slot: Option<Arc<Slot>>,
     control: &Control,
 ) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
-    let compiled = match &job.compile {
-        Some(step) => Some(compile(link, job, step, slot.clone(), control).await?),
-        None => None,
+    let compiled = match (compiled, &job.compile) {
+        (None, Some(step)) => Some(compile(link, step, job.compile_bundles(step)?, slot.clone(), control).await?),
+        (compiled, _) => compiled,
     };
     let (compiled, artifact) = match compiled {
-        Some(Compiled { done, took, outcome: Err((verdict, reason)) }) => {
+        Some(Compiled { done, took, cached, outcome }) => {
             timings.compile_us = micros(took);
-            return Ok(answer(id, job, verdict, reason, Some(&done), None, timings));
-        }
-        Some(Compiled { done, took, outcome: Ok(artifact) }) => {
-            timings.compile_us = micros(took);
-            (Some(done), Some(artifact))
+            match outcome {
+                Err((verdict, reason)) => {
+                    return Ok(answer(id, job, verdict, reason, Some((&done, cached)), None, timings));
+                }
+                Ok(artifact) => (Some((done, cached)), Some(artifact)),
+            }
         }
         None => (None, None),
     };
@@ -156,7 +165,8 @@ pub async fn run_job(
     let collected = ran.collected();
     let brought = ran.collector.take().map(|collector| collector.outputs(&job.outputs.globs, collected));
     let Brought { files, skipped, omitted } = brought.unwrap_or_default();
-    let result = answer(id, job, verdict, reason, compiled.as_ref(), Some(&ran), timings);
+    let compiled = compiled.as_ref().map(|(done, cached)| (done, *cached));
+    let result = answer(id, job, verdict, reason, compiled, Some(&ran), timings);
     Ok(ExecutionResult { outputs: files, outputs_skipped: skipped, outputs_omitted: omitted, ..result })
 }
 
@@ -164,31 +174,33 @@ pub async fn run_job(
 pub struct Compiled {
     /// How it ended.
     pub done: Done,
-    /// With its set-up.
+    /// With its set-up; of one that was done before, what it took to look it up.
     pub took: Duration,
+    /// It was done before, or by another request.
+    pub cached: bool,
     /// The sealed artifact, or why there is none.
     pub outcome: Result<OwnedFd, (Verdict, Option<Reason>)>,
 }
 
-/// Compiles a job.
+/// Compiles what is in the bundles ([`Job::compile_bundles`]).
 ///
 /// # Errors
 /// That of making pipes and memfds.
 pub async fn compile(
     link: &Arc<Link>,
-    job: &Job,
     compile: &CompileStep,
+    bundles: CompileBundles,
     slot: Option<Arc<Slot>>,
     control: &Control,
 ) -> io::Result<Compiled> {
     control.begin(Stage::Compile);
     let started = Instant::now();
-    let mut done = compile_once(link, job, &compile.step, &compile.artifact, slot.clone(), control).await?;
-    if let Some(untuned) = &compile.untuned
+    let mut done = compile_once(link, &compile.step, bundles.first, slot.clone(), control).await?;
+    if let Some((untuned, bundle)) = compile.untuned.as_ref().zip(bundles.untuned)
         && tuning::may_have_mattered(&done.end, &done.output, &compile.repeat_if)
     {
         tracing::debug!("compiled again, untuned");
-        done = compile_once(link, job, untuned, &compile.artifact, slot, control).await?;
+        done = compile_once(link, untuned, bundle, slot, control).await?;
     }
     let collected = done.collected();
     let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
@@ -200,18 +212,16 @@ pub async fn compile(
         (None, Err(Some(message))) => Err((Verdict::CompileError, Some(verdict::plain(&message)))),
         (None, Err(None)) => Err(verdict::engine_error("The compiled program is lost.")),
     };
-    Ok(Compiled { done, took: started.elapsed(), outcome })
+    Ok(Compiled { done, took: started.elapsed(), cached: false, outcome })
 }
 
 async fn compile_once(
     link: &Arc<Link>,
-    job: &Job,
     step: &Step,
-    artifact: &str,
+    bundle: OwnedFd,
     slot: Option<Arc<Slot>>,
     control: &Control,
 ) -> io::Result<Done> {
-    let bundle = job.compile_bundle(step, artifact)?;
     let (collector, collection) = Collector::of_artifact(step.limits.disk.0)?;
     let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
     let input = Input { collector: Some(collector), ..Input::default() };
@@ -245,6 +255,12 @@ pub struct Done {
 }
 
 impl Done {
+    /// A step that is over for long.
+    #[must_use]
+    pub fn replayed(end: RunEnd, output: Output) -> Self {
+        Done { end, output, on_output_limit: OnOutputLimit::default(), collector: None }
+    }
+
     fn succeeded(&self) -> bool {
         matches!(self.end, RunEnd::Ended(Ended { outcome: Outcome::Exited(0), .. }))
     }
@@ -390,7 +406,8 @@ fn output_bytes(result: &ExecutionResult) -> u64 {
 }
 
 /// What the job's captured output and files may come to.
-fn kept_bytes(job: &Job) -> u64 {
+#[must_use]
+pub fn kept_bytes(job: &Job) -> u64 {
     let compile = job.compile.as_ref().map_or(0, |compile| compile.step.output_bytes);
     2 * (compile + job.run.output_bytes) + job.outputs.memory()
 }
@@ -400,11 +417,15 @@ fn answer(
     job: &Job,
     verdict: Verdict,
     reason: Option<Reason>,
-    compiled: Option<&Done>,
+    compiled: Option<(&Done, bool)>,
     ran: Option<&Done>,
     timings: Timings,
 ) -> ExecutionResult {
-    let layers = [ran, compiled].into_iter().flatten().find_map(|done| ended(&done.end)).map(|ended| ended.layers);
+    let layers = [ran, compiled.map(|(done, _)| done)]
+        .into_iter()
+        .flatten()
+        .find_map(|done| ended(&done.end))
+        .map(|ended| ended.layers);
     let stream = |captured: &Captured| Stream::new(captured.kept.clone(), captured.bytes, job.output_encoding);
     ExecutionResult {
         id,
@@ -412,13 +433,13 @@ fn answer(
         verdict,
         reason,
         language: job.language.clone(),
-        compile: compiled.and_then(|done| {
+        compile: compiled.and_then(|(done, cached)| {
             let ended = ended(&done.end)?;
             let (exit_code, signal) = exit(ended.outcome);
             let Output { stdout, stderr } = &done.output;
             let (stdout, stderr) = (stream(stdout), stream(stderr));
             let (usage, watched_calls) = (usage(ended), watched_calls(ended));
-            Some(CompileResult { cached: false, exit_code, signal, stdout, stderr, usage, watched_calls })
+            Some(CompileResult { cached, exit_code, signal, stdout, stderr, usage, watched_calls })
         }),
         run: ran.and_then(|done| {
             let ended = ended(&done.end)?;

@@ -11,6 +11,7 @@ use jail::records::collection::Most;
 use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::Limits;
 
+use crate::cache::Origin;
 use crate::queue::Priority;
 
 /// One program to compile, if its language does that, and to run.
@@ -22,6 +23,8 @@ pub struct Job {
     pub files: Vec<JobFile>,
     /// From source to artifact.
     pub compile: Option<CompileStep>,
+    /// What the compile follows from, where the toolchain is known well enough to keep what it makes.
+    pub origin: Option<Origin>,
     /// The program itself.
     pub run: Step,
     /// What the run reads.
@@ -80,7 +83,7 @@ impl Outputs {
 }
 
 /// One run in a sandbox.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// Which tree, filter and ceilings.
     pub profile: ProfileName,
@@ -105,7 +108,7 @@ impl Step {
 }
 
 /// The step that makes the artifact.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CompileStep {
     /// How.
     pub step: Step,
@@ -115,6 +118,15 @@ pub struct CompileStep {
     pub untuned: Option<Step>,
     /// What the compiler says only because of that, or what might have come out otherwise without.
     pub repeat_if: Vec<String>,
+}
+
+/// What the compiler gets, in sealed memfds.
+#[derive(Debug)]
+pub struct CompileBundles {
+    /// For [`CompileStep::step`].
+    pub first: OwnedFd,
+    /// For [`CompileStep::untuned`].
+    pub untuned: Option<OwnedFd>,
 }
 
 impl Job {
@@ -128,8 +140,14 @@ impl Job {
     /// What the compiler gets.
     ///
     /// # Errors
-    /// That of writing a memfd.
-    pub fn compile_bundle(&self, step: &Step, artifact: &str) -> io::Result<OwnedFd> {
+    /// That of writing memfds.
+    pub fn compile_bundles(&self, compile: &CompileStep) -> io::Result<CompileBundles> {
+        let bundle = |step: &Step| self.compile_bundle(step, &compile.artifact);
+        let untuned = compile.untuned.as_ref().map(bundle).transpose()?;
+        Ok(CompileBundles { first: bundle(&compile.step)?, untuned })
+    }
+
+    fn compile_bundle(&self, step: &Step, artifact: &str) -> io::Result<OwnedFd> {
         let mut bundle = head(step)?;
         bundle.put(Kind::Collect, false, artifact.as_bytes(), b"")?;
         self.files(&mut bundle, None)?;

@@ -16,6 +16,9 @@ use crate::queue::Gauges;
 use held::HeldGauges;
 use stock::StockSeries;
 
+pub use cache::{CacheMetrics, Lookup};
+
+mod cache;
 mod held;
 mod stock;
 
@@ -44,6 +47,8 @@ pub struct Metrics {
     layer: IntGaugeVec,
     ready: IntGauge,
     panics: IntCounter,
+    /// Those of the artifact cache.
+    pub cache: CacheMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -110,6 +115,7 @@ impl Metrics {
             )?,
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            cache: CacheMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,
@@ -140,7 +146,8 @@ impl Metrics {
         let language = result.language.id.as_str();
         self.executions.with_label_values(&[language, result.verdict.name()]).inc();
         let timings = &result.timings;
-        let compiled = result.compile.is_some().then_some(("compile", timings.compile_us));
+        let compiled =
+            result.compile.as_ref().is_some_and(|compile| !compile.cached).then_some(("compile", timings.compile_us));
         let ran = result.run.is_some().then_some([("setup", timings.setup_us), ("run", timings.run_us)]);
         let steps = compiled.into_iter().chain(ran.into_iter().flatten());
         for (step, micros) in steps.chain([("total", timings.total_us)]) {
@@ -237,6 +244,8 @@ mod tests {
             "engined_filter_notifications_total{call=\"ptrace\"} 0",
             "engined_queue_depth{priority=\"batch\"} 0",
             "engined_slots 0",
+            "engined_cache_lookups_total{outcome=\"joined\"} 0",
+            "engined_cache_entries 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

@@ -6,10 +6,12 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use api_spec::UnavailableLanguage;
+use jail::seccomp::{self, Filter};
 use languages::tuning::Tuned;
 use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
+use crate::cache::Basis;
 use crate::problem::Error;
 
 /// One toolchain that answered its probe.
@@ -21,6 +23,10 @@ pub struct Installed {
     pub version: Version,
     /// Changes when the toolchain or its manifest does.
     pub digest: String,
+    /// Of all its files, where it compiles. `None` where they can't be looked at.
+    pub whole: Option<languages::Digest>,
+    /// What every compile with it follows from. `None` where that can't be told: then nothing it makes is kept.
+    pub basis: Option<Basis>,
     /// What was made of it ahead of time.
     pub tuned: Option<Tuned>,
 }
@@ -120,7 +126,9 @@ impl Offers {
         let mut installed: Vec<Installed> = found
             .map(|(toolchain, (version, tuned))| {
                 let digest = digest(definition, &toolchain, &version);
-                Installed { toolchain, version, digest, tuned }
+                let whole = whole(definition, &toolchain);
+                let basis = whole.and_then(|whole| basis(definition, &digest, &whole));
+                Installed { toolchain, version, digest, whole, basis, tuned }
             })
             .collect();
         // Stable: of two equal versions the manifest's order decides. The first is what a request without a version gets.
@@ -185,6 +193,15 @@ impl Offers {
         count(self) < before
     }
 
+    /// Whether the files of a toolchain that compiles are others than when it was looked at.
+    #[must_use]
+    pub fn outdated(&self) -> bool {
+        let other = |offer: &Offer, one: &Installed| {
+            one.whole.is_some() && offer.definition.toolchain_digest(&one.toolchain).ok() != one.whole
+        };
+        self.languages.iter().any(|offer| offer.installed.iter().any(|one| other(offer, one)))
+    }
+
     /// What an operator should hear of, and what it is.
     pub fn lacking(&self) -> impl Iterator<Item = (&'static str, &UnavailableLanguage)> {
         let none = self.unavailable.iter().map(|(_, lacking)| ("language unavailable", lacking));
@@ -237,6 +254,25 @@ pub fn present(definition: &Definition) -> Vec<(&Toolchain, Result<(), Trouble>)
         found.push((toolchain, here));
     }
     found
+}
+
+/// Of all files of a toolchain that compiles.
+fn whole(definition: &Definition, toolchain: &Toolchain) -> Option<languages::Digest> {
+    definition.compile.as_ref()?;
+    let digest = definition.toolchain_digest(toolchain);
+    let told = digest.inspect_err(|why| {
+        tracing::warn!(language = definition.id, toolchain = toolchain.id, %why, "nothing that it compiles is kept");
+    });
+    told.ok()
+}
+
+/// What the artifacts of a toolchain follow from: its manifest and version, all of its files, the filter of its compiler.
+fn basis(definition: &Definition, digest: &str, whole: &languages::Digest) -> Option<Basis> {
+    let names: Vec<String> = definition.syscalls.iter().map(|call| call.name.clone()).collect();
+    let extra = seccomp::extra(&names).inspect_err(|call| {
+        tracing::warn!(language = definition.id, call, "no such system call: nothing that it compiles is kept");
+    });
+    Some(Basis::new(digest, whole, &Filter::payload(&extra.ok()?).bytes()))
 }
 
 /// Of all that makes up the toolchain for us: manifest, version, and the bytes of its program.

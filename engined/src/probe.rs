@@ -72,7 +72,9 @@ async fn proved(
     tuned: Option<Tuned>,
 ) -> Result<(Version, Option<Tuned>), String> {
     let version = version(link, definition, toolchain, ceiling).await?;
-    let installed = Installed { toolchain: toolchain.clone(), version, digest: String::new(), tuned };
+    // A look compiles, whatever was compiled before.
+    let (digest, whole, basis) = (String::new(), None, None);
+    let installed = Installed { toolchain: toolchain.clone(), version, digest, whole, basis, tuned };
     if hello {
         greet(link, definition, installed.clone(), ceiling).await?;
     }
@@ -122,7 +124,7 @@ async fn greet(
     let request = ExecutionRequest { language, source, limits: patient, compile_limits, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });
     let job = job.map_err(|error| error.problem().to_string())?;
-    let result = execution::run_job(link, String::new(), &job, None, &Control::default()).await;
+    let result = execution::run_job(link, String::new(), &job, None, None, &Control::default()).await;
     let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {

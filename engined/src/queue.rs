@@ -4,12 +4,19 @@
 //! Within a priority the tenants share by weight (stride scheduling: each grant moves the tenant's pass on by the
 //! inverse of its weight, the lowest pass is served). A run that is at the head waits until its memory fits; nobody
 //! smaller overtakes it, so that large runs don't starve. The permit is the [`Slot`]; dropping it gives everything back.
+//!
+//! Who waits for something else first, a compile that another run does, *holds* its place: it counts in every bound as
+//! those who wait do, takes no slot and is in nobody's way, and when it is released its turn is that of its arrival.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+
+pub use slot::{Place, Slot, Ticket};
+
+mod slot;
 
 /// So many interactive runs may overtake a waiting batch run.
 pub const INTERACTIVE_IN_A_ROW: u32 = 8;
@@ -100,13 +107,29 @@ struct Account {
     share: Share,
     running: u32,
     pass: [u64; 2],
+    /// In the order of their tickets, as those held are.
     waiting: [VecDeque<Waiter>; 2],
+    held: [VecDeque<Waiter>; 2],
 }
 
 impl Account {
     fn queued(&self) -> usize {
-        self.waiting.iter().map(VecDeque::len).sum()
+        self.lanes().map(VecDeque::len).sum()
     }
+
+    fn lanes(&self) -> impl Iterator<Item = &VecDeque<Waiter>> {
+        self.waiting.iter().chain(&self.held)
+    }
+
+    fn stride(&self) -> u64 {
+        STRIDE / u64::from(self.share.weight.max(1))
+    }
+}
+
+/// Puts a waiter where its ticket belongs.
+fn insert(lane: &mut VecDeque<Waiter>, waiter: Waiter) {
+    let at = lane.partition_point(|other| other.ticket < waiter.ticket);
+    lane.insert(at, waiter);
 }
 
 struct State {
@@ -139,6 +162,7 @@ impl Queue {
             running: 0,
             pass: [0; 2],
             waiting: <[VecDeque<Waiter>; 2]>::default(),
+            held: <[VecDeque<Waiter>; 2]>::default(),
         };
         let state = State {
             open: false,
@@ -185,7 +209,8 @@ impl Queue {
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         let state = self.lock();
-        let waiting = [0, 1].map(|lane| state.accounts.iter().map(|account| account.waiting[lane].len()).sum());
+        let in_lane = |account: &Account, lane: usize| account.waiting[lane].len() + account.held[lane].len();
+        let waiting = [0, 1].map(|lane| state.accounts.iter().map(|account| in_lane(account, lane)).sum());
         Gauges { waiting, running: state.running, slots: state.slots, memory: state.memory }
     }
 
@@ -203,13 +228,31 @@ impl Queue {
     /// # Errors
     /// [`Shed`] at once when there is no place in it.
     pub fn enqueue(self: &Arc<Self>, wish: Wish) -> Result<Ticket, Shed> {
+        self.join(wish, false)
+    }
+
+    /// Joins the queue and [holds](self) the place until [`Ticket::release`].
+    ///
+    /// # Errors
+    /// As for [`Queue::enqueue`].
+    pub fn hold(self: &Arc<Self>, wish: Wish) -> Result<Ticket, Shed> {
+        self.join(wish, true)
+    }
+
+    /// Whether a run of so much memory will ever get a slot.
+    ///
+    /// # Errors
+    /// [`Shed::NeverFits`].
+    pub fn fits(&self, memory: u64) -> Result<(), Shed> {
+        if memory > self.memory { Err(Shed::NeverFits { budget: self.memory }) } else { Ok(()) }
+    }
+
+    fn join(self: &Arc<Self>, wish: Wish, held: bool) -> Result<Ticket, Shed> {
         let mut state = self.lock();
         if state.draining {
             return Err(Shed::Draining);
         }
-        if wish.memory > self.memory {
-            return Err(Shed::NeverFits { budget: self.memory });
-        }
+        self.fits(wish.memory)?;
         if !state.open {
             return Err(Shed::NotReady);
         }
@@ -217,12 +260,13 @@ impl Queue {
         let waiting: usize = state.accounts.iter().map(Account::queued).sum();
         let lane = wish.priority as usize;
         let clock = state.clock[lane];
-        let account = &mut state.accounts[index];
+        let account = &state.accounts[index];
         let may_run = account.running < account.share.running;
         let own = u32::try_from(account.queued()).unwrap_or(u32::MAX);
-        // Where nobody waits, the run is granted below without having waited: the bounds are for those who must.
-        let at_once =
-            waiting == 0 && may_run && state.running < state.slots && state.memory + wish.memory <= self.memory;
+        // Where nobody waits for a slot, the run is granted below without having waited: the bounds are for those who must.
+        let nobody = state.accounts.iter().all(|account| account.waiting.iter().all(VecDeque::is_empty));
+        let room = state.running < state.slots && state.memory + wish.memory <= self.memory;
+        let at_once = !held && nobody && may_run && room;
         let account = &mut state.accounts[index];
         if !at_once && own >= account.share.queued {
             return Err(Shed::TenantFull { waiting: own });
@@ -237,11 +281,13 @@ impl Queue {
         let (grant, granted) = oneshot::channel();
         state.tickets += 1;
         let number = state.tickets;
-        state.accounts[index].waiting[lane].push_back(Waiter { ticket: number, memory: wish.memory, grant });
+        let account = &mut state.accounts[index];
+        let lanes = if held { &mut account.held } else { &mut account.waiting };
+        lanes[lane].push_back(Waiter { ticket: number, memory: wish.memory, grant });
         let ready = self.grant(&mut state);
         drop(state);
         hand_out(ready);
-        Ok(Ticket { queue: Arc::clone(self), place: Place(number), granted })
+        Ok(Ticket { queue: Arc::clone(self), place: Place(number), wish, held, granted })
     }
 
     /// Gives slots to those whose turn it is, as far as they go. The caller hands them out once the lock is free.
@@ -264,13 +310,21 @@ impl Queue {
             };
             let Some(waiter) = waiter else { break };
             state.clock[lane] = account.pass[lane];
-            account.pass[lane] += STRIDE / u64::from(account.share.weight.max(1));
+            account.pass[lane] += account.stride();
             account.running += 1;
             state.running += 1;
             state.memory += waiter.memory;
             let batch_waits = state.accounts.iter().any(|account| !account.waiting[1].is_empty());
             state.interactive_in_a_row = if lane == 0 && batch_waits { state.interactive_in_a_row + 1 } else { 0 };
-            let slot = Slot { queue: Arc::clone(self), tenant: index, memory: waiter.memory, since: Instant::now() };
+            let slot = Slot {
+                queue: Arc::clone(self),
+                tenant: index,
+                lane,
+                place: Place(waiter.ticket),
+                memory: waiter.memory,
+                since: Instant::now(),
+                over: false,
+            };
             granted.push((waiter.grant, slot));
         }
         granted
@@ -288,11 +342,51 @@ impl Queue {
         hand_out(granted);
     }
 
+    /// Takes back a slot that was granted too early. Its owner has not used up a turn.
+    fn take_back(self: &Arc<Self>, slot: &mut Slot, memory: u64, held: bool) -> oneshot::Receiver<Slot> {
+        let (grant, receiver) = oneshot::channel();
+        slot.over = true;
+        let granted = {
+            let mut state = self.lock();
+            state.running -= 1;
+            state.memory -= slot.memory;
+            let account = &mut state.accounts[slot.tenant];
+            account.running -= 1;
+            account.pass[slot.lane] = account.pass[slot.lane].saturating_sub(account.stride());
+            let Place(ticket) = slot.place;
+            let lanes = if held { &mut account.held } else { &mut account.waiting };
+            insert(&mut lanes[slot.lane], Waiter { ticket, memory, grant });
+            self.grant(&mut state)
+        };
+        hand_out(granted);
+        receiver
+    }
+
+    /// Lets somebody who holds a place wait for a slot with so much memory.
+    fn release(self: &Arc<Self>, wish: &Wish, Place(number): Place) {
+        let (TenantIndex(index), lane) = (wish.tenant, wish.priority as usize);
+        let granted = {
+            let mut state = self.lock();
+            let clock = state.clock[lane];
+            let account = &mut state.accounts[index];
+            if account.waiting[lane].is_empty() {
+                // Who was away has not saved up turns.
+                account.pass[lane] = account.pass[lane].max(clock);
+            }
+            let at = account.held[lane].binary_search_by_key(&number, |waiter| waiter.ticket);
+            if let Some(waiter) = at.ok().and_then(|at| account.held[lane].remove(at)) {
+                insert(&mut account.waiting[lane], Waiter { memory: wish.memory, ..waiter });
+            }
+            self.grant(&mut state)
+        };
+        hand_out(granted);
+    }
+
     fn forget(self: &Arc<Self>, Place(number): Place) {
         let granted = {
             let mut state = self.lock();
             for account in &mut state.accounts {
-                for lane in &mut account.waiting {
+                for lane in account.waiting.iter_mut().chain(&mut account.held) {
                     if let Ok(at) = lane.binary_search_by_key(&number, |waiter| waiter.ticket) {
                         drop(lane.remove(at));
                     }
@@ -310,7 +404,7 @@ impl Queue {
         let state = self.lock();
         // Every lane is in the order of its tickets.
         let before = |lane: &VecDeque<Waiter>| lane.partition_point(|waiter| waiter.ticket < number);
-        state.accounts.iter().flat_map(|account| &account.waiting).map(before).sum()
+        state.accounts.iter().flat_map(Account::lanes).map(before).sum()
     }
 }
 
@@ -332,75 +426,6 @@ impl State {
 fn hand_out(granted: Vec<(oneshot::Sender<Slot>, Slot)>) {
     for (waiter, slot) in granted {
         drop(waiter.send(slot));
-    }
-}
-
-/// A place in the queue, to ask about. It stays the same when others leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place(u64);
-
-/// The right to a place in the queue. Dropping it leaves the queue.
-#[must_use = "dropping it leaves the queue"]
-pub struct Ticket {
-    queue: Arc<Queue>,
-    place: Place,
-    granted: oneshot::Receiver<Slot>,
-}
-
-impl Ticket {
-    /// The place, to ask about.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        self.place
-    }
-
-    /// How many came before and still wait.
-    #[must_use]
-    pub fn position(&self) -> usize {
-        self.queue.ahead(self.place)
-    }
-
-    /// Waits for the slot, at most `patience`.
-    ///
-    /// # Errors
-    /// [`Shed::WaitedTooLong`], or [`Shed::NotReady`] when the sandboxes went away meanwhile.
-    pub async fn slot(mut self, patience: Duration) -> Result<Slot, Shed> {
-        match tokio::time::timeout(patience, &mut self.granted).await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_)) => Err(Shed::NotReady),
-            Err(_) => {
-                let open = self.queue.lock().open;
-                Err(if open { Shed::WaitedTooLong } else { Shed::NotReady })
-            }
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.queue.forget(self.place);
-    }
-}
-
-/// The right to run one job: a sandbox slot, its memory, and one of the tenant's running runs.
-#[must_use = "dropping it gives the slot to the next"]
-pub struct Slot {
-    queue: Arc<Queue>,
-    tenant: usize,
-    memory: u64,
-    since: Instant,
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot").field("tenant", &self.tenant).field("memory", &self.memory).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let queue = Arc::clone(&self.queue);
-        queue.give_back(self);
     }
 }
 

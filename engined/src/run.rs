@@ -195,7 +195,7 @@ async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<
     let control = Control::default();
     let stop = interrupted().map_err(told)?;
     let result = {
-        let mut run = pin!(execution::run_job(link, new_id(), job, None, &control));
+        let mut run = pin!(execution::run_job(link, new_id(), job, None, None, &control));
         tokio::select! {
             result = &mut run => result,
             () = stop => {
@@ -239,7 +239,8 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let told = |error: io::Error| error.to_string();
     let mut artifact = None;
     if let Some(step) = &job.compile {
-        let compiled = execution::compile(link, job, step, None, &Control::default()).await;
+        let compiled =
+            execution::compile(link, step, job.compile_bundles(step).map_err(told)?, None, &Control::default()).await;
         let Compiled { done, outcome, .. } = compiled.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;

@@ -13,6 +13,7 @@ use nix::sys::signal::SigSet;
 use nix::sys::socket::{Backlog, listen};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cache;
 use crate::config::{Config, Host};
 use crate::confinement::{self, Confinement};
 use crate::engine::Engine;
@@ -88,6 +89,14 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         // Asked while the quota of our control group can still be read.
         runtime.worker_threads(std::thread::available_parallelism().map_or(1, usize::from));
+    }
+    if config.cache.enabled {
+        // While the program can be read, and folders can be made.
+        cache::key::build();
+        let made = config.cache.place().map(|place| cache::folder::make(&place)).transpose();
+        if let Err(error) = made {
+            tracing::warn!(%error, "the folder of the artifact cache can't be made");
+        }
     }
     // From here on there is no other file, address or program for us; every thread to come inherits that.
     confinement::alone()?;
@@ -179,6 +188,11 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.end(LAST_ANSWERS).await;
+    if let Some(cache) = engine.cache.clone()
+        && let Err(error) = tokio::task::spawn_blocking(move || cache.settle()).await
+    {
+        tracing::error!(%error, "the order of the artifact cache is not kept");
+    }
     if let Some((path, _)) = &engine.config.listen.unix {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

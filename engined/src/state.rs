@@ -16,6 +16,8 @@ use crate::process::{clean, find_jaild};
 pub const USER: &str = "engined";
 const OURS: &str = "engined-up-";
 const LINK: &str = "jaild.sock";
+/// The folder of compiled programs in ours.
+pub const ARTIFACTS: &str = "artifacts";
 /// Where operators put manifests of their own.
 pub const MANIFESTS: &str = "/etc/engined/languages";
 
@@ -156,7 +158,25 @@ fn sweep(folder: &Path) -> io::Result<()> {
 }
 
 fn empty(folder: &Path) -> io::Result<()> {
-    fs::read_dir(folder)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+    fs::read_dir(folder)?.try_for_each(|entry| {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }
+    })
+}
+
+/// Makes a folder that the serving part alone may look into, where there is none.
+///
+/// # Errors
+/// It can't be made, or the account is missing.
+pub fn folder_for_serving(path: &Path) -> io::Result<()> {
+    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(told)?,
+    }
+    let Some(user) = user() else { return Ok(()) };
+    let (uid, gid) = privileges::account(user).map_err(io::Error::other)?;
+    chown(path, Some(uid), Some(gid)).map_err(told)
 }
 
 /// Whom the serving part becomes: an account of its own when root starts it, nobody else otherwise.

@@ -39,10 +39,46 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// The operator's manifests.
     pub languages: Option<PathBuf>,
+    /// What becomes of compiled programs.
+    pub cache: Kept,
     /// Where tuned files are kept, or `off`, where that shall not be as usual.
     pub tuning: Option<String>,
     /// With whom to end: whoever wants an engine for a while.
     pub parent: Option<i32>,
+}
+
+/// Where compiled programs are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// In the folder for sockets, and no longer than that.
+    #[default]
+    Meanwhile,
+    /// In a folder that stays.
+    In(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+impl std::str::FromStr for Kept {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Kept, Self::Err> {
+        Ok(if text == "off" { Kept::Off } else { Kept::In(PathBuf::from(text)) })
+    }
+}
+
+impl Kept {
+    /// The section of the configuration, with the folder made for whoever serves.
+    fn section(&self, state: &State) -> io::Result<String> {
+        // The usual folder of the state is in memory.
+        let (folder, bytes) = match self {
+            Kept::Off => return Ok("[cache]\nenabled = false\n".to_owned()),
+            Kept::Meanwhile => (state.file(state::ARTIFACTS), "bytes = 268435456\n"),
+            Kept::In(folder) => (std::path::absolute(folder)?, ""),
+        };
+        state::folder_for_serving(&folder)?;
+        Ok(format!("[cache]\nfolder = {folder:?}\n{bytes}"))
+    }
 }
 
 /// `engined up`.
@@ -78,7 +114,8 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
     if first_line(&signals, &mut [&mut jaild], "jaild ready", START, &mut late)?.is_none() {
         return Ok(());
     }
-    configure(&state, options.listen, &given).map_err(told)?;
+    let cache = options.cache.section(&state).map_err(told)?;
+    configure(&state, options.listen, &given, &cache).map_err(told)?;
     engine.start(serve(&state).map_err(told)?).map_err(told)?;
     let both = &mut [&mut engine, &mut jaild];
     let Some(address) = first_line(&signals, both, "listening ", START, &mut late)? else {
@@ -86,7 +123,7 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
     };
     // Whoever is started anew must be found where the first one was.
     let address: SocketAddr = address.parse().map_err(|_| format!("engined listens on {address:?}"))?;
-    configure(&state, address, &given).map_err(told)?;
+    configure(&state, address, &given, &cache).map_err(told)?;
     say!("engined {}: development, without tokens: every local user can run programs", env!("CARGO_PKG_VERSION"));
     let Some(offered) = first_line(&signals, &mut [&mut engine, &mut jaild], "ready ", LOOK, &mut late)? else {
         return stop(&signals, engine, jaild);
@@ -233,10 +270,10 @@ pub(crate) fn first_line(
 }
 
 /// The configuration of the serving engine.
-fn configure(state: &State, listen: SocketAddr, given: &Given) -> io::Result<()> {
+fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> io::Result<()> {
     let manifests = given.languages.as_ref().map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
     let text = format!(
-        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n",
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}",
         state.link(),
         given.tuning
     );

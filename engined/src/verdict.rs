@@ -238,6 +238,12 @@ pub fn cancelled_in_queue() -> (Verdict, Option<Reason>) {
     (Verdict::Cancelled, Some(plain("The caller cancelled the run before it began.")))
 }
 
+/// Of a job that its caller ended while its compile went on for others.
+#[must_use]
+pub fn cancelled_while_compiling() -> (Verdict, Option<Reason>) {
+    (Verdict::Cancelled, Some(plain("The caller cancelled the run while it was compiled.")))
+}
+
 /// Of a job that nobody waited for and that could not be begun. `patience` is what a run may wait.
 #[must_use]
 pub fn not_begun(error: &Error, patience: Duration) -> (Verdict, Option<Reason>) {

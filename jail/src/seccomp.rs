@@ -259,6 +259,17 @@ impl Filter {
         Filter { program: compile(&rules, Rule::Always(Answer::Allow)) }
     }
 
+    /// Its instructions as the kernel takes them, to tell one filter from another.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let one = |i: &seccompiler::sock_filter| {
+            let [a, b] = i.code.to_le_bytes();
+            let [c, d, e, f] = i.k.to_le_bytes();
+            [a, b, i.jt, i.jf, c, d, e, f]
+        };
+        self.program.iter().flat_map(one).collect()
+    }
+
     /// Installs it for this process and all that it will start. It can't be taken off.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ mod hooks {
     use crate::sys;
 
     /// Every point, in the order in which an undisturbed run comes by. A test compares the list with the code.
-    pub const POINTS: [&str; 51] = [
+    pub const POINTS: [&str; 52] = [
         "engined.received",
         "engined.queued",
         "engined.slot",
@@ -83,6 +83,8 @@ mod hooks {
         "broker.renewing",
         "spawner.entered",
         "spawner.built",
+        // When what a compile has made is kept.
+        "engined.keeping",
     ];
 
     /// Names the file, in the environment of both programs.

@@ -17,6 +17,12 @@ enum Event {
     Ends(usize),
     /// Whoever is in this place of the queue leaves it.
     Leaves(usize),
+    /// Somebody joins and holds the place.
+    Holds(Wish),
+    /// Whoever holds this place wants a slot with so much memory.
+    Releases(usize, u64),
+    /// The run that has been going for the longest but so many gives its slot back unused, to wait again or to hold.
+    Back(usize, u64, bool),
     /// The sandboxes go away and come back, so many of them.
     Reopens(usize),
 }
@@ -26,7 +32,10 @@ fn event(tenants: usize) -> impl Strategy<Value = Event> {
     let wish = (0..tenants, batch, 1..=MEMORY);
     let wish = wish.prop_map(|(tenant, priority, memory)| Wish { tenant: TenantIndex(tenant), priority, memory });
     prop_oneof![
-        5 => wish.prop_map(Event::Comes),
+        5 => wish.clone().prop_map(Event::Comes),
+        2 => wish.prop_map(Event::Holds),
+        3 => (0..LENGTH, 1..=MEMORY).prop_map(|(at, memory)| Event::Releases(at, memory)),
+        1 => (0..SLOTS, 1..=MEMORY, any::<bool>()).prop_map(|(at, memory, held)| Event::Back(at, memory, held)),
         3 => (0..SLOTS).prop_map(Event::Ends),
         1 => (0..LENGTH).prop_map(Event::Leaves),
         1 => (1..=SLOTS).prop_map(Event::Reopens),
@@ -39,23 +48,25 @@ struct Model {
     shares: Vec<Share>,
     waiting: VecDeque<(Wish, Ticket)>,
     running: Vec<(Wish, Slot)>,
+    /// How many came back, whom no bound keeps out.
+    backs: usize,
 }
 
 impl Model {
     fn new(shares: &[Share]) -> Self {
         let queue = Queue::new(LENGTH, MEMORY, shares);
         queue.open(SLOTS);
-        Model { queue, shares: shares.to_vec(), waiting: VecDeque::new(), running: Vec::new() }
+        Model { queue, shares: shares.to_vec(), waiting: VecDeque::new(), running: Vec::new(), backs: 0 }
     }
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Comes(wish) => match self.queue.enqueue(wish) {
+            Event::Comes(wish) | Event::Holds(wish) => match self.join(wish, matches!(event, Event::Holds(_))) {
                 Ok(ticket) => self.waiting.push_back((wish, ticket)),
                 Err(Shed::Full { waiting }) => assert!(waiting >= LENGTH && self.waiting.len() >= LENGTH),
                 Err(Shed::TenantFull { waiting }) => {
                     let TenantIndex(tenant) = wish.tenant;
-                    assert_eq!(waiting, self.shares[tenant].queued);
+                    assert!(waiting >= self.shares[tenant].queued);
                     assert_eq!(self.of(wish.tenant), waiting as usize);
                 }
                 Err(other) => panic!("{other:?} for {wish:?}"),
@@ -66,9 +77,27 @@ impl Model {
                 self.queue.pause();
                 self.queue.open(slots.max(self.running.len()).max(1));
             }
-            Event::Ends(_) => {}
+            Event::Releases(at, memory) if at < self.waiting.len() => {
+                let (wish, ticket) = &mut self.waiting[at];
+                if ticket.is_held() {
+                    ticket.release(memory);
+                    wish.memory = memory;
+                }
+            }
+            Event::Back(at, memory, held) if at < self.running.len() => {
+                let (wish, slot) = self.running.remove(at);
+                let ticket = slot.back(memory, held);
+                let before = self.waiting.partition_point(|(_, other)| other.place.0 < ticket.place.0);
+                self.waiting.insert(before, (Wish { memory, ..wish }, ticket));
+                self.backs += 1;
+            }
+            Event::Ends(_) | Event::Releases(..) | Event::Back(..) => {}
         }
         self.take_up();
+    }
+
+    fn join(&self, wish: Wish, held: bool) -> Result<Ticket, Shed> {
+        if held { self.queue.hold(wish) } else { self.queue.enqueue(wish) }
     }
 
     fn of(&self, tenant: TenantIndex) -> usize {
@@ -83,8 +112,9 @@ impl Model {
             match ticket.granted.try_recv() {
                 Ok(slot) => {
                     // Within a tenant and a priority nobody overtakes.
-                    let overtaken =
-                        |(other, _): &(Wish, Ticket)| other.tenant == wish.tenant && other.priority == wish.priority;
+                    let overtaken = |(other, ticket): &(Wish, Ticket)| {
+                        !ticket.is_held() && other.tenant == wish.tenant && other.priority == wish.priority
+                    };
                     assert!(!waiting.iter().any(overtaken), "{wish:?} went before an earlier one of its own");
                     self.running.push((wish, slot));
                     granted.push(wish);
@@ -102,10 +132,11 @@ impl Model {
         assert_eq!(gauges.waiting.iter().sum::<usize>(), self.waiting.len());
         let memory: u64 = self.running.iter().map(|(wish, _)| wish.memory).sum();
         assert!(gauges.memory == memory && memory <= MEMORY && gauges.running <= gauges.slots);
-        assert!(self.waiting.len() <= LENGTH);
+        assert!(self.waiting.len() <= LENGTH + self.backs);
         for (index, share) in self.shares.iter().enumerate() {
             let running = self.running.iter().filter(|(wish, _)| wish.tenant == TenantIndex(index)).count();
-            assert!(running <= share.running as usize && self.of(TenantIndex(index)) <= share.queued as usize);
+            let waiting = self.of(TenantIndex(index));
+            assert!(running <= share.running as usize && waiting <= share.queued as usize + self.backs);
         }
         // With a slot free, whoever waits and may run waits for memory alone: at least one of them does not fit.
         let may_run = |wish: &Wish| {
@@ -113,7 +144,8 @@ impl Model {
             let running = self.running.iter().filter(|(other, _)| other.tenant == wish.tenant).count();
             running < self.shares[index].running as usize
         };
-        let mut able = self.waiting.iter().map(|(wish, _)| wish).filter(|wish| may_run(wish)).peekable();
+        let wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held());
+        let mut able = wants.map(|(wish, _)| wish).filter(|wish| may_run(wish)).peekable();
         if gauges.running < gauges.slots && able.peek().is_some() {
             assert!(able.any(|wish| memory + wish.memory > MEMORY), "a free slot, room, and somebody waits");
         }
@@ -140,6 +172,7 @@ proptest! {
         }
         let queue = Arc::clone(&model.queue);
         // In the end everybody who waits gets a turn.
+        (0..model.waiting.len()).rev().for_each(|at| model.apply(Event::Releases(at, 1)));
         while !model.running.is_empty() {
             model.apply(Event::Ends(0));
             model.check();
@@ -156,7 +189,7 @@ proptest! {
         let share = Share { weight: 1, running: 1000, queued: 1000 };
         let queue = Queue::new(1000, MEMORY, &[share]);
         queue.open(1);
-        let mut model = Model { queue, shares: vec![share], waiting: VecDeque::new(), running: Vec::new() };
+        let mut model = Model { queue, shares: vec![share], waiting: VecDeque::new(), running: Vec::new(), backs: 0 };
         let mut overtaken = 0;
         for coming in arrivals {
             for batch in coming {
@@ -187,7 +220,7 @@ proptest! {
         let queue = Queue::new(10_000, MEMORY, &shares);
         queue.open(1);
         let wish = |tenant| Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1 };
-        let mut model = Model { queue, shares: shares.clone(), waiting: VecDeque::new(), running: Vec::new() };
+        let mut model = Model { queue, shares: shares.clone(), waiting: VecDeque::new(), running: Vec::new(), backs: 0 };
         // Somebody runs while the others come, so that all of them wait.
         let first = model.queue.enqueue(wish(0)).unwrap_or_else(|shed| panic!("{shed:?}"));
         model.waiting.push_back((wish(0), first));

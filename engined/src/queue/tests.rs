@@ -179,3 +179,44 @@ async fn hard_use_loses_nothing() {
     }
     assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 4, memory: 0 });
 }
+
+#[tokio::test]
+async fn who_holds_a_place_takes_no_slot_and_keeps_its_turn() {
+    let queue = queue(1, &[PLENTY]);
+    let mut held = queue.hold(wish(0, Priority::Interactive)).unwrap();
+    assert_eq!(queue.gauges(), Gauges { waiting: [1, 0], running: 0, slots: 1, memory: 0 });
+    let running = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let next = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    assert_eq!((held.position(), next.position()), (0, 1));
+    held.release(7);
+    drop(running);
+    let first = slot(held).await;
+    assert_eq!((first.memory(), queue.gauges().memory), (7, 7), "it came before the other");
+    // Given back unused, it waits where it was, and the next goes first as long as it holds.
+    let mut again = first.back(3, true);
+    let second = slot(next).await;
+    let last = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
+    again.release(2);
+    drop(second);
+    let first = slot(again).await;
+    let waits = first.back(1, false);
+    drop(slot(waits).await);
+    drop(slot(last).await);
+    assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 1, memory: 0 });
+}
+
+#[tokio::test]
+async fn places_that_are_held_count_in_every_bound() {
+    let few = Share { weight: 1, running: 2, queued: 1 };
+    let queue = Queue::new(2, 100, &[few, PLENTY]);
+    queue.open(2);
+    let held = queue.hold(wish(0, Priority::Interactive)).unwrap();
+    assert_eq!(queue.hold(wish(0, Priority::Interactive)).err(), Some(Shed::TenantFull { waiting: 1 }));
+    // There are slots: who wants one need not wait.
+    let _running = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let other = queue.hold(wish(1, Priority::Batch)).unwrap();
+    assert_eq!(queue.hold(wish(1, Priority::Batch)).err(), Some(Shed::Full { waiting: 2 }));
+    assert_eq!(queue.fits(101), Err(Shed::NeverFits { budget: 100 }));
+    drop((held, other));
+    assert_eq!(queue.gauges().waiting, [0, 0]);
+}

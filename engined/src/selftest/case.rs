@@ -208,7 +208,9 @@ fn request(program: &Program, input: &Input, scale: f64) -> Result<Vec<u8>, Stri
     let catalogue = Catalogue::builtin();
     let definition = catalogue.language(&program.language);
     let names_entry = definition.is_some_and(|definition| definition.entry != Entry::Refused);
-    let main = SourceFile { path: program.main.clone(), content: Content::from(program.source.clone()) };
+    let compiles = definition.is_some_and(|definition| definition.compile.is_some());
+    let source = if compiles { unlike_any(&program.source)? } else { program.source.clone() };
+    let main = SourceFile { path: program.main.clone(), content: Content::from(source) };
     let beside = program.files.iter();
     let beside = beside.map(|(path, text)| SourceFile { path: path.clone(), content: Content::from(text.as_str()) });
     let request = ExecutionRequest {
@@ -223,6 +225,18 @@ fn request(program: &Program, input: &Input, scale: f64) -> Result<Vec<u8>, Stri
         ..ExecutionRequest::default()
     };
     serde_json::to_vec(&request).map_err(|error| format!("the request can't be written: {error}"))
+}
+
+/// The source with a last line of blanks that no other request has: it is compiled, whatever the engine has kept.
+///
+/// # Errors
+/// There is no chance to be had.
+fn unlike_any(source: &[u8]) -> Result<Vec<u8>, String> {
+    let mut chance = [0_u8; 16];
+    getrandom::fill(&mut chance).map_err(|error| format!("no entropy: {error}"))?;
+    let bits = chance.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1));
+    let blanks = bits.map(|bit| if bit == 0 { b' ' } else { b'\t' });
+    Ok(source.iter().copied().chain([b'\n']).chain(blanks).chain([b'\n']).collect())
 }
 
 /// A limit as the API takes it.
@@ -245,6 +259,23 @@ mod tests {
             file["content"].take();
         }
         asked
+    }
+
+    #[test]
+    fn a_compiler_is_attacked_each_time() {
+        let all = Program::all().unwrap();
+        let content = |name: &str| {
+            let program = all.iter().find(|program| program.name == name).unwrap();
+            let body = request(program, &program.inputs()[0], 1.0).unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            (program.source.clone(), body["files"][0]["content"].as_str().unwrap().as_bytes().to_vec())
+        };
+        let ((source, first), (_, second)) = (content("spin.c"), content("spin.c"));
+        assert_ne!(first, second);
+        let rest = first.strip_prefix(source.as_slice()).unwrap();
+        assert!(rest.len() == 130 && rest.iter().all(u8::is_ascii_whitespace));
+        let (source, sent) = content("spin.py");
+        assert_eq!(source, sent, "there is no compiler");
     }
 
     #[test]

@@ -189,6 +189,8 @@ impl Up {
         let told = |error: io::Error| format!("engined up did not start: {error}");
         let mut command: Command = clean(&std::env::current_exe().map_err(told)?);
         command.args(["up", "--listen", "127.0.0.1:0", "--parent", &std::process::id().to_string()]);
+        // Each compiler is to be attacked, each time.
+        command.args(["--cache", "off"]);
         // A group of its own: a Ctrl-C is for us, and we end it.
         command.env(CANARY.0, CANARY.1).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(told)?;

@@ -15,6 +15,7 @@ use jail::link::{CgroupVersion, MAX_DESCRIPTORS, MESSAGE_BYTES, Order, Refusal, 
 use jail::records::{self, Kind, RecordReader, RecordWriter};
 use jail::spec::{
     Attempts, Bytes, Collected, Ended, Layer, Layers, Limits, Micros, Millis, Outcome, PeakSource, StopReason, Usage,
+    WatchedCall,
 };
 use jail::sys;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
@@ -180,7 +181,17 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         seen.profiles.lock().unwrap().push(profile);
     }
     let collection = collection.map(RecordWriter::over);
-    let mut actor = Actor { order: &order, stdin, stdout, stderr, collection, stops, usage: usage(), stop: None };
+    let mut actor = Actor {
+        order: &order,
+        stdin,
+        stdout,
+        stderr,
+        collection,
+        stops,
+        usage: usage(),
+        attempts: Attempts::default(),
+        stop: None,
+    };
     let outcome = match words.as_str() {
         "compile" => actor.compile(&script),
         words => actor.run(words, &script),
@@ -193,13 +204,13 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
     if let Outcome::Failed { step: 255, .. } = outcome {
         return Report::Refused { id: order.id, why: Refusal::Broken };
     }
-    let Actor { usage, stop, .. } = actor;
+    let Actor { usage, attempts, stop, .. } = actor;
     Report::Ended(Ended {
         id: order.id,
         outcome,
         stop,
         filter_killed: outcome == Outcome::Signalled(31),
-        attempts: Attempts::default(),
+        attempts,
         usage,
         setup: Micros(500),
         collected,
@@ -215,6 +226,7 @@ struct Actor<'a> {
     collection: Option<RecordWriter>,
     stops: &'a Stops,
     usage: Usage,
+    attempts: Attempts,
     stop: Option<StopReason>,
 }
 
@@ -222,6 +234,35 @@ impl Actor<'_> {
     /// The program is its source, unless that has an error.
     fn compile(&mut self, script: &Script) -> Outcome {
         let text: String = script.files.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+        for line in text.lines() {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "#warn" => writeln!(self.stderr, "{rest}").unwrap_or_default(),
+                "#socket" => {
+                    let socket = WatchedCall::all().find(|call| call.name() == "socket").unwrap();
+                    self.attempts.count(socket);
+                }
+                "#sleep" => {
+                    let until = Instant::now() + Duration::from_millis(rest.parse().unwrap());
+                    while Instant::now() < until {
+                        if self.stopped() {
+                            return Outcome::Signalled(9);
+                        }
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                "#limit" => {
+                    self.stop = Some(StopReason::CpuTime);
+                    return Outcome::Signalled(9);
+                }
+                "#cut" => self.collection = None,
+                "#large" => self.collect(Kind::File, b"a.out", &vec![b'\n'; rest.parse().unwrap()]),
+                _ => {}
+            }
+        }
+        if text.contains("#large") {
+            return Outcome::Exited(0);
+        }
         if text.contains("#error") {
             self.stderr.write_all(b"main.c:1:2: error: #error\n").unwrap();
             return Outcome::Exited(1);

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod artifacts;
 mod clients;
 mod host;
 mod kills;

@@ -83,6 +83,7 @@ class CompileResult:
     """How the compile step ended. `exit_code` and `signal` are never both set."""
 
     cached: bool
+    """Nothing was compiled for this request: output and usage are those of an earlier or simultaneous equal one."""
     exit_code: int | None
     signal: str | None
     stdout: Stream

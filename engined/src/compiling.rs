@@ -1,0 +1,275 @@
+//! From a place in the queue to a slot, with the compile behind it: done before, done by another request at this moment,
+//! or done now.
+//!
+//! What is kept costs no slot of the size that a compile needs: the job waits for one that its run needs, and where the
+//! compiler has said that there is no program, for none at all. Who waits for the compile of another request holds its
+//! place in the queue without a slot, so that no number of equal requests keeps others from running, and then gets its
+//! turn by the time that it came. The request that begins a compile does so in its own slot, in which it then runs; when
+//! it leaves and others wait, the compile keeps the slot until it is over.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api_spec::{Reason, Stage, Verdict};
+use jail::stop_point;
+
+use crate::budget::Reservation;
+use crate::cache::flight::{Landed, Outcome, Waiter};
+use crate::cache::{Key, Look, entry};
+use crate::engine::Engine;
+use crate::execution::{self, Compiled, Done, Task};
+use crate::job::{CompileStep, Job};
+use crate::link::RunEnd;
+use crate::problem::Error;
+use crate::queue::{Shed, Slot, TenantIndex, Ticket, Wish};
+use crate::verdict;
+
+/// Copied where we are; more than this in a thread that may take its time.
+const AT_ONCE: u64 = 256 << 10;
+
+/// A job that can go on.
+pub struct Seat {
+    /// For its run. `None` where there will be none.
+    pub slot: Option<Arc<Slot>>,
+    /// Its compile, where it is over.
+    pub compiled: Option<Compiled>,
+    /// How long it has waited for its slot.
+    pub queued: Duration,
+    /// For its output, where that was reserved.
+    pub memory: Option<Reservation>,
+}
+
+impl Seat {
+    fn ready(self) -> Seated {
+        Seated::Ready(Box::new(self))
+    }
+}
+
+/// What became of a job in the queue.
+pub enum Seated {
+    /// It can go on.
+    Ready(Box<Seat>),
+    /// Its caller has cancelled it.
+    Over((Verdict, Option<Reason>)),
+}
+
+/// Names what a job's compile makes. `None` without a compile, or where nothing of it may be kept or joined.
+#[must_use]
+pub fn key(engine: &Engine, tenant: TenantIndex, job: &Job) -> Option<Key> {
+    let (Some(_), Some(origin), Some(compile)) = (&engine.cache, &job.origin, &job.compile) else { return None };
+    Some(origin.key(engine.tenants.name(tenant), &compile.step.parts))
+}
+
+/// Joins the queue: for a slot that a compile needs, for one that the run needs, or without one for now.
+///
+/// # Errors
+/// There is no place in it.
+pub fn enqueue(engine: &Engine, tenant: TenantIndex, job: &Job, key: Option<&Key>) -> Result<Ticket, Shed> {
+    let (priority, whole, run) = (job.priority, job.memory(), job.run.limits.memory.0);
+    // It may have to be compiled after all.
+    engine.queue.fits(whole)?;
+    let look = key.zip(engine.cache.as_ref()).map_or(Look::Nothing, |(key, cache)| cache.look(key));
+    match look {
+        Look::Nothing => engine.queue.enqueue(Wish { tenant, priority, memory: whole }),
+        Look::Program => engine.queue.enqueue(Wish { tenant, priority, memory: run }),
+        Look::Errors | Look::UnderWay => engine.queue.hold(Wish { tenant, priority, memory: run }),
+    }
+}
+
+/// Waits until the job can go on, and compiles it where nobody else has.
+///
+/// # Errors
+/// No slot in time, no memory, or the compile could not be begun.
+pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Seated, Error> {
+    let Some(job) = Cached::of(engine, task) else {
+        let Some(slot) = slot(engine, task, ticket).await? else { return Ok(cancelled()) };
+        let queued = task.queued.elapsed();
+        return Ok(Seat { slot: Some(Arc::new(slot)), compiled: None, queued, memory: None }.ready());
+    };
+    // Each turn ends, or finds less in the cache than the one before, or a compile that was begun meanwhile.
+    loop {
+        if ticket.is_held() {
+            match job.cache.look(&job.key) {
+                Look::UnderWay => {
+                    if let Some(waiter) = job.cache.join(&job.key) {
+                        return job.joined(waiter, ticket).await;
+                    }
+                }
+                Look::Errors => {
+                    if let Some(compiled) = job.load().await {
+                        return Ok(job.ready(None, compiled));
+                    }
+                }
+                Look::Program => ticket.release(job.run),
+                Look::Nothing => ticket.release(job.whole),
+            }
+            continue;
+        }
+        let Some(slot) = slot(engine, task, ticket).await? else { return Ok(cancelled()) };
+        let look = job.cache.look(&job.key);
+        if matches!(look, Look::Program | Look::Errors)
+            && let Some(compiled) = job.load().await
+        {
+            return Ok(job.ready(Some(slot), compiled));
+        }
+        ticket = match look {
+            // Whoever compiles needs the room more than who waits for it.
+            Look::UnderWay => slot.back(job.run, true),
+            _ if slot.memory() < job.whole => slot.back(job.whole, false),
+            _ => match job.compile(slot).await? {
+                Ok(seated) => return Ok(seated),
+                Err(slot) => slot.back(job.run, true),
+            },
+        };
+    }
+}
+
+async fn slot(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Option<Slot>, Error> {
+    let slot = tokio::select! {
+        slot = ticket.slot(engine.config.engine.queue_wait) => slot?,
+        () = task.control.cancelled() => return Ok(None),
+    };
+    stop_point!("engined.slot");
+    Ok(Some(slot))
+}
+
+fn cancelled() -> Seated {
+    Seated::Over(verdict::cancelled_in_queue())
+}
+
+/// A job whose compile has a name.
+struct Cached<'a> {
+    engine: &'a Engine,
+    task: &'a Task,
+    cache: &'a Arc<crate::cache::Cache>,
+    key: Key,
+    compile: &'a CompileStep,
+    run: u64,
+    whole: u64,
+}
+
+impl<'a> Cached<'a> {
+    fn of(engine: &'a Engine, task: &'a Task) -> Option<Self> {
+        let (key, cache, compile) = (task.key?, engine.cache.as_ref()?, task.job.compile.as_ref()?);
+        let (run, whole) = (task.job.run.limits.memory.0, task.job.memory());
+        Some(Cached { engine, task, cache, key, compile, run, whole })
+    }
+
+    /// Where there is nothing to run, the slot goes back. What was waited for a compile was not waited for the slot.
+    fn ready(&self, slot: Option<Slot>, compiled: Compiled) -> Seated {
+        let slot = slot.filter(|_| compiled.outcome.is_ok()).map(Arc::new);
+        let queued = self.task.queued.elapsed().saturating_sub(compiled.took);
+        Seat { slot, compiled: Some(compiled), queued, memory: None }.ready()
+    }
+
+    /// What is kept, if it is sound.
+    async fn load(&self) -> Option<Compiled> {
+        let began = Instant::now();
+        let (entry::Replay { ended, output, failure }, program) = self.cache.load(&self.key).await?;
+        let outcome = match (program, failure) {
+            (Some(program), _) => Ok(program.into()),
+            (None, failure) => Err((Verdict::CompileError, failure)),
+        };
+        let done = Done::replayed(RunEnd::Ended(ended), output);
+        Some(Compiled { done, took: began.elapsed(), outcome, cached: true })
+    }
+
+    /// Waits for the compile of another request, then for a slot.
+    async fn joined(&self, mut waiter: Waiter, mut ticket: Ticket) -> Result<Seated, Error> {
+        let began = Instant::now();
+        let landed = tokio::select! {
+            landed = waiter.landed() => landed,
+            () = self.task.control.cancelled() => return Ok(cancelled()),
+        };
+        drop(waiter);
+        let took = began.elapsed();
+        let outcome = landed.map_err(lost)?;
+        if outcome.result.is_err() {
+            return Ok(self.ready(None, own(outcome, Some(took)).await?));
+        }
+        ticket.release(self.run);
+        let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(cancelled()) };
+        Ok(self.ready(Some(slot), own(outcome, Some(took)).await?))
+    }
+
+    /// Compiles in this slot. It comes back where another request was faster.
+    async fn compile(&self, slot: Slot) -> Result<Result<Seated, Slot>, Error> {
+        let (engine, task) = (self.engine, self.task);
+        let queued = task.queued.elapsed();
+        let memory = engine.memory.reserve(execution::kept_bytes(&task.job))?;
+        let slot = Arc::new(slot);
+        let TenantIndex(owner) = task.tenant;
+        let step = self.compile.clone();
+        let bundles = task.job.compile_bundles(&step)?;
+        let still = {
+            let (tenant, origin) = (engine.tenants.name(task.tenant).to_owned(), task.job.origin);
+            let (parts, key) = (step.step.parts.clone(), self.key);
+            move || origin.is_some_and(|origin| origin.key(&tenant, &parts) == key)
+        };
+        let begun = self.cache.begin(
+            &self.key,
+            owner,
+            |control| {
+                let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
+                async move {
+                    let compiled = execution::compile(&link, &step, bundles, Some(slot), &control).await?;
+                    let Compiled { done: Done { end, output, .. }, took, outcome, .. } = compiled;
+                    let result = outcome.map(File::from);
+                    let program = result.as_ref().map_or(Ok(0), |file| file.metadata().map(|file| file.len()))?;
+                    let mut memory = cache.memory().nothing();
+                    memory.settle(program + (output.stdout.kept.len() + output.stderr.kept.len()) as u64);
+                    Ok(Outcome { end, output, result, took, memory })
+                }
+            },
+            still,
+        );
+        let Some(mut waiter) = begun else {
+            return match Arc::into_inner(slot) {
+                Some(slot) => Ok(Err(slot)),
+                None => Err(Error::internal("a slot of two jobs")),
+            };
+        };
+        task.control.begin(Stage::Compile);
+        let landed: Landed = tokio::select! {
+            landed = waiter.landed() => landed,
+            () = task.control.cancelled() => {
+                if !waiter.cancel() {
+                    return Ok(Ok(Seated::Over(verdict::cancelled_while_compiling())));
+                }
+                waiter.landed().await
+            }
+        };
+        drop(waiter);
+        let compiled = own(landed.map_err(lost)?, None).await?;
+        Ok(Ok(Seat { slot: Some(slot), compiled: Some(compiled), queued, memory: Some(memory) }.ready()))
+    }
+}
+
+fn lost((kind, why): (io::ErrorKind, String)) -> io::Error {
+    io::Error::new(kind, why)
+}
+
+/// A compile with a program of one's own. `took`: how long it was waited for by who did not begin it.
+async fn own(outcome: Arc<Outcome>, took: Option<Duration>) -> io::Result<Compiled> {
+    let (end, output) = (outcome.end, outcome.output.clone());
+    let (cached, took) = (took.is_some(), took.unwrap_or(outcome.took));
+    let small = |file: &File| Ok::<_, io::Error>(file.metadata()?.len() <= AT_ONCE);
+    let program = match Arc::try_unwrap(outcome) {
+        // Nobody else has it, nor will.
+        Ok(outcome) => outcome.result.map(Into::into),
+        Err(shared) => match &shared.result {
+            Err(why) => Err(why.clone()),
+            Ok(file) if small(file)? => Ok(entry::copy(file)?),
+            Ok(_) => {
+                let copied = tokio::task::spawn_blocking(move || match &shared.result {
+                    Ok(file) => entry::copy(file).map(Ok),
+                    Err(why) => Ok(Err(why.clone())),
+                });
+                copied.await.map_err(io::Error::other)??
+            }
+        },
+    };
+    Ok(Compiled { done: Done::replayed(end, output), took, outcome: program, cached })
+}

@@ -1,0 +1,118 @@
+//! A place in the queue, the right to it, and the permit that it ends in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{Priority, Queue, Shed, TenantIndex, Wish};
+
+/// A place in the queue, to ask about. It stays the same when others leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place(pub(super) u64);
+
+/// The right to a place in the queue. Dropping it leaves the queue.
+#[must_use = "dropping it leaves the queue"]
+pub struct Ticket {
+    pub(super) queue: Arc<Queue>,
+    pub(super) place: Place,
+    pub(super) wish: Wish,
+    pub(super) held: bool,
+    pub(super) granted: oneshot::Receiver<Slot>,
+}
+
+impl Ticket {
+    /// Whether it [holds](super) its place and gets no slot.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// From now on it waits for a slot with so much memory, which must [fit](Queue::fits).
+    pub fn release(&mut self, memory: u64) {
+        if self.held {
+            self.held = false;
+            self.wish.memory = memory;
+            self.queue.release(&self.wish, self.place);
+        }
+    }
+
+    /// The place, to ask about.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// How many came before and still wait.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.queue.ahead(self.place)
+    }
+
+    /// Waits for the slot, at most `patience`.
+    ///
+    /// # Errors
+    /// [`Shed::WaitedTooLong`], or [`Shed::NotReady`] when the sandboxes went away meanwhile.
+    pub async fn slot(mut self, patience: Duration) -> Result<Slot, Shed> {
+        match tokio::time::timeout(patience, &mut self.granted).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) => Err(Shed::NotReady),
+            Err(_) => {
+                let open = self.queue.lock().open;
+                Err(if open { Shed::WaitedTooLong } else { Shed::NotReady })
+            }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.queue.forget(self.place);
+    }
+}
+
+/// The right to run one job: a sandbox slot, its memory, and one of the tenant's running runs.
+#[must_use = "dropping it gives the slot to the next"]
+pub struct Slot {
+    pub(super) queue: Arc<Queue>,
+    pub(super) tenant: usize,
+    pub(super) lane: usize,
+    pub(super) place: Place,
+    pub(super) memory: u64,
+    pub(super) since: Instant,
+    /// It went back already.
+    pub(super) over: bool,
+}
+
+impl Slot {
+    /// The memory that was asked for.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// Gives the slot back unused for the place that it came from, to wait there for one with so much memory, which must
+    /// [fit](Queue::fits), or to [hold](super) it.
+    pub fn back(mut self, memory: u64, held: bool) -> Ticket {
+        let (queue, place) = (Arc::clone(&self.queue), self.place);
+        let priority = if self.lane == 0 { Priority::Interactive } else { Priority::Batch };
+        let wish = Wish { tenant: TenantIndex(self.tenant), priority, memory };
+        let granted = queue.take_back(&mut self, memory, held);
+        Ticket { queue, place, wish, held, granted }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("tenant", &self.tenant).field("memory", &self.memory).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.over {
+            let queue = Arc::clone(&self.queue);
+            queue.give_back(self);
+        }
+    }
+}
