@@ -171,3 +171,68 @@ impl Definition {
         Ok(Digest::of(text.as_bytes()).to_string()[..32].to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Catalogue, Setting, Step};
+
+    /// The arguments of a compile of C++ by a gcc of which all of this was made.
+    fn argv(have: &[&str], flags: &[&str]) -> Vec<String> {
+        let catalogue = Catalogue::builtin();
+        let cpp = catalogue.language("cpp").unwrap();
+        let limits = cpp.limits(Step::Compile).resolved(Step::Compile);
+        let have = have.iter().map(|&out| out.to_owned()).collect();
+        let tuned = Tuned { inside: inside("key"), have };
+        let setting = Setting { toolchain: &cpp.toolchains[0], limits: &limits, tuned: Some(&tuned) };
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        cpp.compile_argv(setting, &flags, &["main.cpp".to_owned()]).unwrap()
+    }
+
+    fn headers(flags: &[&str]) -> Option<String> {
+        let argv = argv(&["gnu++17/iostream.gch", "c++20/iostream.gch"], flags);
+        argv.iter().position(|arg| arg == "-isystem").map(|at| argv[at + 1].clone())
+    }
+
+    #[test]
+    fn headers_are_used_for_the_very_flags_that_they_were_made_with() {
+        let default = Some("/opt/engined/key/gnu++17".to_owned());
+        for flags in [&[][..], &["-Wall", "-DN=5", "-s"], &["-std=gnu++17", "-O2"]] {
+            assert_eq!(headers(flags), default, "{flags:?}");
+        }
+        assert_eq!(headers(&["-std=c++20"]), Some("/opt/engined/key/c++20".to_owned()));
+        for flags in [
+            &["-O3"][..],
+            &["-O3", "-O2"],
+            &["-g"],
+            &["-fno-rtti"],
+            &["-std=c++17"],
+            &["-std=c++20", "-std=gnu++17"],
+            &["-Wsystem-headers"],
+            &["-Wall", "-Winvalid-pch"],
+        ] {
+            assert_eq!(headers(flags), None, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_made_leaves_no_trace_in_the_arguments() {
+        let bare = argv(&[], &["-Wall"]);
+        assert!(!bare.iter().any(|arg| arg.is_empty() || arg.contains("tun") || arg.contains("/opt/")), "{bare:?}");
+        let linked = argv(&["link/collect2"], &["-Wall"]);
+        assert_eq!(linked.len(), bare.len() + 1);
+        assert!(linked.contains(&"-B/opt/engined/key/link/".to_owned()));
+    }
+
+    #[test]
+    fn clang_has_no_recipe_of_gcc_s() {
+        let catalogue = Catalogue::builtin();
+        let cpp = catalogue.language("cpp").unwrap();
+        let recipe = |id: &str| {
+            let toolchain = cpp.toolchains.iter().find(|toolchain| toolchain.id == id).unwrap();
+            cpp.tuning(toolchain).is_some()
+        };
+        assert!(recipe("gcc") && recipe("gcc-12"));
+        assert!(!recipe("clang") && !recipe("clang-14"));
+    }
+}
