@@ -57,7 +57,7 @@ fn files(folder: &Path, at: &str) -> Vec<(String, String)> {
     found
 }
 
-fn request(language: &str, program: &Path) -> Value {
+fn request(language: &str, version: &str, program: &Path) -> Value {
     let files = if program.is_dir() {
         files(program, "")
     } else {
@@ -68,8 +68,8 @@ fn request(language: &str, program: &Path) -> Value {
     let files: Vec<Value> = files.iter().map(|(path, text)| json!({"path": path, "content": text})).collect();
     let patient = json!({"cpu_time_ms": 60000, "wall_time_ms": 300000});
     json!({
-        "language": language, "files": files, "compile_flags": flags, "stdin": "3 4\n", "compile_limits": patient,
-        "limits": {"wall_time_ms": 60000},
+        "language": language, "version": version, "files": files, "compile_flags": flags, "stdin": "3 4\n",
+        "compile_limits": patient, "limits": {"wall_time_ms": 60000},
     })
 }
 
@@ -104,21 +104,21 @@ fn tuned_and_bare_toolchains_answer_alike() {
     }
     let (tuned, bare) = pair();
     let all = std::env::var_os("ENGINED_TUNING_ALL").is_some_and(|value| value == "1");
-    let offered = |up: &Up, language: &str| !up.offered(language).is_empty();
     let mut different = Vec::new();
-    for language in LANGUAGES.into_iter().filter(|language| offered(&tuned, language)) {
+    let versions = |language| tuned.offered(language).into_iter().map(move |[version, ..]| (language, version));
+    for (language, version) in LANGUAGES.into_iter().flat_map(versions) {
         let programs = programs(language);
         let sample = programs.iter().enumerate().filter(|(index, _)| all || index % ONE_IN == 0);
         let mut tried = 0;
         for (_, program) in sample {
-            let request = request(language, program);
+            let request = request(language, &version, program);
             let [with, without] = [&tuned, &bare].map(|up| essence(&up.run(&request)));
             tried += 1;
             if with != without {
-                different.push(format!("{}\n  tuned {with}\n  bare  {without}", program.display()));
+                different.push(format!("{} {version}\n  tuned {with}\n  bare  {without}", program.display()));
             }
         }
-        println!("{language}: {tried} of {} programs", programs.len());
+        println!("{language} {version}: {tried} of {} programs", programs.len());
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
     assert!(tuned.log().contains("toolchain tuned"), "nothing is tuned here:\n{}", tuned.log());
@@ -129,7 +129,7 @@ fn tuned_and_bare_toolchains_answer_alike() {
 
 #[test]
 fn every_compiled_language_has_programs_enough() {
-    for language in ["c", "cpp"] {
+    for language in LANGUAGES {
         assert!(programs(language).len() >= 30, "{language}");
     }
 }

@@ -11,7 +11,14 @@ use crate::reader::{Reader, quoted};
 use crate::tuning::{Input, Make, Tuning, Use};
 
 /// What the built-in recipes bring along, for every manifest.
-const BUILTIN: [(&str, &str); 1] = [("quick-link.c", include_str!("../../tuning/quick-link.c"))];
+const BUILTIN: [(&str, &str); 6] = [
+    ("Compiles.java", include_str!("../../tuning/java/Compiles.java")),
+    ("Doubtful.java", include_str!("../../tuning/java/Doubtful.java")),
+    ("Syntax.java", include_str!("../../tuning/java/Syntax.java")),
+    ("Usual.java", include_str!("../../tuning/java/Usual.java")),
+    ("Wrong.java", include_str!("../../tuning/java/Wrong.java")),
+    ("quick-link.c", include_str!("../../tuning/quick-link.c")),
+];
 
 pub(super) fn recipes(r: &mut Reader<'_>, values: &[Value], compiles: bool) -> Vec<Tuning> {
     r.tables("tuning", |r| {

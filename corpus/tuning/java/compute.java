@@ -1,0 +1,1 @@
+class Main { public static void main(String[] args) { long s = 0; for (int i = 0; i < 300_000_000; i++) { s += i ^ (s << 1) ; if ((i & 0xfffff) == 0) s %= 1_000_003; } System.out.println(s); StringBuilder b = new StringBuilder(); for (int i = 0; i < 200_000; i++) b.append(i); System.out.println(b.toString().hashCode()); } }

@@ -1,0 +1,1 @@
+class Main { public static void main(String[] args) { Thread.setDefaultUncaughtExceptionHandler((t, e) -> System.out.println(t.getName() + ": " + e)); new Thread(() -> System.out.println("other")).start(); throw new IllegalArgumentException("main"); } }

@@ -1,0 +1,2 @@
+package pkg;
+public class Scanner { public String toString() { return "my Scanner"; } }

@@ -1,0 +1,2 @@
+public class Other { }
+class Main { public static void main(String[] args) { } }

@@ -1,0 +1,3 @@
+import java.io.*;
+import java.util.*;
+class Main { record P(int a, String b) implements Serializable {} static class Q implements Serializable { int x = 1; transient int y = 2; List<P> l = List.of(new P(1, "b")); } public static void main(String[] args) throws Exception { var o = new ByteArrayOutputStream(); new ObjectOutputStream(o).writeObject(new Q()); Q q = (Q) new ObjectInputStream(new ByteArrayInputStream(o.toByteArray())).readObject(); System.out.println(o.size() + " " + q.x + q.y + q.l + ObjectStreamClass.lookup(Q.class).getSerialVersionUID() + ObjectStreamClass.lookup(ArrayList.class)); new ObjectOutputStream(o).writeObject(new Object()); } }

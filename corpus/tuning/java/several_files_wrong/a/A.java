@@ -1,0 +1,2 @@
+package a;
+class A { private int x; protected void p() { } }

@@ -1,0 +1,1 @@
+void main() { System.out.println("no class, no static"); }
