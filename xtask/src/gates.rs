@@ -28,7 +28,9 @@ pub fn deny() -> Result<Tally> {
         let name = format!("{} {}", text_of(package, "name"), text_of(package, "version"));
         tally.check(
             &name,
-            licence(&rules, package).and_then(|()| source(&rules, package)).and_then(|()| ban(&rules, package)),
+            licence(&rules, package)
+                .and_then(|()| source(&rules, package))
+                .and_then(|()| ban(&rules, &metadata, package)),
         );
     }
     let jaild = tree(&metadata, "jail");
@@ -116,15 +118,32 @@ fn source(rules: &toml::Table, package: &Value) -> Check {
     if known { Ok(()) } else { Err(format!("comes from `{source}`, which deny.toml does not allow")) }
 }
 
-fn ban(rules: &toml::Table, package: &Value) -> Check {
+/// A ban with `wrappers` lets those use the crate, and nobody else.
+fn ban(rules: &toml::Table, metadata: &Value, package: &Value) -> Check {
     let bans = rules.get("bans").and_then(|t| t.get("deny")).and_then(toml::Value::as_array);
     for ban in bans.into_iter().flatten() {
         if ban.get("crate").and_then(toml::Value::as_str) == package["name"].as_str() {
             let reason = ban.get("reason").and_then(toml::Value::as_str).unwrap_or("see deny.toml");
-            return Err(format!("is banned: {reason}"));
+            let wrappers = ban.get("wrappers").and_then(toml::Value::as_array);
+            let wrappers: Vec<&str> = wrappers.into_iter().flatten().filter_map(toml::Value::as_str).collect();
+            let users = users(metadata, text_of(package, "id"));
+            match users.iter().find(|user| !wrappers.contains(user)) {
+                None if !users.is_empty() => {}
+                Some(user) if !wrappers.is_empty() => return Err(format!("is banned, and {user} uses it: {reason}")),
+                _ => return Err(format!("is banned: {reason}")),
+            }
         }
     }
     Ok(())
+}
+
+/// The names of those that depend on a package themselves, for whatever.
+fn users<'a>(metadata: &'a Value, id: &str) -> BTreeSet<&'a str> {
+    let list = |value: &'a Value| value.as_array().map_or(&[][..], Vec::as_slice);
+    let nodes = list(&metadata["resolve"]["nodes"]).iter();
+    let users = nodes.filter(|node| list(&node["deps"]).iter().any(|dep| text_of(dep, "pkg") == id));
+    let ids: BTreeSet<&str> = users.map(|node| text_of(node, "id")).collect();
+    list(&metadata["packages"]).iter().filter(|p| ids.contains(text_of(p, "id"))).map(|p| text_of(p, "name")).collect()
 }
 
 /// The names of everything that `top` links, not counting what only its tests use.
@@ -152,6 +171,23 @@ fn tree<'a>(metadata: &'a Value, top: &str) -> BTreeSet<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_banned_crate_is_for_its_wrappers_alone() {
+        let metadata = serde_json::json!({
+            "packages": [{"id": "1", "name": "regex"}, {"id": "2", "name": "criterion"}, {"id": "3", "name": "jail"}],
+            "resolve": {"nodes": [
+                {"id": "1", "deps": []}, {"id": "2", "deps": [{"pkg": "1"}]}, {"id": "3", "deps": [{"pkg": "1"}]},
+            ]},
+        });
+        let banned = |wrappers: &str| {
+            let rules = format!("[bans]\ndeny = [{{ crate = \"regex\", wrappers = [{wrappers}], reason = \"no\" }}]");
+            ban(&rules.parse().unwrap(), &metadata, &metadata["packages"][0])
+        };
+        assert_eq!(banned(""), Err("is banned: no".to_owned()));
+        assert_eq!(banned("\"criterion\""), Err("is banned, and jail uses it: no".to_owned()));
+        assert_eq!(banned("\"criterion\", \"jail\""), Ok(()));
+    }
 
     #[test]
     fn licences_are_read_as_expressions() {

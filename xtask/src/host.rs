@@ -112,6 +112,21 @@ fn job(programs: &Programs, kernel: Kernel, job: Job, depth: Depth) -> Result<Ta
     build::counted(&format!("test host {} {}", kernel.version(), job.folder()), command)
 }
 
+/// A few rounds of the bench in the guest, as root under systemd: for what only a host with systemd has.
+pub fn bench(programs: &Programs) -> Result<Tally> {
+    let scratch = Scratch::new("testhost")?;
+    let disk = scratch.path();
+    let ourselves = std::env::current_exe().or_problem("xtask does not find itself", "run it by its path")?;
+    for (program, name) in [(&programs.engined, "engined"), (&programs.jaild, "jaild"), (&ourselves, "xtask")] {
+        place(program, &disk.join(name))?;
+    }
+    let job = build::root().join("xtask/testhost/jobs/bench/run-in-guest.sh");
+    place(&job, &disk.join("run-in-guest.sh"))?;
+    let mut command = Command::new(build::root().join("xtask/testhost/run.sh"));
+    command.args(["--timeout", "1800"]).arg(disk);
+    build::counted("bench in the test host", command)
+}
+
 /// Copies a file or a folder, with modes.
 fn place(from: &Path, to: &PathBuf) -> Result<()> {
     let told = || format!("{} cannot be copied to {}", from.display(), to.display());

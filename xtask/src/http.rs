@@ -53,6 +53,21 @@ impl Client {
         self.answer()
     }
 
+    /// Asks, and gives the time from the first byte sent to the last received; the answer must be 200 and hold `wanted`.
+    pub fn timed(&mut self, method: &str, path: &str, body: &str, wanted: &[&[u8]]) -> Result<Duration> {
+        let start = Instant::now();
+        let (status, answer) = self.ask(method, path, body)?;
+        let took = start.elapsed();
+        let holds = |words: &&[u8]| answer.windows(words.len()).any(|part| part == *words);
+        if status == 200 && wanted.iter().all(holds) {
+            return Ok(took);
+        }
+        let missing =
+            wanted.iter().find(|words| !holds(words)).map(|words| String::from_utf8_lossy(words).into_owned());
+        let missing = missing.map(|words| format!(" without {words}")).unwrap_or_default();
+        Err(Problem::new(format!("the engine answered {status}{missing}"), REMEDY))
+    }
+
     /// Sends one request and waits for nothing.
     pub fn send(&mut self, method: &str, path: &str, body: &str) -> Result<()> {
         let mut message = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);

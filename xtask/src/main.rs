@@ -26,6 +26,7 @@ mod schemathesis;
 mod served;
 mod setup;
 mod soak;
+mod svg;
 mod tally;
 mod tests;
 mod timing;
@@ -113,14 +114,35 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
     },
-    /// Measure against the bare toolchains
+    /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
-        /// Pairs of measurements in each row
-        #[arg(long, default_value_t = 60)]
+        /// Rounds of each row; slow rows have fewer
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..))]
         rounds: u32,
+        /// As many rounds in the row about idleness, too: minutes more
+        #[arg(long)]
+        full: bool,
+        /// Without other sandboxes
+        #[arg(long)]
+        no_peers: bool,
+        /// Without what takes a good part of a second: C++ and Java
+        #[arg(long)]
+        fast_only: bool,
+        /// Only what CI measures: each bar with a wide margin, in a minute
+        #[arg(long, conflicts_with_all = ["rounds", "full", "no_peers", "fast_only", "save", "json"])]
+        guard: bool,
+        /// A few rounds of the fast rows in the test host, which has systemd-run
+        #[arg(long, conflicts_with_all = ["rounds", "full", "no_peers", "fast_only", "guard", "save", "json"])]
+        host: bool,
+        /// Keep report, JSON and plot in benches/results, under the date and the machine
+        #[arg(long)]
+        save: bool,
         /// Also write the figures there, as JSON
         #[arg(long, value_name = "FILE")]
         json: Option<std::path::PathBuf>,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
     },
     /// Measure whether CPU time stays the same when all slots are busy and runs are pinned to cores
     Timing {
@@ -169,7 +191,10 @@ fn main() -> ExitCode {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
         }
-        Command::Bench { rounds, json } => bench::run(rounds, json.as_deref()).map(Some),
+        Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
+            bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })
+                .map(Some)
+        }
         Command::Timing { rounds, json, report, programs } => {
             timing::run(&timing::Wish { rounds, json: json.as_deref(), report, programs: programs.as_deref() })
                 .map(Some)

@@ -18,7 +18,6 @@ use crate::{bench, fuzz, python_client, schemathesis, setup, tests, timing, tool
 const LIES: u32 = 10;
 /// Repetitions of the fault tests, all of which must pass.
 const FAULTS: u32 = 20;
-const ROUNDS: u32 = 200;
 
 /// One part of the proof.
 struct Part {
@@ -75,7 +74,7 @@ pub fn run() -> Result<Tally> {
     proof.table += &format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
     let mut table = "None: see what failed.\n".to_owned();
     proof.part("speed and memory", || {
-        let figures = bench::measure(&programs, ROUNDS)?;
+        let figures = bench::prove(&programs)?;
         table = figures.table();
         Ok(figures.tally())
     })?;
@@ -186,7 +185,8 @@ fn languages(failures: &[&String]) -> String {
     text
 }
 
-fn processors() -> String {
+/// How many there are, and of what model.
+pub fn processors() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()

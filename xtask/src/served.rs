@@ -15,7 +15,9 @@ use crate::build::Programs;
 use crate::engine::Scratch;
 use crate::problem::{Context, Problem, Result};
 
-/// From start to ready, and from SIGTERM to the end.
+/// From start to ready: it runs a hello in each version of each language before that, in the test host by emulation.
+const START: Duration = Duration::from_secs(180);
+/// From SIGTERM to the end.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ACCOUNT: &str = "engined";
 
@@ -100,7 +102,7 @@ impl Served {
 
     /// Waits for the line that says so, and gives the address of the one before.
     fn ready(&mut self) -> Result<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START;
         loop {
             let log = self.log();
             let said = |word: &str| log.lines().find_map(|line| line.strip_prefix(word)).map(str::to_owned);
@@ -115,6 +117,11 @@ impl Served {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Both processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.children.iter().map(|(_, child)| child.id()).collect()
     }
 
     /// The Unix socket for root.

@@ -7,6 +7,7 @@ use crate::problem::{Context, Result};
 use crate::prove::{facts, said};
 use crate::soak::Outcome;
 use crate::soak::sample::{SERIES, Sample, Series};
+use crate::svg::Svg;
 use crate::tally::Tally;
 
 /// Where the runs are, and what may grow with them.
@@ -120,10 +121,7 @@ const ROW: f64 = 100.0;
 fn plot(outcome: &Outcome) -> String {
     let rows = u32::try_from(SERIES.len().div_ceil(2)).map_or(0.0, f64::from);
     let (wide, high) = (2.0 * (WIDTH + 20.0) + 20.0, rows * ROW + 20.0);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {high}\" font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"{wide}\" height=\"{high}\" fill=\"white\"/>\n"
-    );
+    let mut svg = Svg::new(wide, high);
     let runs = f64::from(outcome.runs.max(1));
     for (n, series) in SERIES.iter().enumerate() {
         let place = |n: usize| u32::try_from(n).map_or(0.0, f64::from);
@@ -131,19 +129,13 @@ fn plot(outcome: &Outcome) -> String {
         let points = outcome.samples.iter().filter_map(|s| Some((f64::from(s.runs), *s.gauges.get(series.name)?)));
         let points: Vec<(f64, f64)> = points.collect();
         let top = points.iter().map(|(_, number)| *number).fold(1.0, f64::max) * 1.2;
-        let line: Vec<String> = points
-            .iter()
-            .map(|(at, number)| {
-                format!("{:.1},{:.1}", x + at / runs * WIDTH, y + 15.0 + HEIGHT - number.max(0.0) / top * HEIGHT)
-            })
-            .collect();
+        let place =
+            |(at, number): &(f64, f64)| (x + at / runs * WIDTH, y + 15.0 + HEIGHT - number.max(0.0) / top * HEIGHT);
+        let line: Vec<(f64, f64)> = points.iter().map(place).collect();
         let last = points.last().map_or_else(String::new, |(_, number)| shown(series, *number));
-        svg += &format!("<text x=\"{x}\" y=\"{:.1}\">{}: {last}</text>\n", y + 10.0, series.name);
-        svg += &format!(
-            "<rect x=\"{x}\" y=\"{:.1}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"none\" stroke=\"#ccc\"/>\n",
-            y + 15.0
-        );
-        svg += &format!("<polyline points=\"{}\" fill=\"none\" stroke=\"#06c\"/>\n", line.join(" "));
+        svg.words(x, y + 10.0, &format!("{}: {last}", series.name));
+        svg.frame(x, y + 15.0, WIDTH, HEIGHT);
+        svg.line(&line, "#06c");
     }
-    svg + "</svg>\n"
+    svg.end()
 }
