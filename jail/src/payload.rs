@@ -159,7 +159,7 @@ fn make_way(path: &[u8]) -> Result<(OwnedFd, CString), JailError> {
 }
 
 fn copy(stream: &File, record: &Record, to: &mut File) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
+    let mut buffer = vec![0; usize::try_from(record.length).unwrap_or(usize::MAX).min(256 << 10)];
     let (mut at, end) = (record.offset, record.offset + record.length);
     while at < end {
         let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());

@@ -9,6 +9,7 @@
 //! the name, the data. The last record is `End`. Every reader treats every length as a lie until it fits the stream.
 //! jaild itself never looks inside.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -127,10 +128,16 @@ pub struct Record {
     pub length: u64,
 }
 
+/// A stream that is no longer is read in one go, and what a memfd is given is collected to so much before it is written.
+const AT_ONCE: u64 = 8 << 10;
+
 /// Writes records into a memfd or a pipe.
 #[derive(Debug)]
 pub struct RecordWriter {
     file: File,
+    /// What is yet to be written; always empty for a pipe, whose reader waits.
+    pending: Vec<u8>,
+    collects: bool,
 }
 
 impl RecordWriter {
@@ -139,13 +146,13 @@ impl RecordWriter {
     /// # Errors
     /// That of `memfd_create`.
     pub fn new() -> io::Result<Self> {
-        Ok(RecordWriter { file: File::from(empty_memfd()?) })
+        Ok(RecordWriter { file: File::from(empty_memfd()?), pending: Vec::new(), collects: true })
     }
 
     /// Writes into `fd`, which was made elsewhere.
     #[must_use]
     pub fn over(fd: OwnedFd) -> Self {
-        RecordWriter { file: File::from(fd) }
+        RecordWriter { file: File::from(fd), pending: Vec::new(), collects: false }
     }
 
     /// Adds a record whose data are at hand.
@@ -154,7 +161,7 @@ impl RecordWriter {
     /// `InvalidInput` for a name that is too long, else that of `write`.
     pub fn put(&mut self, kind: Kind, executable: bool, name: &[u8], data: &[u8]) -> io::Result<()> {
         self.begin(kind, executable, name, data.len() as u64)?;
-        self.file.write_all(data)
+        self.data(data)
     }
 
     /// Adds the header of a record; exactly `length` bytes of [`RecordWriter::data`] must follow.
@@ -173,7 +180,7 @@ impl RecordWriter {
         header.extend_from_slice(&[0; 4]);
         header.extend_from_slice(&length.to_le_bytes());
         header.extend_from_slice(name);
-        self.file.write_all(&header)
+        self.data(&header)
     }
 
     /// Adds data to the record begun last.
@@ -181,7 +188,18 @@ impl RecordWriter {
     /// # Errors
     /// That of `write`.
     pub fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        if !self.collects {
+            return self.file.write_all(bytes);
+        }
+        if self.pending.len() + bytes.len() > AT_ONCE as usize {
+            self.file.write_all(&self.pending)?;
+            self.pending.clear();
+        }
+        if bytes.len() > AT_ONCE as usize {
+            return self.file.write_all(bytes);
+        }
+        self.pending.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Ends the stream; it stays writable by whoever holds it.
@@ -190,6 +208,7 @@ impl RecordWriter {
     /// That of `write`.
     pub fn end(mut self) -> io::Result<OwnedFd> {
         self.put(Kind::End, false, b"", b"")?;
+        self.file.write_all(&self.pending)?;
         Ok(self.file.into())
     }
 
@@ -231,14 +250,14 @@ pub fn is_sealed(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Where records are read from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Source<'a> {
     File(&'a File),
-    Bytes(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
 }
 
 impl Source<'_> {
-    fn read_exact_at(self, into: &mut [u8], at: u64) -> io::Result<()> {
+    fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
         match self {
             Source::File(file) => file.read_exact_at(into, at),
             Source::Bytes(bytes) => {
@@ -265,13 +284,20 @@ impl<'a> RecordReader<'a> {
     /// # Errors
     /// That of `fstat`.
     pub fn new(file: &'a File) -> io::Result<Self> {
-        Ok(RecordReader { source: Source::File(file), at: 0, size: file.metadata()?.len(), ended: false })
+        let size = file.metadata()?.len();
+        let mut source = Source::File(file);
+        if size <= AT_ONCE {
+            let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+            source.read_exact_at(&mut bytes, 0)?;
+            source = Source::Bytes(bytes.into());
+        }
+        Ok(RecordReader { source, at: 0, size, ended: false })
     }
 
     /// Reads a stream that is at hand.
     #[must_use]
     pub fn of(bytes: &'a [u8]) -> Self {
-        RecordReader { source: Source::Bytes(bytes), at: 0, size: bytes.len() as u64, ended: false }
+        RecordReader { source: Source::Bytes(bytes.into()), at: 0, size: bytes.len() as u64, ended: false }
     }
 
     /// The next record, `None` after the last.
