@@ -129,7 +129,7 @@ pub struct Record {
 }
 
 /// A stream that is no longer is read in one go, and what a memfd is given is collected to so much before it is written.
-const AT_ONCE: u64 = 8 << 10;
+const AT_ONCE: usize = 8 << 10;
 
 /// Writes records into a memfd or a pipe.
 #[derive(Debug)]
@@ -191,11 +191,11 @@ impl RecordWriter {
         if !self.collects {
             return self.file.write_all(bytes);
         }
-        if self.pending.len() + bytes.len() > AT_ONCE as usize {
+        if self.pending.len() + bytes.len() > AT_ONCE {
             self.file.write_all(&self.pending)?;
             self.pending.clear();
         }
-        if bytes.len() > AT_ONCE as usize {
+        if bytes.len() > AT_ONCE {
             return self.file.write_all(bytes);
         }
         self.pending.extend_from_slice(bytes);
@@ -286,8 +286,8 @@ impl<'a> RecordReader<'a> {
     pub fn new(file: &'a File) -> io::Result<Self> {
         let size = file.metadata()?.len();
         let mut source = Source::File(file);
-        if size <= AT_ONCE {
-            let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+        if let Some(length) = usize::try_from(size).ok().filter(|length| *length <= AT_ONCE) {
+            let mut bytes = vec![0; length];
             source.read_exact_at(&mut bytes, 0)?;
             source = Source::Bytes(bytes.into());
         }
