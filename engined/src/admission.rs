@@ -8,7 +8,7 @@ use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
 use crate::cache::Origin;
-use crate::job::{CompileStep, Job, JobFile, Outputs, Step};
+use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
 use crate::queue::Priority;
@@ -66,7 +66,13 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
             let (step, untuned) = (of(installed.tuned.as_ref().filter(|_| tunable))?, of(None)?);
             let untuned = (step.args != untuned.args).then_some(untuned);
             let repeat_if = definition.tuning(toolchain).map(|tuning| tuning.repeat_if.clone()).unwrap_or_default();
-            Some(CompileStep { step, artifact: compile.artifact.clone(), untuned, repeat_if })
+            Some(CompileStep {
+                step,
+                artifact: compile.artifact.clone(),
+                artifact_bytes: ARTIFACT_BYTES,
+                untuned,
+                repeat_if,
+            })
         }
         None => None,
     };

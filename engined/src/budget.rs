@@ -3,6 +3,7 @@
 //! The engine's own memory is one (`engine_memory_bytes`): bodies, captured output and answers reserve their bytes
 //! before they are read or made, so that a flood of callers is answered 503 instead of ending in the kernel's OOM kill.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +24,14 @@ pub struct Exhausted {
     pub used: u64,
     /// The whole budget.
     pub limit: u64,
+}
+
+impl Exhausted {
+    /// What is wrapped in an error of input or output, where it is that.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref()).copied()
+    }
 }
 
 impl Budget {
@@ -69,6 +78,12 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// How many they are.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Takes `more` bytes.
     ///
     /// # Errors

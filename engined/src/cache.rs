@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Exhausted};
+use crate::collection::Artifact;
 use crate::control::Control;
 use crate::metrics::{CacheMetrics, Lookup};
 use entry::{Content, Replay};
@@ -239,14 +240,18 @@ impl Cache {
 
     /// What is kept under the key: with a program of the caller's own. `None` where it has gone or was damaged; then it is
     /// not there any more.
-    pub async fn load(self: &Arc<Self>, key: &Key) -> Option<(Replay, Option<File>)> {
+    ///
+    /// # Errors
+    /// The engine's memory has no room for the program.
+    pub async fn load(self: &Arc<Self>, key: &Key) -> Result<Option<(Replay, Option<Artifact>)>, Exhausted> {
         let held = {
             let mut state = lock(&self.state);
-            let held = state.index.touch(key)?;
+            let Some(held) = state.index.touch(key) else { return Ok(None) };
             state.used.insert(*key);
             held
         };
         self.name_soon();
+        let memory = self.memory.reserve(if held.program { held.bytes } else { 0 })?;
         let content = if held.seen && held.bytes <= AT_ONCE {
             self.read(key)
         } else {
@@ -257,7 +262,8 @@ impl Cache {
         match content {
             Ok(Content::Whole(replay, program)) => {
                 self.metrics.lookup(Lookup::Hit);
-                return Some((*replay, program.map(File::from)));
+                let program = program.map(|program| Artifact { file: File::from(program), memory });
+                return Ok(Some((*replay, program)));
             }
             Ok(Content::Damaged(why)) => {
                 self.metrics.damaged.inc();
@@ -270,7 +276,7 @@ impl Cache {
         if let Err(error) = forgotten {
             tracing::error!(%error, "an entry of the artifact cache could not be removed");
         }
-        None
+        Ok(None)
     }
 
     fn read(&self, key: &Key) -> io::Result<Content> {
@@ -414,7 +420,7 @@ struct Landing {
 
 impl Landing {
     fn land(self, made: io::Result<Outcome>, owner: Owner, still: impl FnOnce() -> bool) {
-        let landed: Landed = made.map(Arc::new).map_err(|error| (error.kind(), error.to_string()));
+        let landed: Landed = made.map(Arc::new).map_err(Arc::new);
         self.flight.landed.send_replace(Some(landed.clone()));
         let Ok(outcome) = landed else { return };
         let replay = Replay::of(&outcome.end, &outcome.output, outcome.result.as_ref().map(drop));
@@ -426,7 +432,8 @@ impl Landing {
         // Until it is written, whoever asks finds the flight.
         let write = move || {
             let _permit = permit;
-            let written = self.cache.keep(&self.key, owner, &replay, outcome.result.as_ref().ok());
+            let written =
+                self.cache.keep(&self.key, owner, &replay, outcome.result.as_ref().ok().map(|made| &made.file));
             if let Err(error) = written {
                 self.cache.trouble("written", &error);
             }
@@ -438,14 +445,14 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         Cache::off(&mut lock(&self.cache.state), &self.key, &self.flight);
-        let lost = || Some(Err((io::ErrorKind::Other, "the compile was given up".to_owned())));
         self.flight.landed.send_if_modified(|landed| {
             let open = landed.is_none();
             if open {
-                *landed = lost();
+                *landed = Some(flight::lost("the compile was given up"));
             }
             open
         });
+        self.flight.over.send_replace(true);
     }
 }
 

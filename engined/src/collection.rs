@@ -13,6 +13,7 @@ use jail::records::{self, RecordReader};
 use jail::spec::Collected;
 use tokio::net::unix::pipe::Receiver;
 
+use crate::budget::{Exhausted, Reservation};
 use crate::job::Outputs;
 
 const READ: usize = 64 << 10;
@@ -23,7 +24,11 @@ pub struct Collector {
     pipe: Receiver,
     most: Most,
     left: u64,
+    /// How much came, kept or not.
+    came: u64,
     kept: Kept,
+    /// Why the rest could not be kept.
+    exhausted: Option<Exhausted>,
     /// More came than there can be, or not to the end.
     broken: bool,
 }
@@ -31,7 +36,17 @@ pub struct Collector {
 #[derive(Debug)]
 enum Kept {
     Bytes(Vec<u8>),
-    Memfd(File),
+    Memfd(Artifact),
+}
+
+/// A compiled program, sealed, with what it takes of the engine's memory: the pages of a memory file are ours for as long
+/// as anybody holds it.
+#[derive(Debug)]
+pub struct Artifact {
+    /// As the next sandbox wants it.
+    pub file: File,
+    /// Its bytes.
+    pub memory: Reservation,
 }
 
 /// The files of a run, as they stand in its result.
@@ -46,12 +61,13 @@ pub struct Brought {
 }
 
 impl Collector {
-    /// For a compiled program of at most so many bytes. The descriptor is the sandbox's end.
+    /// For a compiled program of at most so many bytes, which are taken from the budget of `memory` as they come. The
+    /// descriptor is the sandbox's end.
     ///
     /// # Errors
     /// That of making a pipe or a memfd.
-    pub fn of_artifact(bytes: u64) -> io::Result<(Self, OwnedFd)> {
-        let kept = Kept::Memfd(records::empty_memfd()?.into());
+    pub fn of_artifact(bytes: u64, memory: Reservation) -> io::Result<(Self, OwnedFd)> {
+        let kept = Kept::Memfd(Artifact { file: records::empty_memfd()?.into(), memory });
         Self::new(kept, Most { files: MOST_IN_FOLDER, bytes })
     }
 
@@ -67,7 +83,10 @@ impl Collector {
     fn new(kept: Kept, most: Most) -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = io::pipe()?;
         let pipe = Receiver::from_owned_fd(ours.into())?;
-        Ok((Collector { pipe, most, left: most.stream_bytes(), kept, broken: true }, theirs.into()))
+        Ok((
+            Collector { pipe, most, left: most.stream_bytes(), came: 0, kept, exhausted: None, broken: true },
+            theirs.into(),
+        ))
     }
 
     /// Reads until the sandbox has closed its end. Nothing is ever left in the pipe, so that init never waits for us.
@@ -93,9 +112,14 @@ impl Collector {
     fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
         let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         self.left -= fits as u64;
+        self.came = self.came.saturating_add(bytes.len() as u64);
         match &mut self.kept {
             Kept::Bytes(kept) => kept.extend_from_slice(&bytes[..fits]),
-            Kept::Memfd(file) => file.write_all(&bytes[..fits])?,
+            Kept::Memfd(_) if self.exhausted.is_some() => {}
+            Kept::Memfd(Artifact { file, memory }) => match memory.grow(fits as u64) {
+                Ok(()) => file.write_all(&bytes[..fits])?,
+                Err(exhausted) => self.exhausted = Some(exhausted),
+            },
         }
         Ok(())
     }
@@ -104,9 +128,12 @@ impl Collector {
     /// none, where there is more to say than that.
     ///
     /// # Errors
-    /// That of sealing or reading a memfd.
-    pub fn artifact(self, name: &str, collected: Collected) -> io::Result<Result<OwnedFd, Option<String>>> {
-        let Kept::Memfd(file) = self.kept else { return Ok(Err(None)) };
+    /// That of sealing or reading a memfd, or [`Exhausted`], wrapped, where the budget had no room for it.
+    pub fn artifact(self, name: &str, collected: Collected) -> io::Result<Result<Artifact, Option<String>>> {
+        if let Some(exhausted) = self.exhausted {
+            return Err(io::Error::other(exhausted));
+        }
+        let Kept::Memfd(Artifact { file, memory }) = self.kept else { return Ok(Err(None)) };
         // Sealed before it is checked: nobody can change it in between.
         records::seal(file.as_fd())?;
         let found = Collection::read(RecordReader::new(&file)?, &self.most);
@@ -120,6 +147,16 @@ impl Collector {
                 odd.reason
             ))));
         }
+        // Its files with their names: nobody has looked at more of it than there may be.
+        let (came, most) = (self.came, self.most.bytes);
+        if came > self.most.stream_bytes()
+            || (came > most && found.broken.is_some() && collected == Collected::Complete)
+        {
+            return Ok(Err(Some(format!(
+                "The compiled program is too large: {came} bytes, where at most {most} are allowed (engine.artifact_bytes). \
+                 Make it smaller, or have the operator raise the limit."
+            ))));
+        }
         if self.broken || collected != Collected::Complete || !found.is_whole() {
             let why =
                 "The compiled program could not be brought out of its sandbox: it is too large, or has too many files.";
@@ -130,7 +167,7 @@ impl Collector {
             [one] if one.path == name.as_bytes() => true,
             files => !files.is_empty() && files.iter().all(|file| below(&file.path)),
         };
-        Ok(if is_it { Ok(file.into()) } else { Err(None) })
+        Ok(if is_it { Ok(Artifact { file, memory }) } else { Err(None) })
     }
 
     /// The files that came, for a result.
@@ -170,6 +207,7 @@ mod tests {
     use jail::records::{Caps, Kind, RecordWriter};
 
     use super::*;
+    use crate::budget::Budget;
 
     type Records<'a> = &'a [(Kind, &'a str, &'a [u8])];
 
@@ -188,9 +226,9 @@ mod tests {
     }
 
     async fn artifact(records: Records<'_>, end: bool, collected: Collected) -> Result<(), Option<String>> {
-        let (collector, theirs) = Collector::of_artifact(100).unwrap();
+        let (collector, theirs) = Collector::of_artifact(100, Budget::new(8 << 20).nothing()).unwrap();
         let made = fill(collector, theirs, records, end).await.artifact("made", collected).unwrap();
-        made.map(|memfd| assert!(records::is_sealed(memfd.as_fd())))
+        made.map(|made| assert!(records::is_sealed(made.file.as_fd()) && made.memory.bytes() > 0))
     }
 
     #[tokio::test]
@@ -226,7 +264,27 @@ mod tests {
         assert!(matches!(artifact(&[file("made")], false, WHOLE).await, Err(Some(_))));
         assert!(matches!(artifact(&[file("made")], true, Collected::Cut).await, Err(Some(_))));
         let flood = vec![0; 5 << 20];
-        assert!(artifact(&[(Kind::File, "made", &flood[..1000])], true, WHOLE).await.is_err());
+        let large = artifact(&[(Kind::File, "made", &flood[..1000])], true, WHOLE).await.unwrap_err().unwrap();
+        assert!(
+            large.starts_with("The compiled program is too large: 10") && large.contains("at most 100 "),
+            "{large}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_artifact_is_counted_as_it_comes_and_may_be_refused() {
+        let budget = Budget::new(1000);
+        let (collector, theirs) = Collector::of_artifact(5000, budget.nothing()).unwrap();
+        let records: Records<'_> = &[(Kind::File, "made", &[0; 2000])];
+        let refused = fill(collector, theirs, records, true).await.artifact("made", Collected::Complete).unwrap_err();
+        assert!(Exhausted::of(&refused).is_some_and(|why| why.limit == 1000), "{refused}");
+        assert_eq!(budget.used(), 0);
+        let (collector, theirs) = Collector::of_artifact(5000, budget.nothing()).unwrap();
+        let collector = fill(collector, theirs, &[(Kind::File, "made", &[0; 500])], true).await;
+        let made = collector.artifact("made", Collected::Complete).unwrap().unwrap();
+        assert_eq!(budget.used(), made.file.metadata().unwrap().len());
+        drop(made);
+        assert_eq!(budget.used(), 0);
     }
 
     #[tokio::test]

@@ -5,19 +5,19 @@
 //! compiler has said that there is no program, for none at all. Who waits for the compile of another request holds its
 //! place in the queue without a slot, so that no number of equal requests keeps others from running, and then gets its
 //! turn by the time that it came. The request that begins a compile does so in its own slot, in which it then runs; when
-//! it leaves and others wait, the compile keeps the slot until it is over.
+//! it leaves and others wait, the compile keeps the slot until it is over. A large program is not held in memory by those who
+//! wait for their slots: they take it from the folder then, or compile it themselves where it was not kept.
 
-use std::fs::File;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api_spec::{Reason, Stage, Verdict};
 use jail::stop_point;
 
-use crate::budget::Reservation;
+use crate::budget::{Budget, Exhausted, Reservation};
 use crate::cache::flight::{Landed, Outcome, Waiter};
 use crate::cache::{Key, Look, entry};
+use crate::collection::Artifact;
 use crate::engine::Engine;
 use crate::execution::{self, Compiled, Done, Task};
 use crate::job::{CompileStep, Job};
@@ -26,7 +26,8 @@ use crate::problem::Error;
 use crate::queue::{Shed, Slot, TenantIndex, Ticket, Wish};
 use crate::verdict;
 
-/// Copied where we are; more than this in a thread that may take its time.
+/// A program of so many bytes is copied where we are and held by those who wait for a slot, as their sources are. A larger
+/// one is copied in a thread that may take its time, and nobody holds it while it waits.
 const AT_ONCE: u64 = 256 << 10;
 
 /// A job that can go on.
@@ -89,17 +90,21 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
         return Ok(Seat { slot: Some(Arc::new(slot)), compiled: None, queued, memory: None }.ready());
     };
     // Each turn ends, or finds less in the cache than the one before, or a compile that was begun meanwhile.
+    let mut waited = Duration::ZERO;
     loop {
         if ticket.is_held() {
             match job.cache.look(&job.key) {
                 Look::UnderWay => {
                     if let Some(waiter) = job.cache.join(&job.key) {
-                        return job.joined(waiter, ticket).await;
+                        match job.joined(waiter, ticket).await? {
+                            Joined::Seated(seated) => return Ok(seated),
+                            Joined::Kept(back, took) => (ticket, waited) = (back, waited + took),
+                        }
                     }
                 }
                 Look::Errors => {
-                    if let Some(compiled) = job.load().await {
-                        return Ok(job.ready(None, compiled));
+                    if let Some(compiled) = job.load().await? {
+                        return Ok(job.ready(None, compiled, waited));
                     }
                 }
                 Look::Program => ticket.release(job.run),
@@ -110,9 +115,9 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
         let Some(slot) = slot(engine, task, ticket).await? else { return Ok(cancelled()) };
         let look = job.cache.look(&job.key);
         if matches!(look, Look::Program | Look::Errors)
-            && let Some(compiled) = job.load().await
+            && let Some(compiled) = job.load().await?
         {
-            return Ok(job.ready(Some(slot), compiled));
+            return Ok(job.ready(Some(slot), compiled, waited));
         }
         ticket = match look {
             // Whoever compiles needs the room more than who waits for it.
@@ -158,40 +163,63 @@ impl<'a> Cached<'a> {
     }
 
     /// Where there is nothing to run, the slot goes back. What was waited for a compile was not waited for the slot.
-    fn ready(&self, slot: Option<Slot>, compiled: Compiled) -> Seated {
+    fn ready(&self, slot: Option<Slot>, compiled: Compiled, waited: Duration) -> Seated {
         let slot = slot.filter(|_| compiled.outcome.is_ok()).map(Arc::new);
-        let queued = self.task.queued.elapsed().saturating_sub(compiled.took);
+        let queued = self.task.queued.elapsed().saturating_sub(compiled.took + waited);
         Seat { slot, compiled: Some(compiled), queued, memory: None }.ready()
     }
 
     /// What is kept, if it is sound.
-    async fn load(&self) -> Option<Compiled> {
+    async fn load(&self) -> Result<Option<Compiled>, Exhausted> {
         let began = Instant::now();
-        let (entry::Replay { ended, output, failure }, program) = self.cache.load(&self.key).await?;
+        let Some((replay, program)) = self.cache.load(&self.key).await? else { return Ok(None) };
+        let entry::Replay { ended, output, failure } = replay;
         let outcome = match (program, failure) {
-            (Some(program), _) => Ok(program.into()),
+            (Some(program), _) => Ok(program),
             (None, failure) => Err((Verdict::CompileError, failure)),
         };
         let done = Done::replayed(RunEnd::Ended(ended), output);
-        Some(Compiled { done, took: began.elapsed(), outcome, cached: true })
+        Ok(Some(Compiled { done, took: began.elapsed(), outcome, cached: true }))
     }
 
     /// Waits for the compile of another request, then for a slot.
-    async fn joined(&self, mut waiter: Waiter, mut ticket: Ticket) -> Result<Seated, Error> {
+    async fn joined(&self, mut waiter: Waiter, mut ticket: Ticket) -> Result<Joined, Error> {
         let began = Instant::now();
         let landed = tokio::select! {
             landed = waiter.landed() => landed,
-            () = self.task.control.cancelled() => return Ok(cancelled()),
+            () = self.task.control.cancelled() => return Ok(Joined::Seated(cancelled())),
         };
-        drop(waiter);
         let took = began.elapsed();
         let outcome = landed.map_err(lost)?;
+        let memory = &self.engine.memory;
+        if outcome.result.as_ref().is_ok_and(|made| made.memory.bytes() > AT_ONCE) {
+            drop(outcome);
+            tokio::select! {
+                () = waiter.over() => {}
+                () = self.task.control.cancelled() => return Ok(Joined::Seated(cancelled())),
+            }
+            return self.apart(ticket, took).await;
+        }
+        drop(waiter);
         if outcome.result.is_err() {
-            return Ok(self.ready(None, own(outcome, Some(took)).await?));
+            return Ok(Joined::Seated(self.ready(None, own(outcome, memory, Some(took)).await?, Duration::ZERO)));
         }
         ticket.release(self.run);
-        let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(cancelled()) };
-        Ok(self.ready(Some(slot), own(outcome, Some(took)).await?))
+        let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(Joined::Seated(cancelled())) };
+        Ok(Joined::Seated(self.ready(Some(slot), own(outcome, memory, Some(took)).await?, Duration::ZERO)))
+    }
+
+    /// Goes on after a compile that was waited for and made what nobody may hold.
+    async fn apart(&self, mut ticket: Ticket, waited: Duration) -> Result<Joined, Error> {
+        if self.cache.look(&self.key) != Look::Nothing {
+            return Ok(Joined::Kept(ticket, waited));
+        }
+        // By itself, not as the next whom all others join: each of them would wait for each.
+        ticket.release(self.whole);
+        let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(Joined::Seated(cancelled())) };
+        let queued = self.task.queued.elapsed().saturating_sub(waited);
+        let seat = Seat { slot: Some(Arc::new(slot)), compiled: None, queued, memory: None };
+        Ok(Joined::Seated(seat.ready()))
     }
 
     /// Compiles in this slot. It comes back where another request was faster.
@@ -214,12 +242,11 @@ impl<'a> Cached<'a> {
             |control| {
                 let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
                 async move {
-                    let compiled = execution::compile(&link, &step, bundles, Some(slot), &control).await?;
-                    let Compiled { done: Done { end, output, .. }, took, outcome, .. } = compiled;
-                    let result = outcome.map(File::from);
-                    let program = result.as_ref().map_or(Ok(0), |file| file.metadata().map(|file| file.len()))?;
-                    let mut memory = cache.memory().nothing();
-                    memory.settle(program + (output.stdout.kept.len() + output.stderr.kept.len()) as u64);
+                    let budget = cache.memory();
+                    let compiled = execution::compile(&link, budget, &step, bundles, Some(slot), &control).await?;
+                    let Compiled { done: Done { end, output, .. }, took, outcome: result, .. } = compiled;
+                    let mut memory = budget.nothing();
+                    memory.settle((output.stdout.kept.len() + output.stderr.kept.len()) as u64);
                     Ok(Outcome { end, output, result, took, memory })
                 }
             },
@@ -242,32 +269,44 @@ impl<'a> Cached<'a> {
             }
         };
         drop(waiter);
-        let compiled = own(landed.map_err(lost)?, None).await?;
+        let compiled = own(landed.map_err(lost)?, &engine.memory, None).await?;
         Ok(Ok(Seat { slot: Some(slot), compiled: Some(compiled), queued, memory: Some(memory) }.ready()))
     }
 }
 
-fn lost((kind, why): (io::ErrorKind, String)) -> io::Error {
-    io::Error::new(kind, why)
+/// What became of one who joined a compile.
+enum Joined {
+    /// It can go on, or is over.
+    Seated(Seated),
+    /// What was compiled lies in the folder. For so long it was waited for.
+    Kept(Ticket, Duration),
+}
+
+/// The error of a compile, told to one of those who wait for it.
+fn lost(error: Arc<std::io::Error>) -> Error {
+    Exhausted::of(&error).map_or_else(|| Error::Internal(error.to_string()), Error::Memory)
 }
 
 /// A compile with a program of one's own. `took`: how long it was waited for by who did not begin it.
-async fn own(outcome: Arc<Outcome>, took: Option<Duration>) -> io::Result<Compiled> {
+async fn own(outcome: Arc<Outcome>, memory: &Arc<Budget>, took: Option<Duration>) -> Result<Compiled, Error> {
     let (end, output) = (outcome.end, outcome.output.clone());
     let (cached, took) = (took.is_some(), took.unwrap_or(outcome.took));
-    let small = |file: &File| Ok::<_, io::Error>(file.metadata()?.len() <= AT_ONCE);
     let program = match Arc::try_unwrap(outcome) {
         // Nobody else has it, nor will.
-        Ok(outcome) => outcome.result.map(Into::into),
+        Ok(outcome) => outcome.result,
         Err(shared) => match &shared.result {
             Err(why) => Err(why.clone()),
-            Ok(file) if small(file)? => Ok(entry::copy(file)?),
-            Ok(_) => {
-                let copied = tokio::task::spawn_blocking(move || match &shared.result {
-                    Ok(file) => entry::copy(file).map(Ok),
-                    Err(why) => Ok(Err(why.clone())),
-                });
-                copied.await.map_err(io::Error::other)??
+            Ok(made) => {
+                let bytes = made.memory.bytes();
+                let memory = memory.reserve(bytes)?;
+                let file = if bytes <= AT_ONCE {
+                    entry::copy(&made.file)?
+                } else {
+                    let copy = move || shared.result.as_ref().ok().map(|made| entry::copy(&made.file)).transpose();
+                    let copied = tokio::task::spawn_blocking(copy).await.map_err(std::io::Error::other)??;
+                    copied.ok_or_else(|| Error::internal("a program that was there has gone"))?
+                };
+                Ok(Artifact { file: file.into(), memory })
             }
         },
     };

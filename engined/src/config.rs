@@ -13,7 +13,7 @@ use toml::Table;
 
 use crate::accounts::Accounts;
 use crate::confinement::Layer;
-use crate::job::OUTPUT_CAPS;
+use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use reader::Mistake;
 pub use tenants::TenantConfig;
@@ -89,8 +89,10 @@ pub struct Engine {
     pub queue_length: usize,
     /// How long a run may wait.
     pub queue_wait: Duration,
-    /// Bodies, captured output and answers together.
+    /// Bodies, captured output, compiled programs and answers together.
     pub memory: u64,
+    /// The most that one compiled program may have.
+    pub artifact: u64,
     /// Memory limits of all running sandboxes together.
     pub sandbox_memory: u64,
     /// Where jaild keeps what it has made of toolchains, unless none of it shall be used.
@@ -340,10 +342,13 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let doc = "A folder with manifests of your own, /etc/engined/languages where it exists. Give jaild the same (--languages).";
     let languages = s.parsed("languages", None, doc, absolute);
     let slots = s.optional("slots", 1..=4096, "Runs at once, where it shall be fewer than jaild has slots.").map(count);
-    let queue = count(s.number("queue_length", 1000, 1..=1_000_000, "Runs waiting at once; more get 503 queue_full."));
+    let queue_length =
+        count(s.number("queue_length", 1000, 1..=1_000_000, "Runs waiting at once; more get 503 queue_full."));
     let queue_wait = s.millis("queue_wait_ms", 120_000, "How long a run may wait for its slot.");
-    let doc = "Bodies, captured output and answers together; beyond it 503 memory_budget.";
+    let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget.";
     let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);
+    let doc = "The most that one compiled program may have, at most a quarter of engine_memory_bytes; beyond it compile_error.";
+    let artifact = s.number("artifact_bytes", ARTIFACT_BYTES.min(memory / 4), 1..=memory / 4, doc);
     let doc = "Memory limits of all running sandboxes together. By default three quarters of the host's memory.";
     let sandbox_memory = s.number("sandbox_memory_bytes", host.memory / 4 * 3, 16 * MIB..=1 << 44, doc);
     let doc = "Where jaild keeps what it has made of toolchains ahead of time (--tuning), or \"off\".";
@@ -352,7 +357,19 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let doc = "Layers of engined's own confinement to go without when the host cannot have them.";
     let waived = s.list("waive_layers", doc, layer);
     s.end(&[]);
-    Engine { jaild, languages, slots, queue_length: queue, queue_wait, memory, sandbox_memory, tuning, drain, waived }
+    Engine {
+        jaild,
+        languages,
+        slots,
+        queue_length,
+        queue_wait,
+        memory,
+        artifact,
+        sandbox_memory,
+        tuning,
+        drain,
+        waived,
+    }
 }
 
 fn cache(reader: &mut Reader, root: &mut Table) -> Cache {

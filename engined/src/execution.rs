@@ -16,10 +16,10 @@ use jail::stop_point;
 use tokio::sync::Notify;
 
 use crate::audit;
-use crate::budget::Reservation;
+use crate::budget::{Budget, Reservation};
 use crate::cache::Key;
 use crate::capture::{self, Captured, Ours, Output};
-use crate::collection::{Brought, Collector};
+use crate::collection::{Artifact, Brought, Collector};
 use crate::compiling::{self, Seat, Seated};
 use crate::control::Control;
 use crate::engine::Engine;
@@ -66,6 +66,9 @@ pub fn enqueue(
     received: Instant,
 ) -> Result<(Task, Ticket), Error> {
     job.outputs.caps = engine.config.outputs;
+    if let Some(compile) = &mut job.compile {
+        compile.artifact_bytes = engine.config.engine.artifact;
+    }
     let queued = Instant::now();
     let key = compiling::key(engine, tenant, &job);
     let ticket = compiling::enqueue(engine, tenant, &job, key.as_ref())?;
@@ -90,7 +93,8 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         Some(memory) => memory,
         None => engine.memory.reserve(kept_bytes(&task.job))?,
     };
-    let mut result = run_job(&engine.link, task.id.clone(), &task.job, compiled, slot, &task.control).await?;
+    let result = run_job(&engine.link, &engine.memory, task.id.clone(), &task.job, compiled, slot, &task.control);
+    let mut result = result.await?;
     stop_point!("engined.judged");
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
@@ -125,9 +129,10 @@ pub struct Execution {
 /// reported the last end.
 ///
 /// # Errors
-/// That of making pipes and memfds.
+/// That of making pipes and memfds, or that `memory` has no room for the compiled program.
 pub async fn run_job(
     link: &Arc<Link>,
+    memory: &Arc<Budget>,
     id: String,
     job: &Job,
     compiled: Option<Compiled>,
@@ -136,20 +141,23 @@ pub async fn run_job(
 ) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
     let compiled = match (compiled, &job.compile) {
-        (None, Some(step)) => Some(compile(link, step, job.compile_bundles(step)?, slot.clone(), control).await?),
+        (None, Some(step)) => {
+            Some(compile(link, memory, step, job.compile_bundles(step)?, slot.clone(), control).await?)
+        }
         (compiled, _) => compiled,
     };
-    let (compiled, artifact) = match compiled {
+    // The pages of the program count until its run is over: its sandbox has them then.
+    let (compiled, artifact, _counted) = match compiled {
         Some(Compiled { done, took, cached, outcome }) => {
             timings.compile_us = micros(took);
             match outcome {
                 Err((verdict, reason)) => {
                     return Ok(answer(id, job, verdict, reason, Some((&done, cached)), None, timings));
                 }
-                Ok(artifact) => (Some((done, cached)), Some(artifact)),
+                Ok(Artifact { file, memory }) => (Some((done, cached)), Some(file.into()), Some(memory)),
             }
         }
-        None => (None, None),
+        None => (None, None, None),
     };
     let wanted = !job.outputs.globs.is_empty();
     let (collector, collection) = wanted.then(|| Collector::of_outputs(&job.outputs)).transpose()?.unzip();
@@ -179,15 +187,16 @@ pub struct Compiled {
     /// It was done before, or by another request.
     pub cached: bool,
     /// The sealed artifact, or why there is none.
-    pub outcome: Result<OwnedFd, (Verdict, Option<Reason>)>,
+    pub outcome: Result<Artifact, (Verdict, Option<Reason>)>,
 }
 
 /// Compiles what is in the bundles ([`Job::compile_bundles`]).
 ///
 /// # Errors
-/// That of making pipes and memfds.
+/// That of making pipes and memfds, or that `memory` has no room for the compiled program.
 pub async fn compile(
     link: &Arc<Link>,
+    memory: &Arc<Budget>,
     compile: &CompileStep,
     bundles: CompileBundles,
     slot: Option<Arc<Slot>>,
@@ -195,12 +204,14 @@ pub async fn compile(
 ) -> io::Result<Compiled> {
     control.begin(Stage::Compile);
     let started = Instant::now();
-    let mut done = compile_once(link, &compile.step, bundles.first, slot.clone(), control).await?;
+    let mut done =
+        compile_once(link, (compile, &compile.step), (bundles.first, memory.nothing()), slot.clone(), control).await?;
     if let Some((untuned, bundle)) = compile.untuned.as_ref().zip(bundles.untuned)
         && tuning::may_have_mattered(&done.end, &done.output, &compile.repeat_if)
     {
         tracing::debug!("compiled again, untuned");
-        done = compile_once(link, untuned, bundle, slot, control).await?;
+        done.collector = None;
+        done = compile_once(link, (compile, untuned), (bundle, memory.nothing()), slot, control).await?;
     }
     let collected = done.collected();
     let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
@@ -217,15 +228,22 @@ pub async fn compile(
 
 async fn compile_once(
     link: &Arc<Link>,
-    step: &Step,
-    bundle: OwnedFd,
+    (compile, step): (&CompileStep, &Step),
+    (bundle, memory): (OwnedFd, Reservation),
     slot: Option<Arc<Slot>>,
     control: &Control,
 ) -> io::Result<Done> {
-    let (collector, collection) = Collector::of_artifact(step.limits.disk.0)?;
+    let (collector, collection) = Collector::of_artifact(step.limits.disk.0.min(compile.artifact_bytes), memory)?;
     let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
     let input = Input { collector: Some(collector), ..Input::default() };
     run_step(link, step, memfds, input, slot, control).await
+}
+
+/// The memory for the compiled program of one job that is run without an engine around it.
+#[must_use]
+pub fn room_for_one() -> Arc<Budget> {
+    // Its names come on top.
+    Budget::new(2 * job::ARTIFACT_BYTES)
 }
 
 /// Runs a toolchain to hear its version: what it wrote, errors first as some write it there.

@@ -63,6 +63,8 @@ pub struct Outputs {
     pub caps: Caps,
 }
 
+/// The most that a compiled program may have, unless the configuration says otherwise.
+pub const ARTIFACT_BYTES: u64 = 64 << 20;
 /// The values of the contract.
 pub const OUTPUT_CAPS: Caps = Caps { files: 64, file_bytes: 8 << 20, total_bytes: 16 << 20 };
 
@@ -114,6 +116,8 @@ pub struct CompileStep {
     pub step: Step,
     /// The file that it makes, or the folder.
     pub artifact: String,
+    /// The most that it may have.
+    pub artifact_bytes: u64,
     /// The same without what was made of the toolchain ahead of time, where the step uses any of that.
     pub untuned: Option<Step>,
     /// What the compiler says only because of that, or what might have come out otherwise without.

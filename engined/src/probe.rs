@@ -124,7 +124,8 @@ async fn greet(
     let request = ExecutionRequest { language, source, limits: patient, compile_limits, ..ExecutionRequest::default() };
     let job = admission::admit(request, &Rules { offers: &offers, ceiling });
     let job = job.map_err(|error| error.problem().to_string())?;
-    let result = execution::run_job(link, String::new(), &job, None, None, &Control::default()).await;
+    let (room, control) = (execution::room_for_one(), Control::default());
+    let result = execution::run_job(link, &room, String::new(), &job, None, None, &control).await;
     let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {

@@ -235,7 +235,7 @@ impl From<Exhausted> for Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        Error::Internal(error.to_string())
+        Exhausted::of(&error).map_or_else(|| Error::Internal(error.to_string()), Error::Memory)
     }
 }
 

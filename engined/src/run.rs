@@ -192,10 +192,10 @@ async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<
         io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     });
     job.stdin = stdin.await.map_err(|error| error.to_string())?.map_err(told)?;
-    let control = Control::default();
+    let (room, control) = (execution::room_for_one(), Control::default());
     let stop = interrupted().map_err(told)?;
     let result = {
-        let mut run = pin!(execution::run_job(link, new_id(), job, None, None, &control));
+        let mut run = pin!(execution::run_job(link, &room, new_id(), job, None, None, &control));
         tokio::select! {
             result = &mut run => result,
             () = stop => {
@@ -239,13 +239,14 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let told = |error: io::Error| error.to_string();
     let mut artifact = None;
     if let Some(step) = &job.compile {
-        let compiled =
-            execution::compile(link, step, job.compile_bundles(step).map_err(told)?, None, &Control::default()).await;
+        let (room, control) = (execution::room_for_one(), Control::default());
+        let bundles = job.compile_bundles(step).map_err(told)?;
+        let compiled = execution::compile(link, &room, step, bundles, None, &control).await;
         let Compiled { done, outcome, .. } = compiled.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;
         match outcome {
-            Ok(made) => artifact = Some(made),
+            Ok(made) => artifact = Some(made.file.into()),
             Err((verdict, reason)) => {
                 tell(verdict, reason.map(|reason| reason.message), &done.end);
                 return Ok(if verdict == Verdict::CompileError { 1 } else { ENGINE_FAILED });

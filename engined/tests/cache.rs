@@ -368,3 +368,55 @@ fn trouble_with_the_folder_costs_no_answer() {
     }
     assert_eq!(told(&rig, "engined_cache_entries"), 0);
 }
+
+#[test]
+fn a_program_that_is_too_large_is_a_compile_error_with_both_numbers() {
+    let folder = Scratch::new();
+    let rig = rig(1, &folder.0, "[engine]\nartifact_bytes = 100000\n");
+    assert_eq!(run(&rig, &c("#large 90000\n"))["verdict"], "ok");
+    let result = run(&rig, &c("#large 200000\n"));
+    assert_eq!((&result["verdict"], &result["run"]), (&json!("compile_error"), &json!(null)), "{result}");
+    let message = result["reason"]["message"].as_str().unwrap();
+    assert!(message.contains("too large: 2000") && message.contains("at most 100000 "), "{message}");
+}
+
+#[test]
+fn a_program_for_which_there_is_no_memory_is_one_callers_503() {
+    let few = json!({"output_bytes": 1000});
+    let quiet = |source: &str| json!({"language": "c", "source": source, "limits": few, "compile_limits": few});
+    let folder = Scratch::new();
+    let rig = rig(1, &folder.0, "[engine]\nengine_memory_bytes = 8388608\n");
+    let taken = rig.engine.memory.reserve((8 << 20) - (1 << 20)).unwrap();
+    let reply = rig.execute(&quiet("#large 1500000\n"));
+    assert_eq!((reply.status, &reply.json()["code"]), (503, &json!("memory_budget")), "{}", reply.text());
+    assert_eq!(run(&rig, &quiet("say small\n"))["verdict"], "ok");
+    drop(taken);
+    // Nor is one taken from the folder that does not fit.
+    let request = quiet("#large 200000\n");
+    keep(&rig, &request);
+    wait_for(|| rig.engine.memory.used() < 64 << 10);
+    let taken = rig.engine.memory.reserve((8 << 20) - (150 << 10)).unwrap();
+    assert_eq!(rig.execute(&request).status, 503);
+    drop(taken);
+    assert_eq!(run(&rig, &request)["compile"]["cached"], true);
+    wait_for(|| rig.engine.memory.used() < 64 << 10);
+}
+
+/// What is large is in memory once, however many wait for their slots; where it is not kept, each makes it for itself.
+#[test]
+fn nobody_holds_a_large_program_while_it_waits() {
+    for (bytes, more) in [("bytes = 67108864\n", 0), ("bytes = 1048576\n", 3)] {
+        let folder = Scratch::new();
+        let rig = rig(1, &folder.0, bytes);
+        let (request, before) = (c("#sleep 300\n#large 600000\n"), compiles(&rig));
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(|| run(&rig, &request))).collect();
+            wait_for(|| rig.engine.queue.gauges().waiting == [3, 0] && compiles(&rig) == before + 1);
+            for one in all {
+                assert_eq!(one.join().unwrap()["verdict"], "ok");
+            }
+        });
+        assert_eq!(compiles(&rig), before + 1 + more);
+        wait_for(|| rig.engine.memory.used() < 64 << 10);
+    }
+}

@@ -1,6 +1,5 @@
 //! A compile that several wait for: it goes on while one of them does, whoever began it.
 
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::{Cache, Key};
 use crate::budget::Reservation;
 use crate::capture::Output;
+use crate::collection::Artifact;
 use crate::control::Control;
 use crate::link::RunEnd;
 
@@ -22,21 +22,28 @@ pub struct Outcome {
     pub end: RunEnd,
     /// What it wrote.
     pub output: Output,
-    /// The program, sealed, or why there is none.
-    pub result: Result<File, (Verdict, Option<Reason>)>,
+    /// The program, or why there is none.
+    pub result: Result<Artifact, (Verdict, Option<Reason>)>,
     /// With its set-up.
     pub took: Duration,
-    /// What all this holds of the engine's memory.
+    /// What its output holds of the engine's memory.
     pub memory: Reservation,
 }
 
 /// What those who wait are told: the outcome, or that it could not be begun.
-pub type Landed = Result<Arc<Outcome>, (io::ErrorKind, String)>;
+pub type Landed = Result<Arc<Outcome>, Arc<io::Error>>;
+
+/// An error for all who wait.
+pub(super) fn lost(why: &str) -> Landed {
+    Err(Arc::new(io::Error::other(why.to_owned())))
+}
 
 /// A compile under way.
 #[derive(Debug)]
 pub struct Flight {
     pub(super) landed: watch::Sender<Option<Landed>>,
+    /// It has landed, and is written or never will be.
+    pub(super) over: watch::Sender<bool>,
     /// Stops it, with a word to those who still wait.
     pub(super) control: Arc<Control>,
     pub(super) task: OnceLock<AbortHandle>,
@@ -45,7 +52,12 @@ pub struct Flight {
 impl Flight {
     pub(super) fn new() -> Arc<Flight> {
         let control = Arc::new(Control::default());
-        Arc::new(Flight { landed: watch::Sender::new(None), control, task: OnceLock::new() })
+        Arc::new(Flight {
+            landed: watch::Sender::new(None),
+            over: watch::Sender::new(false),
+            control,
+            task: OnceLock::new(),
+        })
     }
 
     /// How many wait. Asked and changed under the cache's lock alone.
@@ -67,12 +79,19 @@ pub struct Waiter {
 impl Waiter {
     /// Waits for its end.
     pub async fn landed(&mut self) -> Landed {
-        let lost = || Err((io::ErrorKind::Other, "a compile was lost: see the log".to_owned()));
+        let lost = || lost("a compile was lost: see the log");
         let Some(receiver) = &mut self.landed else { return lost() };
         match receiver.wait_for(Option::is_some).await {
             Ok(landed) => landed.clone().unwrap_or_else(lost),
             Err(_) => lost(),
         }
+    }
+
+    /// Waits until a compile that has landed is kept, or until it is clear that it is not.
+    pub async fn over(self) {
+        let mut over = self.flight.over.subscribe();
+        // Its sender is ours as well.
+        drop(over.wait_for(|over| *over).await);
     }
 
     /// Stops the compile if nobody else waits for it, and says whether that is so.

@@ -99,7 +99,7 @@ impl Origin {
     #[must_use]
     pub fn new(basis: &Basis, files: &[JobFile], entry: Option<&str>, compile: &CompileStep) -> Origin {
         // The tuned files are named in the arguments, by their key; the untuned step is the same but for them.
-        let CompileStep { step, artifact, untuned: _, repeat_if: _ } = compile;
+        let CompileStep { step, artifact, artifact_bytes: _, untuned: _, repeat_if: _ } = compile;
         let mut text = Text::new("engined origin 1");
         text.put(basis.0);
         text.number(files.len() as u64);

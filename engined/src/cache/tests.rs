@@ -69,7 +69,13 @@ fn key(all: All) -> Key {
         skip: *skip,
     };
     let files: Vec<JobFile> = all.files.iter().map(file).collect();
-    let compile = CompileStep { step, artifact: all.artifact.to_owned(), untuned: None, repeat_if: Vec::new() };
+    let compile = CompileStep {
+        step,
+        artifact: all.artifact.to_owned(),
+        artifact_bytes: 1,
+        untuned: None,
+        repeat_if: Vec::new(),
+    };
     let basis = Basis::new(all.manifest, &all.toolchain, &all.filter);
     Origin::new(&basis, &files, all.entry, &compile).key(all.tenant, &all.parts)
 }
