@@ -2,7 +2,8 @@
 //!
 //! - A [`Key`] names everything that a compile follows from, its tenant first ([`key`]): nothing is shared by tenants.
 //! - Kept is what ended by itself, a program or the compiler's word that there is none ([`entry`]): what was killed, ran
-//!   into a limit, was cancelled or came out cut short is done again.
+//!   into a limit, was cancelled or came out cut short is done again. The word that there is none is believed for a
+//!   quarter of an hour and not beyond a restart: it may have had a reason of the machine's, which passes.
 //! - Entries are files ([`folder`]), bounded in bytes, the least recently used go first ([`index`]), and outlive the
 //!   engine. A file is hashed whenever it is used, while it is copied into a memory file that this one run gets: what is
 //!   damaged is removed and built anew, nothing is shared by two runs, and no memory is held for what nobody runs. The
@@ -120,7 +121,8 @@ impl Cache {
             Ok(opened) => Some(opened),
             Err(error) => {
                 metrics.failures.inc();
-                let remedy = "make it writable for the engine's user alone, or name another as cache.folder";
+                let remedy =
+                    "make it a folder of the engine's user alone (chown, chmod 700), or name another as cache.folder";
                 tracing::warn!(path = %path.display(), %error, remedy, "compiled programs are not kept");
                 None
             }
@@ -280,17 +282,18 @@ impl Cache {
     }
 
     fn read(&self, key: &Key) -> io::Result<Content> {
-        let mut before = None;
-        loop {
-            let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?;
-            let held = lock(&self.state).index.get(key).ok_or(io::ErrorKind::NotFound)?;
-            match folder.read(key, &held) {
-                // Between the look at its name and the look at the file it may have got another.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && before != Some(held.written) => {
-                    before = Some(held.written);
-                }
-                read => return read,
+        let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let read = || {
+            let held = lock(&self.state).index.lying(key).ok_or(io::ErrorKind::NotFound)?;
+            folder.read(key, &held)
+        };
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It may have got another name since we looked; now nobody gives one.
+                let _one = lock(&self.names);
+                read()
             }
+            read => read,
         }
     }
 

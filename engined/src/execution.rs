@@ -439,7 +439,8 @@ fn answer(
     ran: Option<&Done>,
     timings: Timings,
 ) -> ExecutionResult {
-    let layers = [ran, compiled.map(|(done, _)| done)]
+    // What was done before says nothing of the layers that are in force now.
+    let layers = [ran, compiled.filter(|(_, cached)| !cached).map(|(done, _)| done)]
         .into_iter()
         .flatten()
         .find_map(|done| ended(&done.end))

@@ -14,6 +14,7 @@ use api_spec::{Hint, Reason, Verdict};
 use jail::link::{MESSAGE_BYTES, Report};
 use jail::records;
 use jail::spec::{Collected, Ended, Outcome};
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use super::Key;
@@ -26,6 +27,20 @@ const HEAD_BYTES: usize = MAGIC.len() + HASH_BYTES + 4;
 /// A compiler that says more than this says it again each time.
 const REPLAY_MOST: usize = 1 << 20;
 const CHUNK: u64 = 256 << 10;
+/// What a compiler says when the machine failed it and not the program: the C library's words for errors that pass, and
+/// what nearly all programs say of their own. They name no language; one whose program has these words is compiled
+/// again, which costs no more than that. In lower case.
+const OF_THE_MACHINE: [&str; 9] = [
+    "resource temporarily unavailable",
+    "cannot allocate memory",
+    "out of memory",
+    "no space left",
+    "too many open files",
+    "input/output error",
+    "device or resource busy",
+    "internal compiler error",
+    "killed",
+];
 
 /// What a compile says again each time that it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +69,9 @@ impl Replay {
         let failure = match outcome {
             Ok(()) if ended.outcome == Outcome::Exited(0) => None,
             // With a limit as its reason it might end otherwise on a day that is less busy; short of heap, too.
-            Err((Verdict::CompileError, Some(reason))) if reason.limit.is_none() && reason.hint != Some(Hint::Heap) => {
+            Err((Verdict::CompileError, Some(reason)))
+                if reason.limit.is_none() && reason.hint != Some(Hint::Heap) && !blames_the_machine(output) =>
+            {
                 Some(reason.clone())
             }
             _ => return None,
@@ -87,6 +104,13 @@ impl Replay {
         let output = Output { stdout: stream()?, stderr: stream()? };
         bytes.is_empty().then_some(Replay { ended, output, failure })
     }
+}
+
+fn blames_the_machine(output: &Output) -> bool {
+    [&output.stdout, &output.stderr].into_iter().any(|stream| {
+        let said = stream.kept.to_ascii_lowercase();
+        OF_THE_MACHINE.iter().any(|words| memmem::find(&said, words.as_bytes()).is_some())
+    })
 }
 
 fn put(into: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {

@@ -6,14 +6,16 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use nix::libc::{ELOOP, O_NOFOLLOW, O_NONBLOCK};
+use nix::unistd::geteuid;
 
 use super::entry::{self, Content, Replay};
-use super::index::{Held, Owner};
+use super::index::{FAILURE_LASTS, Held, Owner};
 use super::{Key, key};
 
 const UNFINISHED: &str = "new-";
@@ -56,12 +58,23 @@ fn parse(name: &str) -> Option<(Key, bool, u64)> {
 /// Makes a folder that nobody else may look into, where there is none.
 ///
 /// # Errors
-/// That of `mkdir`.
+/// That of `mkdir`, or what lies there is no such folder: others could put programs there that our callers then run.
 pub fn make(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
     }
+    let (found, user) = (fs::symlink_metadata(path)?, geteuid().as_raw());
+    let odd = if !found.is_dir() {
+        "it is no folder, or a symbolic link to one".to_owned()
+    } else if found.uid() != user {
+        format!("it belongs to user {} and not to the engine's, {user}", found.uid())
+    } else if found.mode() & 0o077 != 0 {
+        format!("others may enter it: its mode is {:o}, 700 is needed", found.mode() & 0o7777)
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(format!("{}: {odd}", path.display())))
 }
 
 impl Folder {
@@ -91,6 +104,7 @@ impl Folder {
                 found.troubles.push(format!("{}: {error}", entry.path().display()));
             }
         }
+        // Also those that lay there: nobody else has a way in.
         folder.owners.iter().try_for_each(|owner| make(&folder.path.join(owner)))?;
         Ok((folder, found))
     }
@@ -101,11 +115,13 @@ impl Folder {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let known = parse(&name);
-            if let (Some((key, program, used)), Some(owner)) = (known, owner) {
+            // How long a failure has lain there nobody knows: those of an earlier process go.
+            if let (Some((key, true, used)), Some(owner)) = (known, owner) {
                 let metadata = entry.metadata()?;
                 if metadata.is_file() {
                     let bytes = metadata.len();
-                    found.entries.push((key, Held { owner, used, bytes, program, written: used, seen: false }));
+                    let (program, written) = (true, used);
+                    found.entries.push((key, Held { owner, used, bytes, program, written, until: None, seen: false }));
                     continue;
                 }
             }
@@ -141,7 +157,8 @@ impl Folder {
             jail::stop_point!("engined.keeping");
             let Some(()) = written else { return Ok(None) };
             let bytes = file.metadata()?.len();
-            let held = Held { owner, used, bytes, program: program.is_some(), written: used, seen: true };
+            let until = if program.is_some() { None } else { Instant::now().checked_add(FAILURE_LASTS) };
+            let held = Held { owner, used, bytes, program: program.is_some(), written: used, until, seen: true };
             fs::rename(&unfinished, self.file(key, &held))?;
             Ok(Some(held))
         });

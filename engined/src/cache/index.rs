@@ -4,6 +4,7 @@
 //! the most: nobody can push out what a smaller one keeps, nor learn from what of its own has gone that another works.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use super::Key;
 
@@ -23,8 +24,20 @@ pub struct Held {
     pub program: bool,
     /// The number in its file's name, which follows `used` from time to time.
     pub written: u64,
+    /// When it is no longer believed: what made a compile fail may have passed.
+    pub until: Option<Instant>,
     /// This process has read or written the file, so that it is likely to be in memory.
     pub seen: bool,
+}
+
+/// How long the compiler's word that there is no program is believed. It may have had a reason that passes.
+pub const FAILURE_LASTS: Duration = Duration::from_secs(15 * 60);
+
+impl Held {
+    /// It is still believed.
+    fn stands(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
 }
 
 /// What an entry takes of the room: whole pages on disk, one more for its inode and its name.
@@ -53,6 +66,7 @@ struct Account {
 #[derive(Debug)]
 pub struct Index {
     most: u64,
+    most_entries: usize,
     entries: HashMap<Key, Held>,
     accounts: Vec<Account>,
     room: u64,
@@ -66,7 +80,7 @@ impl Index {
     #[must_use]
     pub fn new(most: u64, owners: usize) -> Self {
         let accounts = std::iter::repeat_with(Account::default).take(owners).collect();
-        Index { most, entries: HashMap::new(), accounts, room: 0, promised: 0, clock: 0 }
+        Index { most, most_entries: MOST_ENTRIES, entries: HashMap::new(), accounts, room: 0, promised: 0, clock: 0 }
     }
 
     /// How much room is taken, by how many entries.
@@ -75,9 +89,15 @@ impl Index {
         (self.room, self.entries.len())
     }
 
-    /// The entry, without using it.
+    /// The entry, without using it, if it still stands.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Held> {
+        self.lying(key).filter(Held::stands)
+    }
+
+    /// The entry, also one that is no longer believed and waits to be replaced or to go.
+    #[must_use]
+    pub fn lying(&self, key: &Key) -> Option<Held> {
         self.entries.get(key).copied()
     }
 
@@ -87,10 +107,10 @@ impl Index {
         self.clock
     }
 
-    /// Uses an entry, which comes back as it was: it is the last to go now.
+    /// Uses an entry that still stands, which comes back as it was: it is the last to go now.
     pub fn touch(&mut self, key: &Key) -> Option<Held> {
         let now = self.tick();
-        let held = self.entries.get_mut(key)?;
+        let held = self.entries.get_mut(key).filter(|held| held.stands())?;
         let order = &mut self.accounts[held.owner].order;
         order.remove(&held.used);
         held.used = now;
@@ -143,7 +163,7 @@ impl Index {
     /// is too much goes by [`Index::shrink`].
     pub fn found(&mut self, key: Key, held: Held) -> Option<(Key, Held)> {
         self.clock = self.clock.max(held.used);
-        match self.get(&key) {
+        match self.lying(&key) {
             Some(other) if other.used >= held.used => return Some((key, held)),
             // Two entries with one number would be one in the order.
             _ if self.accounts[held.owner].order.contains_key(&held.used) => return Some((key, held)),
@@ -167,8 +187,11 @@ impl Index {
     /// Takes out what is too much.
     pub fn shrink(&mut self) -> Vec<(Key, Held)> {
         let mut gone = Vec::new();
-        while self.room + self.promised > self.most || self.entries.len() >= MOST_ENTRIES {
-            let largest = self.accounts.iter().max_by_key(|account| account.room);
+        while self.room + self.promised > self.most || self.entries.len() >= self.most_entries {
+            // By what is short: whoever keeps a few large ones has not filled the list.
+            let listed = self.entries.len() >= self.most_entries;
+            let size = |account: &&Account| if listed { account.order.len() as u64 } else { account.room };
+            let largest = self.accounts.iter().max_by_key(size);
             let Some(key) = largest.and_then(|account| account.order.first_key_value()).map(|(_, key)| *key) else {
                 break;
             };

@@ -10,7 +10,7 @@ fn key(number: u8) -> Key {
 }
 
 fn held(owner: Owner, used: u64, bytes: u64) -> Held {
-    Held { owner, used, bytes, program: true, written: used, seen: true }
+    Held { owner, used, bytes, program: true, written: used, until: None, seen: true }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,4 +135,32 @@ fn a_large_tenant_does_not_push_out_a_small_one() {
     }
     assert!(index.get(&key(0)).is_some(), "the first of all, of the tenant that keeps little");
     assert_eq!(index.promise(share(MOST)), None, "more than its share");
+}
+
+#[test]
+fn a_failure_stands_for_its_time_and_is_then_replaced() {
+    let mut index = Index::new(MOST, 1);
+    let failed = |until| Held { program: false, until: Some(until), ..held(0, 1, 10) };
+    index.promise(10).unwrap();
+    assert_eq!(index.keep(key(1), failed(Instant::now() + FAILURE_LASTS), 10), None);
+    assert!(index.get(&key(1)).is_some() && index.touch(&key(1)).is_some());
+    index.promise(10).unwrap();
+    let over = failed(Instant::now());
+    index.keep(key(1), over, 10).unwrap();
+    assert!(index.get(&key(1)).is_none() && index.touch(&key(1)).is_none());
+    index.promise(10).unwrap();
+    assert_eq!(index.keep(key(1), held(0, 2, 10), 10), Some(over));
+    assert!(index.get(&key(1)).is_some());
+}
+
+#[test]
+fn where_the_list_is_full_the_one_with_most_entries_gives() {
+    let mut index = Index { most_entries: 4, ..Index::new(MOST, 2) };
+    for (number, owner, bytes) in [(1, 0, 100 * PAGE), (2, 1, 1), (3, 1, 1)] {
+        assert_eq!(index.found(key(number), held(owner, number.into(), bytes)), None);
+    }
+    assert!(index.shrink().is_empty());
+    index.found(key(4), held(1, 4, 1));
+    let gone: Vec<Key> = index.shrink().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(gone, [key(2)], "not the large one of the other");
 }
