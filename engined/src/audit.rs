@@ -33,6 +33,8 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
         cpu_us = usage.map(|usage| usage.cpu_time_us),
         memory_peak_bytes = usage.map(|usage| usage.memory_peak_bytes),
         watched_calls = watched_calls.filter(|calls| !calls.is_empty()).map(debug),
+        compile_cpu_us =
+            result.compile.as_ref().filter(|compile| !compile.cached).map(|compile| compile.usage.cpu_time_us),
         compile_cached = result.compile.as_ref().map(|compile| compile.cached),
         compile_watched_calls = compile_watched_calls.filter(|calls| !calls.is_empty()).map(debug),
         queue_us = result.timings.queue_us,

@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -16,6 +17,9 @@ use serde_json::{Value, json};
 
 /// An engine that keeps in this folder.
 fn rig(slots: u32, folder: &Path, more: &str) -> Rig {
+    if folder.exists() {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    }
     Rig::with(slots, &format!("[cache]\nfolder = {:?}\n{more}", folder.to_str().unwrap()), &[])
 }
 

@@ -9,7 +9,6 @@ pub mod opt;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +31,7 @@ impl Scratch {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("engined-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).unwrap();
+        std::fs::create_dir_all(&path).unwrap();
         Scratch(path)
     }
 }
