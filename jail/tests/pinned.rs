@@ -243,3 +243,23 @@ fn waiting_for_the_share_is_told() {
     assert!(usage.throttled.0 < usage.wall.0, "{usage:?}");
     assert!(whole.usage.throttled.0 < whole.usage.wall.0 / 10, "{:?}", whole.usage);
 }
+
+/// A slot may not be ready when the first order comes: it is put back then, and must neither keep a set from itself nor
+/// change it for another.
+#[test]
+fn one_set_and_several_start_and_serve() {
+    if !can_pin() {
+        return;
+    }
+    for config in [
+        "slots = 1\npin = \"cores\"\n",
+        "slots = 2\npin = \"threads\"\n",
+        "slots = 1\npin = \"cores\"\nstock = \"off\"\n",
+    ] {
+        let (_jaild, mut link, _scratch) = start(config, &[]);
+        for _ in 0..3 {
+            let done = link.run(python("print(6 * 7)"));
+            assert_eq!(done.ended.outcome, Outcome::Exited(0), "{config}");
+        }
+    }
+}

@@ -44,7 +44,16 @@ pub struct Load {
 
 /// Starts an engine, sends every load through it, stops it, and looks at what is left after each.
 pub fn run(programs: &Programs, loads: &[Load]) -> Result<Tally> {
-    through(programs, |engine| {
+    run_with(programs, loads, &[])
+}
+
+/// What makes runs faster and must not make them less safe, each switched off.
+pub const WITHOUT: [(&str, [&str; 2]); 3] =
+    [("stock", ["--stock", "off"]), ("tuning", ["--tuning", "off"]), ("cache", ["--cache", "off"])];
+
+/// The same through an engine with more options.
+pub fn run_with(programs: &Programs, loads: &[Load], options: &[&str]) -> Result<Tally> {
+    through(programs, options, |engine| {
         let mut tally = Tally::default();
         for load in loads {
             tally.add(send(engine, *load)?);
@@ -58,7 +67,7 @@ pub fn run(programs: &Programs, loads: &[Load]) -> Result<Tally> {
 pub fn beside(programs: &Programs) -> Result<(Tally, String)> {
     let scratch = Scratch::new("beside")?;
     let file = scratch.path().join("beside.json");
-    let tally = through(programs, |engine| {
+    let tally = through(programs, &[], |engine| {
         println!("xtask: corpus, beside an honest program: {}", counts(HOSTILE)?);
         let mut command = over_http(engine, Load { folders: HOSTILE, times: 1, jobs: 1, one_in: 1 }, &[]);
         command.arg("--beside").arg("--json").arg(&file);
@@ -81,14 +90,14 @@ fn neighbours(mut seen: Vec<Value>) -> String {
 }
 
 /// What `work` tells of a live engine, and what is left of it on the host.
-fn through(programs: &Programs, work: impl FnOnce(&Engine) -> Result<Tally>) -> Result<Tally> {
+fn through(programs: &Programs, options: &[&str], work: impl FnOnce(&Engine) -> Result<Tally>) -> Result<Tally> {
     let scratch = Scratch::new("corpus")?;
     let (cold, idle) = (scratch.path().join("cold"), scratch.path().join("idle"));
     let manifests = scratch.path().join("languages");
     fs::create_dir(&manifests).or_problem(manifests.display().to_string(), "free some disk")?;
     let numpy = numpy::offer(&manifests)?;
     snapshot(invariants("snap", &cold, None))?;
-    let engine = Engine::start_with(programs, Some(&manifests))?;
+    let engine = Engine::start_with(programs, Some(&manifests), options)?;
     // The slots of a cgroup v1 host and the page cache are there after the first runs: growth after that counts.
     let warm = Load { folders: &["benign"], times: 1, jobs: 2, one_in: 1 };
     let warm_up = ["argv_args.py", "fork_wait.c"].map(str::to_owned);

@@ -83,14 +83,14 @@ impl Engine {
     /// # Errors
     /// When it ends or is not ready in time; its log is told.
     pub fn start(programs: &Programs) -> Result<Self> {
-        Self::start_with(programs, None)
+        Self::start_with(programs, None, &[])
     }
 
-    /// The same, with the manifests of a folder.
+    /// The same, with the manifests of a folder and more options.
     ///
     /// # Errors
     /// As [`Engine::start`].
-    pub fn start_with(programs: &Programs, languages: Option<&Path>) -> Result<Self> {
+    pub fn start_with(programs: &Programs, languages: Option<&Path>, options: &[&str]) -> Result<Self> {
         let scratch = Scratch::new("engine")?;
         let port = free_port()?;
         let log = File::create(scratch.path().join("log")).or_problem("no log can be written", "free some disk")?;
@@ -100,6 +100,7 @@ impl Engine {
             command.arg("--languages").arg(folder);
         }
         let child = command
+            .args(options)
             .args(["--listen", &format!("127.0.0.1:{port}"), "--state"])
             .arg(scratch.path().join("state"))
             // A program of the corpus looks for this word: nothing of our environment may reach a payload.

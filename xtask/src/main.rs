@@ -84,6 +84,9 @@ enum Command {
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
+        /// With --corpus: again without the stock, without tuning, without the cache
+        #[arg(long, requires = "corpus")]
+        without: bool,
         /// Only the faults: -9 at every point of a run's life, and whatever hosts and clients can do
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         faults: bool,
@@ -182,7 +185,7 @@ fn main() -> ExitCode {
             tests::host_only(kernel, rootless, if whole { Depth::Whole } else { Depth::Short }).map(Some)
         }
         Command::Test { faults: true, times, .. } => tests::faults_only(times).map(Some),
-        Command::Test { corpus: true, .. } => tests::corpus_only().map(Some),
+        Command::Test { corpus: true, without, .. } => tests::corpus_only(without).map(Some),
         Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),

@@ -53,6 +53,10 @@ pub fn run() -> Result<Tally> {
         let load = Load { folders: &FOLDERS, times: 3, jobs, one_in: 1 };
         proof.part(&format!("corpus, three times, {told} at a time"), || corpus::run(&programs, &[load]))?;
     }
+    for (what, options) in corpus::WITHOUT {
+        let load = Load { folders: &FOLDERS, times: 1, jobs: 2, one_in: 1 };
+        proof.part(&format!("corpus without {what}"), || corpus::run_with(&programs, &[load], &options))?;
+    }
     proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
     let mut worst = "None: see what failed.\n".to_owned();
     proof.part("attacks beside an honest program", || {

@@ -46,10 +46,16 @@ pub fn host_only(kernel: Kernel, rootless: bool, depth: Depth) -> Result<Tally> 
     if rootless { host::rootless(&programs, kernel, depth) } else { host::run(&programs, kernel, depth) }
 }
 
-/// Only the corpus through a live engine.
-pub fn corpus_only() -> Result<Tally> {
+/// Only the corpus through a live engine; then, where that is asked for, with each of what makes it fast switched off.
+pub fn corpus_only(without: bool) -> Result<Tally> {
     setup::ensure()?;
-    corpus::run(&build::release()?, &CORPUS)
+    let programs = build::release()?;
+    let mut tally = corpus::run(&programs, &CORPUS)?;
+    for (what, options) in corpus::WITHOUT.iter().filter(|_| without) {
+        println!("xtask: corpus without {what}");
+        tally.add(corpus::run_with(&programs, &CORPUS, options)?);
+    }
+    Ok(tally)
 }
 
 /// Only the Python client.

@@ -90,11 +90,6 @@ impl Group {
         }
     }
 
-    /// The same, without the write where it holds `value` already.
-    pub(super) fn hold(&self, name: &'static str, value: &str) -> Result<(), JailError> {
-        if self.read(name, |text| text.trim() == value)? { Ok(()) } else { self.limit(name, value) }
-    }
-
     /// Lets another user write a control file.
     pub(super) fn give(&self, name: &'static str, uid: u32) -> Result<(), JailError> {
         std::os::unix::fs::fchown(self.file(name)?, Some(uid), None).on(Step::Cgroup, name)

@@ -234,7 +234,8 @@ impl Run {
             pids.limit("pids.max", &(u64::from(limits.processes) + self.before.tasks).to_string())?;
         }
         if layers.has(Layer::CgroupCpu) {
-            cpu.hold("cpu.cfs_quota_us", &quota_us(limits).to_string())?;
+            // Written anew though it may hold: what the last run used up of this period is given back.
+            cpu.limit("cpu.cfs_quota_us", &quota_us(limits).to_string())?;
         }
         Ok(())
     }

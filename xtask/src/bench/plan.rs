@@ -47,7 +47,7 @@ impl Plan {
         fast_only: false,
         peers: false,
         extras: false,
-        slack: 1.8,
+        slack: 3.0,
         again: true,
     };
 

@@ -54,6 +54,8 @@ struct Broker<'a> {
     link: Option<Rc<OwnedFd>>,
     obtained: Layers,
     runs: u64,
+    /// How many processors there are.
+    processors: usize,
     /// The filter of the last order: the next will most likely have the same.
     filter: u32,
     generation: u64,
@@ -95,6 +97,7 @@ pub fn run(options: &Options, inherited: &Inherited) -> Result<(), JailError> {
         link: None,
         obtained: Layers::default(),
         runs: 0,
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
         filter: 0,
         generation: 0,
         search: None,
@@ -289,6 +292,7 @@ impl Broker<'_> {
                     self.waiting.push_front(job);
                 }
             }
+            Some(News::Failed) => self.stock.failed(now_us()),
             None => {}
         }
     }
@@ -344,26 +348,33 @@ impl Broker<'_> {
 
     /// Begins the next sandbox of the stock, if it is time for one and nobody waits. When to come again, if it is not.
     fn refill(&mut self) -> Option<u64> {
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() && self.cores.is_none() {
             // It may wait for namespaces alone. Without a slot it is one that wakes the loop.
             return Some(self.stock.not_before_us(true)).filter(|at| *at > now_us());
         }
         let ready = |slot: &Slot| slot.readiness(self.generation, self.filter);
         let of = |wanted: Readiness| self.slots.iter().filter(|slot| ready(slot) == Some(wanted)).count();
-        let busy = of(Readiness::Making) + of(Readiness::Arming) > 0;
         let now = now_us();
+        // Behind the answers: what has just begun has the cores, and half of them at least.
+        let young: Vec<u64> =
+            self.slots.iter().filter_map(Slot::begun_us).filter(|begun| now < begun + YOUNG_US).collect();
+        let busy = 2 * (of(Readiness::Making) + of(Readiness::Arming)) >= self.processors.max(2);
         let short = of(Readiness::Armed) < self.stock.wanted(now) as usize;
         let idle = self.slots.iter().position(|slot| ready(slot) == Some(Readiness::Idle))?;
         if busy || !short {
             return None;
         }
-        // Behind the answers: what has just begun has the cores.
-        let youngest = self.slots.iter().filter_map(Slot::begun_us).max().map_or(0, |begun| begun + YOUNG_US);
-        let not_before = self.stock.not_before_us(false).max(youngest);
+        let crowd = if 2 * young.len() >= self.processors { young.iter().min() } else { None };
+        let not_before = self.stock.not_before_us(false).max(crowd.map_or(0, |begun| begun + YOUNG_US));
         if now < not_before {
             return Some(not_before);
         }
-        // Those with another filter make way for it.
+        // Those with another filter make way for it; so does one that waits for so long that its ids will come round.
+        let round = u64::from(self.options.ids / 4).max(1);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.is_armed() && slot.run_number() + round < self.runs)
+        {
+            slot.discard();
+        }
         if self.slots.iter().filter(|slot| slot.is_armed()).count() >= self.policy.config.stock as usize {
             self.make_way();
         }
@@ -380,6 +391,8 @@ impl Broker<'_> {
             Ok(policy) if policy.config.is_as_large_as(&self.policy.config) => {
                 log(&format!("read again: {} profiles", policy.profiles()));
                 self.policy = policy;
+                // Filters have other numbers now.
+                self.filter = 0;
                 self.generation += 1;
                 self.welcome();
             }
@@ -398,9 +411,10 @@ impl Broker<'_> {
     }
 }
 
-/// The slot that is nearest to a run.
+/// The slot that is nearest to a run; of those the one whose sandbox has waited longest, so that none waits for ever.
 fn nearest(slots: &[Slot], generation: u64, filter: u32) -> Option<(Readiness, usize)> {
-    slots.iter().enumerate().filter_map(|(index, slot)| Some((slot.readiness(generation, filter)?, index))).min()
+    let ready = |(index, slot): (usize, &Slot)| Some((slot.readiness(generation, filter)?, slot.run_number(), index));
+    slots.iter().enumerate().filter_map(ready).min().map(|(readiness, _, index)| (readiness, index))
 }
 
 /// So many network namespaces may there be: those that the kernel has yet to take down among them. See namespaces(7),
@@ -418,8 +432,11 @@ fn next_job(waiting: &mut VecDeque<Job>, cores: Option<&Cores>) -> Option<Job> {
         return None;
     }
     let lease = cores.take();
-    let at = waiting.iter().position(|job| job.aside || lease.is_some())?;
+    // One that was put back has its set still.
+    let at = waiting.iter().position(|job| job.aside || job.spec.cpus.is_some() || lease.is_some())?;
     let mut job = waiting.remove(at)?;
-    job.spec.cpus = if job.aside { Some(cores.aside()) } else { lease }.map(Rc::new);
+    if job.spec.cpus.is_none() {
+        job.spec.cpus = if job.aside { Some(cores.aside()) } else { lease }.map(Rc::new);
+    }
     Some(job)
 }

@@ -68,7 +68,10 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     let uids = Range::of(Path::new("/etc/subuid"), &account.name, account.uid)?;
     let gids = Range::of(Path::new("/etc/subgid"), &account.name, account.uid)?;
     trust_files(options, if account.rootless { account.uid } else { 0 })?;
-    warm(options, if account.rootless { account.uid } else { 0 });
+    let off = tuning_is_foreign(options, if account.rootless { account.uid } else { 0 });
+    if !off {
+        warm(options, if account.rootless { account.uid } else { 0 });
+    }
     let lock = only_one(&options.socket)?;
     let owner = (!account.rootless).then_some((account.uid, account.gid));
     // What is wrong in the file is told by the second start, with every other mistake.
@@ -86,7 +89,25 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
     outer_namespace(&account, uids, gids)?;
     let ids = uids.count.min(gids.count).min(RANGE_IDS);
     let client_inside = if account.rootless { 0 } else { OVERFLOW_UID };
-    again(options, client_inside, ids, [listener.as_fd(), lock.as_fd()], &groups)
+    let mut said = options.raw.clone();
+    if off {
+        said.extend(["--tuning".to_owned(), "off".to_owned()]);
+    }
+    again(&said, client_inside, ids, [listener.as_fd(), lock.as_fd()], &groups)
+}
+
+/// Whether somebody else could put files into the folder of tuned ones. Asked here, where uids are the host's: inside the
+/// outer namespace root and every stranger look alike.
+fn tuning_is_foreign(options: &Options, uid: u32) -> bool {
+    let folder = Config::load(options.config.as_deref()).ok().and_then(|config| options.tuning(&config));
+    let Some(folder) = folder else { return false };
+    // One that is not there yet is made in the nearest that is.
+    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(&folder);
+    let foreign = languages::untrusted(there, uid);
+    if let Some(mistake) = &foreign {
+        log(&format!("no tuned files are used: {mistake}"));
+    }
+    foreign.is_some()
 }
 
 /// Makes of toolchains what can be made ahead of time, and ends. Where root starts it, it makes that as jaild's user.
@@ -251,9 +272,9 @@ fn help(account: &Account, pid: u32, uids: Range, gids: Range, mut wait: impl Re
 }
 
 /// Executes this program again, with the descriptors that it needs and a clean environment.
-fn again(options: &Options, client: u32, ids: u32, own: [BorrowedFd<'_>; 2], groups: &Base) -> Result<(), JailError> {
+fn again(words: &[String], client: u32, ids: u32, own: [BorrowedFd<'_>; 2], groups: &Base) -> Result<(), JailError> {
     // What a payload reads of init in /proc/1/cmdline is this command line: it says nothing. The options travel in a file.
-    let said = options_file(&options.raw)?;
+    let said = options_file(words)?;
     let kept: Vec<BorrowedFd<'_>> = std::iter::once(said.as_fd()).chain(own).chain(groups.descriptors()).collect();
     for fd in &kept {
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).on(Step::Outer, "descriptor")?;

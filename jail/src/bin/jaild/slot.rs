@@ -82,6 +82,8 @@ pub enum Readiness {
 pub enum News {
     /// A sandbox was armed for the stock, in so many microseconds.
     Stocked(u64),
+    /// One for the stock could not be armed, or died while it waited.
+    Failed,
     /// There are too many network namespaces that the kernel has yet to take down. A job waits meanwhile.
     BackedUp(Option<Job>),
 }
@@ -103,6 +105,8 @@ pub struct Slot {
     state: State,
     generation: u64,
     renew_at_us: u64,
+    /// Which sandbox of all it is, that it has or makes.
+    run_number: u64,
     /// The payload's, of the sandbox that it has or makes.
     filter: u32,
     made_since_us: u64,
@@ -124,6 +128,7 @@ impl Slot {
             state: State::Broken,
             generation: 0,
             renew_at_us: 0,
+            run_number: 0,
             filter: 0,
             made_since_us: 0,
             made_by_us: 0,
@@ -201,6 +206,11 @@ impl Slot {
         }
     }
 
+    /// Which sandbox of all it has, or had last.
+    pub fn run_number(&self) -> u64 {
+        self.run_number
+    }
+
     /// Whether the sandbox that it has or makes has this filter.
     pub fn has_filter(&self, filter: u32) -> bool {
         self.filter == filter
@@ -240,7 +250,7 @@ impl Slot {
                 stop_point!("broker.making");
                 let now = now_us();
                 self.state = State::Making(making, job);
-                self.filter = make.filter;
+                (self.filter, self.run_number) = (make.filter, run);
                 (self.made_since_us, self.made_by_us) = (now, now + MAKE_US);
                 None
             }

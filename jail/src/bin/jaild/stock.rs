@@ -17,7 +17,7 @@ const MEMORY_PARTS: u64 = 200;
 const LAST_US: u64 = 20_000;
 /// The rate is that of the last second: an estimate forgets half in that time.
 const HALF_US: u64 = 1_000_000;
-/// How long the stock waits when namespaces back up: at first, and at most.
+/// How long the stock waits when one could not be made: at first, and at most.
 const BACK_OFF_US: (u64, u64) = (10_000, 1_000_000);
 /// How long an order waits then.
 const RETRY_US: u64 = 2_000;
@@ -90,8 +90,13 @@ impl Stock {
     /// The kernel is behind with network namespaces.
     pub fn backed_up(&mut self, now: u64) {
         self.count.held_back += 1;
-        self.not_before_us = now + self.back_off_us;
         self.retry_us = now + RETRY_US;
+        self.failed(now);
+    }
+
+    /// One could not be made, or died while it waited: whatever the host lacks, it will not have it at once.
+    pub fn failed(&mut self, now: u64) {
+        self.not_before_us = now + self.back_off_us;
         self.back_off_us = (self.back_off_us * 2).min(BACK_OFF_US.1);
     }
 
@@ -118,7 +123,7 @@ mod tests {
     #[test]
     fn cores_and_memory_size_it() {
         assert_eq!(default_most(2, Some(24 << 30)), 4);
-        assert_eq!(default_most(64, Some(2 << 30)), 5, "two hundredths of the memory");
+        assert_eq!(default_most(64, Some(2 << 30)), 5, "half a hundredth of the memory");
         assert_eq!(default_most(1, Some(1 << 20)), 1);
         assert_eq!(default_most(4, None), 4);
     }

@@ -38,6 +38,7 @@ impl Slot {
                     return None;
                 }
                 log(&format!("slot {}: no init: {}", self.number, describe(outcome)));
+                self.news = job.is_none().then_some(News::Failed);
                 job.map(|job| self.never_ran(&job.spec, outcome, None))
             }
             (said, state) => {
@@ -93,6 +94,7 @@ impl Slot {
     fn not_armed(&mut self, prepared: Prepared, job: Option<&Job>, outcome: Outcome) -> Option<Ended> {
         log(&format!("slot {}: the sandbox was not armed: {}", self.number, describe(outcome)));
         self.state = State::Finishing(prepared.finish());
+        self.news = job.is_none().then_some(News::Failed);
         job.map(|job| self.never_ran(&job.spec, outcome, None))
     }
 

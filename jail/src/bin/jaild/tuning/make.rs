@@ -6,6 +6,7 @@
 //! descriptor that could still write to them; the folder gets its name when it is whole. A lock keeps a second
 //! `--tune` waiting, which then finds the work done.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::AsFd;
@@ -189,7 +190,23 @@ impl Workshop {
         for input in &recipe.inputs {
             write_new(&inputs.join(&input.name), &mut input.text.as_bytes(), 0o444)?;
         }
-        let (out, home, result) = (folder("out", maker)?, folder("home", maker)?, folder("result", None)?);
+        // Folders in `out` while it is ours: in the maker's a name could lead elsewhere by the time that we give it away.
+        let out = folder("out", None)?;
+        let parents: BTreeSet<&Path> = recipe.makes.iter().filter_map(|make| Path::new(&make.out).parent()).collect();
+        let nested: BTreeSet<PathBuf> = parents
+            .into_iter()
+            .flat_map(|parent| parent.ancestors())
+            .filter(|part| !part.as_os_str().is_empty())
+            .map(|part| out.join(part))
+            .collect();
+        for path in &nested {
+            DirBuilder::new().mode(0o755).create(path)?;
+        }
+        if let Some((uid, gid)) = maker {
+            // The deepest first: a folder above is ours until all below are given.
+            nested.iter().rev().chain([&out]).try_for_each(|path| chown(path, Some(uid), Some(gid)))?;
+        }
+        let (home, result) = (folder("home", maker)?, folder("result", None)?);
         Ok(Workshop { inputs, out, home, result, maker })
     }
 
@@ -209,9 +226,6 @@ impl Workshop {
 
     fn run(&self, toolchain: &Toolchain, make: &Make) -> Result<(), String> {
         let told = |e: io::Error| e.to_string();
-        if let Some(parent) = Path::new(&make.out).parent() {
-            self.of_maker(parent).map_err(told)?;
-        }
         let program = toolchain.program.to_string_lossy();
         let run_program = toolchain.run_program.as_ref().unwrap_or(&toolchain.program).to_string_lossy();
         let fill = |arg: &String| {
@@ -239,24 +253,6 @@ impl Workshop {
         let status = child.wait().map_err(told)?;
         let said = said.map_err(|e| format!("{first}: {e}"))?;
         if status.success() { Ok(()) } else { Err(format!("{first} ended with {status}: {said}")) }
-    }
-
-    /// A folder in `out`, and those above it, all the maker's.
-    fn of_maker(&self, relative: &Path) -> io::Result<()> {
-        let mut path = self.out.clone();
-        for part in relative.components() {
-            path.push(part);
-            match DirBuilder::new().mode(0o755).create(&path) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-                Ok(()) => {
-                    if let Some((uid, gid)) = self.maker {
-                        chown(&path, Some(uid), Some(gid))?;
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Copies a file that the maker left. Nothing of the maker's is followed: it could lead to what only we may read.
