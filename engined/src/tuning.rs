@@ -60,6 +60,24 @@ pub fn may_have_mattered(end: &RunEnd, output: &Output, repeat_if: &[String]) ->
     }
 }
 
+/// Adds what an earlier compile of the same job took: times, switches and forbidden calls as a sum, peaks as the higher.
+/// How it ended stays that of the later one.
+pub fn add(end: &mut RunEnd, before: &RunEnd) {
+    let (RunEnd::Ended(end), RunEnd::Ended(before)) = (end, before) else { return };
+    let (sum, first) = (&mut end.usage, &before.usage);
+    sum.cpu.0 = sum.cpu.0.saturating_add(first.cpu.0);
+    sum.user.0 = sum.user.0.saturating_add(first.user.0);
+    sum.system.0 = sum.system.0.saturating_add(first.system.0);
+    sum.wall.0 = sum.wall.0.saturating_add(first.wall.0);
+    sum.throttled.0 = sum.throttled.0.saturating_add(first.throttled.0);
+    sum.involuntary_switches = sum.involuntary_switches.saturating_add(first.involuntary_switches);
+    if first.memory_peak.0 > sum.memory_peak.0 {
+        (sum.memory_peak, sum.memory_peak_source) = (first.memory_peak, first.memory_peak_source);
+    }
+    sum.processes_peak = sum.processes_peak.max(first.processes_peak);
+    end.attempts.add(&before.attempts);
+}
+
 fn contains(text: &[u8], word: &[u8]) -> bool {
     !word.is_empty() && memmem::find(text, word).is_some()
 }
@@ -67,6 +85,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use jail::link::Refusal;
+    use jail::spec::WatchedCall;
 
     use super::*;
     use crate::capture::Captured;
@@ -101,6 +120,29 @@ mod tests {
         for end in [RunEnd::Lost, RunEnd::Refused(Refusal::UnknownProfile)] {
             assert!(!may_have_mattered(&end, &Output::default(), &[]));
         }
+    }
+
+    #[test]
+    fn two_compiles_cost_what_both_did() {
+        let one = |cpu, memory, processes| {
+            let mut one = ended();
+            one.usage.cpu.0 = cpu;
+            one.usage.wall.0 = cpu + 1;
+            one.usage.memory_peak.0 = memory;
+            one.usage.processes_peak = processes;
+            one.attempts.count(WatchedCall::SOCKET);
+            one
+        };
+        let mut end = RunEnd::Ended(one(100, 7, 3));
+        add(&mut end, &RunEnd::Ended(Ended { outcome: Outcome::Exited(9), ..one(20, 9, 2) }));
+        let RunEnd::Ended(sum) = end else { panic!("it has ended") };
+        assert_eq!((sum.usage.cpu.0, sum.usage.wall.0), (120, 122));
+        assert_eq!((sum.usage.memory_peak.0, sum.usage.processes_peak), (9, 3));
+        assert_eq!(sum.attempts.of(WatchedCall::SOCKET), 2);
+        assert_eq!(sum.outcome, ended().outcome);
+        let mut end = RunEnd::Lost;
+        add(&mut end, &RunEnd::Ended(ended()));
+        assert!(matches!(end, RunEnd::Lost));
     }
 
     #[test]
