@@ -62,6 +62,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
             };
             let one = source.iter().map(Content::as_bytes);
             let all = one.chain(files.iter().flatten().map(|file| file.content.as_bytes()));
+            let all = all.chain(compile_flags.iter().map(|flag| flag.as_bytes()));
             let tunable = definition.tuning(toolchain).is_some_and(|tuning| tuning::may_be_used(tuning, all));
             let (step, untuned) = (of(installed.tuned.as_ref().filter(|_| tunable))?, of(None)?);
             let untuned = (step.args != untuned.args).then_some(untuned);

@@ -206,12 +206,14 @@ pub async fn compile(
     let started = Instant::now();
     let mut done =
         compile_once(link, (compile, &compile.step), (bundles.first, memory.nothing()), slot.clone(), control).await?;
+    let mut before = None;
     if let Some((untuned, bundle)) = compile.untuned.as_ref().zip(bundles.untuned)
         && tuning::may_have_mattered(&done.end, &done.output, &compile.repeat_if)
     {
         tracing::debug!("compiled again, untuned");
         done.collector = None;
-        done = compile_once(link, (compile, untuned), (bundle, memory.nothing()), slot, control).await?;
+        let again = compile_once(link, (compile, untuned), (bundle, memory.nothing()), slot, control).await?;
+        before = Some(std::mem::replace(&mut done, again).end);
     }
     let collected = done.collected();
     let artifact = done.collector.take().map(|collector| collector.artifact(&compile.artifact, collected));
@@ -223,6 +225,10 @@ pub async fn compile(
         (None, Err(Some(message))) => Err((Verdict::CompileError, Some(verdict::plain(&message)))),
         (None, Err(None)) => Err(verdict::engine_error("The compiled program is lost.")),
     };
+    // Only now: the verdict is about the second alone.
+    if let Some(before) = before {
+        tuning::add(&mut done.end, &before);
+    }
     Ok(Compiled { done, took: started.elapsed(), cached: false, outcome })
 }
 

@@ -35,7 +35,8 @@ pub struct Tuning {
     pub makes: Vec<Make>,
     /// `[[tuning.use]]`: what a step's arguments become. Of several with one name the first that fits counts.
     pub uses: Vec<Use>,
-    /// `unless_sources`: a compile is not tuned where any of this stands in a file of the caller's.
+    /// `unless_sources`: a compile is not tuned where any of this stands in a file or a flag of the caller's, be it broken by
+    /// line splices.
     pub unless_sources: Vec<String>,
     /// `repeat_if`: a tuned compile that says any of this, in either of its streams, is repeated without.
     pub repeat_if: Vec<String>,
@@ -190,7 +191,7 @@ mod tests {
     }
 
     fn headers(flags: &[&str]) -> Option<String> {
-        let argv = argv(&["gnu++17/iostream.gch", "c++20/iostream.gch"], flags);
+        let argv = argv(&["gnu++17/iostream.gch/5d1f0c9b7e42", "c++20/iostream.gch/5d1f0c9b7e42"], flags);
         argv.iter().position(|arg| arg == "-isystem").map(|at| argv[at + 1].clone())
     }
 
@@ -232,7 +233,9 @@ mod tests {
             let toolchain = cpp.toolchains.iter().find(|toolchain| toolchain.id == id).unwrap();
             cpp.tuning(toolchain).is_some()
         };
-        assert!(recipe("gcc") && recipe("gcc-12"));
+        for id in ["gcc", "gcc-15", "gcc-14", "gcc-13", "gcc-12", "gcc-11", "gcc-10"] {
+            assert!(recipe(id), "{id}: the family's");
+        }
         assert!(!recipe("clang") && !recipe("clang-14"));
     }
 }

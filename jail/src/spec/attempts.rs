@@ -96,6 +96,13 @@ impl Attempts {
         *count = count.saturating_add(1);
     }
 
+    /// Those of another run as well. A count stops at its highest value; `fatal` stays.
+    pub fn add(&mut self, other: &Attempts) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count = count.saturating_add(more);
+        }
+    }
+
     /// How often.
     #[must_use]
     pub fn of(&self, call: WatchedCall) -> u32 {

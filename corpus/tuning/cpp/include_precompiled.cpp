@@ -1,0 +1,2 @@
+#include <iostream.gch>
+int main() {}
