@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
+use engined::budget::Budget;
 use engined::collection::Collector;
 use engined::job::{OUTPUT_CAPS, Outputs};
 use jail::fuzzing;
@@ -82,10 +83,11 @@ pub fn collection(data: &[u8]) {
     let brought = filled(collector, theirs, stream).outputs(&globs, collected);
     assert!(brought.files.len() <= usize::from(files) && brought.skipped.len() <= MOST_SKIPPED + globs.len());
     assert!(brought.files.iter().all(|file| file.to_bytes().is_ok()), "what is answered can be read");
-    let (collector, theirs) = Collector::of_artifact(caps.total_bytes).unwrap_or_else(|error| panic!("{error}"));
+    let (collector, theirs) = Collector::of_artifact(caps.total_bytes, Budget::new(u64::MAX).nothing())
+        .unwrap_or_else(|error| panic!("{error}"));
     let made = filled(collector, theirs, stream).artifact("a.out", collected);
     if let Ok(Ok(artifact)) = made {
-        let artifact = File::from(artifact);
+        let artifact = artifact.file;
         let reader = RecordReader::new(&artifact).unwrap_or_else(|error| panic!("{error}"));
         let read = Collection::read(reader, &Most { files: usize::MAX, bytes: caps.total_bytes });
         assert!(read.is_whole() && collected == Collected::Complete, "{read:?}");

@@ -98,7 +98,7 @@ fn admitted(job: &Job, ceiling: &Limits, files: usize) {
 
 fn compile_bundle(job: &Job) -> File {
     let compile = job.compile.as_ref().unwrap_or_else(|| panic!("no compile step"));
-    job.compile_bundles(&compile).map_or_else(|error| panic!("{error}"), |bundles| File::from(bundles.first))
+    job.compile_bundles(compile).map_or_else(|error| panic!("{error}"), |bundles| File::from(bundles.first))
 }
 
 fn runnable(step: &Step) {
