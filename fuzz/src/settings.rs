@@ -12,9 +12,6 @@ mod config;
 #[allow(dead_code, reason = "as above: what it makes of pin")]
 #[path = "../../jail/src/bin/jaild/pin.rs"]
 mod pin;
-#[allow(dead_code, reason = "as above: how large it is by default")]
-#[path = "../../jail/src/bin/jaild/stock.rs"]
-mod stock;
 
 fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap_or_else(|error| {

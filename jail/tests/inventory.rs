@@ -60,6 +60,25 @@ fn spawners(jaild: &Jaild) -> Vec<i32> {
     children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
+/// Slots whose share of busy cores is that of the stock, see `SlotGroup::urge`.
+fn held_back(jaild: &Jaild) -> u64 {
+    let says = |slot: &std::path::Path, file: &str, share: &str| {
+        fs::read_to_string(slot.join(file)).is_ok_and(|text| text.trim() == share)
+    };
+    let slots = groups(&jaild.cgroup);
+    slots.iter().filter(|slot| says(slot, "cpu.shares", "64") || says(slot, "cpu.weight", "6")).count() as u64
+}
+
+/// As the namespace has it of which jaild is the root.
+fn namespaces_allowed(jaild: &Jaild) -> u64 {
+    let pid = jaild.pid().to_string();
+    let told = Command::new("nsenter")
+        .args(["--target", &pid, "--user", "--preserve-credentials", "--", "cat", "/proc/sys/user/max_net_namespaces"])
+        .output()
+        .unwrap();
+    String::from_utf8(told.stdout).unwrap().trim().parse().unwrap()
+}
+
 #[test]
 fn numbers_are_those_of_proc_and_a_run_moves_them() {
     if !can_run() {
@@ -80,6 +99,13 @@ fn numbers_are_those_of_proc_and_a_run_moves_them() {
     assert_eq!(of(&idle, Held::Descriptors), fs::read_dir(format!("/proc/{}/fd", jaild.pid())).unwrap().count() as u64);
     assert!((1 << 20..64 << 20).contains(&of(&idle, Held::Resident)), "{idle:?}");
     assert!(of(&idle, Held::Slab) > 0, "{idle:?}");
+
+    assert_eq!(held_back(&jaild), idle.stock.armed, "what is armed for nobody yet has little of the cores");
+    let most = namespaces_allowed(&jaild);
+    assert!(
+        most > spawners.len() as u64 && most < 1000,
+        "the kernel's backlog of network namespaces has an end: {most}"
+    );
 
     let source = "import os, time\nopen('/tmp/big', 'wb').write(bytes(16 << 20))\nfor _ in range(5):\n    \
                   if os.fork() == 0: break\ntime.sleep(1000)\n";

@@ -15,7 +15,6 @@ use jail::spec::{Bytes, Layer, Layers, Limits, Millis};
 use toml::{Table, Value};
 
 use super::pin::{Pin, Stated, narrow};
-use super::stock;
 
 const HELP: &str = "\
 jaild: the broker of engined, which makes the sandboxes
@@ -279,7 +278,7 @@ impl Default for Config {
         let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| narrow(n.get())));
         Config {
             slots: cores,
-            stock: stock::default_most(cores, host_memory()),
+            stock: default_stock(cores, host_memory()),
             waived: Layers::default(),
             tuning: Tuning::Folder(languages::tuning::FOLDER.into()),
             ceiling: Limits {
@@ -372,6 +371,19 @@ impl Config {
     }
 }
 
+/// How many sandboxes of the default stock one core gets: one that runs, and one behind it.
+const PER_CORE: u32 = 2;
+/// What an armed sandbox takes: two small processes, and the kernel's side of seven namespaces.
+const EACH_BYTES: u64 = 2 << 20;
+/// The share of the host's memory that the default stock may take: one part of so many.
+const MEMORY_PARTS: u64 = 200;
+
+/// The most that the stock holds where the operator has not said it.
+fn default_stock(cores: u32, memory_bytes: Option<u64>) -> u32 {
+    let affordable = memory_bytes.map_or(u64::from(cores), |bytes| bytes / MEMORY_PARTS / EACH_BYTES);
+    cores.saturating_mul(PER_CORE).min(u32::try_from(affordable).unwrap_or(u32::MAX)).max(1)
+}
+
 /// All of it, see proc_meminfo(5).
 fn host_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -422,6 +434,14 @@ fn ceiling_from(table: &Table, ceiling: &mut Limits, mistakes: &mut Vec<String>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cores_and_memory_size_it() {
+        assert_eq!(default_stock(2, Some(24 << 30)), 4);
+        assert_eq!(default_stock(64, Some(2 << 30)), 5, "half a hundredth of the memory");
+        assert_eq!(default_stock(1, Some(1 << 20)), 1);
+        assert_eq!(default_stock(4, None), 4);
+    }
 
     #[test]
     fn every_mistake_is_told() {

@@ -7,12 +7,6 @@
 
 use jail::inventory::StockCount;
 
-/// How many sandboxes of the default stock one core gets: one that runs, and one behind it.
-const PER_CORE: u32 = 2;
-/// What an armed sandbox takes: two small processes, and the kernel's side of seven namespaces.
-const EACH_BYTES: u64 = 2 << 20;
-/// The share of the host's memory that the default stock may take: one part of so many.
-const MEMORY_PARTS: u64 = 200;
 /// For how long of the recent rate the stock is to last: some times what it takes to arm one.
 const LAST_US: u64 = 20_000;
 /// The rate is that of the last second: an estimate forgets half in that time.
@@ -21,12 +15,6 @@ const HALF_US: u64 = 1_000_000;
 const BACK_OFF_US: (u64, u64) = (10_000, 1_000_000);
 /// How long an order waits then.
 const RETRY_US: u64 = 2_000;
-
-/// The most that the stock holds where the operator has not said it.
-pub fn default_most(cores: u32, memory_bytes: Option<u64>) -> u32 {
-    let affordable = memory_bytes.map_or(u64::from(cores), |bytes| bytes / MEMORY_PARTS / EACH_BYTES);
-    cores.saturating_mul(PER_CORE).min(u32::try_from(affordable).unwrap_or(u32::MAX)).max(1)
-}
 
 /// The books of the stock.
 #[derive(Debug)]
@@ -119,14 +107,6 @@ fn seconds(us: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cores_and_memory_size_it() {
-        assert_eq!(default_most(2, Some(24 << 30)), 4);
-        assert_eq!(default_most(64, Some(2 << 30)), 5, "half a hundredth of the memory");
-        assert_eq!(default_most(1, Some(1 << 20)), 1);
-        assert_eq!(default_most(4, None), 4);
-    }
 
     #[test]
     fn it_grows_with_the_rate_and_shrinks_with_idleness() {
