@@ -1,8 +1,8 @@
 //! The stock: how many sandboxes are to wait, armed, for an order, and when the next one is made.
 //!
-//! Arming moves work off the way of a run, it saves none. So a sandbox is made for the stock only while no order waits, one
-//! at a time, with a small share of the cores ([`jail::cgroup::Urgency`]), and slower once the kernel falls behind with
-//! taking network namespaces down. An empty stock costs time alone: the order's sandbox is made on the spot, by the same
+//! Arming moves work off the way of a run, it saves none. So a sandbox is made for the stock only while no order waits and
+//! cores are free, with a small share of them ([`jail::cgroup::Urgency`]), and slower while that fails: because the kernel
+//! is behind with taking network namespaces down, or because something ends what waits. An empty stock costs time alone: the order's sandbox is made on the spot, by the same
 //! code.
 
 use jail::inventory::StockCount;
@@ -64,15 +64,19 @@ impl Stock {
         // Each order adds its share of a mean life of the estimate.
         let mean = seconds(HALF_US) / std::f64::consts::LN_2;
         self.rate = (self.rate_at(now) + mean.recip(), now);
-        let count = if from_stock { &mut self.count.taken } else { &mut self.count.made_on_the_spot };
-        *count += 1;
+        if from_stock {
+            self.count.taken += 1;
+            // Not when one is armed: what is ended while it waits, time and again, would be made at the least pause for ever.
+            self.back_off_us = BACK_OFF_US.0;
+        } else {
+            self.count.made_on_the_spot += 1;
+        }
     }
 
     /// One was armed in so many microseconds.
     pub fn stocked(&mut self, took_us: u64) {
         self.count.refills += 1;
         self.count.refill_us += took_us;
-        self.back_off_us = BACK_OFF_US.0;
     }
 
     /// The kernel is behind with network namespaces.
@@ -135,6 +139,9 @@ mod tests {
         .collect();
         assert_eq!((waits[0], waits[1], waits[8]), (10_000, 20_000, 1_000_000));
         stock.stocked(900);
+        stock.failed(1_000);
+        assert_eq!(stock.not_before_us(false), 1_001_000, "it was armed, and ended before an order came");
+        stock.ordered(0, true);
         stock.backed_up(0);
         assert_eq!(stock.not_before_us(false), 10_000, "it goes on as before");
         assert_eq!(stock.not_before_us(true), 2_000, "an order does not wait so long");
