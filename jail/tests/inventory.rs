@@ -201,3 +201,29 @@ fn inventories_that_nobody_reads_cost_no_run() {
     ask(&link);
     drop(runs);
 }
+
+/// Something ends every sandbox that waits, as a host without memory would: they are made again, but ever more slowly.
+#[test]
+fn what_is_ended_while_it_waits_is_not_made_again_at_once() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let link = jaild.link();
+    let idle = at_rest(&link);
+    let children = |pid: i32| -> Vec<i32> {
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    };
+    let ends = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < ends {
+        for payload in spawners(&jaild).into_iter().flat_map(children).flat_map(children) {
+            // It may have ended by now.
+            drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(payload), nix::sys::signal::Signal::SIGKILL));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let back = until(&link, "the stock is full again", |now| now.stock.armed == idle.stock.armed);
+    let refills = back.stock.refills - idle.stock.refills;
+    assert!((1..20).contains(&refills), "{refills} in two seconds");
+}
