@@ -39,7 +39,11 @@ pub fn allowed(hello: Duration) -> Duration {
 }
 
 pub fn end(pid: u32) {
-    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    match kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL) {
+        // Another victim has taken it along; that it is gone is looked at by whoever asked.
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
+        Err(error) => panic!("{pid}: {error}"),
+    }
 }
 
 impl Rig {
