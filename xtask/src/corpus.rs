@@ -107,10 +107,9 @@ fn through(programs: &Programs, options: &[&str], work: impl FnOnce(&Engine) -> 
         tally.check("NumPy from its environment", has_numpy(&engine).map_err(|problem| problem.to_string()));
     }
     std::thread::sleep(Duration::from_secs(1));
-    snapshot(invariants("snap", &idle, Some(engine.pid())))?;
+    snapshot(invariants("snap", &idle, Some(&engine)))?;
     tally.add(work(&engine)?);
-    let pid = engine.pid();
-    tally.check("the host after the corpus", holds(|| invariants("diff", &idle, Some(pid))));
+    tally.check("the host after the corpus", holds(|| invariants("diff", &idle, Some(&engine))));
     let log = engine.log();
     tally.check("engined stops on SIGTERM", engine.stop());
     tally.check("nothing is left of it", holds(|| invariants("diff", &cold, None)));
@@ -140,12 +139,13 @@ fn has_numpy(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// `invariants.py` on the state kept in `file`; with the engine's pid it looks at the engine's own processes too.
-fn invariants(verb: &str, file: &Path, pid: Option<u32>) -> Command {
+/// `invariants.py` on the state kept in `file`; with an engine it looks at the engine's own processes too, and leaves
+/// out what the engine keeps on purpose.
+fn invariants(verb: &str, file: &Path, engine: Option<&Engine>) -> Command {
     let mut command = build::python(build::root().join("corpus/invariants.py"));
     command.arg(verb).arg(file);
-    if let Some(pid) = pid {
-        command.args(["--pid", &pid.to_string()]);
+    if let Some(engine) = engine {
+        command.args(["--pid", &engine.pid().to_string(), "--kept"]).arg(engine.state());
     }
     command
 }

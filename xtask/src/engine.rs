@@ -14,6 +14,8 @@ use nix::unistd::Pid;
 use crate::build::Programs;
 use crate::problem::{Context, Problem, Result};
 
+/// Its folder of what it keeps, in its scratch.
+const STATE: &str = "state";
 /// From start to `ready`: it proves every layer and runs a hello in each version of each language before that.
 const START: Duration = Duration::from_secs(180);
 /// From SIGTERM to the end: runs in flight are drained.
@@ -102,7 +104,7 @@ impl Engine {
         let child = command
             .args(options)
             .args(["--listen", &format!("127.0.0.1:{port}"), "--state"])
-            .arg(scratch.path().join("state"))
+            .arg(scratch.path().join(STATE))
             // A program of the corpus looks for this word: nothing of our environment may reach a payload.
             .env("ENGINED_CANARY", "leak-7391")
             .stdin(Stdio::null())
@@ -136,6 +138,11 @@ impl Engine {
     /// Its TCP port on the loopback.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it keeps: artifacts, records.
+    pub fn state(&self) -> PathBuf {
+        self.scratch.path().join(STATE)
     }
 
     /// The supervisor, parent of both programs.
