@@ -62,6 +62,17 @@ pub enum Priority {
     Batch,
 }
 
+impl Priority {
+    /// As requests have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Priority::Interactive => "interactive",
+            Priority::Batch => "batch",
+        }
+    }
+}
+
 /// A tenant by its place in the list that the queue was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantIndex(pub usize);
@@ -125,8 +136,6 @@ pub struct Gauges {
     pub slots: usize,
     /// Bytes of sandbox memory promised to running runs.
     pub memory: u64,
-    /// For how long the one that came first has waited for a slot, interactive then batch.
-    pub oldest: [Duration; 2],
 }
 
 /// The queue. It knows nothing of HTTP, languages or the link.
@@ -201,14 +210,27 @@ impl Queue {
     /// Numbers for metrics.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        let now = Instant::now();
         let state = self.lock();
         let waiting = [INTERACTIVE, BATCH].map(|lane| state.courses[lane].waiting + state.courses[lane].held);
-        let oldest = [INTERACTIVE, BATCH].map(|lane| {
+        Gauges { waiting, running: state.running, slots: state.slots, memory: state.memory }
+    }
+
+    /// What the sandboxes of running runs may have together.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// For how long the one that came first has waited for a slot, interactive then batch. It costs a look at each tenant.
+    #[must_use]
+    pub fn oldest(&self) -> [Duration; 2] {
+        let now = Instant::now();
+        let state = self.lock();
+        [INTERACTIVE, BATCH].map(|lane| {
+            // Every lane is in the order of its tickets.
             let first = |account: &Account| account.lanes[lane].waiting.front().map(|waiter| waiter.since);
             state.accounts.iter().filter_map(first).min().map_or(Duration::ZERO, |first| now.duration_since(first))
-        });
-        Gauges { waiting, running: state.running, slots: state.slots, memory: state.memory, oldest }
+        })
     }
 
     /// When it makes sense to come again: about the time until the whole queue is through, 1 to 60 s.

@@ -100,6 +100,12 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// On whose account it is.
+    #[must_use]
+    pub fn tenant(&self) -> TenantIndex {
+        TenantIndex(self.place.tenant)
+    }
+
     /// The memory that was asked for.
     #[must_use]
     pub fn memory(&self) -> u64 {

@@ -19,7 +19,7 @@ async fn slot(ticket: Ticket) -> Slot {
 
 /// Waiting, running, slots and memory.
 fn numbers(queue: &Queue) -> ([usize; 2], usize, usize, u64) {
-    let Gauges { waiting, running, slots, memory, .. } = queue.gauges();
+    let Gauges { waiting, running, slots, memory } = queue.gauges();
     (waiting, running, slots, memory)
 }
 
