@@ -99,6 +99,7 @@ pub struct Gauges {
 
 struct Waiter {
     ticket: u64,
+    since: Instant,
     memory: u64,
     grant: oneshot::Sender<Slot>,
 }
@@ -214,6 +215,26 @@ impl Queue {
         Gauges { waiting, running: state.running, slots: state.slots, memory: state.memory }
     }
 
+    /// What the sandboxes of running runs may have together.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// For how long the oldest run has waited, interactive then batch.
+    #[must_use]
+    pub fn oldest(&self) -> [Duration; 2] {
+        let state = self.lock();
+        // Every lane is in the order of its tickets.
+        let fronts = |account: &Account, lane: usize| {
+            [&account.waiting[lane], &account.held[lane]].into_iter().filter_map(VecDeque::front).map(|w| w.since).min()
+        };
+        [0, 1].map(|lane| {
+            let since = state.accounts.iter().filter_map(|account| fronts(account, lane)).min();
+            since.map_or(Duration::ZERO, |since| since.elapsed())
+        })
+    }
+
     /// When it makes sense to come again: about the time until the whole queue is through, 1 to 60 s.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
@@ -283,7 +304,7 @@ impl Queue {
         let number = state.tickets;
         let account = &mut state.accounts[index];
         let lanes = if held { &mut account.held } else { &mut account.waiting };
-        lanes[lane].push_back(Waiter { ticket: number, memory: wish.memory, grant });
+        lanes[lane].push_back(Waiter { ticket: number, since: Instant::now(), memory: wish.memory, grant });
         let ready = self.grant(&mut state);
         drop(state);
         hand_out(ready);
@@ -355,7 +376,7 @@ impl Queue {
             account.pass[slot.lane] = account.pass[slot.lane].saturating_sub(account.stride());
             let Place(ticket) = slot.place;
             let lanes = if held { &mut account.held } else { &mut account.waiting };
-            insert(&mut lanes[slot.lane], Waiter { ticket, memory, grant });
+            insert(&mut lanes[slot.lane], Waiter { ticket, since: slot.since, memory, grant });
             self.grant(&mut state)
         };
         hand_out(granted);

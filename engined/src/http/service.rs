@@ -15,6 +15,7 @@ use super::{catalogue, executions};
 use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
+use crate::metrics::Now;
 use crate::problem::Error;
 use crate::tenants::Peer;
 
@@ -58,6 +59,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let (method, path) = (request.method(), shown(request.uri().path()));
     let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
     let has_body = !request.body().is_end_stream();
+    let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
     let handled = contained(Box::pin(handle(&engine, peer, request))).instrument(span.clone()).await;
     let _entered = span.enter();
@@ -69,7 +71,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
         Ok(done) => answer::seal(done, &id, false),
         Err(error) => {
             let problem = error.problem();
-            engine.metrics.problem(problem.code);
+            engine.metrics.problem(problem.code, execution);
             if let Error::Internal(why) = &error {
                 tracing::error!(%why, "internal error");
             } else {
@@ -158,7 +160,9 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
 /// `/metrics`, here or on a listener of its own.
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
-    let text = engine.metrics.render(&engine.queue.gauges(), &engine.memory, inventory.as_ref());
+    let now =
+        Now { queue: &engine.queue, memory: &engine.memory, kills: &engine.link.kills, inventory: inventory.as_ref() };
+    let text = engine.metrics.scrapes.text(|| engine.metrics.render(now)).await;
     let text = text.map_err(|error| Error::internal(format!("metrics not rendered: {error}")))?;
     Ok(answer::plain(METRICS_TEXT, text, None))
 }
