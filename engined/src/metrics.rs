@@ -21,7 +21,7 @@ use stock::StockSeries;
 
 pub use cache::{CacheMetrics, Lookup};
 pub use kills::Kills;
-pub use scrapes::Scrapes;
+pub use scrapes::{NoText, Scrapes, Text};
 
 mod cache;
 mod held;
@@ -304,55 +304,4 @@ impl Drop for Connected {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::Share;
-    use api_spec::Verdict;
-
-    const SLO: Slo = Slo { interactive_start: Duration::from_millis(250), batch_start: Duration::from_secs(60) };
-
-    fn text(metrics: &Metrics) -> String {
-        let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);
-        let (kills, inventory) = (Kills::default(), Inventory::default());
-        let now = Now { queue: &queue, memory: &Budget::new(1), kills: &kills, inventory: Some(&inventory) };
-        metrics.render(now).unwrap()
-    }
-
-    #[test]
-    fn every_series_is_there_from_the_start() {
-        let text = text(&Metrics::new(&["c".into(), "python".into()], &["free"], SLO).unwrap());
-        for line in [
-            "engined_executions_total{language=\"c\",plan=\"free\",verdict=\"ok\"} 0",
-            "engined_stage_duration_seconds_count{language=\"python\",priority=\"batch\",stage=\"compile\"} 0",
-            "engined_kills_total{cause=\"filter\"} 0",
-            "engined_problems_total{code=\"queue_full\"} 0",
-            "engined_filter_notifications_total{call=\"ptrace\"} 0",
-            "engined_queue_depth{priority=\"batch\"} 0",
-            "engined_queue_oldest_seconds{priority=\"interactive\"} 0",
-            "engined_slots 0",
-            "engined_memory_budget_bytes 1",
-            "engined_sandbox_memory_budget_bytes 1",
-            "engined_slo_requests_total{outcome=\"bad\",slo=\"availability\"} 0",
-            "engined_slo_start_seconds{priority=\"interactive\"} 0.25",
-            "engined_draining 0",
-            "engined_cache_lookups_total{outcome=\"joined\"} 0",
-            "engined_cache_entries 0",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
-        }
-        for of_process in ["open_fds", "resident_memory_bytes", "threads", "max_fds", "start_time_seconds"] {
-            assert!(text.contains(&format!("\nprocess_{of_process} ")), "{of_process}\n{text}");
-        }
-    }
-
-    #[test]
-    fn places_are_those_of_the_lists() {
-        for (at, code) in Code::ALL.iter().enumerate() {
-            assert_eq!(*code as usize, at);
-        }
-        for (at, verdict) in Verdict::ALL.iter().enumerate() {
-            assert_eq!(*verdict as usize, at);
-        }
-        assert_eq!((Priority::Interactive as usize, Priority::Batch as usize), (0, 1));
-    }
-}
+mod tests;
