@@ -142,9 +142,11 @@ impl QueueGauges {
 
     fn set(&self, queue: &Queue) {
         let (gauges, oldest) = (queue.gauges(), queue.oldest());
-        for lane in 0..PRIORITIES.len() {
-            self.depth[lane].set(signed(gauges.waiting[lane] as u64));
-            self.oldest[lane].set(oldest[lane].as_secs_f64());
+        for (depth, waiting) in self.depth.iter().zip(gauges.waiting) {
+            depth.set(signed(waiting as u64));
+        }
+        for (gauge, oldest) in self.oldest.iter().zip(oldest) {
+            gauge.set(oldest.as_secs_f64());
         }
         self.slots.set(signed(gauges.slots as u64));
         self.in_use.set(signed(gauges.running as u64));

@@ -6,10 +6,13 @@ use std::sync::OnceLock;
 /// What stands for everything that has no place of its own.
 pub const OTHER: &str = "other";
 
+/// A value, and what belongs to it.
+type Place<T> = (Box<str>, T);
+
 /// Something for each value of a label, found without a lock. A value that was seen once stays.
 #[derive(Debug)]
 pub struct Labels<T> {
-    own: Box<[OnceLock<(Box<str>, T)>]>,
+    own: Box<[OnceLock<Place<T>>]>,
     other: OnceLock<T>,
 }
 
