@@ -16,11 +16,13 @@ use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use reader::Mistake;
+pub use slo::Slo;
 pub use tenants::TenantConfig;
 
 use reader::Reader;
 
 mod reader;
+mod slo;
 mod tenants;
 
 const KIB: u64 = 1 << 10;
@@ -51,6 +53,8 @@ pub struct Config {
     pub results: Results,
     /// How it logs.
     pub log: Log,
+    /// What counts as good service.
+    pub slo: Slo,
     /// Who may call. At least one.
     pub tenants: Vec<TenantConfig>,
 }
@@ -229,7 +233,7 @@ impl Config {
         let config = read(&mut reader, &mut root, host);
         reader.end(
             &root,
-            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "plans", "tenants"],
+            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "slo", "plans", "tenants"],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
@@ -246,6 +250,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         results: results(reader, root, engine.kept_bytes()),
         engine,
         log: log(reader, root),
+        slo: slo::read(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };
     let has_token = config.tenants.iter().any(|tenant| !tenant.tokens.is_empty());

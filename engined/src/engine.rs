@@ -82,7 +82,8 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
-        let (metrics, memory) = (Metrics::new(&known)?, Budget::new(config.engine.memory));
+        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan_name.as_str()).collect();
+        let (metrics, memory) = (Metrics::new(&known, &plans, config.slo)?, Budget::new(config.engine.memory));
         let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
         let open = || {
             let (place, bytes) = (config.cache.place(), config.cache.bytes);
@@ -341,7 +342,7 @@ impl Engine {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.queue.drain();
-        self.metrics.ready(false);
+        self.metrics.draining();
         self.changed.send_replace(());
     }
 
