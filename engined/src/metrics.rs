@@ -17,8 +17,10 @@ use held::HeldGauges;
 use stock::StockSeries;
 
 pub use cache::{CacheMetrics, Lookup};
+pub use health::HealthMetrics;
 
 mod cache;
+mod health;
 mod held;
 mod stock;
 
@@ -49,6 +51,8 @@ pub struct Metrics {
     panics: IntCounter,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// What the engine finds when it looks at itself.
+    pub health: HealthMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -116,6 +120,7 @@ impl Metrics {
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             cache: CacheMetrics::new(&registry)?,
+            health: HealthMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,
