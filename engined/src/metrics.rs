@@ -22,8 +22,10 @@ use stock::StockSeries;
 pub use cache::{CacheMetrics, Lookup};
 pub use kills::Kills;
 pub use scrapes::{NoText, Scrapes, Text};
+pub use health::HealthMetrics;
 
 mod cache;
+mod health;
 mod held;
 mod kills;
 mod labels;
@@ -109,6 +111,8 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     /// The text that scrapes share.
     pub scrapes: Scrapes,
+    /// What the engine finds when it looks at itself.
+    pub health: HealthMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -207,6 +211,7 @@ impl Metrics {
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             cache: CacheMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
+            health: HealthMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

@@ -68,7 +68,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
         Err(Error::internal("a handler panicked"))
     });
     match result {
-        Ok(done) => answer::seal(done, &id, false),
+        // On the way down a connection ends with the answer under way: the caller's next one finds another engine.
+        Ok(done) => answer::seal(done, &id, h1 && engine.drain.begun()),
         Err(error) => {
             let problem = error.problem();
             engine.metrics.problem(problem.code, execution);
@@ -84,7 +85,11 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
                 _ => engine.queue.retry_after(),
             };
             // What was not read of the body can't be told from a next request.
-            answer::seal(answer::problem(&error, &problem, &id, retry_after), &id, h1 && has_body)
+            answer::seal(
+                answer::problem(&error, &problem, &id, retry_after),
+                &id,
+                h1 && (has_body || engine.drain.begun()),
+            )
         }
     }
 }
@@ -146,7 +151,8 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
             let standing = engine.settled()?;
             let mut missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
             missing.extend(engine.confinement().map(Confinement::missing).unwrap_or_default());
-            answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing }, None)
+            let degraded = engine.health.degraded();
+            answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing, degraded }, None)
         }
         (Route::Metrics, _) => metrics(engine).await,
         (Route::Version, _) => answer::json(&VersionResponse { engine: VERSION.to_owned(), api: ApiVersion::V1 }, None),
@@ -160,6 +166,7 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
 /// `/metrics`, here or on a listener of its own.
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
+    engine.health.measure();
     let now =
         Now { queue: &engine.queue, memory: &engine.memory, kills: &engine.link.kills, inventory: inventory.as_ref() };
     let text = engine.metrics.scrapes.text(|| engine.metrics.render(now)).await;
