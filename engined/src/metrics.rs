@@ -17,9 +17,11 @@ use held::HeldGauges;
 use stock::StockSeries;
 
 pub use cache::{CacheMetrics, Lookup};
+pub use reloads::ReloadMetrics;
 
 mod cache;
 mod held;
+mod reloads;
 mod stock;
 
 /// From a no-op to the longest compile.
@@ -49,6 +51,8 @@ pub struct Metrics {
     panics: IntCounter,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// Readings of the configuration.
+    pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -116,6 +120,7 @@ impl Metrics {
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             cache: CacheMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

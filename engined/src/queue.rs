@@ -32,6 +32,17 @@ pub enum Priority {
     Batch,
 }
 
+impl Priority {
+    /// As requests have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Priority::Interactive => "interactive",
+            Priority::Batch => "batch",
+        }
+    }
+}
+
 /// A tenant by its place in the list that the queue was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantIndex(pub usize);
@@ -113,6 +124,16 @@ struct Account {
 }
 
 impl Account {
+    fn new(share: &Share) -> Self {
+        Account {
+            share: *share,
+            running: 0,
+            pass: [0; 2],
+            waiting: <[VecDeque<Waiter>; 2]>::default(),
+            held: <[VecDeque<Waiter>; 2]>::default(),
+        }
+    }
+
     fn queued(&self) -> usize {
         self.lanes().map(VecDeque::len).sum()
     }
@@ -157,20 +178,13 @@ impl Queue {
     /// A queue of at most `length` waiting runs in front of `memory` bytes for running sandboxes. Slots are set later.
     #[must_use]
     pub fn new(length: usize, memory: u64, shares: &[Share]) -> Arc<Self> {
-        let account = |share: &Share| Account {
-            share: *share,
-            running: 0,
-            pass: [0; 2],
-            waiting: <[VecDeque<Waiter>; 2]>::default(),
-            held: <[VecDeque<Waiter>; 2]>::default(),
-        };
         let state = State {
             open: false,
             draining: false,
             slots: 0,
             running: 0,
             memory: 0,
-            accounts: shares.iter().map(account).collect(),
+            accounts: shares.iter().map(Account::new).collect(),
             clock: [0; 2],
             interactive_in_a_row: 0,
             tickets: 0,
@@ -328,6 +342,20 @@ impl Queue {
             granted.push((waiter.grant, slot));
         }
         granted
+    }
+
+    /// What the tenants may have from now on; those at the end of a longer list are new. What runs goes on.
+    pub fn reshare(self: &Arc<Self>, shares: &[Share]) {
+        let granted = {
+            let mut state = self.lock();
+            for (account, share) in state.accounts.iter_mut().zip(shares) {
+                account.share = *share;
+            }
+            let known = state.accounts.len();
+            state.accounts.extend(shares.iter().skip(known).map(Account::new));
+            self.grant(&mut state)
+        };
+        hand_out(granted);
     }
 
     fn give_back(self: &Arc<Self>, slot: &Slot) {

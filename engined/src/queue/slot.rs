@@ -85,6 +85,12 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// On whose account it is.
+    #[must_use]
+    pub fn tenant(&self) -> TenantIndex {
+        TenantIndex(self.tenant)
+    }
+
     /// The memory that was asked for.
     #[must_use]
     pub fn memory(&self) -> u64 {
