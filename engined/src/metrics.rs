@@ -23,6 +23,7 @@ pub use cache::{CacheMetrics, Lookup};
 pub use kills::Kills;
 pub use scrapes::{NoText, Scrapes, Text};
 pub use health::HealthMetrics;
+pub use reloads::ReloadMetrics;
 
 mod cache;
 mod health;
@@ -32,6 +33,7 @@ mod labels;
 mod runs;
 mod scrapes;
 mod slo;
+mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
@@ -113,6 +115,8 @@ pub struct Metrics {
     pub scrapes: Scrapes,
     /// What the engine finds when it looks at itself.
     pub health: HealthMetrics,
+    /// Readings of the configuration.
+    pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -212,6 +216,7 @@ impl Metrics {
             cache: CacheMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
             health: HealthMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,
