@@ -15,11 +15,13 @@ use crate::accounts::Accounts;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
+pub use abuse::Abuse;
 pub use reader::Mistake;
 pub use tenants::TenantConfig;
 
 use reader::Reader;
 
+mod abuse;
 mod reader;
 mod tenants;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// When what a tenant's users do is told to the operator.
+    pub abuse: Abuse,
     /// How it logs.
     pub log: Log,
     /// Who may call. At least one.
@@ -229,7 +233,7 @@ impl Config {
         let config = read(&mut reader, &mut root, host);
         reader.end(
             &root,
-            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "plans", "tenants"],
+            &["listen", "http", "request", "outputs", "engine", "cache", "results", "abuse", "log", "plans", "tenants"],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
@@ -245,6 +249,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         cache: cache(reader, root),
         results: results(reader, root, engine.kept_bytes()),
         engine,
+        abuse: abuse::read(reader, root),
         log: log(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };

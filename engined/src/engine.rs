@@ -10,6 +10,7 @@ use languages::{Catalogue, Limits};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::abuse::Abuse;
 use crate::accounts::Accounts;
 use crate::admission;
 use crate::budget::Budget;
@@ -62,6 +63,8 @@ pub struct Engine {
     pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
+    /// What operators should hear of.
+    pub abuse: Abuse,
     /// What operators see.
     pub metrics: Metrics,
     confinement: OnceLock<Confinement>,
@@ -95,6 +98,7 @@ impl Engine {
             cache,
             memory,
             kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
+            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
             metrics,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),

@@ -16,8 +16,10 @@ use crate::queue::Gauges;
 use held::HeldGauges;
 use stock::StockSeries;
 
+pub use abuse::AbuseMetrics;
 pub use cache::{CacheMetrics, Lookup};
 
+mod abuse;
 mod cache;
 mod held;
 mod stock;
@@ -47,6 +49,8 @@ pub struct Metrics {
     layer: IntGaugeVec,
     ready: IntGauge,
     panics: IntCounter,
+    /// Signs of abuse.
+    pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
     held: HeldGauges,
@@ -115,6 +119,7 @@ impl Metrics {
             )?,
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
