@@ -16,13 +16,17 @@ use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
+pub use health::Health;
 pub use reader::Mistake;
+pub use slo::Slo;
 pub use tenants::TenantConfig;
 
 use reader::Reader;
 
 mod abuse;
+mod health;
 mod reader;
+mod slo;
 mod tenants;
 
 const KIB: u64 = 1 << 10;
@@ -53,8 +57,12 @@ pub struct Config {
     pub results: Results,
     /// When what a tenant's users do is told to the operator.
     pub abuse: Abuse,
+    /// What `/readyz` stands on.
+    pub health: Health,
     /// How it logs.
     pub log: Log,
+    /// What counts as good service.
+    pub slo: Slo,
     /// Who may call. At least one.
     pub tenants: Vec<TenantConfig>,
 }
@@ -233,7 +241,10 @@ impl Config {
         let config = read(&mut reader, &mut root, host);
         reader.end(
             &root,
-            &["listen", "http", "request", "outputs", "engine", "cache", "results", "abuse", "log", "plans", "tenants"],
+            &[
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "slo",
+                "plans", "tenants",
+            ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
@@ -250,7 +261,9 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         results: results(reader, root, engine.kept_bytes()),
         engine,
         abuse: abuse::read(reader, root),
+        health: health::read(reader, root),
         log: log(reader, root),
+        slo: slo::read(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };
     let has_token = config.tenants.iter().any(|tenant| !tenant.tokens.is_empty());
