@@ -153,6 +153,7 @@ impl Engine {
     /// Keeps the link, and with each new link finds out what it has to offer. Never returns.
     pub async fn keep(self: Arc<Self>) {
         let expiry = tokio::spawn(Arc::clone(&self.kept).expire());
+        let tended = tokio::spawn(Arc::clone(&self.queue).tend());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
         loop {
@@ -194,6 +195,7 @@ impl Engine {
         }
         linked.abort();
         expiry.abort();
+        tended.abort();
     }
 
     /// Returns when the files of a toolchain that compiles are others than when it was looked at.
