@@ -42,7 +42,7 @@ fn link(c: &mut Criterion) {
 
 fn requests(c: &mut Criterion) {
     let (offers, ceiling) = (benches::offers(), there(benches::ceiling()));
-    let rules = Rules { offers: &offers, ceiling: &ceiling };
+    let rules = Rules { offers: &offers, ceiling: &ceiling, plan: None };
     for (name, body) in [("small", benches::small_body()), ("large", benches::large_body())] {
         c.bench_function(&format!("request/{name}/parse"), |b| b.iter(|| must(benches::request(black_box(&body)))));
         c.bench_function(&format!("request/{name}/admit"), |b| {

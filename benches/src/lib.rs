@@ -43,9 +43,9 @@ pub fn offers() -> Offers {
 /// The ceiling of the usual plan; `None` when an empty configuration has a mistake.
 #[must_use]
 pub fn ceiling() -> Option<languages::Limits> {
-    let host = Host { accounts: Accounts::default(), memory: 1 << 33 };
+    let host = Host { accounts: Accounts::default(), memory: 1 << 33, cpus: 64 };
     let (config, _) = Config::parse("", &host).ok()?;
-    let plan = &config.tenants.first()?.plan.ceiling;
+    let plan = &config.tenants.first()?.plan.ceiling.all;
     Some(lowered(plan, plan))
 }
 
@@ -83,7 +83,8 @@ pub fn request(body: &[u8]) -> Result<ExecutionRequest, String> {
 /// What is wrong with it.
 pub fn job(body: &[u8]) -> Result<Job, String> {
     let ceiling = ceiling().ok_or("an empty configuration has a mistake")?;
-    admit(request(body)?, &Rules { offers: &offers(), ceiling: &ceiling }).map_err(|error| error.problem().to_string())
+    admit(request(body)?, &Rules { offers: &offers(), ceiling: &ceiling, plan: None })
+        .map_err(|error| error.problem().to_string())
 }
 
 /// What engined asks jaild for.

@@ -22,14 +22,18 @@ use stock::StockSeries;
 pub use cache::{CacheMetrics, Lookup};
 pub use kills::Kills;
 pub use scrapes::{NoText, Scrapes, Text};
+pub use health::HealthMetrics;
+pub use reloads::ReloadMetrics;
 
 mod cache;
+mod health;
 mod held;
 mod kills;
 mod labels;
 mod runs;
 mod scrapes;
 mod slo;
+mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
@@ -109,6 +113,10 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     /// The text that scrapes share.
     pub scrapes: Scrapes,
+    /// What the engine finds when it looks at itself.
+    pub health: HealthMetrics,
+    /// Readings of the configuration.
+    pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -207,6 +215,8 @@ impl Metrics {
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             cache: CacheMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
+            health: HealthMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

@@ -6,6 +6,8 @@
 //! number is not 0.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod alerts;
 mod bench;
 mod build;
 mod corpus;
