@@ -15,12 +15,16 @@ use crate::accounts::Accounts;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
+pub use health::Health;
 pub use reader::Mistake;
+pub use slo::Slo;
 pub use tenants::TenantConfig;
 
 use reader::Reader;
 
+mod health;
 mod reader;
+mod slo;
 mod tenants;
 
 const KIB: u64 = 1 << 10;
@@ -49,8 +53,12 @@ pub struct Config {
     pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// What `/readyz` stands on.
+    pub health: Health,
     /// How it logs.
     pub log: Log,
+    /// What counts as good service.
+    pub slo: Slo,
     /// Who may call. At least one.
     pub tenants: Vec<TenantConfig>,
 }
@@ -229,7 +237,10 @@ impl Config {
         let config = read(&mut reader, &mut root, host);
         reader.end(
             &root,
-            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "plans", "tenants"],
+            &[
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "log", "slo", "plans",
+                "tenants",
+            ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
@@ -245,7 +256,9 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         cache: cache(reader, root),
         results: results(reader, root, engine.kept_bytes()),
         engine,
+        health: health::read(reader, root),
         log: log(reader, root),
+        slo: slo::read(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };
     let has_token = config.tenants.iter().any(|tenant| !tenant.tokens.is_empty());
