@@ -20,9 +20,9 @@ use runs::RunSeries;
 use stock::StockSeries;
 
 pub use cache::{CacheMetrics, Lookup};
+pub use health::HealthMetrics;
 pub use kills::Kills;
 pub use scrapes::{NoText, Scrapes, Text};
-pub use health::HealthMetrics;
 
 mod cache;
 mod health;

@@ -35,6 +35,8 @@ mod tally;
 mod tests;
 mod timing;
 mod toolchains;
+#[cfg(test)]
+mod watched;
 
 use std::process::ExitCode;
 
