@@ -20,6 +20,7 @@ pub use tenants::TenantConfig;
 
 use reader::Reader;
 
+pub mod audit;
 mod reader;
 mod tenants;
 
@@ -51,6 +52,10 @@ pub struct Config {
     pub results: Results,
     /// How it logs.
     pub log: Log,
+    /// What is kept of what happened.
+    pub audit: audit::Audit,
+    /// What tenants have used.
+    pub usage: audit::Usage,
     /// Who may call. At least one.
     pub tenants: Vec<TenantConfig>,
 }
@@ -229,7 +234,10 @@ impl Config {
         let config = read(&mut reader, &mut root, host);
         reader.end(
             &root,
-            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "plans", "tenants"],
+            &[
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "log", "audit", "usage", "plans",
+                "tenants",
+            ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
@@ -246,6 +254,8 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         results: results(reader, root, engine.kept_bytes()),
         engine,
         log: log(reader, root),
+        audit: audit::audit(reader, root),
+        usage: audit::usage(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),
     };
     let has_token = config.tenants.iter().any(|tenant| !tenant.tokens.is_empty());

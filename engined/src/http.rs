@@ -25,6 +25,7 @@ pub mod catalogue;
 pub mod executions;
 pub mod sending;
 pub mod service;
+pub mod usage;
 pub mod wire;
 
 /// Streams of one HTTP/2 connection at once.

@@ -16,8 +16,10 @@ use crate::queue::Gauges;
 use held::HeldGauges;
 use stock::StockSeries;
 
+pub use audit::AuditMetrics;
 pub use cache::{CacheMetrics, Lookup};
 
+mod audit;
 mod cache;
 mod held;
 mod stock;
@@ -49,6 +51,8 @@ pub struct Metrics {
     panics: IntCounter,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// Those of the audit and of usage.
+    pub audit: AuditMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -116,6 +120,7 @@ impl Metrics {
             ready: gauge("engined_ready", "1 while /readyz is 200.")?,
             panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             cache: CacheMetrics::new(&registry)?,
+            audit: AuditMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

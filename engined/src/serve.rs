@@ -13,16 +13,20 @@ use nix::sys::signal::SigSet;
 use nix::sys::socket::{Backlog, listen};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::audit::{self, Act};
 use crate::cache;
 use crate::config::{Config, Host};
 use crate::confinement::{self, Confinement};
 use crate::engine::Engine;
+use crate::http::answer::VERSION;
 use crate::http::{Bound, Server};
 use crate::privileges;
 use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// What the last audit lines may take after those.
+const LAST_LINES: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted; the kernel allows as many by default.
 const BACKLOG: i32 = 4096;
 /// Descriptors that are no connections: files, pipes and memfds of runs, listeners.
@@ -104,7 +108,7 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     let confinement = Confinement::put_on(&paths, &config.engine.waived)?;
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| vec![format!("threads: {error}; raise the limit of tasks")])?;
-    let engine = Engine::new(config, catalogue, &host.accounts).map_err(|error| vec![error.to_string()])?;
+    let engine = Engine::new(config, catalogue, &host.accounts).map_err(|error| vec![error])?;
     engine.confined(confinement);
     #[cfg(feature = "test-hooks")]
     confinement::hooks::listen();
@@ -159,6 +163,8 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
         let listener = listener.open().map_err(|error| vec![format!("listener: {error}")])?;
         tokio::spawn(Arc::clone(&server).accept(listener));
     }
+    let pid = std::process::id();
+    audit::administrative(engine, Act::Start { engine: VERSION, pid });
     tokio::spawn(Arc::clone(engine).keep());
     if notify {
         tokio::spawn(tell_when_ready(Arc::clone(engine)));
@@ -174,6 +180,7 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
         }
     }
     tracing::info!("draining");
+    audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
     engine.drain();
     let deadline = Instant::now() + engine.config.engine.drain;
     loop {
@@ -188,6 +195,10 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.end(LAST_ANSWERS).await;
+    audit::administrative(engine, Act::Stop { pid });
+    if !engine.audit.flush(LAST_LINES).await {
+        tracing::error!("the last audit lines may be lost: they could not be written in time");
+    }
     if let Some(cache) = engine.cache.clone()
         && let Err(error) = tokio::task::spawn_blocking(move || cache.settle()).await
     {

@@ -14,7 +14,7 @@ use super::answer::{self, Answer, new_id};
 use super::body;
 use super::service::header;
 use crate::admission::{self, Rules};
-use crate::audit::Leaving;
+use crate::audit::{self, Caller, Leaving, Source};
 use crate::budget::Reservation;
 use crate::engine::Engine;
 use crate::execution;
@@ -28,15 +28,20 @@ use crate::unattended;
 ///
 /// # Errors
 /// The caller's mistake, or that there is no room.
-pub async fn post(engine: &Arc<Engine>, tenant: TenantIndex, request: Request<Incoming>) -> Result<Answer, Error> {
+pub async fn post(
+    engine: &Arc<Engine>,
+    tenant: TenantIndex,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Result<Answer, Error> {
     json_body(request.headers())?;
     let ExecutionQuery { wait, validate } = execution_query(request.uri().query())?;
     let (job, memory, received) = read(engine, tenant, request).await?;
     if validate {
-        return answer::json(&validated(&job), None);
+        return answer::json(&validated(&job.0), None);
     }
     // Not the request's id: callers may send the same one twice.
-    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, received)?;
+    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, caller, received)?;
     if !wait {
         let status = unattended::begin(engine, task, ticket, memory)?;
         let location = format!("/v1/executions/{}", status.id);
@@ -45,10 +50,12 @@ pub async fn post(engine: &Arc<Engine>, tenant: TenantIndex, request: Request<In
     let leaving = Leaving::new(engine, &task);
     let execution = execution::execute(engine, &task, ticket).await;
     leaving.stayed();
-    let execution = execution?;
+    let execution = execution.inspect_err(|error| audit::refused(engine, &task, error))?;
     drop((task, memory));
     jail::stop_point!("engined.answering");
-    answer::json(&execution.result, Some(execution.memory))
+    let answer = answer::json(&execution.result, Some(execution.memory));
+    engine.audit.settled(execution.receipt).await;
+    answer
 }
 
 /// A body of so many bytes is large.
@@ -56,10 +63,10 @@ const LARGE: u64 = 256 << 10;
 
 /// Reads a job, with the memory of its body and the time at which that was whole.
 async fn read(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     tenant: TenantIndex,
     request: Request<Incoming>,
-) -> Result<(Job, Reservation, Instant), Error> {
+) -> Result<((Job, Source), Reservation, Instant), Error> {
     // Who comes when nothing can be run is told so before sending 64 MiB.
     let standing = engine.ready()?;
     let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
@@ -71,7 +78,12 @@ async fn read(
     let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);
     let ceiling = engine.ceiling(tenant, Some(&welcome));
-    let admit = move || admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling });
+    let auditor = Arc::clone(engine);
+    let admit = move || {
+        let job = admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling })?;
+        let source = auditor.audit.source(&job.files);
+        Ok((job, source))
+    };
     // What is large may take milliseconds to look through, and others wait for this thread.
     let job = if length < LARGE {
         admit()

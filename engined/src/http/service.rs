@@ -11,12 +11,14 @@ use tracing::Instrument;
 
 use super::answer::{self, Answer, METRICS_TEXT, REQUEST_ID, VERSION, new_id};
 use super::wire::Conn;
-use super::{catalogue, executions};
+use super::{catalogue, executions, usage};
+use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::tenants::Peer;
+use crate::trace::{TRACERESPONSE, Trace};
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +31,14 @@ enum Route {
     Version,
     Languages,
     Isolation,
+    Usage,
     OpenapiJson,
     OpenapiYaml,
 }
 
 /// Path, methods, and whether anybody may ask without being known. `{id}` at the end stands for one part of a path; the
 /// first that fits is taken.
-const ROUTES: [(&str, Route, &str, bool); 10] = [
+const ROUTES: [(&str, Route, &str, bool); 11] = [
     ("/v1/executions", Route::Executions, "POST", false),
     ("/v1/executions/{id}", Route::Execution, "GET, HEAD, DELETE", false),
     ("/healthz", Route::Healthz, "GET, HEAD", true),
@@ -44,6 +47,7 @@ const ROUTES: [(&str, Route, &str, bool); 10] = [
     ("/v1/version", Route::Version, "GET, HEAD", false),
     ("/v1/languages", Route::Languages, "GET, HEAD", false),
     ("/v1/isolation", Route::Isolation, "GET, HEAD", false),
+    ("/v1/usage", Route::Usage, "GET, HEAD", false),
     ("/openapi.json", Route::OpenapiJson, "GET, HEAD", false),
     ("/openapi.yaml", Route::OpenapiYaml, "GET, HEAD", false),
 ];
@@ -56,16 +60,21 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     }
     let id = sane_id(request.headers()).unwrap_or_else(new_id);
     let (method, path) = (request.method(), shown(request.uri().path()));
-    let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
+    let trace = Trace::of(request.headers());
+    let span = tracing::info_span!(
+        "request", id, %method, path,
+        trace_id = trace.as_ref().map(|trace| trace.id.as_str()), span_id = trace.as_ref().map(|trace| trace.span.as_str()),
+    );
+    let caller = Caller { request: id.clone(), peer, token: None, trace };
     let has_body = !request.body().is_end_stream();
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
-    let handled = contained(Box::pin(handle(&engine, peer, request))).instrument(span.clone()).await;
+    let handled = contained(Box::pin(handle(&engine, caller, request))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
         Err(Error::internal("a handler panicked"))
     });
-    match result {
+    let mut answer = match result {
         Ok(done) => answer::seal(done, &id, false),
         Err(error) => {
             let problem = error.problem();
@@ -84,7 +93,11 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
             // What was not read of the body can't be told from a next request.
             answer::seal(answer::problem(&error, &problem, &id, retry_after), &id, h1 && has_body)
         }
+    };
+    if let Some(response) = trace.and_then(|trace| HeaderValue::from_str(&trace.response()).ok()) {
+        answer.headers_mut().insert(HeaderName::from_static(TRACERESPONSE), response);
     }
+    answer
 }
 
 /// The id in `path` if it is one of `known`; empty where that has none.
@@ -95,8 +108,8 @@ fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
-async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) -> Result<Answer, Error> {
-    let path = request.uri().path();
+async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>) -> Result<Answer, Error> {
+    let (path, peer) = (request.uri().path(), caller.peer);
     let route = ROUTES.iter().find_map(|route| Some((route, fits(route.0, path)?)));
     if engine.config.listen.development && matches!(peer, Peer::Tcp(_)) {
         local_only(&request)?;
@@ -121,12 +134,12 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
         _ => JSON,
     };
     acceptable(request.headers(), offered)?;
-    if !matches!(route, Route::Executions | Route::Execution) {
+    if !matches!(route, Route::Executions | Route::Execution | Route::Usage) {
         check_no_query(request.uri().query())?;
     }
     match (route, tenant) {
         // Boxed: thousands may be waiting for a result, and need not be as large as a run.
-        (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, request)).await,
+        (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, caller, request)).await,
         (Route::Execution, Some(tenant)) => {
             let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
             let stops = *method == Method::DELETE;
@@ -138,7 +151,8 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
                 executions::get(engine, tenant, &id, query.as_deref()).await
             }
         }
-        (Route::Executions | Route::Execution | Route::Languages, None) => Err(Error::Unauthenticated),
+        (Route::Usage, Some(tenant)) => usage::get(engine, tenant, request.uri().query()).await,
+        (Route::Executions | Route::Execution | Route::Languages | Route::Usage, None) => Err(Error::Unauthenticated),
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;
@@ -158,6 +172,7 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
 /// `/metrics`, here or on a listener of its own.
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
+    engine.audit.measure();
     let text = engine.metrics.render(&engine.queue.gauges(), &engine.memory, inventory.as_ref());
     let text = text.map_err(|error| Error::internal(format!("metrics not rendered: {error}")))?;
     Ok(answer::plain(METRICS_TEXT, text, None))
@@ -228,15 +243,6 @@ fn sane_id(headers: &HeaderMap) -> Option<String> {
     ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
-/// The caller's place in its own trace, as W3C Trace Context has it; it stands in every line of the request.
-fn trace(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let lengths = text.split('-').map(str::len);
-    let legal = lengths.eq([2, 32, 16, 2])
-        && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    legal.then_some(text)
-}
-
 /// Enough of a path to recognise it. hyper lets visible ASCII through alone.
 fn shown(path: &str) -> &str {
     path.get(..128).unwrap_or(path)
@@ -285,15 +291,6 @@ mod tests {
         }
         for bad in ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "localhost:x", "127.0.0.11"] {
             assert!(!is_loopback(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_trace_is_carried_on_when_it_is_one() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace(&headers(&[("traceparent", good)])), Some(good));
-        for bad in ["", "x", &good[..54], &good.to_uppercase(), &good.replace('f', "\"")] {
-            assert_eq!(trace(&headers(&[("traceparent", bad)])), None, "{bad}");
         }
     }
 
