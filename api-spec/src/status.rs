@@ -13,7 +13,7 @@ pub struct ExecutionStatus {
     pub id: String,
     /// `queued` or `running`.
     pub status: Status,
-    /// How many wait that came before it, 0 for the next one; null once it runs.
+    /// About how many start before it, 0 for the next one; null once it runs.
     pub position: Option<u64>,
     /// Which step runs; null while it waits.
     pub stage: Option<Stage>,

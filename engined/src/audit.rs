@@ -172,7 +172,7 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
     // What is told again was counted when it happened.
     let fresh = compile_watched_calls.filter(|_| result.compile.as_ref().is_some_and(|compile| !compile.cached));
     let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
-    engine.metrics.finished(result);
+    engine.metrics.finished(engine.tenants.plan_name(task.tenant), task.job.priority, result);
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
@@ -202,6 +202,7 @@ fn record(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Us
         id: task.id.clone(),
         caller: task.caller.clone(),
         tenant: engine.tenants.name(task.tenant).to_owned(),
+        plan: engine.tenants.plan_name(task.tenant).to_owned(),
         labels: task.job.labels.clone(),
         source: task.source.clone(),
         language: task.job.language.clone(),

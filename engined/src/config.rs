@@ -16,12 +16,14 @@ use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use reader::Mistake;
+pub use slo::Slo;
 pub use tenants::TenantConfig;
 
 use reader::Reader;
 
 pub mod audit;
 mod reader;
+mod slo;
 mod tenants;
 
 const KIB: u64 = 1 << 10;
@@ -52,6 +54,8 @@ pub struct Config {
     pub results: Results,
     /// How it logs.
     pub log: Log,
+    /// What counts as good service.
+    pub slo: Slo,
     /// What is kept of what happened.
     pub audit: audit::Audit,
     /// What tenants have used.
@@ -235,8 +239,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "log", "audit", "usage", "plans",
-                "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "log", "audit", "usage", "slo",
+                "plans", "tenants",
             ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
@@ -254,6 +258,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         results: results(reader, root, engine.kept_bytes()),
         engine,
         log: log(reader, root),
+        slo: slo::read(reader, root),
         audit: audit::audit(reader, root),
         usage: audit::usage(reader, root),
         tenants: tenants::read(reader, root, &host.accounts),

@@ -85,7 +85,8 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
-        let metrics = Metrics::new(&known).map_err(|error| error.to_string())?;
+        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan_name.as_str()).collect();
+        let metrics = Metrics::new(&known, &plans, config.slo).map_err(|error| error.to_string())?;
         let memory = Budget::new(config.engine.memory);
         let audit = Audit::start(&config.audit, &config.usage, metrics.audit.clone())?;
         let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
@@ -158,6 +159,7 @@ impl Engine {
     /// Keeps the link, and with each new link finds out what it has to offer. Never returns.
     pub async fn keep(self: Arc<Self>) {
         let expiry = tokio::spawn(Arc::clone(&self.kept).expire());
+        let tended = tokio::spawn(Arc::clone(&self.queue).tend());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
         loop {
@@ -199,6 +201,7 @@ impl Engine {
         }
         linked.abort();
         expiry.abort();
+        tended.abort();
     }
 
     /// Returns when the files of a toolchain that compiles are others than when it was looked at.
@@ -347,7 +350,7 @@ impl Engine {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.queue.drain();
-        self.metrics.ready(false);
+        self.metrics.draining();
         self.changed.send_replace(());
     }
 

@@ -28,6 +28,8 @@ pub mod service;
 pub mod usage;
 pub mod wire;
 
+/// Connections at once to the listener for `/metrics` alone: whoever reaches it must not take the places of callers.
+const SCRAPERS: usize = 64;
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 128;
 /// Streams that a caller may reset before they were answered until the connection is ended ("rapid reset").
@@ -109,6 +111,7 @@ pub struct Server {
     engine: Arc<Engine>,
     builder: Builder<TokioExecutor>,
     connections: Arc<Semaphore>,
+    scrapers: Arc<Semaphore>,
     open: watch::Sender<usize>,
     goodbye: watch::Sender<bool>,
 }
@@ -118,14 +121,16 @@ impl Server {
     #[must_use]
     pub fn new(engine: Arc<Engine>, connections: usize) -> Arc<Self> {
         let builder = builder(&engine.config.http);
-        let connections = Arc::new(Semaphore::new(connections));
-        Arc::new(Server { engine, builder, connections, open: watch::channel(0).0, goodbye: watch::channel(false).0 })
+        let [connections, scrapers] = [connections, SCRAPERS].map(|most| Arc::new(Semaphore::new(most)));
+        let (open, goodbye) = (watch::channel(0).0, watch::channel(false).0);
+        Arc::new(Server { engine, builder, connections, scrapers, open, goodbye })
     }
 
     /// Accepts until the task is ended. At the cap, callers wait in the kernel's queue.
     pub async fn accept(self: Arc<Self>, listener: Listener) {
         let only_metrics = matches!(listener, Listener::Metrics(_));
-        while let Ok(place) = Arc::clone(&self.connections).acquire_owned().await {
+        let places = if only_metrics { &self.scrapers } else { &self.connections };
+        while let Ok(place) = Arc::clone(places).acquire_owned().await {
             let (socket, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {

@@ -18,6 +18,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{oneshot, watch};
 
+use crate::metrics::Kills;
 use crate::queue::Slot;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -87,6 +88,8 @@ pub struct Link {
     welcome: watch::Sender<Option<Welcome>>,
     /// The last that jaild told, and when.
     inventory: watch::Sender<Option<(Instant, Inventory)>>,
+    /// Who was ended before its time.
+    pub kills: Kills,
 }
 
 impl Link {
@@ -94,7 +97,8 @@ impl Link {
     #[must_use]
     pub fn new(path: &Path) -> Arc<Self> {
         let (welcome, inventory) = (watch::channel(None).0, watch::channel(None).0);
-        Arc::new(Link { path: path.to_owned(), state: Mutex::default(), ids: AtomicU64::new(1), welcome, inventory })
+        let (state, ids, kills) = (Mutex::default(), AtomicU64::new(1), Kills::default());
+        Arc::new(Link { path: path.to_owned(), state, ids, welcome, inventory, kills })
     }
 
     /// What jaild said when the link came up; `None` while it is down. Watch it to follow.
@@ -235,7 +239,10 @@ impl Link {
                 return;
             }
             Report::Refused { id, why } => (id, RunEnd::Refused(why)),
-            Report::Ended(ended) => (ended.id, RunEnd::Ended(ended)),
+            Report::Ended(ended) => {
+                self.kills.count(&ended);
+                (ended.id, RunEnd::Ended(ended))
+            }
         };
         let waiting = self.lock().runs.remove(&id);
         match waiting {

@@ -1,26 +1,56 @@
 //! Who runs next: a bounded queue in front of a fixed number of slots and a budget of sandbox memory.
 //!
-//! Interactive work goes before batch work, but every [`INTERACTIVE_IN_A_ROW`] grants one batch run gets its turn.
-//! Within a priority the tenants share by weight (stride scheduling: each grant moves the tenant's pass on by the
-//! inverse of its weight, the lowest pass is served). A run that is at the head waits until its memory fits; nobody
-//! smaller overtakes it, so that large runs don't starve. The permit is the [`Slot`]; dropping it gives everything back.
+//! # Between tenants
+//! Within a priority the tenants that wait get equal parts of the slots' *time*, by their weights, however many runs they
+//! queue and however long these take. This is start-time fair queueing (Goyal, Vin and Cheng, *Start-time Fair Queuing: A
+//! Scheduling Algorithm for Integrated Services Packet Switching Networks*, SIGCOMM 1996), which does not need to know how
+//! long a run will take, with several slots as in SFQ(D) (Jin, Chase and Kaur, *Interposed Proportional Sharing for a Storage
+//! Service Utility*, SIGMETRICS 2004):
+//! - Every account counts what its runs have used, slot time by weight. A run that is granted is charged what those of its
+//!   tenant took of late, so that many slots that come free at once are shared as well; when it is over, what it really took
+//!   takes the place of that. The lowest account is served; of equal ones the one that was served longer ago.
+//! - Who comes and had nothing waiting begins with what the lowest of those who wait has *used up*, so that nobody saves up
+//!   turns by being away. What is used up never sinks, so nobody who waits already gets ahead of a newcomer again,
+//!   whatever their runs were expected to take: the first run of a tenant waits at most until one step in each slot is over.
+//! - Who has as many runs under way as it may is not owed what it could not take meanwhile.
 //!
-//! Who waits for something else first, a compile that another run does, *holds* its place: it counts in every bound as
-//! those who wait do, takes no slot and is in nobody's way, and when it is released its turn is that of its arrival.
+//! Two tenants that wait are apart by at most what is in flight, one run per slot.
+//!
+//! # Between priorities
+//! Interactive work goes before batch work, but every [`INTERACTIVE_IN_A_ROW`] grants one batch run gets its turn. One slot
+//! takes no batch work while interactive work has come within [`KEPT_FOR`]: batch has all others. An engine with one slot in
+//! all keeps that one as well, but no longer than batch has waited for [`KEPT_AT_MOST`], and the turns above stand, so that
+//! somebody who runs something every nine seconds does not shut out batch for ever. A kept slot is no memory that is kept.
+//! While the engine drains nothing is kept.
+//!
+//! # Memory
+//! A run that is at the head waits until its memory fits; nobody smaller overtakes it, so that large runs don't starve.
+//!
+//! The permit is the [`Slot`]; dropping it gives everything back. Who waits for something else first, a compile that another
+//! run does, *holds* its place: it counts in every bound as those who wait do, takes no slot and is in nobody's way, and when
+//! it is released its turn is that of its arrival within its tenant.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use account::{Account, Waiter, remove};
+use state::{BATCH, INTERACTIVE, State};
 
 pub use slot::{Place, Slot, Ticket};
 
+mod account;
 mod slot;
+mod state;
 
 /// So many interactive runs may overtake a waiting batch run.
 pub const INTERACTIVE_IN_A_ROW: u32 = 8;
-const STRIDE: u64 = 1 << 20;
+/// So long after interactive work came one slot takes no batch work.
+pub const KEPT_FOR: Duration = Duration::from_secs(10);
+/// So long batch may wait for the only slot that there is, and then nothing is kept from it.
+pub const KEPT_AT_MOST: Duration = Duration::from_secs(30);
 
 /// How urgent a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +60,17 @@ pub enum Priority {
     Interactive,
     /// Nobody waits.
     Batch,
+}
+
+impl Priority {
+    /// As requests have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Priority::Interactive => "interactive",
+            Priority::Batch => "batch",
+        }
+    }
 }
 
 /// A tenant by its place in the list that the queue was made with.
@@ -97,86 +138,20 @@ pub struct Gauges {
     pub memory: u64,
 }
 
-struct Waiter {
-    ticket: u64,
-    memory: u64,
-    grant: oneshot::Sender<Slot>,
-}
-
-struct Account {
-    share: Share,
-    running: u32,
-    pass: [u64; 2],
-    /// In the order of their tickets, as those held are.
-    waiting: [VecDeque<Waiter>; 2],
-    held: [VecDeque<Waiter>; 2],
-}
-
-impl Account {
-    fn queued(&self) -> usize {
-        self.lanes().map(VecDeque::len).sum()
-    }
-
-    fn lanes(&self) -> impl Iterator<Item = &VecDeque<Waiter>> {
-        self.waiting.iter().chain(&self.held)
-    }
-
-    fn stride(&self) -> u64 {
-        STRIDE / u64::from(self.share.weight.max(1))
-    }
-}
-
-/// Puts a waiter where its ticket belongs.
-fn insert(lane: &mut VecDeque<Waiter>, waiter: Waiter) {
-    let at = lane.partition_point(|other| other.ticket < waiter.ticket);
-    lane.insert(at, waiter);
-}
-
-struct State {
-    open: bool,
-    draining: bool,
-    slots: usize,
-    running: usize,
-    memory: u64,
-    accounts: Vec<Account>,
-    clock: [u64; 2],
-    interactive_in_a_row: u32,
-    tickets: u64,
-    /// Moving average of how long a slot is held.
-    held: Duration,
-}
-
 /// The queue. It knows nothing of HTTP, languages or the link.
 pub struct Queue {
     state: Mutex<State>,
     length: usize,
     memory: u64,
+    /// Told when a slot begins to be kept.
+    keeps: Notify,
 }
 
 impl Queue {
     /// A queue of at most `length` waiting runs in front of `memory` bytes for running sandboxes. Slots are set later.
     #[must_use]
     pub fn new(length: usize, memory: u64, shares: &[Share]) -> Arc<Self> {
-        let account = |share: &Share| Account {
-            share: *share,
-            running: 0,
-            pass: [0; 2],
-            waiting: <[VecDeque<Waiter>; 2]>::default(),
-            held: <[VecDeque<Waiter>; 2]>::default(),
-        };
-        let state = State {
-            open: false,
-            draining: false,
-            slots: 0,
-            running: 0,
-            memory: 0,
-            accounts: shares.iter().map(account).collect(),
-            clock: [0; 2],
-            interactive_in_a_row: 0,
-            tickets: 0,
-            held: Duration::from_millis(100),
-        };
-        Arc::new(Queue { state: Mutex::new(state), length, memory })
+        Arc::new(Queue { state: Mutex::new(State::new(shares)), length, memory, keeps: Notify::new() })
     }
 
     /// The state is consistent after each statement that could panic, so a poisoned lock is no reason to stop serving.
@@ -184,15 +159,19 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the state, and gives slots to those whose turn it is then. They hear of it when the lock is free.
+    fn change<T>(self: &Arc<Self>, now: Instant, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let changed = change(&mut state);
+        let granted = self.grant(&mut state, now);
+        drop(state);
+        hand_out(granted);
+        changed
+    }
+
     /// Opens the queue with so many slots.
     pub fn open(self: &Arc<Self>, slots: usize) {
-        let granted = {
-            let mut state = self.lock();
-            state.open = true;
-            state.slots = slots;
-            self.grant(&mut state)
-        };
-        hand_out(granted);
+        self.change(Instant::now(), |state| (state.open, state.slots) = (true, slots));
     }
 
     /// No sandbox is to be had for now: those who wait go on waiting, new ones are sent away.
@@ -201,26 +180,65 @@ impl Queue {
     }
 
     /// Nobody is let in any more; those who wait still get their turn.
-    pub fn drain(&self) {
-        self.lock().draining = true;
+    pub fn drain(self: &Arc<Self>) {
+        self.change(Instant::now(), |state| state.draining = true);
+    }
+
+    /// Sets what each tenant may have: of those that there are from the next grant on, and what is more in the list becomes
+    /// new accounts. Those that are missing in it keep what they have.
+    pub fn reshare(self: &Arc<Self>, shares: &[Share]) {
+        self.change(Instant::now(), |state| {
+            for (index, share) in shares.iter().enumerate() {
+                state.share(index, *share);
+            }
+        });
+    }
+
+    /// Gives batch work the slot that was kept from it when its time is over. Never returns.
+    pub async fn tend(self: Arc<Self>) {
+        loop {
+            let kept = self.lock().kept;
+            tokio::select! {
+                () = self.keeps.notified() => {}
+                () = tokio::time::sleep_until(kept.unwrap_or_else(Instant::now)), if kept.is_some() => {
+                    self.change(Instant::now(), |_| ());
+                }
+            }
+        }
     }
 
     /// Numbers for metrics.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         let state = self.lock();
-        let in_lane = |account: &Account, lane: usize| account.waiting[lane].len() + account.held[lane].len();
-        let waiting = [0, 1].map(|lane| state.accounts.iter().map(|account| in_lane(account, lane)).sum());
+        let waiting = [INTERACTIVE, BATCH].map(|lane| state.courses[lane].waiting + state.courses[lane].held);
         Gauges { waiting, running: state.running, slots: state.slots, memory: state.memory }
+    }
+
+    /// What the sandboxes of running runs may have together.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// For how long the one that came first has waited for a slot, interactive then batch. It costs a look at each tenant.
+    #[must_use]
+    pub fn oldest(&self) -> [Duration; 2] {
+        let now = Instant::now();
+        let state = self.lock();
+        [INTERACTIVE, BATCH].map(|lane| {
+            // Every lane is in the order of its tickets.
+            let first = |account: &Account| account.lanes[lane].waiting.front().map(|waiter| waiter.since);
+            state.accounts.iter().filter_map(first).min().map_or(Duration::ZERO, |first| now.duration_since(first))
+        })
     }
 
     /// When it makes sense to come again: about the time until the whole queue is through, 1 to 60 s.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         let state = self.lock();
-        let waiting: usize = state.accounts.iter().map(Account::queued).sum();
-        let rounds = u32::try_from(waiting / state.slots.max(1) + 1).unwrap_or(u32::MAX);
-        state.held.saturating_mul(rounds).clamp(Duration::from_secs(1), Duration::from_secs(60))
+        let rounds = u32::try_from(state.queued() / state.slots.max(1) + 1).unwrap_or(u32::MAX);
+        state.usual.saturating_mul(rounds).clamp(Duration::from_secs(1), Duration::from_secs(60))
     }
 
     /// Joins the queue.
@@ -248,177 +266,101 @@ impl Queue {
     }
 
     fn join(self: &Arc<Self>, wish: Wish, held: bool) -> Result<Ticket, Shed> {
-        let mut state = self.lock();
-        if state.draining {
-            return Err(Shed::Draining);
-        }
-        self.fits(wish.memory)?;
-        if !state.open {
-            return Err(Shed::NotReady);
-        }
-        let TenantIndex(index) = wish.tenant;
-        let waiting: usize = state.accounts.iter().map(Account::queued).sum();
-        let lane = wish.priority as usize;
-        let clock = state.clock[lane];
-        let account = &state.accounts[index];
-        let may_run = account.running < account.share.running;
-        let own = u32::try_from(account.queued()).unwrap_or(u32::MAX);
-        // Where nobody waits for a slot, the run is granted below without having waited: the bounds are for those who must.
-        let nobody = state.accounts.iter().all(|account| account.waiting.iter().all(VecDeque::is_empty));
-        let room = state.running < state.slots && state.memory + wish.memory <= self.memory;
-        let at_once = !held && nobody && may_run && room;
-        let account = &mut state.accounts[index];
-        if !at_once && own >= account.share.queued {
-            return Err(Shed::TenantFull { waiting: own });
-        }
-        if !at_once && waiting >= self.length {
-            return Err(Shed::Full { waiting });
-        }
-        if account.waiting[lane].is_empty() {
-            // Who was away has not saved up turns.
-            account.pass[lane] = account.pass[lane].max(clock);
-        }
+        let now = Instant::now();
+        let (TenantIndex(tenant), lane) = (wish.tenant, wish.priority as usize);
         let (grant, granted) = oneshot::channel();
-        state.tickets += 1;
-        let number = state.tickets;
-        let account = &mut state.accounts[index];
-        let lanes = if held { &mut account.held } else { &mut account.waiting };
-        lanes[lane].push_back(Waiter { ticket: number, memory: wish.memory, grant });
-        let ready = self.grant(&mut state);
-        drop(state);
-        hand_out(ready);
-        Ok(Ticket { queue: Arc::clone(self), place: Place(number), wish, held, granted })
+        let ticket = self.change(now, |state| {
+            if state.draining {
+                return Err(Shed::Draining);
+            }
+            self.fits(wish.memory)?;
+            if !state.open {
+                return Err(Shed::NotReady);
+            }
+            // Where nobody waits for a slot, the run is granted below without having waited: the bounds are for those who
+            // must.
+            let room = state.memory + wish.memory <= self.memory && state.accounts[tenant].may_run();
+            if held || !room || !state.idle(lane, now) {
+                let (own, waiting) = (state.accounts[tenant].queued(), state.queued());
+                let own = u32::try_from(own).unwrap_or(u32::MAX);
+                if own >= state.accounts[tenant].share.queued {
+                    return Err(Shed::TenantFull { waiting: own });
+                }
+                if waiting >= self.length {
+                    return Err(Shed::Full { waiting });
+                }
+            }
+            if lane == INTERACTIVE {
+                state.interactive = Some(now);
+            }
+            state.tickets += 1;
+            let ticket = state.tickets;
+            state.place((tenant, lane), Waiter { ticket, memory: wish.memory, since: now, grant }, held, now);
+            Ok(ticket)
+        })?;
+        let place = Place { ticket, tenant, lane };
+        Ok(Ticket { queue: Arc::clone(self), place, wish, held, granted, left: false })
     }
 
     /// Gives slots to those whose turn it is, as far as they go. The caller hands them out once the lock is free.
-    fn grant(self: &Arc<Self>, state: &mut State) -> Vec<(oneshot::Sender<Slot>, Slot)> {
+    fn grant(self: &Arc<Self>, state: &mut State, now: Instant) -> Vec<(oneshot::Sender<Slot>, Slot)> {
         let mut granted = Vec::new();
-        while state.open && state.running < state.slots {
-            let batch_turn = state.interactive_in_a_row >= INTERACTIVE_IN_A_ROW;
-            let lanes = if batch_turn { [1, 0] } else { [0, 1] };
-            let Some((lane, index)) = lanes.into_iter().find_map(|lane| state.next(lane).map(|index| (lane, index)))
-            else {
-                break;
-            };
-            let account = &mut state.accounts[index];
-            let memory = state.memory;
-            let fits = |waiter: &Waiter| memory + waiter.memory <= self.memory;
-            let Some(waiter) =
-                account.waiting[lane].front().is_some_and(fits).then(|| account.waiting[lane].pop_front())
-            else {
-                break;
-            };
-            let Some(waiter) = waiter else { break };
-            state.clock[lane] = account.pass[lane];
-            account.pass[lane] += account.stride();
-            account.running += 1;
-            state.running += 1;
-            state.memory += waiter.memory;
-            let batch_waits = state.accounts.iter().any(|account| !account.waiting[1].is_empty());
-            state.interactive_in_a_row = if lane == 0 && batch_waits { state.interactive_in_a_row + 1 } else { 0 };
-            let slot = Slot {
-                queue: Arc::clone(self),
-                tenant: index,
-                lane,
-                place: Place(waiter.ticket),
-                memory: waiter.memory,
-                since: Instant::now(),
-                over: false,
-            };
-            granted.push((waiter.grant, slot));
+        let kept = state.kept;
+        while let Some((place, pledge, waiter)) = state.grant(self.memory, now) {
+            let Waiter { memory, since: came, grant, .. } = waiter;
+            let queue = Arc::clone(self);
+            granted.push((grant, Slot { queue, place, memory, came, since: now, pledge, over: false }));
+        }
+        if state.kept.is_some_and(|until| kept.is_none_or(|kept| until < kept)) {
+            self.keeps.notify_one();
         }
         granted
     }
 
     fn give_back(self: &Arc<Self>, slot: &Slot) {
-        let granted = {
-            let mut state = self.lock();
-            state.running -= 1;
-            state.memory -= slot.memory;
-            state.accounts[slot.tenant].running -= 1;
-            state.held = (state.held * 7 + slot.since.elapsed()) / 8;
-            self.grant(&mut state)
-        };
-        hand_out(granted);
+        let now = Instant::now();
+        let used = now.duration_since(slot.since);
+        self.change(now, |state| {
+            state.usual = (state.usual * 7 + used) / 8;
+            state.free(&slot.place, slot.memory, |lane, weight| lane.pay(used, slot.pledge, weight));
+        });
     }
 
-    /// Takes back a slot that was granted too early. Its owner has not used up a turn.
+    /// Takes back a slot that was granted too early. It costs its owner nothing.
     fn take_back(self: &Arc<Self>, slot: &mut Slot, memory: u64, held: bool) -> oneshot::Receiver<Slot> {
         let (grant, receiver) = oneshot::channel();
         slot.over = true;
-        let granted = {
-            let mut state = self.lock();
-            state.running -= 1;
-            state.memory -= slot.memory;
-            let account = &mut state.accounts[slot.tenant];
-            account.running -= 1;
-            account.pass[slot.lane] = account.pass[slot.lane].saturating_sub(account.stride());
-            let Place(ticket) = slot.place;
-            let lanes = if held { &mut account.held } else { &mut account.waiting };
-            insert(&mut lanes[slot.lane], Waiter { ticket, memory, grant });
-            self.grant(&mut state)
-        };
-        hand_out(granted);
+        let (now, Place { ticket, tenant, lane }) = (Instant::now(), slot.place);
+        self.change(now, |state| {
+            state.free(&slot.place, slot.memory, |lane, _| lane.pledged = lane.pledged.saturating_sub(slot.pledge));
+            state.place((tenant, lane), Waiter { ticket, memory, since: slot.came, grant }, held, now);
+        });
         receiver
     }
 
     /// Lets somebody who holds a place wait for a slot with so much memory.
-    fn release(self: &Arc<Self>, wish: &Wish, Place(number): Place) {
-        let (TenantIndex(index), lane) = (wish.tenant, wish.priority as usize);
-        let granted = {
-            let mut state = self.lock();
-            let clock = state.clock[lane];
-            let account = &mut state.accounts[index];
-            if account.waiting[lane].is_empty() {
-                // Who was away has not saved up turns.
-                account.pass[lane] = account.pass[lane].max(clock);
+    fn release(self: &Arc<Self>, memory: u64, Place { ticket, tenant, lane }: Place) {
+        let now = Instant::now();
+        self.change(now, |state| {
+            if let Some(waiter) = remove(&mut state.accounts[tenant].lanes[lane].held, ticket) {
+                state.courses[lane].held -= 1;
+                state.place((tenant, lane), Waiter { memory, ..waiter }, false, now);
             }
-            let at = account.held[lane].binary_search_by_key(&number, |waiter| waiter.ticket);
-            if let Some(waiter) = at.ok().and_then(|at| account.held[lane].remove(at)) {
-                insert(&mut account.waiting[lane], Waiter { memory: wish.memory, ..waiter });
-            }
-            self.grant(&mut state)
-        };
-        hand_out(granted);
+        });
     }
 
-    fn forget(self: &Arc<Self>, Place(number): Place) {
-        let granted = {
-            let mut state = self.lock();
-            for account in &mut state.accounts {
-                for lane in account.waiting.iter_mut().chain(&mut account.held) {
-                    if let Ok(at) = lane.binary_search_by_key(&number, |waiter| waiter.ticket) {
-                        drop(lane.remove(at));
-                    }
-                }
-            }
-            // If it was at the head and did not fit, those behind it waited for it alone.
-            self.grant(&mut state)
-        };
-        hand_out(granted);
+    /// Somebody leaves. If it was at the head and did not fit, those behind it waited for it alone.
+    fn forget(self: &Arc<Self>, place: Place) {
+        self.change(Instant::now(), |state| state.remove(place));
     }
 
-    /// How many came before this place and still wait.
+    /// About how many runs start before this place, 0 for the next one: those of its tenant that came before, those of others
+    /// that their shares let go first, and those of the other priority. It is an estimate, of those who wait now and what
+    /// their runs took of late; when others come whose turn is earlier it rises. It costs a look at each tenant whose turn is
+    /// earlier.
     #[must_use]
-    pub fn ahead(&self, Place(number): Place) -> usize {
-        let state = self.lock();
-        // Every lane is in the order of its tickets.
-        let before = |lane: &VecDeque<Waiter>| lane.partition_point(|waiter| waiter.ticket < number);
-        state.accounts.iter().flat_map(Account::lanes).map(before).sum()
-    }
-}
-
-impl State {
-    /// The tenant whose turn it is in this lane, among those that wait and may run one more.
-    fn next(&self, lane: usize) -> Option<usize> {
-        let eligible = |account: &Account| !account.waiting[lane].is_empty() && account.running < account.share.running;
-        let turn = |(_, account): &(usize, &Account)| (account.pass[lane], account.waiting[lane][0].ticket);
-        self.accounts
-            .iter()
-            .enumerate()
-            .filter(|(_, account)| eligible(account))
-            .min_by_key(turn)
-            .map(|(index, _)| index)
+    pub fn ahead(&self, place: Place) -> usize {
+        self.lock().ahead(place)
     }
 }
 
@@ -429,6 +371,10 @@ fn hand_out(granted: Vec<(oneshot::Sender<Slot>, Slot)>) {
     }
 }
 
+#[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub enum Peer {
 #[derive(Debug)]
 struct Tenant {
     name: String,
+    plan: String,
     users: Vec<u32>,
     groups: Vec<u32>,
     tokens: Vec<[u8; 32]>,
@@ -48,9 +49,9 @@ impl Tenants {
     #[must_use]
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
         let tenant = |config: &TenantConfig| {
-            let TenantConfig { name, users, groups, tokens, plan } = config.clone();
+            let TenantConfig { name, users, groups, tokens, plan, plan_name } = config.clone();
             let users = users.into_iter().chain(accounts.members(&groups)).collect();
-            Tenant { name, users, groups, tokens, ceiling: plan.ceiling, share: plan.share }
+            Tenant { name, plan: plan_name, users, groups, tokens, ceiling: plan.ceiling, share: plan.share }
         };
         Tenants { tenants: config.iter().map(tenant).collect(), development }
     }
@@ -65,6 +66,12 @@ impl Tenants {
     #[must_use]
     pub fn name(&self, TenantIndex(index): TenantIndex) -> &str {
         &self.tenants[index].name
+    }
+
+    /// The name of its plan.
+    #[must_use]
+    pub fn plan_name(&self, TenantIndex(index): TenantIndex) -> &str {
+        &self.tenants[index].plan
     }
 
     /// The most that it may ask for.

@@ -89,6 +89,8 @@ pub struct Execution {
     pub caller: Caller,
     /// On whose account.
     pub tenant: String,
+    /// The tenant's plan.
+    pub plan: String,
     /// The caller's words.
     pub labels: BTreeMap<String, String>,
     /// [`Source`].
@@ -348,6 +350,7 @@ struct Who<'a> {
 /// The other details.
 #[derive(Serialize)]
 struct Details<'a> {
+    plan: &'a str,
     version: &'a str,
     toolchain: &'a str,
     priority: &'static str,
@@ -423,6 +426,7 @@ impl Execution {
 
     fn details(&self) -> Details<'_> {
         Details {
+            plan: &self.plan,
             version: &self.language.version,
             toolchain: &self.language.toolchain,
             priority: name(self.priority),

@@ -25,6 +25,8 @@ pub struct TenantConfig {
     pub tokens: Vec<[u8; 32]>,
     /// What it may have at once.
     pub plan: Plan,
+    /// What the plan is called.
+    pub plan_name: String,
 }
 
 /// What a tenant may have.
@@ -91,7 +93,7 @@ fn tenant(
     }
     let plan = s.parsed("plan", Some(DEFAULT), "Its plan, one of [plans.NAME].", |text| {
         let unknown = || ("is no plan".to_owned(), format!("add [plans.{text}]"));
-        plans.get(text).copied().ok_or_else(unknown)
+        plans.get(text).map(|plan| (text.to_owned(), *plan)).ok_or_else(unknown)
     });
     let doc = "Users who may call over the Unix socket. The only tenant lets root and the engine's own user in if it names nobody.";
     let mut users = s.list("allowed_users", doc, |user| {
@@ -112,8 +114,11 @@ fn tenant(
         s.mistake("", "", "nobody can call on its account", "name allowed_users, allowed_groups or tokens");
     }
     s.end(&[]);
-    let plan = plan.unwrap_or_else(|| Plan { share: Share { weight: 1, running: 1, queued: 1 }, ceiling: usual() });
-    TenantConfig { name: name.to_owned(), users, groups, tokens, plan }
+    let (plan_name, plan) = plan.unwrap_or_else(|| {
+        let share = Share { weight: 1, running: 1, queued: 1 };
+        (DEFAULT.to_owned(), Plan { share, ceiling: usual() })
+    });
+    TenantConfig { name: name.to_owned(), users, groups, tokens, plan, plan_name }
 }
 
 fn plan(reader: &mut Reader, name: &str, table: Table) -> Plan {

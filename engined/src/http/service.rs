@@ -9,13 +9,14 @@ use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderVa
 use hyper::{Method, Request, Version};
 use tracing::Instrument;
 
-use super::answer::{self, Answer, METRICS_TEXT, REQUEST_ID, VERSION, new_id};
+use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::wire::Conn;
 use super::{catalogue, executions, usage};
 use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
+use crate::metrics::{NoText, Now};
 use crate::problem::Error;
 use crate::tenants::Peer;
 use crate::trace::{TRACERESPONSE, Trace};
@@ -67,6 +68,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     );
     let caller = Caller { request: id.clone(), peer, token: None, trace };
     let has_body = !request.body().is_end_stream();
+    let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
     let handled = contained(Box::pin(handle(&engine, caller, request))).instrument(span.clone()).await;
     let _entered = span.enter();
@@ -78,7 +80,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
         Ok(done) => answer::seal(done, &id, false),
         Err(error) => {
             let problem = error.problem();
-            engine.metrics.problem(problem.code);
+            engine.metrics.problem(problem.code, execution);
             if let Error::Internal(why) = &error {
                 tracing::error!(%why, "internal error");
             } else {
@@ -173,9 +175,14 @@ async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
     engine.audit.measure();
-    let text = engine.metrics.render(&engine.queue.gauges(), &engine.memory, inventory.as_ref());
-    let text = text.map_err(|error| Error::internal(format!("metrics not rendered: {error}")))?;
-    Ok(answer::plain(METRICS_TEXT, text, None))
+    let now =
+        Now { queue: &engine.queue, memory: &engine.memory, kills: &engine.link.kills, inventory: inventory.as_ref() };
+    let text = engine.metrics.scrapes.text(|| engine.metrics.render(now)).await;
+    match text {
+        Ok(text) => Ok(answer::metrics(text)),
+        Err(NoText::NotMade(error)) => Err(Error::internal(format!("metrics not rendered: {error}"))),
+        Err(NoText::NoRoom(exhausted)) => Err(Error::Memory(exhausted)),
+    }
 }
 
 /// The listener for `/metrics` alone.
@@ -183,11 +190,21 @@ pub async fn metrics_only(engine: &Engine, request: Request<Incoming>) -> Answer
     let id = new_id();
     let (head, body) = request.into_parts();
     let result = match (head.method, head.uri.path()) {
-        (Method::GET | Method::HEAD, "/metrics") => metrics(engine).await,
+        (Method::GET | Method::HEAD, "/metrics") => contained(Box::pin(metrics(engine))).await.unwrap_or_else(|| {
+            engine.metrics.panicked();
+            Err(Error::internal("a scrape panicked"))
+        }),
         (method, "/metrics") => Err(Error::Method { method: method.to_string(), allow: "GET, HEAD" }),
         (_, path) => Err(Error::NotFound { path: path.to_owned() }),
     };
-    let answer = result.unwrap_or_else(|error| answer::problem(&error, &error.problem(), &id, Duration::ZERO));
+    let answer = result.unwrap_or_else(|error| {
+        let problem = error.problem();
+        engine.metrics.problem(problem.code, false);
+        if let Error::Internal(why) = &error {
+            tracing::error!(%why, "internal error");
+        }
+        answer::problem(&error, &problem, &id, Duration::from_secs(1))
+    });
     answer::seal(answer, &id, !body.is_end_stream())
 }
 

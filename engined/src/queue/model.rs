@@ -2,6 +2,7 @@
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
+use tokio::runtime::Runtime;
 
 use super::*;
 
@@ -25,6 +26,10 @@ enum Event {
     Back(usize, u64, bool),
     /// The sandboxes go away and come back, so many of them.
     Reopens(usize),
+    /// So many seconds pass.
+    Passes(u64),
+    /// A tenant's plan is another.
+    Reshares(usize, Share),
 }
 
 fn event(tenants: usize) -> impl Strategy<Value = Event> {
@@ -39,6 +44,8 @@ fn event(tenants: usize) -> impl Strategy<Value = Event> {
         3 => (0..SLOTS).prop_map(Event::Ends),
         1 => (0..LENGTH).prop_map(Event::Leaves),
         1 => (1..=SLOTS).prop_map(Event::Reopens),
+        3 => (0..15_u64).prop_map(Event::Passes),
+        1 => (0..tenants, share()).prop_map(|(tenant, share)| Event::Reshares(tenant, share)),
     ]
 }
 
@@ -48,21 +55,40 @@ struct Model {
     shares: Vec<Share>,
     waiting: VecDeque<(Wish, Ticket)>,
     running: Vec<(Wish, Slot)>,
-    /// How many came back, whom no bound keeps out.
-    backs: usize,
+    /// How many came back, whom no bound keeps out, and how often a bound became another.
+    beyond: usize,
+    /// When somebody interactive came last.
+    interactive: Option<Instant>,
+    clock: Runtime,
 }
 
 impl Model {
-    fn new(shares: &[Share]) -> Self {
-        let queue = Queue::new(LENGTH, MEMORY, shares);
-        queue.open(SLOTS);
-        Model { queue, shares: shares.to_vec(), waiting: VecDeque::new(), running: Vec::new(), backs: 0 }
+    fn new(shares: &[Share], length: usize, slots: usize) -> Self {
+        let queue = Queue::new(length, MEMORY, shares);
+        queue.open(slots);
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let clock = clock.unwrap_or_else(|error| panic!("{error}"));
+        let (shares, waiting, running) = (shares.to_vec(), VecDeque::new(), Vec::new());
+        Model { queue, shares, waiting, running, beyond: 0, interactive: None, clock }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.block_on(tokio::time::advance(time));
+    }
+
+    fn come(&mut self, wish: Wish, held: bool) -> Result<(), Shed> {
+        let ticket = if held { self.queue.hold(wish) } else { self.queue.enqueue(wish) }?;
+        self.waiting.push_back((wish, ticket));
+        if wish.priority == Priority::Interactive {
+            self.interactive = Some(Instant::now());
+        }
+        Ok(())
     }
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Comes(wish) | Event::Holds(wish) => match self.join(wish, matches!(event, Event::Holds(_))) {
-                Ok(ticket) => self.waiting.push_back((wish, ticket)),
+            Event::Comes(wish) | Event::Holds(wish) => match self.come(wish, matches!(event, Event::Holds(_))) {
+                Ok(()) => {}
                 Err(Shed::Full { waiting }) => assert!(waiting >= LENGTH && self.waiting.len() >= LENGTH),
                 Err(Shed::TenantFull { waiting }) => {
                     let TenantIndex(tenant) = wish.tenant;
@@ -87,17 +113,26 @@ impl Model {
             Event::Back(at, memory, held) if at < self.running.len() => {
                 let (wish, slot) = self.running.remove(at);
                 let ticket = slot.back(memory, held);
-                let before = self.waiting.partition_point(|(_, other)| other.place.0 < ticket.place.0);
+                let before = self.waiting.partition_point(|(_, other)| other.place.ticket < ticket.place.ticket);
                 self.waiting.insert(before, (Wish { memory, ..wish }, ticket));
-                self.backs += 1;
+                self.beyond += 1;
+            }
+            Event::Passes(seconds) => {
+                self.pass(Duration::from_secs(seconds));
+                // As `Queue::tend` does when the time has come.
+                let kept = self.queue.lock().kept;
+                if kept.is_some_and(|until| until <= Instant::now()) {
+                    self.queue.change(Instant::now(), |_| ());
+                }
+            }
+            Event::Reshares(tenant, share) => {
+                self.beyond += LENGTH;
+                self.shares[tenant] = share;
+                self.queue.reshare(&self.shares);
             }
             Event::Ends(_) | Event::Releases(..) | Event::Back(..) => {}
         }
         self.take_up();
-    }
-
-    fn join(&self, wish: Wish, held: bool) -> Result<Ticket, Shed> {
-        if held { self.queue.hold(wish) } else { self.queue.enqueue(wish) }
     }
 
     fn of(&self, tenant: TenantIndex) -> usize {
@@ -108,7 +143,7 @@ impl Model {
     fn take_up(&mut self) -> Vec<Wish> {
         let mut granted = Vec::new();
         let mut waiting = VecDeque::new();
-        for (wish, mut ticket) in self.waiting.drain(..) {
+        for (wish, mut ticket) in std::mem::take(&mut self.waiting) {
             match ticket.granted.try_recv() {
                 Ok(slot) => {
                     // Within a tenant and a priority nobody overtakes.
@@ -117,6 +152,9 @@ impl Model {
                     };
                     assert!(!waiting.iter().any(overtaken), "{wish:?} went before an earlier one of its own");
                     self.running.push((wish, slot));
+                    let slots = self.queue.gauges().slots;
+                    let all_are_batch = self.batch_runs() == slots && wish.priority == Priority::Batch;
+                    assert!(!(all_are_batch && slots > 1 && self.is_kept()), "{wish:?} took the slot that is kept");
                     granted.push(wish);
                 }
                 Err(_) => waiting.push_back((wish, ticket)),
@@ -126,17 +164,27 @@ impl Model {
         granted
     }
 
+    fn batch_runs(&self) -> usize {
+        self.running.iter().filter(|(wish, _)| wish.priority == Priority::Batch).count()
+    }
+
+    /// Whether interactive work has come of late.
+    fn is_kept(&self) -> bool {
+        self.interactive.is_some_and(|since| since.elapsed() < KEPT_FOR)
+    }
+
     fn check(&self) {
+        self.queue.lock().check();
         let gauges = self.queue.gauges();
         assert_eq!(gauges.running, self.running.len(), "each permit is somebody's");
         assert_eq!(gauges.waiting.iter().sum::<usize>(), self.waiting.len());
         let memory: u64 = self.running.iter().map(|(wish, _)| wish.memory).sum();
         assert!(gauges.memory == memory && memory <= MEMORY && gauges.running <= gauges.slots);
-        assert!(self.waiting.len() <= LENGTH + self.backs);
+        assert!(self.waiting.len() <= LENGTH + self.beyond);
         for (index, share) in self.shares.iter().enumerate() {
             let running = self.running.iter().filter(|(wish, _)| wish.tenant == TenantIndex(index)).count();
             let waiting = self.of(TenantIndex(index));
-            assert!(running <= share.running as usize && waiting <= share.queued as usize + self.backs);
+            assert!(running <= share.running as usize + self.beyond && waiting <= share.queued as usize + self.beyond);
         }
         // With a slot free, whoever waits and may run waits for memory alone: at least one of them does not fit.
         let may_run = |wish: &Wish| {
@@ -146,15 +194,24 @@ impl Model {
         };
         let wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held());
         let mut able = wants.map(|(wish, _)| wish).filter(|wish| may_run(wish)).peekable();
+        let kept = self.is_kept() && self.batch_runs() + 1 >= gauges.slots;
         if gauges.running < gauges.slots && able.peek().is_some() {
-            assert!(able.any(|wish| memory + wish.memory > MEMORY), "a free slot, room, and somebody waits");
+            let waits = |wish: &Wish| memory + wish.memory > MEMORY || kept && wish.priority == Priority::Batch;
+            assert!(able.any(waits), "a free slot, room, and somebody waits");
+        }
+        for (wish, ticket) in &self.waiting {
+            assert!(ticket.position() <= self.waiting.len(), "{wish:?}: {} told", ticket.position());
         }
     }
 }
 
-fn shares() -> impl Strategy<Value = Vec<Share>> {
+fn share() -> impl Strategy<Value = Share> {
     let share = (1..=4_u32, 1..=3_u32, 1..=6_u32);
-    prop::collection::vec(share.prop_map(|(weight, running, queued)| Share { weight, running, queued }), 1..=3)
+    share.prop_map(|(weight, running, queued)| Share { weight, running, queued })
+}
+
+fn shares() -> impl Strategy<Value = Vec<Share>> {
+    prop::collection::vec(share(), 1..=3)
 }
 
 proptest! {
@@ -165,7 +222,9 @@ proptest! {
             (Just(shares), prop::collection::vec(event(tenants), 1..120))
         })
     ) {
-        let mut model = Model::new(&shares);
+        let mut model = Model::new(&shares, LENGTH, SLOTS);
+        let clock = model.clock.handle().clone();
+        let _clock = clock.enter();
         for event in events {
             model.apply(event);
             model.check();
@@ -173,6 +232,7 @@ proptest! {
         let queue = Arc::clone(&model.queue);
         // In the end everybody who waits gets a turn.
         (0..model.waiting.len()).rev().for_each(|at| model.apply(Event::Releases(at, 1)));
+        model.apply(Event::Passes(KEPT_FOR.as_secs()));
         while !model.running.is_empty() {
             model.apply(Event::Ends(0));
             model.check();
@@ -187,16 +247,15 @@ proptest! {
         arrivals in prop::collection::vec(prop::collection::vec(any::<bool>(), 0..4), 1..60)
     ) {
         let share = Share { weight: 1, running: 1000, queued: 1000 };
-        let queue = Queue::new(1000, MEMORY, &[share]);
-        queue.open(1);
-        let mut model = Model { queue, shares: vec![share], waiting: VecDeque::new(), running: Vec::new(), backs: 0 };
+        let mut model = Model::new(&[share], 1000, 1);
+        let clock = model.clock.handle().clone();
+        let _clock = clock.enter();
         let mut overtaken = 0;
         for coming in arrivals {
             for batch in coming {
                 let priority = if batch { Priority::Batch } else { Priority::Interactive };
                 let wish = Wish { tenant: TenantIndex(0), priority, memory: 1 };
-                let ticket = model.queue.enqueue(wish);
-                model.waiting.push_back((wish, ticket.unwrap_or_else(|shed| panic!("{shed:?}"))));
+                model.come(wish, false).unwrap_or_else(|shed| panic!("{shed:?}"));
                 model.take_up();
             }
             model.running.clear();
@@ -217,22 +276,21 @@ proptest! {
     ) {
         let shares: Vec<Share> =
             weights.iter().map(|weight| Share { weight: *weight, running: 1, queued: 1000 }).collect();
-        let queue = Queue::new(10_000, MEMORY, &shares);
-        queue.open(1);
         let wish = |tenant| Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1 };
-        let mut model = Model { queue, shares: shares.clone(), waiting: VecDeque::new(), running: Vec::new(), backs: 0 };
+        let mut model = Model::new(&shares, 10_000, 1);
+        let clock = model.clock.handle().clone();
+        let _clock = clock.enter();
         // Somebody runs while the others come, so that all of them wait.
-        let first = model.queue.enqueue(wish(0)).unwrap_or_else(|shed| panic!("{shed:?}"));
-        model.waiting.push_back((wish(0), first));
+        model.come(wish(0), false).unwrap_or_else(|shed| panic!("{shed:?}"));
         model.take_up();
         for tenant in 0..shares.len() {
             for _ in 0..turns {
-                let ticket = model.queue.enqueue(wish(tenant)).unwrap_or_else(|shed| panic!("{shed:?}"));
-                model.waiting.push_back((wish(tenant), ticket));
+                model.come(wish(tenant), false).unwrap_or_else(|shed| panic!("{shed:?}"));
             }
         }
         let mut served = vec![0_u64; shares.len()];
         for _ in 0..turns {
+            model.pass(Duration::from_secs(1));
             model.running.clear();
             for wish in model.take_up() {
                 let TenantIndex(index) = wish.tenant;

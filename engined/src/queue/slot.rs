@@ -1,15 +1,21 @@
 //! A place in the queue, the right to it, and the permit that it ends in.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::account::Virtual;
 use super::{Priority, Queue, Shed, TenantIndex, Wish};
 
 /// A place in the queue, to ask about. It stays the same when others leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place(pub(super) u64);
+pub struct Place {
+    pub(super) ticket: u64,
+    pub(super) tenant: usize,
+    pub(super) lane: usize,
+}
 
 /// The right to a place in the queue. Dropping it leaves the queue.
 #[must_use = "dropping it leaves the queue"]
@@ -19,6 +25,8 @@ pub struct Ticket {
     pub(super) wish: Wish,
     pub(super) held: bool,
     pub(super) granted: oneshot::Receiver<Slot>,
+    /// It is in the queue no more.
+    pub(super) left: bool,
 }
 
 impl Ticket {
@@ -33,7 +41,7 @@ impl Ticket {
         if self.held {
             self.held = false;
             self.wish.memory = memory;
-            self.queue.release(&self.wish, self.place);
+            self.queue.release(memory, self.place);
         }
     }
 
@@ -43,7 +51,7 @@ impl Ticket {
         self.place
     }
 
-    /// How many came before and still wait.
+    /// About how many [start before it](Queue::ahead).
     #[must_use]
     pub fn position(&self) -> usize {
         self.queue.ahead(self.place)
@@ -55,7 +63,10 @@ impl Ticket {
     /// [`Shed::WaitedTooLong`], or [`Shed::NotReady`] when the sandboxes went away meanwhile.
     pub async fn slot(mut self, patience: Duration) -> Result<Slot, Shed> {
         match tokio::time::timeout(patience, &mut self.granted).await {
-            Ok(Ok(slot)) => Ok(slot),
+            Ok(Ok(slot)) => {
+                self.left = true;
+                Ok(slot)
+            }
             Ok(Err(_)) => Err(Shed::NotReady),
             Err(_) => {
                 let open = self.queue.lock().open;
@@ -67,7 +78,9 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.queue.forget(self.place);
+        if !self.left {
+            self.queue.forget(self.place);
+        }
     }
 }
 
@@ -75,16 +88,24 @@ impl Drop for Ticket {
 #[must_use = "dropping it gives the slot to the next"]
 pub struct Slot {
     pub(super) queue: Arc<Queue>,
-    pub(super) tenant: usize,
-    pub(super) lane: usize,
     pub(super) place: Place,
     pub(super) memory: u64,
+    /// When it joined the queue.
+    pub(super) came: Instant,
     pub(super) since: Instant,
+    /// What it is expected to cost its tenant.
+    pub(super) pledge: Virtual,
     /// It went back already.
     pub(super) over: bool,
 }
 
 impl Slot {
+    /// On whose account it is.
+    #[must_use]
+    pub fn tenant(&self) -> TenantIndex {
+        TenantIndex(self.place.tenant)
+    }
+
     /// The memory that was asked for.
     #[must_use]
     pub fn memory(&self) -> u64 {
@@ -95,16 +116,17 @@ impl Slot {
     /// [fit](Queue::fits), or to [hold](super) it.
     pub fn back(mut self, memory: u64, held: bool) -> Ticket {
         let (queue, place) = (Arc::clone(&self.queue), self.place);
-        let priority = if self.lane == 0 { Priority::Interactive } else { Priority::Batch };
-        let wish = Wish { tenant: TenantIndex(self.tenant), priority, memory };
+        let priority =
+            if place.lane == Priority::Interactive as usize { Priority::Interactive } else { Priority::Batch };
+        let wish = Wish { tenant: TenantIndex(place.tenant), priority, memory };
         let granted = queue.take_back(&mut self, memory, held);
-        Ticket { queue, place, wish, held, granted }
+        Ticket { queue, place, wish, held, granted, left: false }
     }
 }
 
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot").field("tenant", &self.tenant).field("memory", &self.memory).finish_non_exhaustive()
+        f.debug_struct("Slot").field("tenant", &self.place.tenant).field("memory", &self.memory).finish_non_exhaustive()
     }
 }
 

@@ -17,11 +17,19 @@ async fn slot(ticket: Ticket) -> Slot {
     ticket.slot(Duration::from_secs(5)).await.unwrap()
 }
 
-/// The order in which tickets are granted when each slot is given back at once.
-fn order(queue: &Arc<Queue>, mut waiting: Vec<(usize, Ticket)>, first: Slot) -> Vec<usize> {
+/// Waiting, running, slots and memory.
+fn numbers(queue: &Queue) -> ([usize; 2], usize, usize, u64) {
+    let Gauges { waiting, running, slots, memory } = queue.gauges();
+    (waiting, running, slots, memory)
+}
+
+/// The order in which tickets are granted when each run takes as long.
+async fn order(queue: &Arc<Queue>, mut waiting: Vec<(usize, Ticket)>, first: Slot) -> Vec<usize> {
     let mut order = Vec::new();
     let mut running = Some(first);
-    while running.take().is_some() {
+    while let Some(slot) = running.take() {
+        tokio::time::advance(Duration::from_millis(10)).await;
+        drop(slot);
         let next = waiting
             .iter_mut()
             .enumerate()
@@ -42,12 +50,12 @@ async fn the_next_one_waits_until_a_slot_is_dropped() {
     let second = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
     let third = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
     assert_eq!((second.position(), third.position()), (0, 1));
-    assert_eq!(queue.gauges(), Gauges { waiting: [2, 0], running: 1, slots: 1, memory: 1 });
+    assert_eq!(numbers(&queue), ([2, 0], 1, 1, 1));
     assert_eq!(second.slot(Duration::from_millis(20)).await.unwrap_err(), Shed::WaitedTooLong);
     assert_eq!(third.position(), 0, "who left is not ahead any more");
     drop(first);
     drop(slot(third).await);
-    assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 1, memory: 0 });
+    assert_eq!(numbers(&queue), ([0, 0], 0, 1, 0));
 }
 
 #[tokio::test]
@@ -99,7 +107,7 @@ async fn whom_a_large_run_kept_waiting_goes_when_it_leaves() {
     assert!(late.granted.try_recv().is_ok(), "nothing but the large one was in its way");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn tenants_share_by_weight_whatever_they_queued() {
     let heavy = Share { weight: 3, ..PLENTY };
     let queue = queue(1, &[PLENTY, heavy, PLENTY]);
@@ -110,12 +118,12 @@ async fn tenants_share_by_weight_whatever_they_queued() {
             waiting.push((tenant, queue.enqueue(wish(tenant, Priority::Interactive)).unwrap()));
         }
     }
-    let order = order(&queue, waiting, first);
+    let order = order(&queue, waiting, first).await;
     let of = |tenant: usize, within: usize| order[..within].iter().filter(|t| **t == tenant).count();
     assert_eq!((of(0, 100), of(1, 100), of(2, 100)), (20, 60, 20));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn batch_yields_to_interactive_but_does_not_starve() {
     let queue = queue(1, &[PLENTY]);
     let first = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
@@ -123,12 +131,13 @@ async fn batch_yields_to_interactive_but_does_not_starve() {
     for _ in 0..3 {
         waiting.push((1, queue.enqueue(wish(0, Priority::Batch)).unwrap()));
     }
-    for _ in 0..20 {
+    // As many as give batch three turns: when they are through the only slot would be kept for a while.
+    for _ in 0..26 {
         waiting.push((0, queue.enqueue(wish(0, Priority::Interactive)).unwrap()));
     }
-    let order = order(&queue, waiting, first);
+    let order = order(&queue, waiting, first).await;
     let batch: Vec<_> = order.iter().enumerate().filter(|(_, lane)| **lane == 1).map(|(at, _)| at).collect();
-    assert_eq!(batch, [8, 17, 22]);
+    assert_eq!(batch, [8, 17, 26]);
 }
 
 #[tokio::test]
@@ -177,14 +186,14 @@ async fn hard_use_loses_nothing() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 4, memory: 0 });
+    assert_eq!(numbers(&queue), ([0, 0], 0, 4, 0));
 }
 
 #[tokio::test]
 async fn who_holds_a_place_takes_no_slot_and_keeps_its_turn() {
     let queue = queue(1, &[PLENTY]);
     let mut held = queue.hold(wish(0, Priority::Interactive)).unwrap();
-    assert_eq!(queue.gauges(), Gauges { waiting: [1, 0], running: 0, slots: 1, memory: 0 });
+    assert_eq!(numbers(&queue), ([1, 0], 0, 1, 0));
     let running = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
     let next = queue.enqueue(wish(0, Priority::Interactive)).unwrap();
     assert_eq!((held.position(), next.position()), (0, 1));
@@ -202,7 +211,7 @@ async fn who_holds_a_place_takes_no_slot_and_keeps_its_turn() {
     let waits = first.back(1, false);
     drop(slot(waits).await);
     drop(slot(last).await);
-    assert_eq!(queue.gauges(), Gauges { waiting: [0, 0], running: 0, slots: 1, memory: 0 });
+    assert_eq!(numbers(&queue), ([0, 0], 0, 1, 0));
 }
 
 #[tokio::test]

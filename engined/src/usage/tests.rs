@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::*;
 use crate::audit::log::files;
-use crate::metrics::Metrics;
+use crate::metrics::AuditMetrics;
 use count::{Charged, Key};
 
 struct Folder(PathBuf);
@@ -40,7 +40,7 @@ impl Folder {
     }
 
     fn books(&self, upto: u64) -> Arc<Books> {
-        let metrics = Metrics::new(&[]).unwrap().audit;
+        let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
         Books::start(open(Some(self.database())), files(&self.log()).unwrap(), upto, self.log(), metrics).unwrap()
     }
 }
@@ -143,7 +143,7 @@ async fn what_cannot_be_counted_waits_until_it_can() {
     folder.write(1, 10);
     // The folder of the database is not there yet.
     let place = folder.0.join("later/usage.sqlite");
-    let metrics = Metrics::new(&[]).unwrap().audit;
+    let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
     let log = files(&folder.log()).unwrap();
     let books = Books::start(open(Some(place.clone())), log, 10, folder.log(), metrics.clone()).unwrap();
     assert!(books.query(query(None)).await.is_err());
@@ -155,7 +155,7 @@ async fn what_cannot_be_counted_waits_until_it_can() {
 
 #[tokio::test]
 async fn without_a_folder_usage_is_in_memory() {
-    let metrics = Metrics::new(&[]).unwrap().audit;
+    let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
     let books = Books::start(open(None), Vec::new(), 0, PathBuf::new(), metrics).unwrap();
     let mut counts = Counts::default();
     let key = Key { day: today(), tenant: "t".into(), language: "c".into(), verdict: "ok".into() };

@@ -31,6 +31,8 @@ pub struct Seen {
     pub stopped: Mutex<Vec<StopReason>>,
     /// The profiles of all orders but those of probes and hellos.
     pub profiles: Mutex<Vec<String>>,
+    /// The programs that callers had run, with the time of each, in the order in which they began.
+    pub played: Mutex<Vec<(String, Instant, Option<Instant>)>>,
     /// Orders refused because all slots were taken: the engine must never be that far ahead.
     pub no_room: AtomicUsize,
     /// How often it was asked what it holds.
@@ -180,6 +182,11 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
     if !["say hello", "say hello\n", "say Python 3.11.2", "say 12.2.0"].contains(&words.as_str()) {
         seen.profiles.lock().unwrap().push(profile);
     }
+    let played = (words != "compile").then(|| {
+        let mut played = seen.played.lock().unwrap();
+        played.push((words.clone(), Instant::now(), None));
+        played.len() - 1
+    });
     let collection = collection.map(RecordWriter::over);
     let mut actor = Actor {
         order: &order,
@@ -196,6 +203,9 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         "compile" => actor.compile(&script),
         words => actor.run(words, &script),
     };
+    if let Some(nth) = played {
+        seen.played.lock().unwrap_or_else(PoisonError::into_inner)[nth].2 = Some(Instant::now());
+    }
     let collected = match actor.collection.take() {
         Some(writer) => writer.end().map_or(Collected::Cut, |_| Collected::Complete),
         None if order.collects => Collected::Cut,

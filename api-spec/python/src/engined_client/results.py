@@ -252,7 +252,7 @@ class ExecutionStatus:
     status: str
     """`queued` or `running`."""
     position: int | None
-    """How many go before it, while it is queued."""
+    """About how many start before it, while it is queued."""
     stage: str | None
     """`compile` or `run`, while it is running."""
 

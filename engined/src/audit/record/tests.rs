@@ -20,6 +20,7 @@ fn execution(labels: &[(&str, &str)], ended: Ended, used: Used) -> Execution {
             trace: None,
         },
         tenant: "t".to_owned(),
+        plan: "free".to_owned(),
         labels: labels.iter().map(own).collect(),
         source: Source::of(&[file("main.py", "print(1)")], None),
         language: LanguageUsed { id: "python".into(), version: "3.11.2".into(), toolchain: "cpython3".into() },

@@ -1,0 +1,113 @@
+//! What one tenant has in the queue, and what it has had of the slots.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Share, Slot};
+
+/// Slot time divided by weight: who has had the least goes first. A microsecond at weight 1 is 2^20, at the largest
+/// weight about 1.
+pub(super) type Virtual = u128;
+
+/// So much of a slot, for somebody of this weight. No run is for nothing.
+pub(super) fn charge(time: Duration, weight: u32) -> Virtual {
+    (time.as_micros().max(1) << 20) / u128::from(weight.max(1))
+}
+
+/// Somebody in the queue.
+pub(super) struct Waiter {
+    pub(super) ticket: u64,
+    pub(super) memory: u64,
+    pub(super) since: Instant,
+    pub(super) grant: oneshot::Sender<Slot>,
+}
+
+/// One tenant in one priority.
+#[derive(Default)]
+pub(super) struct Lane {
+    /// In the order of their tickets, as those held are.
+    pub(super) waiting: VecDeque<Waiter>,
+    pub(super) held: VecDeque<Waiter>,
+    /// What its runs that are over have used.
+    pub(super) spent: Virtual,
+    /// What those under way are expected to use.
+    pub(super) pledged: Virtual,
+    /// The number of its last grant: of two that have had the same, who was served longer ago goes first.
+    pub(super) last: u64,
+    /// How long its runs use a slot, by those of late.
+    usual: Option<Duration>,
+}
+
+impl Lane {
+    /// Where it stands among those that wait.
+    pub(super) fn standing(&self) -> Virtual {
+        self.spent + self.pledged
+    }
+
+    /// What its next run is expected to use; as long as nothing is known of it, as much as one of all others.
+    pub(super) fn expected(&self, of_all: Duration, weight: u32) -> Virtual {
+        charge(self.usual.unwrap_or(of_all), weight)
+    }
+
+    /// A run is over.
+    pub(super) fn pay(&mut self, used: Duration, pledge: Virtual, weight: u32) {
+        self.pledged = self.pledged.saturating_sub(pledge);
+        self.spent += charge(used, weight);
+        self.usual = Some(self.usual.map_or(used, |usual| (usual * 3 + used) / 4));
+    }
+
+    /// How many of its own came before this ticket and still wait.
+    pub(super) fn before(&self, ticket: u64) -> usize {
+        [&self.waiting, &self.held].map(|lane| lane.partition_point(|waiter| waiter.ticket < ticket)).iter().sum()
+    }
+}
+
+/// Puts a waiter where its ticket belongs.
+pub(super) fn insert(lane: &mut VecDeque<Waiter>, waiter: Waiter) {
+    let at = lane.partition_point(|other| other.ticket < waiter.ticket);
+    lane.insert(at, waiter);
+}
+
+/// Takes out the waiter with this ticket.
+pub(super) fn remove(lane: &mut VecDeque<Waiter>, ticket: u64) -> Option<Waiter> {
+    lane.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok().and_then(|at| lane.remove(at))
+}
+
+/// One tenant.
+pub(super) struct Account {
+    pub(super) share: Share,
+    pub(super) running: u32,
+    pub(super) lanes: [Lane; 2],
+    /// The number of the last grant before it had as many under way as it may, while it has.
+    pub(super) capped: Option<u64>,
+}
+
+impl Account {
+    pub(super) fn new(share: Share) -> Self {
+        Account { share, running: 0, lanes: <[Lane; 2]>::default(), capped: None }
+    }
+
+    /// How many of its runs are in the queue.
+    pub(super) fn queued(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.waiting.len() + lane.held.len()).sum()
+    }
+
+    /// Whether it may have one more run under way.
+    pub(super) fn may_run(&self) -> bool {
+        self.running < self.share.running
+    }
+
+    /// It may have one more again. What was granted meanwhile it could not have taken, so it is not owed to it. `last`: the
+    /// number of the last grant of each lane, and what that tenant had used up.
+    pub(super) fn uncap(&mut self, last: [(u64, Virtual); 2]) {
+        let Some(since) = self.capped.take_if(|_| self.running < self.share.running) else { return };
+        for (lane, (number, spent)) in self.lanes.iter_mut().zip(last) {
+            if number > since && !lane.waiting.is_empty() {
+                lane.spent = lane.spent.max(spent);
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Whose turn it is: the tenants that wait, ordered by what they have had.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::account::{Account, Lane, Virtual, Waiter, insert, remove};
+use super::{INTERACTIVE_IN_A_ROW, KEPT_AT_MOST, KEPT_FOR, Place, Share};
+
+pub(super) const INTERACTIVE: usize = 0;
+pub(super) const BATCH: usize = 1;
+
+/// The tenants that wait in one lane and may run one more.
+#[derive(Default)]
+struct Ready {
+    /// By where they stand and when they were served last.
+    turns: BTreeSet<(Virtual, u64, usize)>,
+    /// By what they have used up.
+    spent: BTreeSet<(Virtual, usize)>,
+}
+
+/// What all tenants of a lane have in common.
+#[derive(Default)]
+pub(super) struct Course {
+    ready: Ready,
+    /// How many wait, and how many hold their place.
+    pub(super) waiting: usize,
+    pub(super) held: usize,
+    pub(super) running: usize,
+    /// The most that anybody had used up when a run of it was granted.
+    clock: Virtual,
+    /// The number of the last grant here, and what its tenant had used up.
+    last: (u64, Virtual),
+}
+
+pub(super) struct State {
+    pub(super) open: bool,
+    pub(super) draining: bool,
+    pub(super) slots: usize,
+    pub(super) running: usize,
+    pub(super) memory: u64,
+    pub(super) accounts: Vec<Account>,
+    pub(super) courses: [Course; 2],
+    interactive_in_a_row: u32,
+    pub(super) tickets: u64,
+    grants: u64,
+    /// Moving average of how long a slot is held.
+    pub(super) usual: Duration,
+    /// When somebody interactive came last.
+    pub(super) interactive: Option<Instant>,
+    /// Since when batch runs have waited without one being granted.
+    batch_since: Option<Instant>,
+    /// A batch run waits for a slot that is free and kept, until then.
+    pub(super) kept: Option<Instant>,
+}
+
+impl State {
+    pub(super) fn new(shares: &[Share]) -> Self {
+        State {
+            open: false,
+            draining: false,
+            slots: 0,
+            running: 0,
+            memory: 0,
+            accounts: shares.iter().copied().map(Account::new).collect(),
+            courses: <[Course; 2]>::default(),
+            interactive_in_a_row: 0,
+            tickets: 0,
+            grants: 0,
+            usual: Duration::from_millis(100),
+            interactive: None,
+            batch_since: None,
+            kept: None,
+        }
+    }
+
+    /// How many are in the queue.
+    pub(super) fn queued(&self) -> usize {
+        self.courses.iter().map(|course| course.waiting + course.held).sum()
+    }
+
+    /// Changes an account; the orders that it stands in follow.
+    fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Account, [Virtual; 2]) -> T) -> T {
+        self.list(index, false);
+        // What newcomers begin with, so that who was away has not saved up turns.
+        let floors = [self.floor(INTERACTIVE), self.floor(BATCH)];
+        let changed = change(&mut self.accounts[index], floors);
+        self.list(index, true);
+        changed
+    }
+
+    /// Puts an account in the orders that it belongs to, or takes it out.
+    fn list(&mut self, index: usize, belongs: bool) {
+        let account = &self.accounts[index];
+        if !account.may_run() {
+            return;
+        }
+        for (lane, course) in account.lanes.iter().zip(&mut self.courses) {
+            let Ready { turns, spent } = &mut course.ready;
+            let (turn, used) = ((lane.standing(), lane.last, index), (lane.spent, index));
+            match (lane.waiting.is_empty(), belongs) {
+                (true, _) => {}
+                (false, true) => drop((turns.insert(turn), spent.insert(used))),
+                (false, false) => drop((turns.remove(&turn), spent.remove(&used))),
+            }
+        }
+    }
+
+    /// The least that anybody who waits has used up; where nobody does, what those have who were served.
+    fn floor(&self, lane: usize) -> Virtual {
+        let course = &self.courses[lane];
+        course.ready.spent.first().map_or(course.clock, |(spent, _)| *spent)
+    }
+
+    /// Sets what a tenant may have, one that there is or the next.
+    pub(super) fn share(&mut self, index: usize, share: Share) {
+        if index >= self.accounts.len() {
+            self.accounts.push(Account::new(share));
+            return;
+        }
+        let last = self.last();
+        self.change(index, |account, _| {
+            account.share = share;
+            account.uncap(last);
+        });
+    }
+
+    /// Somebody waits in the queue from now on, or holds its place.
+    pub(super) fn place(&mut self, (tenant, lane): (usize, usize), waiter: Waiter, held: bool, now: Instant) {
+        if held {
+            self.courses[lane].held += 1;
+            return insert(&mut self.accounts[tenant].lanes[lane].held, waiter);
+        }
+        self.courses[lane].waiting += 1;
+        if lane == BATCH && self.courses[BATCH].waiting == 1 {
+            self.batch_since = Some(now);
+        }
+        self.change(tenant, |account, floors| {
+            let own = &mut account.lanes[lane];
+            if own.waiting.is_empty() {
+                own.spent = own.spent.max(floors[lane]);
+            }
+            insert(&mut own.waiting, waiter);
+        });
+    }
+
+    /// Somebody who has no slot yet leaves the queue.
+    pub(super) fn remove(&mut self, Place { ticket, tenant, lane }: Place) {
+        let left = self.change(tenant, |account, _| {
+            let own = &mut account.lanes[lane];
+            (remove(&mut own.waiting, ticket).is_some(), remove(&mut own.held, ticket).is_some())
+        });
+        let course = &mut self.courses[lane];
+        course.waiting -= usize::from(left.0);
+        course.held -= usize::from(left.1);
+    }
+
+    /// The time that a batch run has to wait for, if a slot is kept from it. [See above](super).
+    fn keep(&self) -> Option<Instant> {
+        let keeps = !self.draining && self.courses[BATCH].running + 1 >= self.slots;
+        let until = self.interactive.filter(|_| keeps)? + KEPT_FOR;
+        match self.batch_since {
+            _ if self.slots > 1 => Some(until),
+            _ if self.interactive_in_a_row >= INTERACTIVE_IN_A_ROW => None,
+            Some(since) => Some(until.min(since + KEPT_AT_MOST)),
+            None => Some(until),
+        }
+    }
+
+    /// The lane and the tenant whose turn it is. If it is nobody's, until when the slot that there is is kept from batch.
+    fn next(&self, now: Instant) -> Result<(usize, usize), Option<Instant>> {
+        if !self.open || self.running >= self.slots {
+            return Err(None);
+        }
+        let first = |lane: usize| self.courses[lane].ready.turns.first().map(|(.., index)| (lane, *index));
+        let (interactive, batch) = (first(INTERACTIVE), first(BATCH));
+        let kept = batch.and_then(|_| self.keep()).filter(|until| now < *until);
+        let batch = batch.filter(|_| kept.is_none());
+        let batch_turn = self.interactive_in_a_row >= INTERACTIVE_IN_A_ROW;
+        if batch_turn { batch.or(interactive) } else { interactive.or(batch) }.ok_or(kept)
+    }
+
+    /// Whether one who comes now would have the next slot: there is one, and nobody waits for it.
+    pub(super) fn idle(&self, lane: usize, now: Instant) -> bool {
+        let room = self.open && self.running < self.slots;
+        room && self.next(now).is_err() && (lane != BATCH || self.keep().is_none_or(|until| now >= until))
+    }
+
+    /// Grants one slot, if there is one and somebody's turn fits into so much memory of all sandboxes.
+    pub(super) fn grant(&mut self, memory: u64, now: Instant) -> Option<(Place, Virtual, Waiter)> {
+        let next = self.next(now);
+        self.kept = next.err().flatten();
+        let (lane, index) = next.ok()?;
+        let free = memory.saturating_sub(self.memory);
+        // Nobody smaller overtakes whoever's turn it is.
+        self.accounts[index].lanes[lane].waiting.front().filter(|waiter| waiter.memory <= free)?;
+        self.grants += 1;
+        let (grants, usual) = (self.grants, self.usual);
+        let (waiter, spent, pledge) = self.change(index, |account, _| {
+            let weight = account.share.weight;
+            let own = &mut account.lanes[lane];
+            let waiter = own.waiting.pop_front()?;
+            let pledge = own.expected(usual, weight);
+            own.pledged += pledge;
+            own.last = grants;
+            let spent = own.spent;
+            account.running += 1;
+            account.capped = (!account.may_run()).then_some(grants);
+            Some((waiter, spent, pledge))
+        })?;
+        let course = &mut self.courses[lane];
+        course.clock = course.clock.max(spent);
+        course.last = (grants, spent);
+        course.waiting -= 1;
+        course.running += 1;
+        self.running += 1;
+        self.memory += waiter.memory;
+        let batch_waits = self.courses[BATCH].waiting > 0;
+        if lane == BATCH {
+            self.batch_since = batch_waits.then_some(now);
+        }
+        self.interactive_in_a_row = if lane == INTERACTIVE && batch_waits { self.interactive_in_a_row + 1 } else { 0 };
+        Some((Place { ticket: waiter.ticket, tenant: index, lane }, pledge, waiter))
+    }
+
+    /// A slot is free again. `settle`: what its run comes to, for the account's lane and weight.
+    pub(super) fn free(&mut self, place: &Place, memory: u64, settle: impl FnOnce(&mut Lane, u32)) {
+        let (last, lane) = (self.last(), place.lane);
+        self.running -= 1;
+        self.memory -= memory;
+        self.courses[lane].running -= 1;
+        self.change(place.tenant, |account, _| {
+            account.running -= 1;
+            settle(&mut account.lanes[lane], account.share.weight);
+            account.uncap(last);
+        });
+    }
+
+    /// The number of the last grant of each lane, and what its tenant had used up.
+    fn last(&self) -> [(u64, Virtual); 2] {
+        [self.courses[INTERACTIVE].last, self.courses[BATCH].last]
+    }
+
+    /// About how many start before this ticket. [See above](super::Queue::ahead).
+    pub(super) fn ahead(&self, Place { ticket, tenant: index, lane }: Place) -> usize {
+        let account = &self.accounts[index];
+        let own = &account.lanes[lane];
+        let before = own.before(ticket);
+        let floor = if own.waiting.is_empty() { self.floor(lane) } else { 0 };
+        let step = own.expected(self.usual, account.share.weight);
+        let turn = own.spent.max(floor) + own.pledged + step.saturating_mul(before as u128);
+        // Each goes as often as brings it past our turn, if it has so many.
+        let of_other = |&(standing, _, other): &(Virtual, u64, usize)| {
+            let account = &self.accounts[other];
+            let lane = &account.lanes[lane];
+            let turns = (turn - standing).div_ceil(lane.expected(self.usual, account.share.weight)).max(1);
+            usize::try_from(turns).unwrap_or(usize::MAX).min(lane.waiting.len())
+        };
+        let others =
+            self.courses[lane].ready.turns.range(..(turn, own.last, index)).filter(|(.., other)| *other != index);
+        let in_lane = before + others.map(of_other).sum::<usize>();
+        let in_a_row = INTERACTIVE_IN_A_ROW as usize;
+        in_lane
+            + match lane {
+                INTERACTIVE => self.courses[BATCH].waiting.min(in_lane / in_a_row),
+                _ => self.courses[INTERACTIVE].waiting.min(in_a_row.saturating_mul(in_lane + 1)),
+            }
+    }
+
+    /// Everything that is kept twice agrees.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        for (lane, course) in self.courses.iter().enumerate() {
+            let sum =
+                |of: fn(&Lane) -> usize| self.accounts.iter().map(|account| of(&account.lanes[lane])).sum::<usize>();
+            assert_eq!(course.waiting, sum(|lane| lane.waiting.len()));
+            assert_eq!(course.held, sum(|lane| lane.held.len()));
+            let ready = self.accounts.iter().enumerate().filter(|(_, account)| account.may_run());
+            let ready = ready.map(|(index, account)| (index, &account.lanes[lane]));
+            let ready: Vec<_> = ready.filter(|(_, lane)| !lane.waiting.is_empty()).collect();
+            let turns = ready.iter().map(|(index, lane)| (lane.standing(), lane.last, *index)).collect();
+            let spent = ready.iter().map(|(index, lane)| (lane.spent, *index)).collect();
+            assert_eq!((&course.ready.turns, &course.ready.spent), (&turns, &spent));
+        }
+        let running: u32 = self.accounts.iter().map(|account| account.running).sum();
+        assert_eq!(self.courses.iter().map(|course| course.running).sum::<usize>(), self.running);
+        assert_eq!(usize::try_from(running).ok(), Some(self.running));
+        let under_way = |account: &Account| account.running > 0 || account.lanes.iter().all(|lane| lane.pledged == 0);
+        assert!(self.accounts.iter().all(under_way), "a charge for a run that is over");
+    }
+}

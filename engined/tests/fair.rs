@@ -1,0 +1,106 @@
+//! Tenants that share an engine, through HTTP, with a jaild that plays programs.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
+mod common;
+
+use std::io::{BufReader, Write};
+use std::time::{Duration, Instant};
+
+use common::{Reply, Rig, wait_for};
+
+const SLOTS: usize = 2;
+const MANY: usize = 10_000;
+
+/// `a`, `b` and `c` by their tokens, on two slots.
+fn rig(more: &str) -> Rig {
+    let mut config = format!(
+        "[engine]\nqueue_length = {}\n[results]\nper_tenant = 20000\n[plans.many]\nqueued = {MANY}\n",
+        2 * MANY
+    );
+    for name in ["a", "b", "c"] {
+        let hash: String = engined::tenants::hash(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        config += &format!("[tenants.{name}]\nplan = \"many\"\ntokens = [\"{hash}\"]\n");
+    }
+    Rig::with(u32::try_from(SLOTS).unwrap(), &format!("{more}{config}"), &[])
+}
+
+/// Sends the words as Python so often without waiting for results, on one connection, and gives the answers.
+fn begin(rig: &Rig, tenant: &str, words: &str, times: usize) -> Vec<Reply> {
+    let body = serde_json::json!({"language": "python", "source": words}).to_string();
+    let request = format!(
+        "POST /v1/executions?wait=false HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tenant}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let stream = rig.connect();
+    let (mut sender, mut reader) = (stream.try_clone().unwrap(), BufReader::new(stream));
+    let once = |_| {
+        sender.write_all(request.as_bytes()).unwrap();
+        Reply::read(&mut reader).unwrap()
+    };
+    (0..times).map(once).collect()
+}
+
+/// Several connections at once.
+fn begin_many(rig: &Rig, tenant: &str, words: &str, times: usize) {
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let replies = begin(rig, tenant, words, times / 4);
+                assert!(replies.iter().all(|reply| reply.status == 202), "{:?}", replies.last());
+            });
+        }
+    });
+}
+
+#[test]
+fn ten_to_one_load_gets_equal_service() {
+    let rig = rig("");
+    // Both wait for somebody who has the slots first.
+    begin_many(&rig, "c", "say first\nsleep 1000", 4);
+    begin_many(&rig, "a", "say a\nsleep 20", 800);
+    begin_many(&rig, "b", "say b\nsleep 20", 80);
+    let played = &rig.fake.seen.played;
+    let of_b = || played.lock().unwrap().iter().filter(|run| run.0.starts_with("say b") && run.2.is_some()).count();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while of_b() < 80 {
+        assert!(Instant::now() < deadline, "{} of b's runs are over", of_b());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let played = played.lock().unwrap();
+    let runs = |words: &'static str| played.iter().filter(move |run| run.0.starts_with(words));
+    let (from, to) = (runs("say b").next().unwrap().1, runs("say b").filter_map(|run| run.2).max().unwrap());
+    // What each had of the slots while both waited.
+    let had = |words| -> f64 {
+        runs(words)
+            .map(|run| run.2.unwrap_or(to).min(to).saturating_duration_since(run.1.max(from)).as_secs_f64())
+            .sum()
+    };
+    let (a, b) = (had("say a"), had("say b"));
+    println!("{a:.3} s and {b:.3} s of slot time");
+    assert!((a / b - 1.0).abs() <= 0.1, "{a:.3} s to {b:.3} s of slot time");
+}
+
+#[test]
+fn ten_thousand_queued_runs_do_not_delay_anothers_first() {
+    let rig = rig("");
+    begin_many(&rig, "a", "say a\nsleep 5000", MANY);
+    wait_for(|| rig.engine.queue.gauges().waiting[0] == MANY - SLOTS);
+    // Its share is used up, that of the other is not, nor is the engine full.
+    let replies = begin(&rig, "a", "say more", SLOTS + 1);
+    assert_eq!(replies.iter().map(|reply| reply.status).collect::<Vec<_>>(), [202, 202, 429]);
+    replies.last().unwrap().problem(429, "quota_exceeded");
+    let begun = Instant::now();
+    let accepted = begin(&rig, "b", "say b", 1).remove(0);
+    let so_far = rig.fake.seen.played.lock().unwrap().len();
+    assert_eq!((accepted.status, &accepted.json()["position"]), (202, &serde_json::json!(0)), "{}", accepted.text());
+    let address = format!("{}?wait_ms=30000", accepted.header("location").unwrap());
+    let result = rig.raw_call("GET", &address, "Authorization: Bearer b\r\n", b"").json();
+    assert_eq!(result["run"]["stdout"]["text"], "b\n", "{result}");
+    println!("waited {:?} behind {MANY}", begun.elapsed());
+    let played = rig.fake.seen.played.lock().unwrap();
+    let nth = played.iter().position(|run| run.0 == "say b").unwrap();
+    assert!(nth <= so_far + SLOTS, "{} of the other's began before", nth - so_far);
+    assert!(rig.engine.queue.oldest()[0] > begun.elapsed(), "those of a have waited for longer");
+}
