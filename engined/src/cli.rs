@@ -277,10 +277,8 @@ fn token(name: Option<&str>, expires: Option<u32>) -> ExitCode {
             )
         }
     };
-    let text = format!(
-        "# The token, for the caller (Authorization: Bearer …). It is not shown again:\n{token}\n\n{of_token}\
-         # Then: systemctl reload engined\n"
-    );
+    let text =
+        format!("# The token, for the caller (Authorization: Bearer …). It is not shown again:\n{token}\n\n{of_token}");
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -179,8 +179,9 @@ fn per_label(reader: &mut Reader, inner: &mut Table, name: &str) -> Option<PerLa
         s.mistake("label", "", "is missing", "write label = \"user\", or what callers name it");
     }
     let label = s.parsed("label", None, "The label. A request without it counts as one with an empty value.", |text| {
-        let legal = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
-        let complaint = || ("is no name of a label".to_owned(), "write 1 to 64 characters".to_owned());
+        let named = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+        let legal = (1..=64).contains(&text.len()) && text.bytes().all(named);
+        let complaint = || ("is no name of a label".to_owned(), "write 1 to 64 of a-z A-Z 0-9 . _ - /".to_owned());
         legal.then(|| text.to_owned()).ok_or_else(complaint)
     });
     if !s.has("requests_per_minute") {
