@@ -29,8 +29,8 @@ pub mod status;
 pub mod stream;
 
 pub use catalogue::{
-    ApiVersion, CgroupVersion, Health, HealthResponse, IsolationResponse, Language, LanguageVersion, LanguagesResponse,
-    LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage, VersionResponse,
+    ApiVersion, CgroupVersion, Degraded, Health, HealthResponse, IsolationResponse, Language, LanguageVersion,
+    LanguagesResponse, LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage, VersionResponse,
 };
 pub use check::Caps;
 pub use content::Content;

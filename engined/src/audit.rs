@@ -14,10 +14,11 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
     // What is told again was counted when it happened.
     let fresh = compile_watched_calls.filter(|_| result.compile.as_ref().is_some_and(|compile| !compile.cached));
     let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
-    engine.metrics.finished(result);
+    engine.metrics.finished(engine.tenants().plan_name(task.tenant), task.job.priority, result);
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
+    engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result);
     let usage = result.run.as_ref().map(|run| &run.usage);
     tracing::info!(
         execution = result.id,

@@ -15,16 +15,22 @@ use toml::Table;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
+pub use abuse::Abuse;
+pub use health::Health;
 pub use host::Host;
 pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
+pub use slo::Slo;
 pub use tenants::{TenantConfig, Token, prefix};
 
 use reader::Reader;
 
+mod abuse;
+mod health;
 mod host;
 mod plans;
 mod reader;
+mod slo;
 mod tenants;
 
 const KIB: u64 = 1 << 10;
@@ -53,8 +59,14 @@ pub struct Config {
     pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// When what a tenant's users do is told to the operator.
+    pub abuse: Abuse,
+    /// What `/readyz` stands on.
+    pub health: Health,
     /// How it logs.
     pub log: Log,
+    /// What counts as good service.
+    pub slo: Slo,
     /// Every plan, by name.
     pub plans: Vec<Arc<Plan>>,
     /// Who may call. At least one.
@@ -214,7 +226,10 @@ impl Config {
         let config = read(&mut reader, &mut root, host);
         reader.end(
             &root,
-            &["listen", "http", "request", "outputs", "engine", "cache", "results", "log", "plans", "tenants"],
+            &[
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "slo",
+                "plans", "tenants",
+            ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
@@ -238,7 +253,10 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         cache: cache(reader, root),
         results,
         engine,
+        abuse: abuse::read(reader, root),
+        health: health::read(reader, root),
         log: log(reader, root),
+        slo: slo::read(reader, root),
         tenants: tenants::read(reader, root, &plans, &host.accounts),
         plans: plans.by_name.into_values().collect(),
     };

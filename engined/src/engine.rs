@@ -1,6 +1,6 @@
 //! The engine: what all requests share, and the task that finds out what can be offered whenever the link comes up.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,12 +10,15 @@ use languages::{Catalogue, Limits};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::abuse::Abuse;
 use crate::accounts::Accounts;
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::cpu_days::CpuDays;
+use crate::drain::Drain;
+use crate::health::{self, Complaint, Health};
 use crate::kept::Store;
 use crate::link::Link;
 use crate::metrics::Metrics;
@@ -77,15 +80,20 @@ pub struct Engine {
     pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
+    /// What operators should hear of.
+    pub abuse: Abuse,
     /// What operators see.
     pub metrics: Metrics,
+    /// What is known of its own health.
+    pub health: Health,
+    /// Whether it is on its way down.
+    pub drain: Drain,
     confinement: OnceLock<Confinement>,
     catalogue: RwLock<Arc<Catalogue>>,
     renewed: Notify,
     doubted: Notify,
     standing: RwLock<Arc<Standing>>,
     changed: watch::Sender<()>,
-    draining: AtomicBool,
 }
 
 impl Engine {
@@ -97,7 +105,8 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
-        let (metrics, memory) = (Metrics::new(&known)?, Budget::new(config.engine.memory));
+        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect();
+        let (metrics, memory) = (Metrics::new(&known, &plans, config.slo)?, Budget::new(config.engine.memory));
         let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
         let open = || {
             let (place, bytes) = (config.cache.place(), config.cache.bytes);
@@ -116,11 +125,13 @@ impl Engine {
             cache,
             memory,
             kept,
+            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
+            health: Health::new(metrics.health.clone()),
             metrics,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
-            draining: AtomicBool::new(false),
+            drain: Drain::default(),
             tenants: RwLock::new(Arc::new(tenants)),
             catalogue: RwLock::new(Arc::new(catalogue)),
             renewed: Notify::new(),
@@ -156,9 +167,8 @@ impl Engine {
     }
 
     fn stand(&self, standing: Standing) {
-        self.metrics.ready(standing.obstacles.is_empty());
         *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
-        self.changed.send_replace(());
+        self.tell();
     }
 
     /// Who may call, as of now. It changes when the configuration is read again; an index stays what it is.
@@ -186,6 +196,8 @@ impl Engine {
         let tended = tokio::spawn(Arc::clone(&self.queue).tend());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
+        let watched = tokio::spawn(health::watch(Arc::clone(&self)));
+        let mut again = LOOK_AGAIN;
         loop {
             let now = *welcome.borrow_and_update();
             let Some(now) = now else {
@@ -196,23 +208,9 @@ impl Engine {
             };
             self.metrics.link(true);
             self.take_up(now).await;
-            // While something is missing it may be installed: look again from time to time.
-            let lacking = !self.standing().obstacles.is_empty();
-            let seen = tokio::time::Instant::now();
-            tokio::select! {
-                _ = welcome.changed() => {}
-                () = self.renewed.notified() => {
-                    // jaild reads the same files, and only then knows what is new. It may have been first, or have
-                    // found a mistake that we did not: it says nothing then.
-                    let followed = tokio::time::timeout(JAILD_FOLLOWS, welcome.changed()).await;
-                    if followed.is_err() || welcome.borrow().is_some() {
-                        continue;
-                    }
-                }
-                // Each look costs a hello in each language.
-                () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => continue,
-                () = self.outdated(), if self.cache.is_some() => continue,
-                () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,
+            again = if self.health.languages_ill() { (again * 2).min(self.longest()) } else { LOOK_AGAIN };
+            if self.until_another_look(&mut welcome, &now, again).await {
+                continue;
             }
             if welcome.borrow().is_some() {
                 // jaild has read its files anew. What runs goes on.
@@ -224,8 +222,81 @@ impl Engine {
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }
         linked.abort();
+        watched.abort();
         expiry.abort();
         tended.abort();
+    }
+
+    /// The most between two looks at a host where something is ill.
+    fn longest(&self) -> Duration {
+        self.config.health.probe_every.max(LOOK_AGAIN)
+    }
+
+    /// Returns when every language is to be looked at anew: true, or when the link has changed: false. Meanwhile it has
+    /// those that there are prove from time to time that they still run. `again`: when to look where something is ill.
+    async fn until_another_look(
+        &self,
+        welcome: &mut watch::Receiver<Option<Welcome>>,
+        now: &Welcome,
+        again: Duration,
+    ) -> bool {
+        // While something is missing it may be installed: look again from time to time.
+        let lacking = !self.standing().obstacles.is_empty();
+        let ill = self.health.languages_ill();
+        let seen = tokio::time::Instant::now();
+        let patience = if lacking { LOOK_AGAIN } else { again };
+        let mut outdated = pin!(self.outdated());
+        let mut proved = seen;
+        loop {
+            tokio::select! {
+                _ = welcome.changed() => return false,
+                () = self.renewed.notified() => {
+                    // jaild reads the same files, and only then knows what is new. It may have been first, or have
+                    // found a mistake that we did not: it says nothing then.
+                    let followed = tokio::time::timeout(JAILD_FOLLOWS, welcome.changed()).await;
+                    return followed.is_err() || welcome.borrow().is_some();
+                }
+                // Each look costs a hello in each language.
+                () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => return true,
+                () = &mut outdated, if self.cache.is_some() => return true,
+                () = tokio::time::sleep_until(seen + patience), if lacking || ill => return true,
+                () = tokio::time::sleep_until(proved + self.config.health.probe_every) => {
+                    if !self.still_run(now).await {
+                        return true;
+                    }
+                    proved = tokio::time::Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Runs a hello in every version that is offered, one at a time beside the runs of callers. Whether all got through;
+    /// what did not is looked at once more before it is withdrawn.
+    async fn still_run(&self, welcome: &Welcome) -> bool {
+        // It would take the stop that a test has armed for a caller's run.
+        #[cfg(feature = "test-hooks")]
+        if jail::stop::attached() {
+            return true;
+        }
+        let (offers, ceiling) = (Arc::clone(&self.standing().offers), of_jaild(welcome));
+        let mut all = true;
+        for offer in &offers.languages {
+            for installed in &offer.installed {
+                let language = &offer.definition.id;
+                let proof = probe::again(&self.link, &offer.definition, installed, &ceiling).await;
+                if self.link.welcome().borrow().is_none() {
+                    // That was no fault of the language.
+                    return true;
+                }
+                if let Err(reason) = &proof {
+                    tracing::warn!(language, toolchain = installed.toolchain.id, reason, "no longer works");
+                    all = false;
+                }
+                let remedy = installed.toolchain.remedy();
+                self.health.looked(language, proof.map_err(|reason| Complaint { reason, remedy }));
+            }
+        }
+        all
     }
 
     /// Returns when the files of a toolchain that compiles are others than when it was looked at.
@@ -276,6 +347,7 @@ impl Engine {
         for (what, lacking) in offers.lacking() {
             tracing::warn!(language = lacking.id, reason = lacking.reason, remedy = lacking.remedy, "{what}");
         }
+        self.health.looked_at_all(&offers);
         self.offer(welcome, offers, obstacles, 0);
     }
 
@@ -334,6 +406,7 @@ impl Engine {
             Ok(catalogue) => {
                 tracing::info!(languages = catalogue.languages().len(), "manifests read again");
                 self.withdraw(&catalogue);
+                self.health.renewed();
                 *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
                 self.renewed.notify_one();
             }
@@ -370,11 +443,9 @@ impl Engine {
         self.doubted.notify_one();
     }
 
-    /// Refuses new work from now on, for good.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.queue.drain();
-        self.metrics.ready(false);
+    /// Tells whoever follows that something has changed that is not in [`Engine::standing`].
+    pub(crate) fn tell(&self) {
+        self.metrics.ready(self.settled().is_ok());
         self.changed.send_replace(());
     }
 
@@ -383,7 +454,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NotReady`] with the reasons, or that the engine is draining.
     pub fn ready(&self) -> Result<Arc<Standing>, Error> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.drain.begun() {
             return Err(Error::Shed(Shed::Draining));
         }
         let standing = self.standing();
@@ -393,12 +464,17 @@ impl Engine {
         Err(Error::NotReady(standing.obstacles.iter().cloned().chain(self.link.trouble()).collect()))
     }
 
-    /// Whether work can be taken in every language that there will be.
+    /// Whether work can be taken in every language that there will be, as of the last look at everything.
     ///
     /// # Errors
-    /// As [`Engine::ready`], and while languages are still being looked at.
+    /// As [`Engine::ready`], while languages are still being looked at, and when something is ill that no work can be
+    /// done without.
     pub fn settled(&self) -> Result<Arc<Standing>, Error> {
         let standing = self.ready()?;
+        let ill = self.health.obstacles();
+        if !ill.is_empty() {
+            return Err(Error::NotReady(ill));
+        }
         match standing.offers.awaited.as_slice() {
             [] => Ok(standing),
             awaited => Err(Error::NotReady(awaited.iter().map(offers::being_looked_at).collect())),

@@ -91,7 +91,7 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         Seated::Ready(seat) => *seat,
         Seated::Over(verdict) => return Ok(without_run(engine, task, verdict)),
     };
-    engine.metrics.queued(queued);
+    engine.metrics.queued(&task.job.language.id, task.job.priority, queued);
 
     let mut memory = match memory {
         Some(memory) => memory,

@@ -19,6 +19,7 @@ macro_rules! complain {
     };
 }
 
+pub mod abuse;
 pub mod accounts;
 pub mod admission;
 pub mod audit;
@@ -35,14 +36,18 @@ pub mod contained;
 pub mod control;
 pub mod cpu_days;
 pub mod doctor;
+pub mod drain;
 pub mod embed;
 pub mod engine;
 pub mod execution;
+pub mod health;
 pub mod http;
 pub mod job;
 pub mod kept;
 pub mod link;
+pub mod listeners;
 pub mod logging;
+pub mod manager;
 pub mod metrics;
 pub mod offers;
 pub mod privileges;

@@ -19,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{oneshot, watch};
 
 use crate::cpu_days::CpuDays;
+use crate::metrics::Kills;
 use crate::queue::Slot;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -88,6 +89,8 @@ pub struct Link {
     welcome: watch::Sender<Option<Welcome>>,
     /// The last that jaild told, and when.
     inventory: watch::Sender<Option<(Instant, Inventory)>>,
+    /// Who was ended before its time.
+    pub kills: Kills,
     charged: OnceLock<Arc<CpuDays>>,
 }
 
@@ -96,8 +99,8 @@ impl Link {
     #[must_use]
     pub fn new(path: &Path) -> Arc<Self> {
         let (welcome, inventory) = (watch::channel(None).0, watch::channel(None).0);
-        let (path, ids) = (path.to_owned(), AtomicU64::new(1));
-        Arc::new(Link { path, state: Mutex::default(), ids, welcome, inventory, charged: OnceLock::new() })
+        let (state, ids, kills) = (Mutex::default(), AtomicU64::new(1), Kills::default());
+        Arc::new(Link { path: path.to_owned(), state, ids, welcome, inventory, kills, charged: OnceLock::new() })
     }
 
     /// What each step that has a slot uses is charged to its tenant from now on, also when nobody waits for its end any
@@ -244,7 +247,10 @@ impl Link {
                 return;
             }
             Report::Refused { id, why } => (id, RunEnd::Refused(why)),
-            Report::Ended(ended) => (ended.id, RunEnd::Ended(ended)),
+            Report::Ended(ended) => {
+                self.kills.count(&ended);
+                (ended.id, RunEnd::Ended(ended))
+            }
         };
         let waiting = self.lock().runs.remove(&id);
         match waiting {

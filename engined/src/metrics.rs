@@ -1,60 +1,185 @@
-//! What operators see. Every label comes from a closed list: languages of the catalogue, verdicts, problem codes.
+//! What operators see. Every label comes from a closed list: verdicts, problem codes and the like from one of ours, languages
+//! and plans from what the operator has set ([`labels`] has an end for them). `systemd/METRICS.md` lists them all.
+//!
+//! What the path of a request adds to is looked up at start ([`runs`]): there it costs atomic additions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api_spec::{Code, ExecutionResult, Verdict};
+use api_spec::{Code, ExecutionResult};
 use jail::inventory::Inventory;
 use jail::spec::WatchedCall;
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::budget::Budget;
-use crate::queue::Gauges;
+use crate::config::Slo;
+use crate::queue::{Priority, Queue};
 use held::HeldGauges;
+use kills::KillSeries;
+use runs::RunSeries;
 use stock::StockSeries;
 
+pub use abuse::AbuseMetrics;
 pub use cache::{CacheMetrics, Lookup};
+pub use health::HealthMetrics;
+pub use kills::Kills;
 pub use reloads::ReloadMetrics;
+pub use scrapes::{NoText, Scrapes, Text};
 
+mod abuse;
 mod cache;
+mod health;
 mod held;
+mod kills;
+mod labels;
 mod reloads;
+mod runs;
+mod scrapes;
+mod slo;
 mod stock;
 
-/// From a no-op to the longest compile.
-const STEP_BUCKETS: [f64; 15] =
-    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
-const WAIT_BUCKETS: [f64; 12] = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 120.0];
+/// Labels of [`Priority`], in its order.
+const PRIORITIES: [&str; 2] = ["interactive", "batch"];
+
+/// Makes metrics and registers them.
+#[derive(Debug)]
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        let gauge = IntGauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    /// Gauges with fractions.
+    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        let counter = IntCounter::new(name, help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+}
+
+/// What is asked for when somebody scrapes.
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
+    /// Who waits and runs.
+    pub queue: &'a Queue,
+    /// The engine's own memory.
+    pub memory: &'a Budget,
+    /// Who was ended before its time.
+    pub kills: &'a Kills,
+    /// What jaild has just told; without it its gauges are absent.
+    pub inventory: Option<&'a Inventory>,
+}
 
 /// Every metric of the engine.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    executions: IntCounterVec,
-    steps: HistogramVec,
-    queue_wait: Histogram,
-    queue_depth: IntGaugeVec,
-    slots: IntGauge,
-    slots_in_use: IntGauge,
-    memory_used: IntGauge,
-    sandbox_memory: IntGauge,
-    notifications: IntCounterVec,
-    problems: IntCounterVec,
+    runs: RunSeries,
+    kills: KillSeries,
+    queue: QueueGauges,
+    memory: IntGauge,
+    memory_budget: IntGauge,
+    /// In the order of [`WatchedCall::all`].
+    notifications: Box<[IntCounter]>,
+    /// In the order of [`Code::ALL`].
+    problems: Box<[IntCounter]>,
     connections: IntGauge,
     link_up: IntGauge,
     link_losses: IntCounter,
     layer: IntGaugeVec,
     ready: IntGauge,
+    draining: IntGauge,
     panics: IntCounter,
+    /// Signs of abuse.
+    pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// The text that scrapes share.
+    pub scrapes: Scrapes,
+    /// What the engine finds when it looks at itself.
+    pub health: HealthMetrics,
     /// Readings of the configuration.
     pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
+}
+
+/// What the queue tells when it is asked.
+#[derive(Debug)]
+struct QueueGauges {
+    depth: [IntGauge; PRIORITIES.len()],
+    oldest: [prometheus::Gauge; PRIORITIES.len()],
+    slots: IntGauge,
+    in_use: IntGauge,
+    memory: IntGauge,
+    memory_budget: IntGauge,
+}
+
+impl QueueGauges {
+    fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
+        let depth = make.gauges("engined_queue_depth", "Runs waiting for a slot.", &["priority"])?;
+        let help = "For how long the oldest of the runs that wait has waited; 0 where none waits.";
+        let oldest = make.seconds("engined_queue_oldest_seconds", help, &["priority"])?;
+        let help = "What the memory limits of the runs under way may be together.";
+        Ok(QueueGauges {
+            depth: PRIORITIES.map(|priority| depth.with_label_values(&[priority])),
+            oldest: PRIORITIES.map(|priority| oldest.with_label_values(&[priority])),
+            slots: make.gauge("engined_slots", "Runs that there may be at once.")?,
+            in_use: make.gauge("engined_slots_in_use", "Runs under way.")?,
+            memory: make.gauge("engined_sandbox_memory_bytes", "Memory limits of the runs under way together.")?,
+            memory_budget: make.gauge("engined_sandbox_memory_budget_bytes", help)?,
+        })
+    }
+
+    fn set(&self, queue: &Queue) {
+        let (gauges, oldest) = (queue.gauges(), queue.oldest());
+        for (depth, waiting) in self.depth.iter().zip(gauges.waiting) {
+            depth.set(signed(waiting as u64));
+        }
+        for (gauge, oldest) in self.oldest.iter().zip(oldest) {
+            gauge.set(oldest.as_secs_f64());
+        }
+        self.slots.set(signed(gauges.slots as u64));
+        self.in_use.set(signed(gauges.running as u64));
+        self.memory.set(signed(gauges.memory));
+        self.memory_budget.set(signed(queue.memory()));
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Always 1: what is running, as labels.
+fn build_info(registry: &Registry) -> prometheus::Result<()> {
+    let help = "Always 1; version and commit (where ENGINED_COMMIT named it to the build) are labels.";
+    let build = Opts::new("engined_build_info", help)
+        .const_label("version", env!("CARGO_PKG_VERSION"))
+        .const_label("commit", option_env!("ENGINED_COMMIT").unwrap_or("unknown"));
+    let build = IntGauge::with_opts(build)?;
+    build.set(1);
+    registry.register(Box::new(build))
 }
 
 impl Metrics {
@@ -62,115 +187,75 @@ impl Metrics {
     ///
     /// # Errors
     /// That of the registry, for a metric named twice.
-    pub fn new(languages: &[String]) -> prometheus::Result<Self> {
+    pub fn new(languages: &[String], plans: &[&str], slo: Slo) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let gauges = |name: &str, help: &str, label: &str| -> prometheus::Result<IntGaugeVec> {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok(gauges)
-        };
-        let counter = |name: &str, help: &str| -> prometheus::Result<IntCounter> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        let counters = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntCounterVec> {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok(counters)
-        };
-        let help = "Duration of each part of an execution.";
-        let steps = HistogramOpts::new("engined_step_duration_seconds", help).buckets(STEP_BUCKETS.to_vec());
-        let steps = HistogramVec::new(steps, &["language", "step"])?;
-        registry.register(Box::new(steps.clone()))?;
-        let wait = HistogramOpts::new("engined_queue_wait_seconds", "Time from the queue to the slot.");
-        let queue_wait = Histogram::with_opts(wait.buckets(WAIT_BUCKETS.to_vec()))?;
-        registry.register(Box::new(queue_wait.clone()))?;
-        let build = Opts::new("engined_build_info", "Always 1; the version is the label.");
-        let build = Gauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
-        build.set(1.0);
-        registry.register(Box::new(build))?;
-
-        let metrics = Metrics {
-            executions: counters("engined_executions_total", "Finished executions.", &["language", "verdict"])?,
-            queue_depth: gauges("engined_queue_depth", "Runs waiting for a slot.", "priority")?,
-            slots: gauge("engined_slots", "Runs that there may be at once.")?,
-            slots_in_use: gauge("engined_slots_in_use", "Runs under way.")?,
-            memory_used: gauge("engined_memory_reserved_bytes", "Bodies, output and answers that the engine holds.")?,
-            sandbox_memory: gauge("engined_sandbox_memory_bytes", "Memory limits of the runs under way together.")?,
-            notifications: counters(
-                "engined_filter_notifications_total",
-                "Watched system calls that programs tried.",
-                &["call"],
-            )?,
-            problems: counters("engined_problems_total", "Requests answered with a problem.", &["code"])?,
-            connections: gauge("engined_connections", "Open connections.")?,
-            link_up: gauge("engined_link_up", "1 while jaild is connected.")?,
-            link_losses: counter("engined_link_losses_total", "How often the link to jaild closed.")?,
-            layer: gauges(
-                "engined_isolation_layer",
-                "1 for each layer of isolation that runs have, engine_…: that the engine itself has.",
-                "layer",
-            )?,
-            ready: gauge("engined_ready", "1 while /readyz is 200.")?,
-            panics: counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+        let make = Maker(&registry);
+        build_info(&registry)?;
+        let help = "Watched system calls that programs tried.";
+        let notifications = make.counters("engined_filter_notifications_total", help, &["call"])?;
+        let problems = make.counters("engined_problems_total", "Requests answered with a problem.", &["code"])?;
+        let help = "Bodies, output and answers that the engine holds.";
+        let memory = make.gauge("engined_memory_reserved_bytes", help)?;
+        let memory_budget = make.gauge("engined_memory_budget_bytes", "What these may be together.")?;
+        let layer = make.gauges(
+            "engined_isolation_layer",
+            "1 for each layer of isolation that runs have, engine_…: that the engine itself has.",
+            &["layer"],
+        )?;
+        Ok(Metrics {
+            runs: RunSeries::new(&registry, languages, plans, slo)?,
+            kills: KillSeries::new()?,
+            queue: QueueGauges::new(&make)?,
+            memory,
+            memory_budget,
+            notifications: WatchedCall::all().map(|call| notifications.with_label_values(&[call.name()])).collect(),
+            problems: Code::ALL.iter().map(|code| problems.with_label_values(&[code.name()])).collect(),
+            connections: make.gauge("engined_connections", "Open connections.")?,
+            link_up: make.gauge("engined_link_up", "1 while jaild is connected.")?,
+            link_losses: make.counter("engined_link_losses_total", "How often the link to jaild closed.")?,
+            layer,
+            ready: make.gauge("engined_ready", "1 while /readyz is 200.")?,
+            draining: make.gauge("engined_draining", "1 while no new work is taken because the engine shall end.")?,
+            panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
+            scrapes: Scrapes::default(),
+            health: HealthMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,
-            steps,
-            queue_wait,
-        };
-        for language in languages {
-            for verdict in Verdict::ALL {
-                metrics.executions.with_label_values(&[language.as_str(), verdict.name()]).reset();
-            }
-        }
-        for call in WatchedCall::all() {
-            metrics.notifications.with_label_values(&[call.name()]).reset();
-        }
-        for code in Code::ALL {
-            metrics.problems.with_label_values(&[code.name()]).reset();
-        }
-        Ok(metrics)
+        })
     }
 
     /// A run got its slot.
-    pub fn queued(&self, waited: Duration) {
-        self.queue_wait.observe(waited.as_secs_f64());
+    pub fn queued(&self, language: &str, priority: Priority, waited: Duration) {
+        self.runs.queued(language, priority, waited);
     }
 
     /// An execution is over.
-    pub fn finished(&self, result: &ExecutionResult) {
-        let language = result.language.id.as_str();
-        self.executions.with_label_values(&[language, result.verdict.name()]).inc();
-        let timings = &result.timings;
-        let compiled =
-            result.compile.as_ref().is_some_and(|compile| !compile.cached).then_some(("compile", timings.compile_us));
-        let ran = result.run.is_some().then_some([("setup", timings.setup_us), ("run", timings.run_us)]);
-        let steps = compiled.into_iter().chain(ran.into_iter().flatten());
-        for (step, micros) in steps.chain([("total", timings.total_us)]) {
-            let seconds = Duration::from_micros(micros).as_secs_f64();
-            self.steps.with_label_values(&[language, step]).observe(seconds);
-        }
+    pub fn finished(&self, plan: &str, priority: Priority, result: &ExecutionResult) {
+        self.runs.finished(plan, priority, result);
     }
 
     /// What a step tried, by the names of [`WatchedCall`].
     pub fn watched_calls(&self, counts: &BTreeMap<String, u32>) {
-        for (call, count) in counts {
-            self.notifications.with_label_values(&[call.as_str()]).inc_by((*count).into());
+        for (name, count) in counts {
+            let known = WatchedCall::all().zip(&self.notifications).find(|(call, _)| call.name() == name);
+            if let Some((_, counter)) = known {
+                counter.inc_by((*count).into());
+            }
         }
     }
 
-    /// A request was answered with a problem.
-    pub fn problem(&self, code: Code) {
-        self.problems.with_label_values(&[code.name()]).inc();
+    /// A request was answered with a problem; `execution`: it had asked for a run.
+    pub fn problem(&self, code: Code, execution: bool) {
+        if let Some(counter) = self.problems.get(code as usize) {
+            counter.inc();
+        }
+        if execution && code.status() >= 500 {
+            self.runs.failed();
+        }
     }
 
     /// A handler panicked.
@@ -203,22 +288,24 @@ impl Metrics {
         self.layer.with_label_values(&[layer]).set(obtained.into());
     }
 
-    /// The text that Prometheus reads. `inventory` is what jaild has just told; without it its gauges are absent.
+    /// No new work is taken any more.
+    pub fn draining(&self) {
+        self.draining.set(1);
+        self.ready(false);
+    }
+
+    /// The text that Prometheus reads.
     ///
     /// # Errors
     /// That of the encoder.
-    pub fn render(&self, queue: &Gauges, memory: &Budget, inventory: Option<&Inventory>) -> prometheus::Result<String> {
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        for (priority, waiting) in [("interactive", queue.waiting[0]), ("batch", queue.waiting[1])] {
-            self.queue_depth.with_label_values(&[priority]).set(signed(waiting as u64));
-        }
-        self.slots.set(signed(queue.slots as u64));
-        self.slots_in_use.set(signed(queue.running as u64));
-        self.sandbox_memory.set(signed(queue.memory));
-        self.memory_used.set(signed(memory.used()));
+    pub fn render(&self, now: Now<'_>) -> prometheus::Result<String> {
+        self.queue.set(now.queue);
+        self.memory.set(signed(now.memory.used()));
+        self.memory_budget.set(signed(now.memory.limit()));
         let mut families = self.registry.gather();
-        families.extend(self.held.collect(inventory));
-        families.extend(inventory.iter().flat_map(|inventory| self.stock.collect(&inventory.stock)));
+        families.extend(self.kills.collect(now.kills));
+        families.extend(self.held.collect(now.inventory));
+        families.extend(now.inventory.iter().flat_map(|inventory| self.stock.collect(&inventory.stock)));
         TextEncoder::new().encode_to_string(&families)
     }
 }
@@ -234,28 +321,4 @@ impl Drop for Connected {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::{Queue, Share};
-
-    #[test]
-    fn every_series_is_there_from_the_start() {
-        let metrics = Metrics::new(&["c".into(), "python".into()]).unwrap();
-        let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);
-        let text = metrics.render(&queue.gauges(), &Budget::new(1), Some(&Inventory::default())).unwrap();
-        for line in [
-            "engined_executions_total{language=\"c\",verdict=\"ok\"} 0",
-            "engined_problems_total{code=\"queue_full\"} 0",
-            "engined_filter_notifications_total{call=\"ptrace\"} 0",
-            "engined_queue_depth{priority=\"batch\"} 0",
-            "engined_slots 0",
-            "engined_cache_lookups_total{outcome=\"joined\"} 0",
-            "engined_cache_entries 0",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
-        }
-        for of_process in ["open_fds", "resident_memory_bytes", "threads", "max_fds", "start_time_seconds"] {
-            assert!(text.contains(&format!("\nprocess_{of_process} ")), "{of_process}\n{text}");
-        }
-    }
-}
+mod tests;

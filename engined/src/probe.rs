@@ -104,6 +104,22 @@ async fn version(
     })
 }
 
+/// Whether a toolchain that worked still does: a hello, or where its language has none the question for its version.
+///
+/// # Errors
+/// What went wrong.
+pub async fn again(
+    link: &Arc<Link>,
+    definition: &Definition,
+    installed: &Installed,
+    ceiling: &Limits,
+) -> Result<(), String> {
+    if definition.hello.is_none() {
+        return version(link, definition, &installed.toolchain, ceiling).await.map(drop);
+    }
+    greet(link, definition, installed.clone(), ceiling).await
+}
+
 /// Runs a hello. A language that has none here has been proved by its version.
 async fn greet(
     link: &Arc<Link>,

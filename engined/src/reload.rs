@@ -1,6 +1,6 @@
 //! SIGHUP: manifests and configuration are read again while the engine serves.
 //!
-//! What tenants, plans and tokens say holds from the next request on. Everything else (addresses, memory, folders) was
+//! What tenants, plans and tokens say, and the thresholds of abuse, holds from the next request on. Everything else (addresses, memory, folders) was
 //! settled when the process was confined; a change of it is told and waits for a restart. A configuration with a mistake
 //! changes nothing: every mistake stands in the log, and what was in force stays. However many signals come, one reading
 //! follows another, and those that come meanwhile are one.
@@ -17,9 +17,10 @@ use toml::{Table, Value};
 use crate::clock;
 use crate::config::{Config, Host, Mistake};
 use crate::engine::Engine;
+use crate::manager::Manager;
 
 /// Sections, and single settings, of which a change is taken up.
-const LIVE: [&str; 3] = ["plans", "tenants", "results.bytes_per_tenant"];
+const LIVE: [&str; 4] = ["plans", "tenants", "abuse", "results.bytes_per_tenant"];
 
 /// What became of a configuration that was read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +49,12 @@ impl Reloader {
     }
 
     /// Reads manifests and configuration whenever that is `wanted`. Never returns.
-    pub async fn keep(self, engine: Arc<Engine>, wanted: Arc<Notify>) {
+    pub async fn keep(self, engine: Arc<Engine>, manager: Arc<Manager>, wanted: Arc<Notify>) {
         let this = Arc::new(self);
         loop {
             wanted.notified().await;
             let (reloader, engine) = (Arc::clone(&this), Arc::clone(&engine));
+            manager.reloading();
             // Files of any size, and a thousand tenants.
             let read = tokio::task::spawn_blocking(move || {
                 engine.reload();
@@ -61,6 +63,7 @@ impl Reloader {
             if let Err(error) = read.await {
                 tracing::error!(%error, "the configuration could not be read again");
             }
+            manager.reloaded();
         }
     }
 
@@ -107,6 +110,7 @@ impl Reloader {
         }
         engine.queue.reshare(&tenants.shares());
         engine.set_tenants(tenants);
+        engine.abuse.set(config.abuse);
         Outcome::Taken(waiting(&self.started, &settings(&printed)))
     }
 }

@@ -1,16 +1,14 @@
 //! `engined serve`: reads the configuration, binds, serves until SIGTERM, drains.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use languages::Catalogue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
-use nix::sys::socket::{Backlog, listen};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -18,15 +16,15 @@ use crate::cache;
 use crate::config::{Config, Host};
 use crate::confinement::{self, Confinement};
 use crate::engine::Engine;
-use crate::http::{Bound, Server};
+use crate::http::{Bound, Doors, Server};
+use crate::listeners::{self, Door};
+use crate::manager::Manager;
 use crate::privileges;
 use crate::reload::{self, Reloader};
 use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
-/// Connections that wait to be accepted; the kernel allows as many by default.
-const BACKLOG: i32 = 4096;
 /// Descriptors that are no connections: files, pipes and memfds of runs, listeners.
 const OTHER_DESCRIPTORS: u64 = 256;
 
@@ -80,14 +78,12 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     if nix::unistd::geteuid().is_root() {
         return Err(vec!["root must not serve strangers; use systemd/engined.service, or --user engined".to_owned()]);
     }
-    let (config, catalogue, host, printed) = load(&options.config)?;
+    let (mut config, catalogue, host, printed) = load(&options.config)?;
     logging::start(&config.log);
     reload::tell_of_tokens(&config);
     let connections = descriptors(config.http.connections).map_err(|error| vec![format!("descriptors: {error}")])?;
-    let (listeners, troubles) = bind(&config);
-    if !troubles.is_empty() {
-        return Err(troubles);
-    }
+    let doors = listeners::open(&mut config)?;
+    let manager = Arc::new(Manager::of_environment());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         // Asked while the quota of our control group can still be read.
@@ -114,8 +110,9 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     confinement::hooks::listen();
     let path = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let wanted = Arc::new(Notify::new());
-    runtime.spawn(Reloader::new(path, host, &printed).keep(Arc::clone(&engine), Arc::clone(&wanted)));
-    let served = runtime.block_on(run(&engine, listeners, connections, options.notify, &wanted));
+    let reloader = Reloader::new(path, host, &printed);
+    runtime.spawn(reloader.keep(Arc::clone(&engine), Arc::clone(&manager), Arc::clone(&wanted)));
+    let served = runtime.block_on(run(&engine, doors, connections, manager, options.notify, &wanted));
     // Runs that outlived the deadline end with us: the link closes, and jaild kills them.
     runtime.shutdown_background();
     served
@@ -150,8 +147,9 @@ fn descriptors(wanted: usize) -> io::Result<usize> {
 
 async fn run(
     engine: &Arc<Engine>,
-    listeners: Vec<Bound>,
+    doors: Vec<Door>,
     connections: usize,
+    manager: Arc<Manager>,
     notify: bool,
     reload: &Notify,
 ) -> Result<(), Vec<String>> {
@@ -162,18 +160,19 @@ async fn run(
     if engine.config.listen.development {
         tracing::warn!("development: every local user can run programs, there is no token");
     }
-    for listener in listeners {
-        let address = match &listener {
+    for Door { bound, held } in doors {
+        let address = match &bound {
             Bound::Tcp(tcp) => tcp.local_addr().ok(),
             Bound::Unix(_) | Bound::Metrics(_) => None,
         };
         if let Some(address) = address.filter(|_| notify) {
             say!("listening {address}");
         }
-        let listener = listener.open().map_err(|error| vec![format!("listener: {error}")])?;
-        tokio::spawn(Arc::clone(&server).accept(listener));
+        let listener = bound.open().map_err(|error| vec![format!("listener: {error}")])?;
+        tokio::spawn(Arc::clone(&server).accept_until(listener, if held { Doors::HeldShut } else { Doors::Shut }));
     }
     tokio::spawn(Arc::clone(engine).keep());
+    tokio::spawn(Arc::clone(&manager).keep(Arc::clone(engine)));
     if notify {
         tokio::spawn(tell_when_ready(Arc::clone(engine)));
     }
@@ -187,20 +186,13 @@ async fn run(
             }
         }
     }
-    tracing::info!("draining");
+    manager.stopping();
+    // Whoever comes from now on to a socket that somebody holds is for the next engine; at our own they are told.
+    server.shut(Doors::HeldShut);
     engine.drain();
-    let deadline = Instant::now() + engine.config.engine.drain;
-    loop {
-        let gauges = engine.queue.gauges();
-        if gauges.running == 0 && gauges.waiting == [0, 0] && engine.kept.pending() == 0 {
-            break;
-        }
-        if Instant::now() > deadline {
-            tracing::warn!(running = gauges.running, waiting = ?gauges.waiting, "ended before all runs were over");
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    engine.drained().await;
+    // Nothing runs any more: what is left are requests that have not come whole.
+    engine.drain.cut();
     server.end(LAST_ANSWERS).await;
     if let Some(cache) = engine.cache.clone()
         && let Err(error) = tokio::task::spawn_blocking(move || cache.settle()).await
@@ -216,42 +208,6 @@ async fn run(
         }
     }
     Ok(())
-}
-
-fn bind(config: &Config) -> (Vec<Bound>, Vec<String>) {
-    let (mut listeners, mut troubles) = (Vec::new(), Vec::new());
-    let asked = &config.listen;
-    if let Some((path, mode)) = &asked.unix {
-        match Bound::unix(path, *mode) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => {
-                let remedy =
-                    "stop who listens there, or give its folder to the user that serves (systemd/engined.service does)";
-                troubles.push(format!("listen.unix = {path:?}: {error}; {remedy}"));
-            }
-        }
-    }
-    let addresses =
-        [("tcp", asked.tcp, Bound::Tcp as fn(TcpListener) -> Bound), ("metrics", asked.metrics, Bound::Metrics)];
-    for (field, address, kind) in addresses {
-        let Some(address) = address else { continue };
-        match listen_on(address) {
-            Ok(listener) => listeners.push(kind(listener)),
-            Err(error) => {
-                let remedy = "stop who listens there (ss -ltnp), or choose another port";
-                troubles.push(format!("listen.{field} = \"{address}\": {error}; {remedy}"));
-            }
-        }
-    }
-    (listeners, troubles)
-}
-
-/// With room for a crowd that comes at once: who finds none tries again a second later.
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listen(&listener, Backlog::new(BACKLOG)?)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn tell_when_ready(engine: Arc<Engine>) {

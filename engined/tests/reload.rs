@@ -60,9 +60,9 @@ impl Reloading {
         self.rig.raw_call("POST", "/v1/executions", &headers, body.as_bytes())
     }
 
-    fn reloads(&self, outcome: &str) -> u64 {
-        let text = self.rig.engine.metrics.render(&self.rig.engine.queue.gauges(), &self.rig.engine.memory, None);
-        let (text, name) = (text.unwrap(), format!("engined_config_reloads_total{{outcome=\"{outcome}\"}} "));
+    fn reloads(&self, token: &str, outcome: &str) -> u64 {
+        let text = self.rig.raw_call("GET", "/metrics", &format!("Authorization: Bearer {token}\r\n"), b"");
+        let (text, name) = (text.text(), format!("engined_config_reloads_total{{outcome=\"{outcome}\"}} "));
         text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap()
     }
 }
@@ -97,14 +97,14 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
     let same = fs::read_to_string(&it.path).unwrap();
     assert_eq!(it.reload(same.split_once("1\"\n").unwrap().1), Outcome::Taken(Vec::new()));
     it.ask("a-new", "say x").problem(429, "rate_limited");
-    assert_eq!((it.reloads("taken"), it.reloads("refused")), (3, 0));
+    assert_eq!((it.reloads("a-new", "taken"), it.reloads("a-new", "refused")), (3, 0));
 }
 
 #[test]
 fn what_cannot_change_is_told_and_the_rest_is_taken() {
     let it = Reloading::start(&format!("[tenants.a]\ntokens = [\"{}\"]\n", hash("a")));
     let told = it.reload(&format!(
-        "[engine]\nqueue_length = 5\n[http]\nheaders = 50\n[tenants.a]\ntokens = [\"{}\"]\n",
+        "[abuse]\nsockets = 7\n[engine]\nqueue_length = 5\n[http]\nheaders = 50\n[tenants.a]\ntokens = [\"{}\"]\n",
         hash("new")
     ));
     let change = |setting: &str, was: &str, now: &str| (setting.to_owned(), was.to_owned(), now.to_owned());
@@ -143,7 +143,7 @@ fn a_broken_configuration_is_refused_with_every_mistake_and_the_old_one_stays() 
     let Outcome::Refused(mistakes) = it.reloader.reload(&it.rig.engine) else { panic!("taken") };
     assert!(mistakes[0].contains("can't be read"), "{mistakes:#?}");
     assert_eq!((it.ask("a", "say x").status, it.ask("b", "say x").status), (200, 401));
-    assert_eq!((it.reloads("taken"), it.reloads("refused")), (0, 4));
+    assert_eq!((it.reloads("a", "taken"), it.reloads("a", "refused")), (0, 4));
 }
 
 /// `engined serve` by itself, confined as it is, with a fake jaild.

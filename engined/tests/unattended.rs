@@ -71,7 +71,10 @@ fn a_result_is_fetched_later_as_often_as_one_likes() {
     let kept = rig.engine.memory.used();
     assert!((500..10_000).contains(&kept), "its bytes count: {kept}");
     let metrics = rig.get("/metrics").text();
-    assert!(metrics.contains("engined_executions_total{language=\"python\",verdict=\"ok\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("engined_executions_total{language=\"python\",plan=\"default\",verdict=\"ok\"} 1"),
+        "{metrics}"
+    );
     let failed = post(&rig, &json!({"language": "c", "source": "#error"}));
     let failed = result(&rig, failed.header("location").unwrap());
     assert_eq!((&failed["verdict"], &failed["run"]), (&json!("compile_error"), &json!(null)));
@@ -133,7 +136,7 @@ fn what_runs_is_killed_and_says_cancelled() {
     assert_eq!((over.status, over.json()), (200, ended));
     assert_eq!(rig.run("say next")["verdict"], "ok", "the slot came back");
     let metrics = rig.get("/metrics").text();
-    assert!(metrics.contains("engined_executions_total{language=\"python\",verdict=\"cancelled\"} 1"));
+    assert!(metrics.contains("engined_executions_total{language=\"python\",plan=\"default\",verdict=\"cancelled\"} 1"));
 }
 
 #[test]
@@ -277,7 +280,9 @@ fn a_lost_link_ends_as_an_engine_error() {
     rig.fake.crash();
     assert_eq!(result(&rig, &address)["verdict"], "engine_error");
     let metrics = rig.get("/metrics").text();
-    assert!(metrics.contains("engined_executions_total{language=\"python\",verdict=\"engine_error\"} 1"));
+    assert!(
+        metrics.contains("engined_executions_total{language=\"python\",plan=\"default\",verdict=\"engine_error\"} 1")
+    );
 }
 
 #[test]

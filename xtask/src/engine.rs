@@ -196,7 +196,8 @@ impl Drop for Engine {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// A port of the loopback that nobody has at the moment.
+pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").or_problem("no free port on 127.0.0.1", "ip link set lo up")?;
     Ok(listener.local_addr().or_problem("the free port has no number", "ip link set lo up")?.port())
 }

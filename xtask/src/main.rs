@@ -1,14 +1,17 @@
 //! What developers of engined run. Two of these commands do everything on a fresh Debian or Ubuntu: `cargo xtask up` and `cargo xtask test`.
 //!
 //! The way of a test: [`setup`] makes the machine ready, [`build`] makes both programs, [`engine`] starts them as a
-//! caller would find them, [`corpus`], [`schemathesis`], [`python_client`] and [`host`] send programs to them, [`tally`]
+//! caller would find them, [`corpus`], [`schemathesis`], [`prometheus`], [`python_client`] and [`host`] send programs to them, [`tally`]
 //! counts what passed. Every command but `up` closes with one line, `N passed, N failed`, and fails when the second
 //! number is not 0.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod alerts;
 mod bench;
 mod build;
 mod corpus;
+mod dashboard;
 #[cfg(test)]
 mod docs;
 mod engine;
@@ -20,6 +23,7 @@ mod http;
 mod memory;
 mod numpy;
 mod problem;
+mod prometheus;
 mod prove;
 mod python_client;
 mod schemathesis;
@@ -31,6 +35,8 @@ mod tally;
 mod tests;
 mod timing;
 mod toolchains;
+#[cfg(test)]
+mod watched;
 
 use std::process::ExitCode;
 
@@ -81,6 +87,12 @@ enum Command {
         /// Only schemathesis: requests made out of openapi.yaml, sent to a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         schemathesis: bool,
+        /// Only Prometheus: it scrapes a live engine, and reads the rules of systemd/prometheus
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        prometheus: bool,
+        /// With --prometheus: where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR", requires = "prometheus")]
+        programs: Option<std::path::PathBuf>,
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
@@ -173,6 +185,8 @@ enum Command {
         #[arg(long, conflicts_with = "seconds")]
         minimize: bool,
     },
+    /// Make systemd/grafana/engined.json out of panels.toml beside it
+    Dashboard,
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
     Deny,
 }
@@ -187,6 +201,7 @@ fn main() -> ExitCode {
         Command::Test { faults: true, times, .. } => tests::faults_only(times).map(Some),
         Command::Test { corpus: true, without, .. } => tests::corpus_only(without).map(Some),
         Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
+        Command::Test { prometheus: true, programs, .. } => tests::prometheus_only(programs.as_deref()).map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
@@ -204,6 +219,7 @@ fn main() -> ExitCode {
         }
         Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
         Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
+        Command::Dashboard => dashboard::write().map(|()| None),
         Command::Deny => gates::deny().map(Some),
     };
     match outcome {

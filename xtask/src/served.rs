@@ -48,11 +48,23 @@ impl Served {
         Self::start_with(programs, None)
     }
 
+    /// The same, with a listener for `/metrics` on this port.
+    ///
+    /// # Errors
+    /// As [`Served::start`].
+    pub fn measured(programs: &Programs, metrics: u16) -> Result<Self> {
+        Self::begin(programs, None, &format!("metrics = \"127.0.0.1:{metrics}\"\n"))
+    }
+
     /// The same, with this configuration of jaild.
     ///
     /// # Errors
     /// As [`Served::start`].
     pub fn start_with(programs: &Programs, jaild_config: Option<&str>) -> Result<Self> {
+        Self::begin(programs, jaild_config, "")
+    }
+
+    fn begin(programs: &Programs, jaild_config: Option<&str>, listen: &str) -> Result<Self> {
         let scratch = Scratch::new("served")?;
         let folder = scratch.path();
         let account = User::from_name(ACCOUNT).ok().flatten();
@@ -61,7 +73,7 @@ impl Served {
         let (token, line) = new_token(programs)?;
         let (small_token, small_line) = new_token(programs)?;
         let config = format!(
-            "[listen]\nunix = {:?}\ntcp = \"127.0.0.1:0\"\n[engine]\njaild_socket = {:?}\n\
+            "[listen]\nunix = {:?}\ntcp = \"127.0.0.1:0\"\n{listen}[engine]\njaild_socket = {:?}\n\
              [tenants.usual]\nallowed_users = [\"root\"]\n{line}\n\
              [tenants.small]\nplan = \"small\"\n{small_line}\n[plans.small]\nrunning = 1\nqueued = 1\n",
             folder.join("engined.sock"),
@@ -122,6 +134,15 @@ impl Served {
     /// Both processes.
     pub fn pids(&self) -> Vec<u32> {
         self.children.iter().map(|(_, child)| child.id()).collect()
+    }
+
+    /// The port of its TCP address.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn port(&self) -> Result<u16> {
+        let port = self.address.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.ok_or_else(|| Problem::new(format!("{} has no port", self.address), "run it again"))
     }
 
     /// The Unix socket for root.

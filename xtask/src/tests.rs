@@ -1,13 +1,15 @@
 //! `cargo xtask test`: every test that there is, in the order in which a failure tells most.
 
-use crate::build;
+use std::path::Path;
+
+use crate::build::{self, Programs};
 use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::problem::Result;
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, examples, fuzz, python_client, schemathesis, setup};
+use crate::{bench, examples, fuzz, prometheus, python_client, schemathesis, setup};
 
 /// A hello after each attack tells what it did. What they do one at a time is for `prove`: most of them wait for a limit,
 /// and two that wait take no longer than one.
@@ -17,8 +19,8 @@ const CORPUS: [Load; 2] = [
     Load { folders: &["semantics"], times: 1, jobs: 2, one_in: 4 },
 ];
 
-/// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis, the
-/// corpus, a short soak, what speed is promised with a wide margin, then the test host.
+/// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis,
+/// Prometheus, the corpus, a short soak, what speed is promised with a wide margin, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
@@ -29,6 +31,7 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     tally.add(examples::run(&programs)?);
     tally.add(python_client::run(&programs)?);
     tally.add(schemathesis::run(&programs, Length::Short)?);
+    tally.add(prometheus::run(&programs)?);
     tally.add(corpus::run(&programs, &CORPUS)?);
     tally.add(soak::run(&programs, Soak::SHORT)?);
     tally.add(bench::guard(&programs)?);
@@ -70,6 +73,16 @@ pub fn schemathesis_only() -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     schemathesis::run(&build::release()?, Length::Short)
+}
+
+/// Only Prometheus.
+pub fn prometheus_only(built: Option<&Path>) -> Result<Tally> {
+    setup::ensure()?;
+    let programs = match built {
+        Some(folder) => Programs { engined: folder.join("engined"), jaild: folder.join("jaild") },
+        None => build::release()?,
+    };
+    prometheus::run(&programs)
 }
 
 /// Every test of the workspace; then those that need the hooks: each layer in pairs, what remains without it, the faults,

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::budget::Reservation;
 use crate::kept::Kept;
+use crate::metrics::Text;
 use crate::problem::{Error, retry_after_seconds};
 
 /// The header that ties an answer to a line in the log.
@@ -23,7 +24,7 @@ pub const VERSION_HEADER: &str = "x-engine-version";
 /// The version of the engine.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Prometheus' own type.
-pub const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Bytes to send, and the memory that they hold until then.
 #[derive(Debug, Default)]
@@ -49,6 +50,11 @@ pub enum Held {
     Kept {
         /// It.
         result: Arc<Kept>,
+    },
+    /// That of a text which others may be reading as well.
+    Shared {
+        /// It.
+        memory: Arc<Reservation>,
     },
 }
 
@@ -83,6 +89,12 @@ pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answ
 /// A 200 with a result that is kept.
 pub fn kept(result: Arc<Kept>) -> Answer {
     whole(JSON, result.body.clone(), Held::Kept { result })
+}
+
+/// A 200 with what operators see.
+pub fn metrics(text: Text) -> Answer {
+    let Text { bytes, memory } = text;
+    whole(METRICS_TEXT, bytes, Held::Shared { memory })
 }
 
 /// A 202 with `value` as JSON, and where to ask later.

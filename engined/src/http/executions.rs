@@ -37,7 +37,8 @@ pub async fn post(
 ) -> Result<Answer, Error> {
     json_body(request.headers())?;
     let ExecutionQuery { wait, validate } = execution_query(request.uri().query())?;
-    let (job, memory, received) = read(engine, tenant, request, metered, validate).await?;
+    let read = read(engine, tenant, request, metered, validate);
+    let (job, memory, received) = engine.drain.unless_cut(read).await??;
     if validate {
         return answer::json(&validated(&job), None);
     }
@@ -49,9 +50,9 @@ pub async fn post(
         return answer::accepted(&status, Some(&location));
     }
     let leaving = Leaving::new(engine, &task);
-    let execution = execution::execute(engine, &task, ticket).await;
+    let execution = engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await;
     leaving.stayed();
-    let execution = execution?;
+    let execution = execution??;
     drop((task, memory));
     jail::stop_point!("engined.answering");
     answer::json(&execution.result, Some(execution.memory))
@@ -110,7 +111,8 @@ pub async fn get(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&
         Found::Finished(result) => return Ok(answer::kept(result)),
         Found::Pending(pending) => pending,
     };
-    match tokio::time::timeout(patience, pending.finished()).await {
+    let followed = tokio::time::timeout(patience, pending.finished());
+    match engine.drain.unless_cut(followed).await? {
         Ok(Some(result)) => Ok(answer::kept(result)),
         Ok(None) => Err(Error::internal("an execution ended without a result")),
         Err(_) => answer::json(&unattended::status(engine, id, &pending.control), None),

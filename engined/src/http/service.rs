@@ -9,13 +9,14 @@ use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderVa
 use hyper::{Method, Request, Version};
 use tracing::Instrument;
 
-use super::answer::{self, Answer, METRICS_TEXT, REQUEST_ID, VERSION, new_id};
+use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::metered::Metered;
 use super::wire::Conn;
 use super::{catalogue, executions};
 use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
+use crate::metrics::{NoText, Now};
 use crate::problem::Error;
 use crate::tenants::Peer;
 
@@ -59,6 +60,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let (method, path) = (request.method(), shown(request.uri().path()));
     let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
     let has_body = !request.body().is_end_stream();
+    let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
     let metered = Metered::default();
     let handled = contained(Box::pin(handle(&engine, peer, request, &metered))).instrument(span.clone()).await;
@@ -68,10 +70,11 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
         Err(Error::internal("a handler panicked"))
     });
     let answer = match result {
-        Ok(done) => answer::seal(done, &id, false),
+        // On the way down a connection ends with the answer under way: the caller's next one finds another engine.
+        Ok(done) => answer::seal(done, &id, h1 && engine.drain.begun()),
         Err(error) => {
             let problem = error.problem();
-            engine.metrics.problem(problem.code);
+            engine.metrics.problem(problem.code, execution);
             if let Error::Internal(why) = &error {
                 tracing::error!(%why, "internal error");
             } else {
@@ -84,7 +87,11 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
                 _ => engine.queue.retry_after(),
             });
             // What was not read of the body can't be told from a next request.
-            answer::seal(answer::problem(&error, &problem, &id, retry_after), &id, h1 && has_body)
+            answer::seal(
+                answer::problem(&error, &problem, &id, retry_after),
+                &id,
+                h1 && (has_body || engine.drain.begun()),
+            )
         }
     };
     metered.tell(answer)
@@ -157,7 +164,8 @@ async fn handle(
             let standing = engine.settled()?;
             let mut missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
             missing.extend(engine.confinement().map(Confinement::missing).unwrap_or_default());
-            answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing }, None)
+            let degraded = engine.health.degraded();
+            answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing, degraded }, None)
         }
         (Route::Metrics, _) => metrics(engine).await,
         (Route::Version, _) => answer::json(&VersionResponse { engine: VERSION.to_owned(), api: ApiVersion::V1 }, None),
@@ -171,9 +179,15 @@ async fn handle(
 /// `/metrics`, here or on a listener of its own.
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
-    let text = engine.metrics.render(&engine.queue.gauges(), &engine.memory, inventory.as_ref());
-    let text = text.map_err(|error| Error::internal(format!("metrics not rendered: {error}")))?;
-    Ok(answer::plain(METRICS_TEXT, text, None))
+    engine.health.measure();
+    let now =
+        Now { queue: &engine.queue, memory: &engine.memory, kills: &engine.link.kills, inventory: inventory.as_ref() };
+    let text = engine.metrics.scrapes.text(|| engine.metrics.render(now)).await;
+    match text {
+        Ok(text) => Ok(answer::metrics(text)),
+        Err(NoText::NotMade(error)) => Err(Error::internal(format!("metrics not rendered: {error}"))),
+        Err(NoText::NoRoom(exhausted)) => Err(Error::Memory(exhausted)),
+    }
 }
 
 /// The listener for `/metrics` alone.
@@ -181,11 +195,21 @@ pub async fn metrics_only(engine: &Engine, request: Request<Incoming>) -> Answer
     let id = new_id();
     let (head, body) = request.into_parts();
     let result = match (head.method, head.uri.path()) {
-        (Method::GET | Method::HEAD, "/metrics") => metrics(engine).await,
+        (Method::GET | Method::HEAD, "/metrics") => contained(Box::pin(metrics(engine))).await.unwrap_or_else(|| {
+            engine.metrics.panicked();
+            Err(Error::internal("a scrape panicked"))
+        }),
         (method, "/metrics") => Err(Error::Method { method: method.to_string(), allow: "GET, HEAD" }),
         (_, path) => Err(Error::NotFound { path: path.to_owned() }),
     };
-    let answer = result.unwrap_or_else(|error| answer::problem(&error, &error.problem(), &id, Duration::ZERO));
+    let answer = result.unwrap_or_else(|error| {
+        let problem = error.problem();
+        engine.metrics.problem(problem.code, false);
+        if let Error::Internal(why) = &error {
+            tracing::error!(%why, "internal error");
+        }
+        answer::problem(&error, &problem, &id, Duration::from_secs(1))
+    });
     answer::seal(answer, &id, !body.is_end_stream())
 }
 

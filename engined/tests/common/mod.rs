@@ -108,6 +108,14 @@ impl Rig {
         Rig { address, unix, engine, server, fake, _scratch: scratch, _runtime: runtime }
     }
 
+    /// One more place where callers come in.
+    pub fn listen(&self, kind: fn(tokio::net::TcpListener) -> Listener) -> SocketAddr {
+        let listener = self._runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        self._runtime.spawn(Arc::clone(&self.server).accept(kind(listener)));
+        address
+    }
+
     /// Sends a request as the tenant, reads the answer, and compares it with the contract.
     pub fn call(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
         let auth = format!("Authorization: Bearer {TOKEN}\r\n");
@@ -239,8 +247,8 @@ impl Reply {
 }
 
 /// Waits until it holds.
-pub fn wait_for(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn wait_for(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain");
         std::thread::sleep(Duration::from_millis(5));
