@@ -24,8 +24,8 @@ pub use audit::AuditMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
-pub use scrapes::{NoText, Scrapes, Text};
 pub use reloads::ReloadMetrics;
+pub use scrapes::{NoText, Scrapes, Text};
 
 mod abuse;
 mod audit;
@@ -34,10 +34,10 @@ mod health;
 mod held;
 mod kills;
 mod labels;
+mod reloads;
 mod runs;
 mod scrapes;
 mod slo;
-mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
