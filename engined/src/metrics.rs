@@ -24,6 +24,7 @@ pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
 pub use scrapes::{NoText, Scrapes, Text};
+pub use reloads::ReloadMetrics;
 
 mod abuse;
 mod cache;
@@ -34,6 +35,7 @@ mod labels;
 mod runs;
 mod scrapes;
 mod slo;
+mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
@@ -117,6 +119,8 @@ pub struct Metrics {
     pub scrapes: Scrapes,
     /// What the engine finds when it looks at itself.
     pub health: HealthMetrics,
+    /// Readings of the configuration.
+    pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -217,6 +221,7 @@ impl Metrics {
             cache: CacheMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
             health: HealthMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

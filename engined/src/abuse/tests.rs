@@ -14,7 +14,7 @@ const VIOLATION: [bool; 4] = [true, false, false, false];
 fn settings(text: &str) -> config::Abuse {
     let accounts = crate::accounts::Accounts::parse("root:x:0:0::/:/bin/sh\n", "", 0);
     let text = format!("[abuse]\n{text}");
-    Config::parse(&text, &Host { accounts, memory: 1 << 33 }).unwrap().0.abuse
+    Config::parse(&text, &Host { accounts, memory: 1 << 33, cpus: 2 }).unwrap().0.abuse
 }
 
 fn abuse(text: &str) -> Abuse {
@@ -154,7 +154,7 @@ fn ten_thousand_users_cost_as_much_as_may_be_counted_and_show_in_the_whole() {
 #[test]
 fn mistakes_of_the_section_are_told() {
     let accounts = crate::accounts::Accounts::parse("root:x:0:0::/:/bin/sh\n", "", 0);
-    let host = Host { accounts, memory: 1 << 33 };
+    let host = Host { accounts, memory: 1 << 33, cpus: 2 };
     let text = "[abuse]\nlabel = \"a b\"\nwindow_seconds = 0\nsockets = -1\nminer_cpu_percent = 101\nusers = \"all\"\n";
     let told: Vec<String> = Config::parse(text, &host).unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(
