@@ -20,20 +20,20 @@ use runs::RunSeries;
 use stock::StockSeries;
 
 pub use cache::{CacheMetrics, Lookup};
-pub use kills::Kills;
-pub use scrapes::{NoText, Scrapes, Text};
 pub use health::HealthMetrics;
+pub use kills::Kills;
 pub use reloads::ReloadMetrics;
+pub use scrapes::{NoText, Scrapes, Text};
 
 mod cache;
 mod health;
 mod held;
 mod kills;
 mod labels;
+mod reloads;
 mod runs;
 mod scrapes;
 mod slo;
-mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
