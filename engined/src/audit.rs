@@ -18,6 +18,7 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
+    engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result);
     let usage = result.run.as_ref().map(|run| &run.usage);
     tracing::info!(
         execution = result.id,

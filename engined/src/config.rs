@@ -16,6 +16,7 @@ use crate::accounts::Accounts;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
+pub use abuse::Abuse;
 pub use health::Health;
 pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
@@ -24,6 +25,7 @@ pub use tenants::{TenantConfig, Token, prefix};
 
 use reader::Reader;
 
+mod abuse;
 mod health;
 mod plans;
 mod reader;
@@ -56,6 +58,8 @@ pub struct Config {
     pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// When what a tenant's users do is told to the operator.
+    pub abuse: Abuse,
     /// What `/readyz` stands on.
     pub health: Health,
     /// How it logs.
@@ -265,8 +269,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "log", "slo", "plans",
-                "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "slo",
+                "plans", "tenants",
             ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
@@ -291,6 +295,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         cache: cache(reader, root),
         results,
         engine,
+        abuse: abuse::read(reader, root),
         health: health::read(reader, root),
         log: log(reader, root),
         slo: slo::read(reader, root),

@@ -10,6 +10,7 @@ use languages::{Catalogue, Limits};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::abuse::Abuse;
 use crate::accounts::Accounts;
 use crate::budget::Budget;
 use crate::cache::Cache;
@@ -79,6 +80,8 @@ pub struct Engine {
     pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
+    /// What operators should hear of.
+    pub abuse: Abuse,
     /// What operators see.
     pub metrics: Metrics,
     /// What is known of its own health.
@@ -122,6 +125,7 @@ impl Engine {
             cache,
             memory,
             kept,
+            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
             health: Health::new(metrics.health.clone()),
             metrics,
             confinement: OnceLock::new(),

@@ -19,6 +19,7 @@ macro_rules! complain {
     };
 }
 
+pub mod abuse;
 pub mod accounts;
 pub mod admission;
 pub mod audit;

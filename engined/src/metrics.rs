@@ -19,12 +19,14 @@ use kills::KillSeries;
 use runs::RunSeries;
 use stock::StockSeries;
 
+pub use abuse::AbuseMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
 pub use reloads::ReloadMetrics;
 pub use scrapes::{NoText, Scrapes, Text};
 
+mod abuse;
 mod cache;
 mod health;
 mod held;
@@ -109,6 +111,8 @@ pub struct Metrics {
     ready: IntGauge,
     draining: IntGauge,
     panics: IntCounter,
+    /// Signs of abuse.
+    pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
     /// The text that scrapes share.
@@ -213,6 +217,7 @@ impl Metrics {
             ready: make.gauge("engined_ready", "1 while /readyz is 200.")?,
             draining: make.gauge("engined_draining", "1 while no new work is taken because the engine shall end.")?,
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
             health: HealthMetrics::new(&registry)?,

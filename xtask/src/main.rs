@@ -11,6 +11,7 @@ mod alerts;
 mod bench;
 mod build;
 mod corpus;
+mod dashboard;
 #[cfg(test)]
 mod docs;
 mod engine;
@@ -34,6 +35,8 @@ mod tally;
 mod tests;
 mod timing;
 mod toolchains;
+#[cfg(test)]
+mod watched;
 
 use std::process::ExitCode;
 
@@ -182,6 +185,8 @@ enum Command {
         #[arg(long, conflicts_with = "seconds")]
         minimize: bool,
     },
+    /// Make systemd/grafana/engined.json out of panels.toml beside it
+    Dashboard,
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
     Deny,
 }
@@ -214,6 +219,7 @@ fn main() -> ExitCode {
         }
         Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
         Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
+        Command::Dashboard => dashboard::write().map(|()| None),
         Command::Deny => gates::deny().map(Some),
     };
     match outcome {

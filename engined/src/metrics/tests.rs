@@ -18,6 +18,7 @@ fn text(metrics: &Metrics) -> String {
     metrics.health.probe("c", true, Duration::ZERO);
     metrics.health.check("broker", true);
     metrics.health.disk("state", 1);
+    metrics.abuse.sign("socket", "t");
     metrics.render(now).unwrap()
 }
 
