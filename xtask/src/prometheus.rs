@@ -189,7 +189,11 @@ fn rules(promtool: &Path, tally: &mut Tally) -> Result<()> {
         .collect();
     names.sort();
     for name in names {
-        let words = if name.ends_with("_test.yml") { ["test", "rules"] } else { ["check", "rules"] };
+        let words = match name.as_str() {
+            "prometheus.yml" => ["check", "config"],
+            name if name.starts_with("rules_test") => ["test", "rules"],
+            _ => ["check", "rules"],
+        };
         // The tests name the rules by their place beside them.
         let output = Command::new(promtool).args(words).arg(&name).current_dir(&folder).stdin(Stdio::null()).output();
         let output = output.or_problem("promtool did not start", "apt-get install prometheus")?;
