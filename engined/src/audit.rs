@@ -14,14 +14,15 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
     // What is told again was counted when it happened.
     let fresh = compile_watched_calls.filter(|_| result.compile.as_ref().is_some_and(|compile| !compile.cached));
     let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
-    engine.metrics.finished(engine.tenants.plan_name(task.tenant), task.job.priority, result);
+    engine.metrics.finished(engine.tenants().plan_name(task.tenant), task.job.priority, result);
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
+    engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result);
     let usage = result.run.as_ref().map(|run| &run.usage);
     tracing::info!(
         execution = result.id,
-        tenant = engine.tenants.name(task.tenant),
+        tenant = engine.tenants().name(task.tenant),
         language = result.language.id,
         version = result.language.version,
         priority = match task.job.priority {
@@ -48,8 +49,8 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) {
 
 /// Tells of an execution whose caller hung up: its future is dropped, and nobody else is left who would.
 pub struct Leaving<'a> {
-    id: &'a str,
-    tenant: &'a str,
+    engine: &'a Engine,
+    task: &'a Task,
     received: Instant,
     armed: bool,
 }
@@ -58,7 +59,7 @@ impl<'a> Leaving<'a> {
     /// Watches over an execution until [`Leaving::stayed`].
     #[must_use]
     pub fn new(engine: &'a Engine, task: &'a Task) -> Self {
-        Leaving { id: &task.id, tenant: engine.tenants.name(task.tenant), received: task.received, armed: true }
+        Leaving { engine, task, received: task.received, armed: true }
     }
 
     /// The caller is still there.
@@ -71,7 +72,14 @@ impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         if self.armed {
             let total_us = u64::try_from(self.received.elapsed().as_micros()).unwrap_or(u64::MAX);
-            tracing::info!(execution = self.id, tenant = self.tenant, verdict = "cancelled", total_us, "caller gone");
+            let (id, tenants) = (&self.task.id, self.engine.tenants());
+            tracing::info!(
+                execution = id,
+                tenant = tenants.name(self.task.tenant),
+                verdict = "cancelled",
+                total_us,
+                "caller gone"
+            );
         }
     }
 }

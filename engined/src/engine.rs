@@ -10,12 +10,13 @@ use languages::{Catalogue, Limits};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::abuse::Abuse;
 use crate::accounts::Accounts;
-use crate::admission;
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::confinement::Confinement;
+use crate::cpu_days::CpuDays;
 use crate::drain::Drain;
 use crate::health::{self, Complaint, Health};
 use crate::kept::Store;
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::offers::{self, Offers};
 use crate::probe;
 use crate::problem::Error;
-use crate::queue::{Queue, Shed, TenantIndex};
+use crate::queue::{Queue, Shed};
 use crate::tenants::Tenants;
 
 /// From our reading of the manifests to jaild's.
@@ -36,6 +37,20 @@ const SPARE: usize = SPARE_SLOTS as usize;
 const LOOK_AT_FILES: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 2 } else { 60 });
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Where jaild has not said yet what it allows, the plans alone hold.
+const UNBOUNDED: Limits = Limits {
+    cpu_time_ms: u64::MAX,
+    wall_time_ms: u64::MAX,
+    memory_bytes: u64::MAX,
+    processes: u64::MAX,
+    cpus_milli: u64::MAX,
+    output_bytes: u64::MAX,
+    file_bytes: u64::MAX,
+    disk_bytes: u64::MAX,
+    open_files: u64::MAX,
+    stack_bytes: u64::MAX,
+};
 
 /// What can be offered at the moment.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +67,9 @@ pub struct Standing {
 pub struct Engine {
     /// What is set.
     pub config: Config,
-    /// Who may call.
-    pub tenants: Tenants,
+    /// CPU time of each tenant's day.
+    pub cpu_days: Arc<CpuDays>,
+    tenants: RwLock<Arc<Tenants>>,
     /// Who runs next.
     pub queue: Arc<Queue>,
     /// The way to the sandboxes.
@@ -64,6 +80,8 @@ pub struct Engine {
     pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
+    /// What operators should hear of.
+    pub abuse: Abuse,
     /// What operators see.
     pub metrics: Metrics,
     /// What is known of its own health.
@@ -87,7 +105,7 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
-        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan_name.as_str()).collect();
+        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect();
         let (metrics, memory) = (Metrics::new(&known, &plans, config.slo)?, Budget::new(config.engine.memory));
         let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
         let open = || {
@@ -95,19 +113,26 @@ impl Engine {
             Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
         };
         let cache = config.cache.enabled.then(open);
+        let link = Link::new(&config.engine.jaild);
+        let cpu_days = CpuDays::new(config.tenants.len());
+        link.charge(Arc::clone(&cpu_days));
+        let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
+        kept.reshare(&tenants.kept_bytes());
         Ok(Arc::new(Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
-            link: Link::new(&config.engine.jaild),
+            link,
+            cpu_days,
             cache,
             memory,
-            kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
+            kept,
+            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
             health: Health::new(metrics.health.clone()),
             metrics,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
             drain: Drain::default(),
-            tenants,
+            tenants: RwLock::new(Arc::new(tenants)),
             catalogue: RwLock::new(Arc::new(catalogue)),
             renewed: Notify::new(),
             doubted: Notify::new(),
@@ -146,11 +171,21 @@ impl Engine {
         self.tell();
     }
 
-    /// The most that a tenant may ask for: its plan, jaild's ceiling and the memory of this host together.
+    /// Who may call, as of now. It changes when the configuration is read again; an index stays what it is.
     #[must_use]
-    pub fn ceiling(&self, tenant: TenantIndex, welcome: Option<&Welcome>) -> Limits {
-        let plan = self.tenants.ceiling(tenant);
-        let mut ceiling = welcome.map_or(*plan, |welcome| admission::lowered(plan, &of_jaild(welcome)));
+    pub fn tenants(&self) -> Arc<Tenants> {
+        Arc::clone(&self.tenants.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these may call. What counts by their index must be ready for those who are new.
+    pub(crate) fn set_tenants(&self, tenants: Tenants) {
+        *self.tenants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tenants);
+    }
+
+    /// The most that anybody may ask for, whatever the plan: jaild's ceiling and the memory of this host together.
+    #[must_use]
+    pub fn ceiling(&self, welcome: Option<&Welcome>) -> Limits {
+        let mut ceiling = welcome.map_or(UNBOUNDED, of_jaild);
         ceiling.memory_bytes = ceiling.memory_bytes.min(self.config.engine.sandbox_memory);
         ceiling
     }
@@ -383,7 +418,9 @@ impl Engine {
         }
     }
 
-    fn catalogue(&self) -> Arc<Catalogue> {
+    /// The manifests as of the last time that they were read without a mistake.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -23,6 +23,7 @@ pub mod answer;
 pub mod body;
 pub mod catalogue;
 pub mod executions;
+pub mod metered;
 pub mod sending;
 pub mod service;
 pub mod wire;

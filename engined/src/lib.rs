@@ -19,6 +19,7 @@ macro_rules! complain {
     };
 }
 
+pub mod abuse;
 pub mod accounts;
 pub mod admission;
 pub mod audit;
@@ -26,12 +27,14 @@ pub mod budget;
 pub mod cache;
 pub mod capture;
 pub mod cli;
+pub mod clock;
 pub mod collection;
 pub mod compiling;
 pub mod config;
 pub mod confinement;
 pub mod contained;
 pub mod control;
+pub mod cpu_days;
 pub mod doctor;
 pub mod drain;
 pub mod embed;
@@ -52,6 +55,8 @@ pub mod probe;
 pub mod problem;
 pub mod process;
 pub mod queue;
+pub mod rates;
+pub mod reload;
 pub mod run;
 pub mod selftest;
 pub mod serve;

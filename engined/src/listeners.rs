@@ -155,7 +155,7 @@ mod tests {
     use crate::config::Host;
 
     fn config(text: &str) -> Config {
-        let host = Host { accounts: Accounts::of_host(), memory: 1 << 30 };
+        let host = Host { accounts: Accounts::of_host(), memory: 1 << 30, cpus: 2 };
         Config::parse(text, &host).unwrap().0
     }
 

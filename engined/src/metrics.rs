@@ -19,11 +19,14 @@ use kills::KillSeries;
 use runs::RunSeries;
 use stock::StockSeries;
 
+pub use abuse::AbuseMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
 pub use scrapes::{NoText, Scrapes, Text};
+pub use reloads::ReloadMetrics;
 
+mod abuse;
 mod cache;
 mod health;
 mod held;
@@ -32,6 +35,7 @@ mod labels;
 mod runs;
 mod scrapes;
 mod slo;
+mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
@@ -107,12 +111,16 @@ pub struct Metrics {
     ready: IntGauge,
     draining: IntGauge,
     panics: IntCounter,
+    /// Signs of abuse.
+    pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
     /// The text that scrapes share.
     pub scrapes: Scrapes,
     /// What the engine finds when it looks at itself.
     pub health: HealthMetrics,
+    /// Readings of the configuration.
+    pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -209,9 +217,11 @@ impl Metrics {
             ready: make.gauge("engined_ready", "1 while /readyz is 200.")?,
             draining: make.gauge("engined_draining", "1 while no new work is taken because the engine shall end.")?,
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
             health: HealthMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

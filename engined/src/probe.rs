@@ -138,7 +138,7 @@ async fn greet(
     };
     let (language, compile_limits) = (definition.id.clone(), patient.clone());
     let request = ExecutionRequest { language, source, limits: patient, compile_limits, ..ExecutionRequest::default() };
-    let job = admission::admit(request, &Rules { offers: &offers, ceiling });
+    let job = admission::admit(request, &Rules { offers: &offers, ceiling, plan: None });
     let job = job.map_err(|error| error.problem().to_string())?;
     let (room, control) = (execution::room_for_one(), Control::default());
     let result = execution::run_job(link, &room, String::new(), &job, None, None, &control).await;

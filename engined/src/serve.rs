@@ -10,6 +10,7 @@ use languages::Catalogue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::cache;
 use crate::config::{Config, Host};
@@ -19,6 +20,7 @@ use crate::http::{Bound, Doors, Server};
 use crate::listeners::{self, Door};
 use crate::manager::Manager;
 use crate::privileges;
+use crate::reload::{self, Reloader};
 use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
@@ -76,8 +78,9 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     if nix::unistd::geteuid().is_root() {
         return Err(vec!["root must not serve strangers; use systemd/engined.service, or --user engined".to_owned()]);
     }
-    let (mut config, catalogue, host, _) = load(&options.config)?;
+    let (mut config, catalogue, host, printed) = load(&options.config)?;
     logging::start(&config.log);
+    reload::tell_of_tokens(&config);
     let connections = descriptors(config.http.connections).map_err(|error| vec![format!("descriptors: {error}")])?;
     let doors = listeners::open(&mut config)?;
     let manager = Arc::new(Manager::of_environment());
@@ -96,7 +99,8 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     }
     // From here on there is no other file, address or program for us; every thread to come inherits that.
     confinement::alone()?;
-    let paths = confinement::paths(&config, &catalogue, &confinement::state_folders());
+    let mut paths = confinement::paths(&config, &catalogue, &confinement::state_folders());
+    paths.read.extend(reload::readable(&options.config));
     let confinement = Confinement::put_on(&paths, &config.engine.waived)?;
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| vec![format!("threads: {error}; raise the limit of tasks")])?;
@@ -104,7 +108,11 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     engine.confined(confinement);
     #[cfg(feature = "test-hooks")]
     confinement::hooks::listen();
-    let served = runtime.block_on(run(&engine, doors, connections, manager, options.notify));
+    let path = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
+    let wanted = Arc::new(Notify::new());
+    let reloader = Reloader::new(path, host, &printed);
+    runtime.spawn(reloader.keep(Arc::clone(&engine), Arc::clone(&manager), Arc::clone(&wanted)));
+    let served = runtime.block_on(run(&engine, doors, connections, manager, options.notify, &wanted));
     // Runs that outlived the deadline end with us: the link closes, and jaild kills them.
     runtime.shutdown_background();
     served
@@ -122,7 +130,8 @@ pub fn load(path: &Path) -> Result<(Config, Catalogue, Host, String), Vec<String
     let (config, printed) = Config::load(path, &host).map_err(text)?;
     let catalogue = Catalogue::load(config.engine.manifests().as_deref());
     let catalogue = catalogue.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok((config, catalogue, host, printed))
+    let unknown = reload::unknown_languages(&config, &catalogue);
+    if unknown.is_empty() { Ok((config, catalogue, host, printed)) } else { Err(text(unknown)) }
 }
 
 /// Takes as many descriptors as we may have, and fits the cap on connections to them.
@@ -142,6 +151,7 @@ async fn run(
     connections: usize,
     manager: Arc<Manager>,
     notify: bool,
+    reload: &Notify,
 ) -> Result<(), Vec<String>> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| vec![error.to_string()])?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| vec![error.to_string()])?;
@@ -171,10 +181,8 @@ async fn run(
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                tracing::info!("SIGHUP: manifests are read again; a change of the configuration needs a restart");
-                manager.reloading();
-                engine.reload();
-                manager.reloaded();
+                tracing::info!("SIGHUP: configuration and manifests are read again");
+                reload.notify_one();
             }
         }
     }

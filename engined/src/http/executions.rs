@@ -12,6 +12,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::answer::{self, Answer, new_id};
 use super::body;
+use super::metered::Metered;
 use super::service::header;
 use crate::admission::{self, Rules};
 use crate::audit::Leaving;
@@ -28,10 +29,16 @@ use crate::unattended;
 ///
 /// # Errors
 /// The caller's mistake, or that there is no room.
-pub async fn post(engine: &Arc<Engine>, tenant: TenantIndex, request: Request<Incoming>) -> Result<Answer, Error> {
+pub async fn post(
+    engine: &Arc<Engine>,
+    tenant: TenantIndex,
+    request: Request<Incoming>,
+    metered: &Metered,
+) -> Result<Answer, Error> {
     json_body(request.headers())?;
     let ExecutionQuery { wait, validate } = execution_query(request.uri().query())?;
-    let (job, memory, received) = engine.drain.unless_cut(read(engine, tenant, request)).await??;
+    let read = read(engine, tenant, request, metered, validate);
+    let (job, memory, received) = engine.drain.unless_cut(read).await??;
     if validate {
         return answer::json(&validated(&job), None);
     }
@@ -59,8 +66,15 @@ async fn read(
     engine: &Engine,
     tenant: TenantIndex,
     request: Request<Incoming>,
+    metered: &Metered,
+    validate: bool,
 ) -> Result<(Job, Reservation, Instant), Error> {
-    // Who comes when nothing can be run is told so before sending 64 MiB.
+    let tenants = engine.tenants();
+    let plan = Arc::clone(tenants.plan(tenant));
+    // Who comes when nothing can be run, or when its share is used up, is told so before sending 64 MiB.
+    if !validate {
+        engine.cpu_days.check(tenant, plan.cpu_seconds_per_day)?;
+    }
     let standing = engine.ready()?;
     let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
     let body::Whole { bytes, mut memory } =
@@ -70,8 +84,12 @@ async fn read(
     let length = bytes.len() as u64;
     let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);
-    let ceiling = engine.ceiling(tenant, Some(&welcome));
-    let admit = move || admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling });
+    if !validate {
+        metered.take_of_label(tenants.gate(tenant), |label| parsed.labels.get(label).map(String::as_str))?;
+    }
+    let ceiling = engine.ceiling(Some(&welcome));
+    let admit =
+        move || admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) });
     // What is large may take milliseconds to look through, and others wait for this thread.
     let job = if length < LARGE {
         admit()

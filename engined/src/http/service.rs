@@ -10,6 +10,7 @@ use hyper::{Method, Request, Version};
 use tracing::Instrument;
 
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
+use super::metered::Metered;
 use super::wire::Conn;
 use super::{catalogue, executions};
 use crate::confinement::Confinement;
@@ -61,13 +62,14 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let has_body = !request.body().is_end_stream();
     let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
-    let handled = contained(Box::pin(handle(&engine, peer, request))).instrument(span.clone()).await;
+    let metered = Metered::default();
+    let handled = contained(Box::pin(handle(&engine, peer, request, &metered))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
         Err(Error::internal("a handler panicked"))
     });
-    match result {
+    let answer = match result {
         // On the way down a connection ends with the answer under way: the caller's next one finds another engine.
         Ok(done) => answer::seal(done, &id, h1 && engine.drain.begun()),
         Err(error) => {
@@ -79,11 +81,11 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
                 // As a quoted text: what a caller sent must not begin a line of its own.
                 tracing::info!(code = %problem.code, detail = ?problem.detail, "problem");
             }
-            let retry_after = match problem.code {
+            let retry_after = error.retry_after().unwrap_or_else(|| match problem.code {
                 Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
                 Code::Draining => Duration::from_secs(5),
                 _ => engine.queue.retry_after(),
-            };
+            });
             // What was not read of the body can't be told from a next request.
             answer::seal(
                 answer::problem(&error, &problem, &id, retry_after),
@@ -91,7 +93,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
                 h1 && (has_body || engine.drain.begun()),
             )
         }
-    }
+    };
+    metered.tell(answer)
 }
 
 /// The id in `path` if it is one of `known`; empty where that has none.
@@ -102,7 +105,12 @@ fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
-async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) -> Result<Answer, Error> {
+async fn handle(
+    engine: &Arc<Engine>,
+    peer: Peer,
+    request: Request<Incoming>,
+    metered: &Metered,
+) -> Result<Answer, Error> {
     let path = request.uri().path();
     let route = ROUTES.iter().find_map(|route| Some((route, fits(route.0, path)?)));
     if engine.config.listen.development && matches!(peer, Peer::Tcp(_)) {
@@ -114,7 +122,8 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
         (Some(_), Some(_)) => Some(&b""[..]),
         (first, _) => first,
     };
-    let tenant = engine.tenants.resolve(peer, authorization);
+    let tenants = engine.tenants();
+    let tenant = tenants.resolve(peer, authorization);
     let open = route.is_some_and(|((.., open), _)| *open);
     let tenant = if open { tenant.ok() } else { Some(tenant?) };
     let Some(((_, route, allow, _), id)) = route else { return Err(Error::NotFound { path: path.to_owned() }) };
@@ -133,7 +142,11 @@ async fn handle(engine: &Arc<Engine>, peer: Peer, request: Request<Incoming>) ->
     }
     match (route, tenant) {
         // Boxed: thousands may be waiting for a result, and need not be as large as a run.
-        (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, request)).await,
+        (Route::Executions, Some(tenant)) => {
+            metered.take(tenants.gate(tenant))?;
+            drop(tenants);
+            Box::pin(executions::post(engine, tenant, request, metered)).await
+        }
         (Route::Execution, Some(tenant)) => {
             let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
             let stops = *method == Method::DELETE;

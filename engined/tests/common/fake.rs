@@ -362,6 +362,8 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
+                "socket" => self.attempts.count(WatchedCall::SOCKET),
+                "cpu" => self.usage.cpu = Micros(number() * 1000),
                 "exit" => return Outcome::Exited(u8::try_from(number()).unwrap()),
                 "signal" => return Outcome::Signalled(u8::try_from(number()).unwrap()),
                 "limit" => {

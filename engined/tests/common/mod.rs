@@ -89,7 +89,7 @@ impl Rig {
             format!("{more}\n[engine]\n{jaild}")
         };
         let text = format!("{listen}{more}\n{}", text.replace("HASH", &hash)).replace("HASH", &hash);
-        let host = Host { accounts: Accounts::of_host(), memory: 16 << 30 };
+        let host = Host { accounts: Accounts::of_host(), memory: 16 << 30, cpus: 64 };
         let (config, _) = Config::parse(&text, &host).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes:?}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let catalogue = languages::Catalogue::builtin();
