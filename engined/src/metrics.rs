@@ -23,8 +23,8 @@ pub use abuse::AbuseMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
-pub use scrapes::{NoText, Scrapes, Text};
 pub use reloads::ReloadMetrics;
+pub use scrapes::{NoText, Scrapes, Text};
 
 mod abuse;
 mod cache;
@@ -32,10 +32,10 @@ mod health;
 mod held;
 mod kills;
 mod labels;
+mod reloads;
 mod runs;
 mod scrapes;
 mod slo;
-mod reloads;
 mod stock;
 
 /// Labels of [`Priority`], in its order.
