@@ -26,6 +26,7 @@ pub use tenants::{TenantConfig, Token, prefix};
 use reader::Reader;
 
 mod abuse;
+pub mod audit;
 mod health;
 mod plans;
 mod reader;
@@ -68,6 +69,10 @@ pub struct Config {
     pub slo: Slo,
     /// Every plan, by name.
     pub plans: Vec<Arc<Plan>>,
+    /// What is kept of what happened.
+    pub audit: audit::Audit,
+    /// What tenants have used.
+    pub usage: audit::Usage,
     /// Who may call. At least one.
     pub tenants: Vec<TenantConfig>,
 }
@@ -269,7 +274,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "slo",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "audit",
+                "usage", "slo",
                 "plans", "tenants",
             ],
         );
@@ -299,6 +305,8 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         health: health::read(reader, root),
         log: log(reader, root),
         slo: slo::read(reader, root),
+        audit: audit::audit(reader, root),
+        usage: audit::usage(reader, root),
         tenants: tenants::read(reader, root, &plans, &host.accounts),
         plans: plans.by_name.into_values().collect(),
     };

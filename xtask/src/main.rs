@@ -21,6 +21,7 @@ mod gates;
 mod host;
 mod http;
 mod memory;
+mod mixed;
 mod numpy;
 mod picture;
 mod problem;
@@ -28,6 +29,7 @@ mod prometheus;
 mod prove;
 mod python_client;
 mod schemathesis;
+mod secrets;
 mod served;
 mod setup;
 mod soak;
@@ -44,6 +46,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::host::{Depth, Kernel};
+use crate::mixed::Mixed;
 use crate::problem::Result;
 use crate::soak::Soak;
 use crate::tally::Tally;
@@ -126,6 +129,24 @@ enum Command {
         /// Write reports/soak-DATE.md and its plot
         #[arg(long)]
         report: bool,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
+    },
+    /// Three tenants at once, SIGHUPs and restarts between: are audit, usage and the callers' counts equal at the end?
+    Mixed {
+        /// How long they call
+        #[arg(long, default_value_t = 3600)]
+        seconds: u64,
+        /// The pause between two calls of a connection, on average
+        #[arg(long, default_value_t = 0)]
+        pause_ms: u64,
+        /// Which runs are drawn
+        #[arg(long, default_value_t = Mixed::FULL.seed)]
+        seed: u64,
+        /// Where to write what /metrics says every few seconds
+        #[arg(long, value_name = "FILE")]
+        samples: Option<std::path::PathBuf>,
         /// Where both programs are, instead of a release build
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
@@ -215,6 +236,12 @@ fn main() -> ExitCode {
         Command::Soak { runs, minutes, jobs, seed, report, programs } => {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
+        }
+        Command::Mixed { seconds, pause_ms, seed, samples, programs } => {
+            let time = std::time::Duration::from_secs(seconds);
+            let pause = std::time::Duration::from_millis(pause_ms);
+            let mixed = Mixed { time, pause, seed, ..Mixed::FULL };
+            mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
         Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
             bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })
