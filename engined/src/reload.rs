@@ -109,6 +109,7 @@ impl Reloader {
             cache.grow(&tenants.names());
         }
         engine.queue.reshare(&tenants.shares());
+        engine.metrics.plans(&tenants.plan_names());
         engine.set_tenants(tenants);
         Outcome::Taken(waiting(&self.started, &settings(&printed)))
     }

@@ -175,6 +175,12 @@ impl Tenants {
         &self.plan(tenant).name
     }
 
+    /// The name of everybody's plan, in the same order.
+    #[must_use]
+    pub fn plan_names(&self) -> Vec<&str> {
+        self.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect()
+    }
+
     /// Whether it may see everybody's usage and drain the engine.
     #[must_use]
     pub fn is_admin(&self, TenantIndex(index): TenantIndex) -> bool {
