@@ -27,6 +27,7 @@ pub mod request;
 pub mod response;
 pub mod status;
 pub mod stream;
+pub mod usage;
 
 pub use catalogue::{
     ApiVersion, CgroupVersion, Degraded, Health, HealthResponse, IsolationResponse, Language, LanguageVersion,
@@ -37,7 +38,7 @@ pub use content::Content;
 pub use limits::{LimitName, Limits, LimitsRequest};
 pub use openapi::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 pub use problem::{Code, Problem, ProblemBody};
-pub use query::{ExecutionQuery, check_no_query, execution_query, result_query};
+pub use query::{ExecutionQuery, UsageQuery, check_no_query, execution_query, result_query, usage_query};
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
 pub use response::{
     CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped,
@@ -45,6 +46,7 @@ pub use response::{
 };
 pub use status::{ExecutionStatus, Stage, ValidationResponse};
 pub use stream::{Data, Stream};
+pub use usage::{UsageResponse, UsageRow};
 
 /// The media type of results and of everything else that is no problem.
 pub const JSON: &str = "application/json";

@@ -41,6 +41,54 @@ pub fn result_query(query: Option<&str>) -> Result<Duration, Problem> {
     })
 }
 
+/// What the query string of `GET /v1/usage` says: days as they are written, `2026-11-26`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageQuery<'a> {
+    /// The first day; today if it is not said.
+    pub from: Option<&'a str>,
+    /// The last day; today if it is not said.
+    pub to: Option<&'a str>,
+    /// The only tenant.
+    pub tenant: Option<&'a str>,
+}
+
+/// Reads the query string of `GET /v1/usage`.
+///
+/// # Errors
+/// `invalid_request` for a parameter that does not exist or stands twice, for what is no day, and for days that are the
+/// wrong way round.
+pub fn usage_query(query: Option<&str>) -> Result<UsageQuery<'_>, Problem> {
+    let [from, to, tenant] = read(query, ["from", "to", "tenant"])?;
+    for (name, value) in [("from", from), ("to", to)] {
+        if let Some(text) = value.filter(|text| !is_day(text)) {
+            return Err(
+                wrong(name, text, "a day, as in 2026-11-26,").remedy("Write year, month and day; days are UTC.")
+            );
+        }
+    }
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(wrong("from", from, &format!("a day that is not after to={to}")).remedy("Turn them round."));
+    }
+    Ok(UsageQuery { from, to, tenant })
+}
+
+/// `2026-11-26`, of a month and a day that there may be.
+fn is_day(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| {
+        let part = text.get(range)?;
+        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok())?
+    };
+    bytes.len() == 10
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && digits(0..4).is_some()
+        && digits(5..7).is_some_and(|month| (1..=12).contains(&month))
+        && digits(8..10).is_some_and(|day| (1..=31).contains(&day))
+}
+
 /// Where there are no parameters at all.
 ///
 /// # Errors

@@ -12,12 +12,12 @@ use api_spec::Caps;
 use jail::records;
 use toml::Table;
 
-use crate::accounts::Accounts;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
 pub use health::Health;
+pub use host::Host;
 pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
@@ -26,7 +26,9 @@ pub use tenants::{TenantConfig, Token, prefix};
 use reader::Reader;
 
 mod abuse;
+pub mod audit;
 mod health;
+mod host;
 mod plans;
 mod reader;
 mod slo;
@@ -68,6 +70,10 @@ pub struct Config {
     pub slo: Slo,
     /// Every plan, by name.
     pub plans: Vec<Arc<Plan>>,
+    /// What is kept of what happened.
+    pub audit: audit::Audit,
+    /// What tenants have used.
+    pub usage: audit::Usage,
     /// Who may call. At least one.
     pub tenants: Vec<TenantConfig>,
 }
@@ -191,49 +197,6 @@ pub struct Http {
     pub connections: usize,
 }
 
-/// What the configuration depends on beside its file, so that tests can say something else.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// Users and groups.
-    pub accounts: Accounts,
-    /// Bytes of memory.
-    pub memory: u64,
-    /// Processors.
-    pub cpus: u32,
-}
-
-impl Host {
-    /// Its processors as shares of cores are counted.
-    fn cpus_milli(&self) -> u64 {
-        u64::from(self.cpus) * 1000
-    }
-
-    /// This very host.
-    #[must_use]
-    pub fn this() -> Self {
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = meminfo
-            .lines()
-            .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
-        Host {
-            accounts: Accounts::of_host(),
-            memory: total.map_or(GIB, |kib: u64| kib * KIB),
-            cpus: processors(&fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default()),
-        }
-    }
-}
-
-/// How many a list like `0-3,6` has. All that are there, whatever this process may use of them: jaild uses its own.
-fn processors(list: &str) -> u32 {
-    let span = |span: &str| {
-        let (first, last) = span.split_once('-').unwrap_or((span, span));
-        last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
-    };
-    let all = list.trim().split(',').filter_map(span).sum();
-    let usable = || std::thread::available_parallelism().ok().and_then(|usable| u32::try_from(usable.get()).ok());
-    if all > 0 { all } else { usable().unwrap_or(1) }
-}
-
 impl Config {
     /// Reads the file at `path`.
     ///
@@ -269,7 +232,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "slo",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "audit",
+                "usage", "slo",
                 "plans", "tenants",
             ],
         );
@@ -299,6 +263,8 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         health: health::read(reader, root),
         log: log(reader, root),
         slo: slo::read(reader, root),
+        audit: audit::audit(reader, root),
+        usage: audit::usage(reader, root),
         tenants: tenants::read(reader, root, &plans, &host.accounts),
         plans: plans.by_name.into_values().collect(),
     };

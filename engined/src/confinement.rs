@@ -176,7 +176,13 @@ pub fn paths(config: &Config, catalogue: &Catalogue, state_folders: &[PathBuf]) 
     ServicePaths {
         read,
         list: manifests.into_iter().chain([PathBuf::from("/proc/self")]).filter(there).chain(whole).collect(),
-        write: state_folders.iter().cloned().chain(config.cache.place()).filter(there).collect(),
+        write: state_folders
+            .iter()
+            .cloned()
+            .chain(config.cache.place())
+            .chain(crate::config::audit::folders(&config.audit, &config.usage))
+            .filter(there)
+            .collect(),
         remove: socket.into_iter().filter(alone).collect(),
     }
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::abuse::Abuse;
 use crate::accounts::Accounts;
+use crate::audit::{self, Act, Audit};
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
@@ -88,6 +89,8 @@ pub struct Engine {
     pub health: Health,
     /// Whether it is on its way down.
     pub drain: Drain,
+    /// The record of what happened, and usage.
+    pub audit: Audit,
     confinement: OnceLock<Confinement>,
     catalogue: RwLock<Arc<Catalogue>>,
     renewed: Notify,
@@ -100,13 +103,15 @@ impl Engine {
     /// An engine that is not connected yet: [`Engine::keep`] does that.
     ///
     /// # Errors
-    /// That of the metrics.
-    pub fn new(config: Config, catalogue: Catalogue, accounts: &Accounts) -> Result<Arc<Self>, prometheus::Error> {
+    /// That of the metrics, and what is wrong with the place of the audit.
+    pub fn new(config: Config, catalogue: Catalogue, accounts: &Accounts) -> Result<Arc<Self>, String> {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
         let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect();
-        let (metrics, memory) = (Metrics::new(&known, &plans, config.slo)?, Budget::new(config.engine.memory));
+        let metrics = Metrics::new(&known, &plans, config.slo).map_err(|error| error.to_string())?;
+        let memory = Budget::new(config.engine.memory);
+        let audit = Audit::start(&config.audit, &config.usage, metrics.audit.clone())?;
         let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
         let open = || {
             let (place, bytes) = (config.cache.place(), config.cache.bytes);
@@ -128,6 +133,7 @@ impl Engine {
             abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
             health: Health::new(metrics.health.clone()),
             metrics,
+            audit,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
@@ -405,12 +411,14 @@ impl Engine {
         match Catalogue::load_trusted(self.config.engine.manifests().as_deref(), us) {
             Ok(catalogue) => {
                 tracing::info!(languages = catalogue.languages().len(), "manifests read again");
+                audit::administrative(self, Act::Reload { outcome: "taken", mistakes: 0 });
                 self.withdraw(&catalogue);
                 self.health.renewed();
                 *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
                 self.renewed.notify_one();
             }
             Err(mistakes) => {
+                audit::administrative(self, Act::Reload { outcome: "refused", mistakes: mistakes.len() });
                 for mistake in &mistakes {
                     tracing::error!(%mistake, "manifests not taken, the old ones stay; what lies in no folder that was there at the start needs a restart");
                 }

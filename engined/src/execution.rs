@@ -15,7 +15,7 @@ use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
 use jail::stop_point;
 use tokio::sync::Notify;
 
-use crate::audit;
+use crate::audit::{self, Caller, Receipt, Source};
 use crate::budget::{Budget, Reservation};
 use crate::cache::Key;
 use crate::capture::{self, Captured, Ours, Output};
@@ -48,6 +48,10 @@ pub struct Task {
     pub tenant: TenantIndex,
     /// What to do.
     pub job: Job,
+    /// Who wants it done.
+    pub caller: Caller,
+    /// What the audit says of its files.
+    pub source: Source,
     /// What its compile makes, where that may be kept or joined.
     pub key: Option<Key>,
     /// When its request was whole.
@@ -66,7 +70,8 @@ pub fn enqueue(
     engine: &Engine,
     tenant: TenantIndex,
     id: String,
-    mut job: Job,
+    (mut job, source): (Job, Source),
+    caller: Caller,
     received: Instant,
 ) -> Result<(Task, Ticket), Error> {
     job.outputs.caps = engine.config.outputs;
@@ -79,7 +84,7 @@ pub fn enqueue(
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place()));
     stop_point!("engined.queued");
-    Ok((Task { id, tenant, job, key, received, queued, control }, ticket))
+    Ok((Task { id, tenant, job, caller, source, key, received, queued, control }, ticket))
 }
 
 /// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
@@ -107,8 +112,8 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         // A toolchain may have been removed: what can't be run should not be offered.
         engine.doubt();
     }
-    audit::executed(engine, task, &result);
-    Ok(Execution { result, memory })
+    let receipt = audit::executed(engine, task, &result);
+    Ok(Execution { result, memory, receipt })
 }
 
 /// The result of a job that was never begun.
@@ -116,8 +121,8 @@ pub fn without_run(engine: &Engine, task: &Task, (verdict, reason): (Verdict, Op
     let (queue_us, total_us) = (micros(task.queued.elapsed()), micros(task.received.elapsed()));
     let timings = Timings { queue_us, total_us, ..Timings::default() };
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
-    audit::executed(engine, task, &result);
-    Execution { result, memory: engine.memory.nothing() }
+    let receipt = audit::executed(engine, task, &result);
+    Execution { result, memory: engine.memory.nothing(), receipt }
 }
 
 /// A finished job with the memory that its result holds.
@@ -127,6 +132,8 @@ pub struct Execution {
     pub result: ExecutionResult,
     /// Its bytes of the engine's memory budget.
     pub memory: Reservation,
+    /// Its line.
+    pub receipt: Receipt,
 }
 
 /// Compiles, where the language does that and it is not `compiled` yet, and runs. The slot goes back when jaild has

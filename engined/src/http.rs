@@ -26,6 +26,7 @@ pub mod executions;
 pub mod metered;
 pub mod sending;
 pub mod service;
+pub mod usage;
 pub mod wire;
 
 /// Connections at once to the listener for `/metrics` alone: whoever reaches it must not take the places of callers.

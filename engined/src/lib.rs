@@ -63,6 +63,8 @@ pub mod serve;
 pub mod state;
 pub mod supervise;
 pub mod tenants;
+pub mod trace;
 pub mod tuning;
 pub mod unattended;
+pub mod usage;
 pub mod verdict;

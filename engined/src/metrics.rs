@@ -20,6 +20,7 @@ use runs::RunSeries;
 use stock::StockSeries;
 
 pub use abuse::AbuseMetrics;
+pub use audit::AuditMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
@@ -27,6 +28,7 @@ pub use reloads::ReloadMetrics;
 pub use scrapes::{NoText, Scrapes, Text};
 
 mod abuse;
+mod audit;
 mod cache;
 mod health;
 mod held;
@@ -115,6 +117,8 @@ pub struct Metrics {
     pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// Those of the audit and of usage.
+    pub audit: AuditMetrics,
     /// The text that scrapes share.
     pub scrapes: Scrapes,
     /// What the engine finds when it looks at itself.
@@ -219,6 +223,7 @@ impl Metrics {
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
+            audit: AuditMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
             health: HealthMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,

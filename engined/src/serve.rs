@@ -12,10 +12,12 @@ use nix::sys::signal::SigSet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::audit::{self, Act};
 use crate::cache;
 use crate::config::{Config, Host};
 use crate::confinement::{self, Confinement};
 use crate::engine::Engine;
+use crate::http::answer::VERSION;
 use crate::http::{Bound, Doors, Server};
 use crate::listeners::{self, Door};
 use crate::manager::Manager;
@@ -25,6 +27,8 @@ use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// What the last audit lines may take after those.
+const LAST_LINES: Duration = Duration::from_secs(5);
 /// Descriptors that are no connections: files, pipes and memfds of runs, listeners.
 const OTHER_DESCRIPTORS: u64 = 256;
 
@@ -104,7 +108,7 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     let confinement = Confinement::put_on(&paths, &config.engine.waived)?;
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| vec![format!("threads: {error}; raise the limit of tasks")])?;
-    let engine = Engine::new(config, catalogue, &host.accounts).map_err(|error| vec![error.to_string()])?;
+    let engine = Engine::new(config, catalogue, &host.accounts).map_err(|error| vec![error])?;
     engine.confined(confinement);
     #[cfg(feature = "test-hooks")]
     confinement::hooks::listen();
@@ -171,6 +175,8 @@ async fn run(
         let listener = bound.open().map_err(|error| vec![format!("listener: {error}")])?;
         tokio::spawn(Arc::clone(&server).accept_until(listener, if held { Doors::HeldShut } else { Doors::Shut }));
     }
+    let pid = std::process::id();
+    audit::administrative(engine, Act::Start { engine: VERSION, pid });
     tokio::spawn(Arc::clone(engine).keep());
     tokio::spawn(Arc::clone(&manager).keep(Arc::clone(engine)));
     if notify {
@@ -189,11 +195,16 @@ async fn run(
     manager.stopping();
     // Whoever comes from now on to a socket that somebody holds is for the next engine; at our own they are told.
     server.shut(Doors::HeldShut);
+    audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
     engine.drain();
     engine.drained().await;
     // Nothing runs any more: what is left are requests that have not come whole.
     engine.drain.cut();
     server.end(LAST_ANSWERS).await;
+    audit::administrative(engine, Act::Stop { pid });
+    if !engine.audit.flush(LAST_LINES).await {
+        tracing::error!("the last audit lines may be lost: they could not be written in time");
+    }
     if let Some(cache) = engine.cache.clone()
         && let Err(error) = tokio::task::spawn_blocking(move || cache.settle()).await
     {

@@ -18,6 +18,8 @@ const OURS: &str = "engined-up-";
 const LINK: &str = "jaild.sock";
 /// The folder of compiled programs in ours.
 pub const ARTIFACTS: &str = "artifacts";
+/// The folder of audit lines and usage in ours.
+pub const RECORDS: &str = "records";
 /// Where operators put manifests of their own.
 pub const MANIFESTS: &str = "/etc/engined/languages";
 

@@ -280,8 +280,14 @@ pub(crate) fn first_line(
 /// The configuration of the serving engine.
 fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> io::Result<()> {
     let manifests = given.languages.as_ref().map(|path| format!("languages = {path:?}\n")).unwrap_or_default();
+    // Gone with the folder. The usual folder of the state is in memory.
+    let records = state.file(state::RECORDS);
+    state::folder_for_serving(&records)?;
+    let (audit, usage) = (records.join("audit.jsonl"), records.join("usage.sqlite"));
+    let records =
+        format!("[audit]\nfile = {audit:?}\nrotate_bytes = 16777216\nkeep = 1\n\n[usage]\nfile = {usage:?}\n");
     let text = format!(
-        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}",
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}",
         state.link(),
         given.tuning
     );

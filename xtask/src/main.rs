@@ -21,12 +21,14 @@ mod gates;
 mod host;
 mod http;
 mod memory;
+mod mixed;
 mod numpy;
 mod problem;
 mod prometheus;
 mod prove;
 mod python_client;
 mod schemathesis;
+mod secrets;
 mod served;
 mod setup;
 mod soak;
@@ -43,6 +45,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::host::{Depth, Kernel};
+use crate::mixed::Mixed;
 use crate::problem::Result;
 use crate::soak::Soak;
 use crate::tally::Tally;
@@ -129,6 +132,30 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
     },
+    /// Three tenants at once, SIGHUPs and restarts between: are audit, usage and the callers' counts equal at the end?
+    Mixed {
+        /// How long they call
+        #[arg(long, default_value_t = 3600)]
+        seconds: u64,
+        /// Between two readings of the configuration
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        reload: u64,
+        /// Between two restarts of engined
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+        restart: u64,
+        /// The pause between two calls of a connection, on average
+        #[arg(long, default_value_t = 0)]
+        pause_ms: u64,
+        /// Which runs are drawn
+        #[arg(long, default_value_t = Mixed::FULL.seed)]
+        seed: u64,
+        /// Where to write what /metrics says every few seconds
+        #[arg(long, value_name = "FILE")]
+        samples: Option<std::path::PathBuf>,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
+    },
     /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
         /// Rounds of each row; slow rows have fewer
@@ -208,6 +235,11 @@ fn main() -> ExitCode {
         Command::Soak { runs, minutes, jobs, seed, report, programs } => {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
+        }
+        Command::Mixed { seconds, reload, restart, pause_ms, seed, samples, programs } => {
+            let [time, reload, restart] = [seconds, reload, restart].map(std::time::Duration::from_secs);
+            let mixed = Mixed { time, pause: std::time::Duration::from_millis(pause_ms), reload, restart, seed };
+            mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
         Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
             bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })

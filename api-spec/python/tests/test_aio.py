@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import inspect
 import typing
 
@@ -73,6 +74,16 @@ async def test_the_rest() -> None:
         fake.answer({"engine": "9", "api": "v1"}),
         fake.answer({"languages": [], "unavailable": []}),
         fake.answer({"layers": [], "engine_layers": [], "cgroup": "v2", "landlock_abi": 6, "pinned_cpus": 0}),
+        fake.answer(
+            {
+                "first_day": "2026-11-26",
+                "last_day": "2026-11-26",
+                "since": None,
+                "durable": True,
+                "behind_records": 0,
+                "usage": [],
+            }
+        ),
         fake.answer({"status": "ok"}),
         fake.problem("draining", 503, "5"),
         fake.problem("unknown_version", 422),
@@ -83,6 +94,8 @@ async def test_the_rest() -> None:
         assert (await client.version()).engine == "9"
         assert (await client.languages()).get("python") is None
         assert (await client.isolation()).cgroup == "v2"
+        assert (await client.usage(datetime.date(2026, 11, 26), tenant="school")).usage == ()
+        assert engine.calls[-1] == "GET /v1/usage?from=2026-11-26&tenant=school"
         assert await client.healthy()
         assert not await client.ready()
         with pytest.raises(errors.UnknownVersion):

@@ -44,6 +44,8 @@ ANSWERED: dict[str, type] = {
     "Timings": results.Timings,
     "UnavailableLanguage": results.UnavailableLanguage,
     "Usage": results.Usage,
+    "UsageResponse": results.UsageReport,
+    "UsageRow": results.UsageRow,
     "ValidationResponse": results.Validation,
     "VersionResponse": results.Version,
 }
@@ -74,6 +76,7 @@ METHODS = {
     "ready": ["ready"],
     "languages": ["languages"],
     "isolation": ["isolation"],
+    "usage": ["usage"],
     "version": ["version"],
 }
 NO_METHOD = {"metrics": "for Prometheus", "openapiJson": "for tools", "openapiYaml": "for tools"}

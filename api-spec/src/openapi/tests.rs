@@ -15,7 +15,7 @@ use crate::check::Caps;
 use crate::problem::Code;
 use crate::{
     Content, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, IsolationResponse, LanguagesResponse,
-    ProblemBody, ReadyResponse, ValidationResponse, VersionResponse, conformance,
+    ProblemBody, ReadyResponse, UsageResponse, ValidationResponse, VersionResponse, conformance,
 };
 
 impl JsonSchema for Content {
@@ -56,6 +56,7 @@ fn derived() -> BTreeMap<String, Value> {
     add::<ValidationResponse>(writes(), &mut all);
     add::<LanguagesResponse>(writes(), &mut all);
     add::<IsolationResponse>(writes(), &mut all);
+    add::<UsageResponse>(writes(), &mut all);
     add::<VersionResponse>(writes(), &mut all);
     add::<HealthResponse>(writes(), &mut all);
     add::<ReadyResponse>(writes(), &mut all);

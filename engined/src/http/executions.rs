@@ -15,7 +15,7 @@ use super::body;
 use super::metered::Metered;
 use super::service::header;
 use crate::admission::{self, Rules};
-use crate::audit::Leaving;
+use crate::audit::{self, Caller, Leaving, Source};
 use crate::budget::Reservation;
 use crate::engine::Engine;
 use crate::execution;
@@ -32,6 +32,7 @@ use crate::unattended;
 pub async fn post(
     engine: &Arc<Engine>,
     tenant: TenantIndex,
+    caller: Caller,
     request: Request<Incoming>,
     metered: &Metered,
 ) -> Result<Answer, Error> {
@@ -40,10 +41,10 @@ pub async fn post(
     let read = read(engine, tenant, request, metered, validate);
     let (job, memory, received) = engine.drain.unless_cut(read).await??;
     if validate {
-        return answer::json(&validated(&job), None);
+        return answer::json(&validated(&job.0), None);
     }
     // Not the request's id: callers may send the same one twice.
-    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, received)?;
+    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, caller, received)?;
     if !wait {
         let status = unattended::begin(engine, task, ticket, memory)?;
         let location = format!("/v1/executions/{}", status.id);
@@ -52,10 +53,12 @@ pub async fn post(
     let leaving = Leaving::new(engine, &task);
     let execution = engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await;
     leaving.stayed();
-    let execution = execution??;
+    let execution = execution.and_then(|executed| executed).inspect_err(|error| audit::refused(engine, &task, error))?;
     drop((task, memory));
     jail::stop_point!("engined.answering");
-    answer::json(&execution.result, Some(execution.memory))
+    let answer = answer::json(&execution.result, Some(execution.memory));
+    engine.audit.settled(execution.receipt).await;
+    answer
 }
 
 /// A body of so many bytes is large.
@@ -63,12 +66,12 @@ const LARGE: u64 = 256 << 10;
 
 /// Reads a job, with the memory of its body and the time at which that was whole.
 async fn read(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     tenant: TenantIndex,
     request: Request<Incoming>,
     metered: &Metered,
     validate: bool,
-) -> Result<(Job, Reservation, Instant), Error> {
+) -> Result<((Job, Source), Reservation, Instant), Error> {
     let tenants = engine.tenants();
     let plan = Arc::clone(tenants.plan(tenant));
     // Who comes when nothing can be run, or when its share is used up, is told so before sending 64 MiB.
@@ -88,8 +91,13 @@ async fn read(
         metered.take_of_label(tenants.gate(tenant), |label| parsed.labels.get(label).map(String::as_str))?;
     }
     let ceiling = engine.ceiling(Some(&welcome));
-    let admit =
-        move || admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) });
+    let auditor = Arc::clone(engine);
+    let admit = move || {
+        let rules = Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) };
+        let job = admission::admit(parsed, &rules)?;
+        let source = auditor.audit.source(&job.files);
+        Ok((job, source))
+    };
     // What is large may take milliseconds to look through, and others wait for this thread.
     let job = if length < LARGE {
         admit()

@@ -12,13 +12,15 @@ use tracing::Instrument;
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::metered::Metered;
 use super::wire::Conn;
-use super::{catalogue, executions};
+use super::{catalogue, executions, usage};
+use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
 use crate::engine::Engine;
 use crate::metrics::{NoText, Now};
 use crate::problem::Error;
 use crate::tenants::Peer;
+use crate::trace::{TRACERESPONSE, Trace};
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +33,14 @@ enum Route {
     Version,
     Languages,
     Isolation,
+    Usage,
     OpenapiJson,
     OpenapiYaml,
 }
 
 /// Path, methods, and whether anybody may ask without being known. `{id}` at the end stands for one part of a path; the
 /// first that fits is taken.
-const ROUTES: [(&str, Route, &str, bool); 10] = [
+const ROUTES: [(&str, Route, &str, bool); 11] = [
     ("/v1/executions", Route::Executions, "POST", false),
     ("/v1/executions/{id}", Route::Execution, "GET, HEAD, DELETE", false),
     ("/healthz", Route::Healthz, "GET, HEAD", true),
@@ -46,6 +49,7 @@ const ROUTES: [(&str, Route, &str, bool); 10] = [
     ("/v1/version", Route::Version, "GET, HEAD", false),
     ("/v1/languages", Route::Languages, "GET, HEAD", false),
     ("/v1/isolation", Route::Isolation, "GET, HEAD", false),
+    ("/v1/usage", Route::Usage, "GET, HEAD", false),
     ("/openapi.json", Route::OpenapiJson, "GET, HEAD", false),
     ("/openapi.yaml", Route::OpenapiYaml, "GET, HEAD", false),
 ];
@@ -58,18 +62,23 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     }
     let id = sane_id(request.headers()).unwrap_or_else(new_id);
     let (method, path) = (request.method(), shown(request.uri().path()));
-    let span = tracing::info_span!("request", id, %method, path, traceparent = trace(request.headers()));
+    let trace = Trace::of(request.headers());
+    let span = tracing::info_span!(
+        "request", id, %method, path,
+        trace_id = trace.as_ref().map(|trace| trace.id.as_str()), span_id = trace.as_ref().map(|trace| trace.span.as_str()),
+    );
+    let caller = Caller { request: id.clone(), peer, token: None, trace };
     let has_body = !request.body().is_end_stream();
     let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
     let metered = Metered::default();
-    let handled = contained(Box::pin(handle(&engine, peer, request, &metered))).instrument(span.clone()).await;
+    let handled = contained(Box::pin(handle(&engine, caller, request, &metered))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
         Err(Error::internal("a handler panicked"))
     });
-    let answer = match result {
+    let mut answer = match result {
         // On the way down a connection ends with the answer under way: the caller's next one finds another engine.
         Ok(done) => answer::seal(done, &id, h1 && engine.drain.begun()),
         Err(error) => {
@@ -94,6 +103,9 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
             )
         }
     };
+    if let Some(response) = trace.and_then(|trace| HeaderValue::from_str(&trace.response()).ok()) {
+        answer.headers_mut().insert(HeaderName::from_static(TRACERESPONSE), response);
+    }
     metered.tell(answer)
 }
 
@@ -107,11 +119,11 @@ fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
 
 async fn handle(
     engine: &Arc<Engine>,
-    peer: Peer,
+    caller: Caller,
     request: Request<Incoming>,
     metered: &Metered,
 ) -> Result<Answer, Error> {
-    let path = request.uri().path();
+    let (path, peer) = (request.uri().path(), caller.peer);
     let route = ROUTES.iter().find_map(|route| Some((route, fits(route.0, path)?)));
     if engine.config.listen.development && matches!(peer, Peer::Tcp(_)) {
         local_only(&request)?;
@@ -137,7 +149,7 @@ async fn handle(
         _ => JSON,
     };
     acceptable(request.headers(), offered)?;
-    if !matches!(route, Route::Executions | Route::Execution) {
+    if !matches!(route, Route::Executions | Route::Execution | Route::Usage) {
         check_no_query(request.uri().query())?;
     }
     match (route, tenant) {
@@ -145,7 +157,7 @@ async fn handle(
         (Route::Executions, Some(tenant)) => {
             metered.take(tenants.gate(tenant))?;
             drop(tenants);
-            Box::pin(executions::post(engine, tenant, request, metered)).await
+            Box::pin(executions::post(engine, tenant, caller, request, metered)).await
         }
         (Route::Execution, Some(tenant)) => {
             let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
@@ -158,7 +170,8 @@ async fn handle(
                 executions::get(engine, tenant, &id, query.as_deref()).await
             }
         }
-        (Route::Executions | Route::Execution | Route::Languages, None) => Err(Error::Unauthenticated),
+        (Route::Usage, Some(tenant)) => usage::get(engine, tenant, request.uri().query()).await,
+        (Route::Executions | Route::Execution | Route::Languages | Route::Usage, None) => Err(Error::Unauthenticated),
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;
@@ -180,6 +193,7 @@ async fn handle(
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
     engine.health.measure();
+    engine.audit.measure();
     let now =
         Now { queue: &engine.queue, memory: &engine.memory, kills: &engine.link.kills, inventory: inventory.as_ref() };
     let text = engine.metrics.scrapes.text(|| engine.metrics.render(now)).await;
@@ -265,15 +279,6 @@ fn sane_id(headers: &HeaderMap) -> Option<String> {
     ((1..=128).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
-/// The caller's place in its own trace, as W3C Trace Context has it; it stands in every line of the request.
-fn trace(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let lengths = text.split('-').map(str::len);
-    let legal = lengths.eq([2, 32, 16, 2])
-        && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    legal.then_some(text)
-}
-
 /// Enough of a path to recognise it. hyper lets visible ASCII through alone.
 fn shown(path: &str) -> &str {
     path.get(..128).unwrap_or(path)
@@ -322,15 +327,6 @@ mod tests {
         }
         for bad in ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "localhost:x", "127.0.0.11"] {
             assert!(!is_loopback(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_trace_is_carried_on_when_it_is_one() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace(&headers(&[("traceparent", good)])), Some(good));
-        for bad in ["", "x", &good[..54], &good.to_uppercase(), &good.replace('f', "\"")] {
-            assert_eq!(trace(&headers(&[("traceparent", bad)])), None, "{bad}");
         }
     }
 

@@ -68,6 +68,9 @@ const TRACE_PARENT: &str = "POST /v1/executions header traceparent";
 const GET_ID: &str = "GET /v1/executions/{id} path id";
 const GET_WAIT: &str = "GET /v1/executions/{id} query wait_ms";
 const DELETE_ID: &str = "DELETE /v1/executions/{id} path id";
+const USAGE_FROM: &str = "GET /v1/usage query from";
+const USAGE_TO: &str = "GET /v1/usage query to";
+const USAGE_TENANT: &str = "GET /v1/usage query tenant";
 const CHECK: &str = "/v1/executions?validate=true";
 
 /// `id` is that of an execution that is over.
@@ -87,6 +90,11 @@ pub fn good_parameters(id: &str) -> Vec<Row> {
         let sent = row(REQUEST_ID, CHECK, 200).headers(&format!("X-Request-Id: {id}\r\n"));
         rows.push(Row { id: Some(id.to_owned()), ..sent });
     }
+    for day in ["0000-01-01", "2026-02-31", "9999-12-31"] {
+        rows.push(row(USAGE_FROM, &format!("/v1/usage?from={day}"), 200));
+        rows.push(row(USAGE_TO, &format!("/v1/usage?to={day}"), 200));
+    }
+    rows.push(row(USAGE_TENANT, "/v1/usage?tenant=t&from=2026-01-01&to=2026-12-31", 200));
     for wait in ["0", "1", "60000", "00007"] {
         rows.push(row(GET_WAIT, &format!("{at}?wait_ms={wait}"), 200));
     }
@@ -120,6 +128,16 @@ pub fn bad_parameters(id: &str) -> Vec<Row> {
         rows.push(refused(GET_ID, &path, "not_found", &[&head]));
         rows.push(refused(DELETE_ID, &path, "not_found", &[&head]));
     }
+    for (parameter, name) in [(USAGE_FROM, "from"), (USAGE_TO, "to")] {
+        for value in ["", "today", "2026-13-01", "2026-01-00", "2026-1-1", "2026-01-011", "20260101", "-026-01-01"] {
+            let path = format!("/v1/usage?{name}={value}");
+            rows.push(refused(parameter, &path, INVALID, &[name, &format!("{value:?}"), "a day"]));
+        }
+        let twice = format!("/v1/usage?{name}=2026-01-01&{name}=2026-01-01");
+        rows.push(refused(parameter, &twice, INVALID, &[name, "twice"]));
+    }
+    rows.push(refused(USAGE_FROM, "/v1/usage?from=2026-01-02&to=2026-01-01", INVALID, &["from", "not after"]));
+    rows.push(refused(USAGE_TENANT, "/v1/usage?tenant=somebody", "forbidden", &["\"somebody\""]));
     // Of these nothing depends: one that is not sane is passed over.
     for value in ["a b", "\"", "é", &*"x".repeat(129), ""] {
         rows.push(row(REQUEST_ID, CHECK, 200).headers(&format!("X-Request-Id: {value}\r\n")));
@@ -150,7 +168,7 @@ fn parameters_are_taken_or_refused_by_name() {
 }
 
 /// Every operation with its right answer, and the media type of that.
-const OPERATIONS: [(&str, u16, &str); 11] = [
+const OPERATIONS: [(&str, u16, &str); 12] = [
     ("POST /v1/executions", 200, "application/json"),
     ("GET /v1/executions/{id}", 200, "application/json"),
     ("DELETE /v1/executions/{id}", 200, "application/json"),
@@ -160,6 +178,7 @@ const OPERATIONS: [(&str, u16, &str); 11] = [
     ("GET /v1/version", 200, "application/json"),
     ("GET /v1/languages", 200, "application/json"),
     ("GET /v1/isolation", 200, "application/json"),
+    ("GET /v1/usage", 200, "application/json"),
     ("GET /openapi.json", 200, "application/json"),
     ("GET /openapi.yaml", 200, "application/yaml"),
 ];

@@ -19,12 +19,13 @@ from engined_client import errors
 from engined_client._connect import Address
 from engined_client._decode import Mismatch, decode
 from engined_client.errors import EnginedError, NotFinished, UnexpectedAnswer
-from engined_client.requests import CallOptions, Content, ExecutionRequest, RunOptions
+from engined_client.requests import CallOptions, Content, Day, ExecutionRequest, RunOptions
 from engined_client.results import (
     ExecutionResult,
     ExecutionStatus,
     HostIsolation,
     Languages,
+    UsageReport,
     Validation,
     Version,
 )
@@ -266,6 +267,13 @@ def languages(options: CallOptions) -> Call[Languages]:
 def isolation(options: CallOptions) -> Call[HostIsolation]:
     """`GET /v1/isolation`."""
     return _ask("GET", "/v1/isolation", HostIsolation, options)
+
+
+def usage(first_day: Day | None, last_day: Day | None, tenant: str | None, options: CallOptions) -> Call[UsageReport]:
+    """`GET /v1/usage`."""
+    asked = {"from": first_day, "to": last_day, "tenant": tenant}
+    params = {name: str(value) for name, value in asked.items() if value is not None}
+    return _ask("GET", "/v1/usage", UsageReport, options, params=params)
 
 
 def version(options: CallOptions) -> Call[Version]:

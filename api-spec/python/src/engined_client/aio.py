@@ -14,8 +14,8 @@ from engined_client import _calls
 from engined_client._calls import Call, Flow, Outcome, Sleep, State
 from engined_client._connect import Address
 from engined_client.client import CONNECT_SECONDS, DEFAULT_RETRY
-from engined_client.requests import CallOptions, Content, RunOptions
-from engined_client.results import ExecutionResult, HostIsolation, Languages, Validation, Version
+from engined_client.requests import CallOptions, Content, Day, RunOptions
+from engined_client.results import ExecutionResult, HostIsolation, Languages, UsageReport, Validation, Version
 from engined_client.retry import Retry
 
 if sys.version_info >= (3, 11):
@@ -109,6 +109,19 @@ class AsyncClient:
     async def isolation(self, **options: Unpack[CallOptions]) -> HostIsolation:
         """List the layers that keep programs in, wanted and obtained."""
         return await self._do(_calls.isolation(options))
+
+    async def usage(
+        self,
+        first_day: Day | None = None,
+        last_day: Day | None = None,
+        tenant: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> UsageReport:
+        """Tell what was used on these UTC days, both included: today's, where none is named.
+
+        A tenant sees its own usage, an administrator that of all, or of `tenant` alone.
+        """
+        return await self._do(_calls.usage(first_day, last_day, tenant, options))
 
     async def version(self, **options: Unpack[CallOptions]) -> Version:
         """Give the versions of the engine and of the contract."""

@@ -16,8 +16,8 @@ import httpx
 from engined_client import _calls
 from engined_client._calls import Call, Flow, Outcome, Sleep, State
 from engined_client._connect import Address
-from engined_client.requests import CallOptions, Content, RunOptions
-from engined_client.results import ExecutionResult, HostIsolation, Languages, Validation, Version
+from engined_client.requests import CallOptions, Content, Day, RunOptions
+from engined_client.results import ExecutionResult, HostIsolation, Languages, UsageReport, Validation, Version
 from engined_client.retry import Retry
 
 if sys.version_info >= (3, 11):
@@ -118,6 +118,19 @@ class Client:
     def isolation(self, **options: Unpack[CallOptions]) -> HostIsolation:
         """List the layers that keep programs in, wanted and obtained."""
         return self._do(_calls.isolation(options))
+
+    def usage(
+        self,
+        first_day: Day | None = None,
+        last_day: Day | None = None,
+        tenant: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> UsageReport:
+        """Tell what was used on these UTC days, both included: today's, where none is named.
+
+        A tenant sees its own usage, an administrator that of all, or of `tenant` alone.
+        """
+        return self._do(_calls.usage(first_day, last_day, tenant, options))
 
     def version(self, **options: Unpack[CallOptions]) -> Version:
         """Give the versions of the engine and of the contract."""

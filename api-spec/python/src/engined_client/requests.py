@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias, TypedDict
 
 Content: TypeAlias = str | bytes
 """A string is sent as it is, bytes as base64."""
+Day: TypeAlias = datetime.date | str
+"""A UTC day; a string as in `2026-11-26`."""
 
 OnOutputLimit: TypeAlias = Literal["truncate", "kill"]
 OutputEncoding: TypeAlias = Literal["auto", "base64"]

@@ -361,6 +361,33 @@ class HostIsolation:
 
 
 @dataclass(frozen=True)
+class UsageRow:
+    """What one tenant has used of one language on one UTC day."""
+
+    tenant: str
+    day: str
+    language: str
+    executions: int
+    verdicts: Mapping[str, int]
+    cpu_time_us: int
+    compile_cpu_time_us: int
+    memory_kib_ms: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class UsageReport:
+    """What tenants have used on the days from `first_day` to `last_day`."""
+
+    first_day: str
+    last_day: str
+    since: str | None
+    durable: bool
+    behind_records: int
+    usage: tuple[UsageRow, ...]
+
+
+@dataclass(frozen=True)
 class Version:
     """The versions of the engine and of the contract."""
 

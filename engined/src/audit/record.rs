@@ -1,0 +1,447 @@
+//! What happened, and the line that is made of it. The line is made by the writer: whoever hands a record over copies
+//! what is needed for it and goes on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use api_spec::{ExecutionResult, LanguageUsed, Timings, Verdict};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::escape;
+use crate::job::JobFile;
+use crate::queue::Priority;
+use crate::tenants::Peer;
+use crate::trace::{Digits, Trace};
+use crate::usage::count::{Charged, Counts, Key, Row, memory_kib_ms};
+
+/// Who calls, and with which request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The request's id.
+    pub request: String,
+    /// What the kernel says.
+    pub peer: Peer,
+    /// The name of the token that was shown, where it has one.
+    pub token: Option<Arc<str>>,
+    /// The caller's trace.
+    pub trace: Option<Trace>,
+}
+
+/// Something that happened, and when.
+#[derive(Debug)]
+pub struct Record {
+    time: Timestamp,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Execution(Box<Execution>),
+    Act(Act),
+}
+
+/// What operators do, and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// The engine serves.
+    Start {
+        /// Its version.
+        engine: &'static str,
+        /// Its process.
+        pid: u32,
+    },
+    /// It takes no new work from now on.
+    Drain {
+        /// `signal`, or the tenant that has called.
+        by: String,
+    },
+    /// It has ended in good order: what was there before is written.
+    Stop {
+        /// The process that ends.
+        pid: u32,
+    },
+    /// Configuration and manifests were read again.
+    Reload {
+        /// `taken` or `refused`.
+        outcome: &'static str,
+        /// How many mistakes were found.
+        mistakes: usize,
+    },
+    /// Lines are missing here: so many found no room.
+    Lost {
+        /// How many.
+        records: u64,
+        /// What they have used.
+        unwritten: Vec<Row>,
+    },
+}
+
+/// An execution that is over.
+#[derive(Debug)]
+pub struct Execution {
+    /// Its id.
+    pub id: String,
+    /// Whose it was.
+    pub caller: Caller,
+    /// On whose account.
+    pub tenant: String,
+    /// The tenant's plan.
+    pub plan: String,
+    /// The caller's words.
+    pub labels: BTreeMap<String, String>,
+    /// [`Source`].
+    pub source: Source,
+    /// What ran it.
+    pub language: LanguageUsed,
+    /// How urgent.
+    pub priority: Priority,
+    /// How it ended.
+    pub ended: Ended,
+    /// What it took.
+    pub timings: Timings,
+    /// What it has used.
+    pub used: Used,
+}
+
+/// How an execution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By a result.
+    Verdict(Verdict),
+    /// Its caller had hung up: there is nobody to tell.
+    Gone,
+    /// By a problem of this code: it had its place in the queue and was never run.
+    Problem(&'static str),
+}
+
+/// What the steps of an execution have used, where they were made.
+#[derive(Debug, Default)]
+pub struct Used {
+    /// Of the compile. One that was done before has used nothing.
+    pub compile: Option<api_spec::Usage>,
+    /// The compile was done before.
+    pub cached: Option<bool>,
+    /// Of the run.
+    pub run: Option<api_spec::Usage>,
+    /// What came out.
+    pub output_bytes: u64,
+    /// The layers that it did without.
+    pub missing_layers: Vec<String>,
+}
+
+impl Used {
+    /// What a result says.
+    #[must_use]
+    pub fn of(result: &ExecutionResult) -> Used {
+        let streams = result.run.as_ref().map_or(0, |run| run.stdout.bytes.saturating_add(run.stderr.bytes));
+        let files: u64 = result.outputs.iter().map(|file| file.bytes).sum();
+        Used {
+            compile: result.compile.as_ref().filter(|compile| !compile.cached).map(|compile| compile.usage),
+            cached: result.compile.as_ref().map(|compile| compile.cached),
+            run: result.run.as_ref().map(|run| run.usage),
+            output_bytes: streams.saturating_add(files),
+            missing_layers: result.isolation.missing.clone(),
+        }
+    }
+
+    fn charged(&self) -> Charged {
+        let cpu = |usage: &Option<api_spec::Usage>| usage.as_ref().map_or(0, |usage| usage.cpu_time_us);
+        let memory = |usage: &Option<api_spec::Usage>| {
+            usage.as_ref().map_or(0, |usage| memory_kib_ms(usage.memory_peak_bytes, usage.wall_time_us))
+        };
+        Charged {
+            cpu_time_us: cpu(&self.run),
+            compile_cpu_time_us: cpu(&self.compile),
+            memory_kib_ms: memory(&self.compile).saturating_add(memory(&self.run)),
+            output_bytes: self.output_bytes,
+        }
+    }
+}
+
+/// What was sent to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// `None` where there is no audit.
+    pub sha256: Option<Digits<64>>,
+    /// The files themselves, where they are wanted, and whether some of them is left out.
+    pub files: Option<(Vec<SourceFile>, bool)>,
+}
+
+/// A file that was sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceFile {
+    /// Its path.
+    pub path: String,
+    /// What is in it, as text: what is none has marks for its bytes.
+    pub text: String,
+}
+
+impl Source {
+    /// Of files as they came. The hash is that of the text which `sha256sum FILE…` prints for them in their order, so that
+    /// `sha256sum FILE… | sha256sum` finds it again. `most`: how many bytes of them are kept.
+    #[must_use]
+    pub fn of(files: &[JobFile], most: Option<usize>) -> Source {
+        let mut list = Sha256::new();
+        for file in files {
+            let hash: [u8; 32] = Sha256::digest(file.content.as_bytes()).into();
+            list.update(Digits::<64>::of(&hash).as_str());
+            list.update("  ");
+            list.update(&file.path);
+            list.update("\n");
+        }
+        let sha256: [u8; 32] = list.finalize().into();
+        Source { sha256: Some(Digits::of(&sha256)), files: most.map(|most| head(files, most)) }
+    }
+}
+
+fn head(files: &[JobFile], most: usize) -> (Vec<SourceFile>, bool) {
+    let (mut left, mut cut, mut kept) = (most, false, Vec::new());
+    for file in files {
+        let bytes = file.content.as_bytes();
+        let part = bytes.get(..left).unwrap_or(bytes);
+        cut |= part.len() < bytes.len();
+        left -= part.len();
+        if !part.is_empty() || bytes.is_empty() {
+            kept.push(SourceFile { path: file.path.clone(), text: String::from_utf8_lossy(part).into_owned() });
+        }
+    }
+    (kept, cut)
+}
+
+impl Record {
+    /// Of an execution that is over now.
+    #[must_use]
+    pub fn execution(execution: Execution) -> Record {
+        Record { time: Timestamp::now(), what: What::Execution(Box::new(execution)) }
+    }
+
+    /// Of something that is done now.
+    #[must_use]
+    pub fn act(act: Act) -> Record {
+        Record { time: Timestamp::now(), what: What::Act(act) }
+    }
+
+    /// About how much it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let What::Execution(execution) = &self.what else { return size_of::<Record>() };
+        let labels: usize = execution.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let files = execution.source.files.iter().flat_map(|(files, _)| files);
+        let source: usize = files.map(|file| file.path.len() + file.text.len()).sum();
+        size_of::<Execution>() + labels + source
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn charged(&self) -> Option<(Key, Charged)> {
+        let What::Execution(execution) = &self.what else { return None };
+        let verdict = execution.ended.verdict()?;
+        let key = Key {
+            day: format!("{:.10}", time(self.time)),
+            tenant: execution.tenant.clone(),
+            language: execution.language.id.clone(),
+            verdict: verdict.name().to_owned(),
+        };
+        Some((key, execution.used.charged()))
+    }
+
+    /// Appends its line, under the number `seq`, and counts it. `whole`: with all that is known, not only with what is
+    /// counted.
+    ///
+    /// # Errors
+    /// That of serialising.
+    pub fn write(&self, seq: u64, whole: bool, into: &mut Vec<u8>, counts: &mut Counts) -> serde_json::Result<()> {
+        let time = time(self.time);
+        match &self.what {
+            What::Execution(execution) => escape::line(&execution.line(seq, &time, whole), into)?,
+            What::Act(act) => {
+                escape::line(&ActLine { seq, time: &time, act }, into)?;
+                if let Act::Lost { unwritten, .. } = act {
+                    unwritten.iter().for_each(|row| counts.row(row));
+                }
+            }
+        }
+        if let Some((key, charged)) = self.charged() {
+            counts.execution(key, &charged);
+        }
+        Ok(())
+    }
+}
+
+/// In microseconds, UTC: `2026-11-26T06:50:00.000001Z`.
+fn time(time: Timestamp) -> String {
+    format!("{time:.6}")
+}
+
+/// As requests have it.
+#[must_use]
+pub fn name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Interactive => "interactive",
+        Priority::Batch => "batch",
+    }
+}
+
+/// Today, UTC.
+#[must_use]
+pub fn today() -> String {
+    let mut today = time(Timestamp::now());
+    today.truncate(10);
+    today
+}
+
+impl Ended {
+    fn verdict(self) -> Option<Verdict> {
+        match self {
+            Ended::Verdict(verdict) => Some(verdict),
+            Ended::Gone => Some(Verdict::Cancelled),
+            Ended::Problem(_) => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ActLine<'a> {
+    seq: u64,
+    time: &'a str,
+    #[serde(flatten)]
+    act: &'a Act,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: u64,
+    time: &'a str,
+    act: &'static str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    who: Option<Who<'a>>,
+    tenant: &'a str,
+    language: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    caller_gone: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    what: Option<Details<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charged: Option<Charged>,
+}
+
+/// The first details.
+#[derive(Serialize)]
+struct Who<'a> {
+    id: &'a str,
+    request_id: &'a str,
+    caller: CallerLine<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<Digits<32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<Digits<16>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_span_id: Option<Digits<16>>,
+}
+
+/// The other details.
+#[derive(Serialize)]
+struct Details<'a> {
+    plan: &'a str,
+    version: &'a str,
+    toolchain: &'a str,
+    priority: &'static str,
+    labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_sha256: Option<&'a Digits<64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a [SourceFile]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_cut: Option<bool>,
+    cached: Option<bool>,
+    compile: Option<&'a api_spec::Usage>,
+    run: Option<&'a api_spec::Usage>,
+    timings: &'a Timings,
+    missing_layers: &'a [String],
+}
+
+#[derive(Serialize)]
+struct CallerLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Shown<std::net::IpAddr>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Execution {
+    fn line<'a>(&'a self, seq: u64, time: &'a str, whole: bool) -> Line<'a> {
+        let (act, problem) = match self.ended {
+            Ended::Problem(code) => ("refused", Some(code)),
+            Ended::Verdict(_) | Ended::Gone => ("execution", None),
+        };
+        let verdict = self.ended.verdict();
+        Line {
+            seq,
+            time,
+            act,
+            who: whole.then(|| self.who()),
+            tenant: &self.tenant,
+            language: &self.language.id,
+            verdict,
+            problem,
+            caller_gone: self.ended == Ended::Gone,
+            what: whole.then(|| self.details()),
+            charged: verdict.map(|_| self.used.charged()),
+        }
+    }
+
+    fn who(&self) -> Who<'_> {
+        let Caller { request, peer, token, trace } = &self.caller;
+        let (uid, address) = match peer {
+            Peer::Unix { uid, .. } => (Some(*uid), None),
+            Peer::Tcp(address) => (None, Some(Shown(*address))),
+        };
+        Who {
+            id: &self.id,
+            request_id: request,
+            caller: CallerLine { uid, address, token: token.as_deref() },
+            trace_id: trace.map(|trace| trace.id),
+            span_id: trace.map(|trace| trace.span),
+            parent_span_id: trace.map(|trace| trace.parent),
+        }
+    }
+
+    fn details(&self) -> Details<'_> {
+        Details {
+            plan: &self.plan,
+            version: &self.language.version,
+            toolchain: &self.language.toolchain,
+            priority: name(self.priority),
+            labels: &self.labels,
+            source_sha256: self.source.sha256.as_ref(),
+            source: self.source.files.as_ref().map(|(files, _)| files.as_slice()),
+            source_cut: self.source.files.as_ref().map(|(_, cut)| *cut),
+            cached: self.used.cached,
+            compile: self.used.compile.as_ref(),
+            run: self.used.run.as_ref(),
+            timings: &self.timings,
+            missing_layers: &self.used.missing_layers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

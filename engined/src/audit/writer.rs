@@ -1,0 +1,203 @@
+//! The thread that makes lines of records and writes them. It takes what has come, appends it in one piece, and only then
+//! takes more; while that fails it tries again and again, and what finds no room meanwhile is counted ([`super::inbox`]).
+//! What is written is handed to the counters of usage, which are the business of another thread: a slow disk under the
+//! database holds up no line.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::inbox::{Batch, Entry, Inbox};
+use super::journal::Journal;
+use super::log::Log;
+use super::record::{Act, Record};
+use crate::metrics::AuditMetrics;
+use crate::usage::Books;
+use crate::usage::count::Counts;
+
+/// What comes within this time is written in one piece.
+const LINGER: Duration = Duration::from_millis(10);
+/// The counters wait so long for more.
+const HAND_OVER: Duration = Duration::from_millis(500);
+/// Between two attempts to write.
+const RETRY: Duration = Duration::from_millis(500);
+/// After the last record, the disk has this long to find room.
+const LAST_TRIES: u32 = 4;
+/// Lines are appended in pieces of about this size.
+const PIECE: usize = 256 << 10;
+
+/// Where lines go.
+#[derive(Debug, Default)]
+pub struct Sinks {
+    /// The file of lines. Where they are kept elsewhere or nowhere, those that are to be counted go through one all the
+    /// same, which is put aside and removed as they are counted.
+    pub log: Option<Log>,
+    /// The file is but a spool.
+    pub spool: bool,
+    /// journald.
+    pub journal: Option<Journal>,
+    /// The counters.
+    pub books: Option<Arc<Books>>,
+}
+
+/// The thread's own.
+pub struct Writer {
+    inbox: Arc<Inbox>,
+    sinks: Sinks,
+    metrics: AuditMetrics,
+    /// The number of the last line.
+    seq: u64,
+    /// Whether lines have more than what is counted.
+    whole: bool,
+    /// Whether somebody waits for each line.
+    awaited: bool,
+    /// Written, and not handed over yet.
+    counts: Counts,
+    handed: Instant,
+    ailing: bool,
+}
+
+/// Lines that are not written yet.
+#[derive(Default)]
+struct Piece {
+    lines: Vec<u8>,
+    records: u64,
+    counts: Counts,
+}
+
+impl Writer {
+    /// A writer that goes on after the line `seq`. `awaited`: somebody waits for each line.
+    #[must_use]
+    pub fn new(inbox: Arc<Inbox>, sinks: Sinks, metrics: AuditMetrics, seq: u64, awaited: bool) -> Self {
+        let whole = sinks.journal.is_some() || !sinks.spool;
+        let (counts, handed) = (Counts::default(), Instant::now());
+        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, handed, ailing: false }
+    }
+
+    /// Writes until nothing comes any more.
+    pub fn run(mut self) {
+        loop {
+            let until = (!self.counts.is_empty()).then(|| self.handed + HAND_OVER);
+            let mut batch = self.inbox.take(until);
+            if !self.awaited && !batch.closed && !batch.entries.is_empty() {
+                // A flush can wait as well; it is but a moment.
+                self.inbox.pause(LINGER);
+                let more = self.inbox.take(Some(Instant::now()));
+                batch.entries.extend(more.entries);
+                batch.unwritten.absorb(more.unwritten);
+                batch.lost += more.lost;
+                (batch.upto, batch.closed) = (more.upto, more.closed);
+            }
+            let closed = batch.closed;
+            let idle = batch.entries.is_empty() && batch.lost == 0;
+            self.batch(batch);
+            if closed && idle {
+                break;
+            }
+        }
+        self.hand_over(None);
+    }
+
+    fn batch(&mut self, batch: Batch) {
+        let (mut piece, mut flushes) = (Piece::default(), Vec::new());
+        let upto = batch.upto;
+        self.metrics.lost.inc_by(batch.lost);
+        for entry in batch.entries {
+            match entry {
+                Entry::Record(record) => {
+                    self.add(&record, &mut piece);
+                    if piece.lines.len() >= PIECE {
+                        self.write(std::mem::take(&mut piece));
+                    }
+                }
+                Entry::Flush(done) => flushes.push(done),
+            }
+        }
+        if batch.lost > 0 {
+            let unwritten = batch.unwritten.rows();
+            self.add(&Record::act(Act::Lost { records: batch.lost, unwritten }), &mut piece);
+        }
+        self.write(piece);
+        self.inbox.written(upto);
+        let due = self.handed.elapsed() >= HAND_OVER && !self.counts.is_empty();
+        if due || !flushes.is_empty() {
+            self.hand_over(Some(flushes));
+        }
+    }
+
+    fn add(&mut self, record: &Record, piece: &mut Piece) {
+        match record.write(self.seq + 1, self.whole, &mut piece.lines, &mut piece.counts) {
+            Ok(()) => {
+                self.seq += 1;
+                piece.records += 1;
+            }
+            Err(error) => {
+                self.metrics.lost.inc();
+                tracing::error!(%error, "a record that is no line: report this as a bug");
+            }
+        }
+    }
+
+    /// Writes it, however long that takes. Only when the engine ends there is an end to it.
+    fn write(&mut self, piece: Piece) {
+        if piece.records == 0 {
+            return;
+        }
+        let (mut written, mut sent, mut tries) = (false, 0, 0);
+        while let Err(error) = self.attempt(&piece, &mut written, &mut sent) {
+            self.metrics.failures.inc();
+            if !std::mem::replace(&mut self.ailing, true) {
+                tracing::error!(%error, "audit lines can't be written; tried again until they can");
+            }
+            if self.inbox.pause(RETRY) {
+                tries += 1;
+                if tries > LAST_TRIES {
+                    tracing::error!(%error, records = piece.records, "the last audit lines are lost");
+                    self.metrics.lost.inc_by(piece.records);
+                    break;
+                }
+                std::thread::sleep(RETRY);
+            }
+        }
+        if std::mem::take(&mut self.ailing) {
+            tracing::info!("audit lines are written again");
+        }
+        if written || self.sinks.log.is_none() {
+            self.counts.absorb(piece.counts);
+            self.metrics.written.inc_by(piece.records);
+        }
+    }
+
+    fn attempt(&mut self, piece: &Piece, written: &mut bool, sent: &mut usize) -> io::Result<()> {
+        let counted = self.sinks.books.as_ref().map_or(u64::MAX, |books| books.counted());
+        if let Some(log) = self.sinks.log.as_mut().filter(|_| !*written) {
+            log.append(&piece.lines, counted)?;
+            *written = true;
+        }
+        if let Some(journal) = &mut self.sinks.journal {
+            for line in piece.lines.split(|byte| *byte == b'\n').skip(*sent).filter(|line| !line.is_empty()) {
+                journal.send(line)?;
+                *sent += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, flushes: Option<Vec<oneshot::Sender<()>>>) {
+        self.handed = Instant::now();
+        let Some(books) = &self.sinks.books else { return };
+        let log = self.sinks.log.as_ref().and_then(|log| match log.to_sync() {
+            Ok(file) => Some((log.path().to_owned(), file)),
+            Err(error) => {
+                tracing::warn!(%error, "audit lines are not brought to the disk");
+                None
+            }
+        });
+        books.count(std::mem::take(&mut self.counts), self.seq, log, flushes.unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Counters are the sums over lines, whatever the database went through.
+
+use std::io::Write;
+
+use super::*;
+use crate::audit::log::files;
+use crate::metrics::AuditMetrics;
+use count::{Charged, Key};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("engined-usage-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.join("audit.jsonl")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join("usage.sqlite")
+    }
+
+    fn write(&self, from: u64, to: u64) {
+        let mut file = File::options().create(true).append(true).open(self.log()).unwrap();
+        for seq in from..=to {
+            let day = 10 + seq % 3;
+            writeln!(
+                file,
+                "{{\"seq\":{seq},\"time\":\"2026-11-{day}T00:00:00.000000Z\",\"act\":\"execution\",\"tenant\":\"t{}\",\
+                 \"language\":\"c\",\"verdict\":\"ok\",\"charged\":{{\"cpu_time_us\":{seq},\"compile_cpu_time_us\":1,\
+                 \"memory_kib_ms\":2,\"output_bytes\":3}}}}",
+                seq % 2
+            )
+            .unwrap();
+        }
+    }
+
+    fn books(&self, upto: u64) -> Arc<Books> {
+        let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+        Books::start(open(Some(self.database())), files(&self.log()).unwrap(), upto, self.log(), metrics).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn query(tenant: Option<&str>) -> Query {
+    Query { from: "2026-11-01".to_owned(), to: "2026-11-30".to_owned(), tenant: tenant.map(str::to_owned) }
+}
+
+/// Executions and CPU time of all rows together.
+async fn total(books: &Books) -> (u64, u64) {
+    let (rows, _) = books.query(query(None)).await.unwrap();
+    rows.iter().fold((0, 0), |(count, cpu), row| (count + row.executions, cpu + row.cpu_time_us))
+}
+
+fn sum(from: u64, to: u64) -> (u64, u64) {
+    (to - from + 1, (from..=to).sum())
+}
+
+#[tokio::test]
+async fn lines_that_are_not_counted_are_counted_once() {
+    let folder = Folder::new("once");
+    folder.write(1, 100);
+    let books = folder.books(100);
+    assert_eq!(total(&books).await, sum(1, 100));
+    drop(books);
+    // Killed after some more lines, and again without any.
+    folder.write(101, 130);
+    assert_eq!(total(&folder.books(130)).await, sum(1, 130));
+    let books = folder.books(130);
+    assert_eq!(total(&books).await, sum(1, 130));
+    // What is written now is handed over.
+    let mut counts = Counts::default();
+    let key = Key {
+        day: "2026-11-12".to_owned(),
+        tenant: "t0".to_owned(),
+        language: "c".to_owned(),
+        verdict: "cancelled".to_owned(),
+    };
+    counts.execution(key, &Charged { cpu_time_us: 1000, ..Charged::default() });
+    books.count(counts, 131, None, Vec::new());
+    assert_eq!(total(&books).await, (131, sum(1, 130).1 + 1000));
+    assert_eq!(books.counted(), 131);
+    let (rows, since) = books.query(query(Some("t0"))).await.unwrap();
+    assert_eq!(since.as_deref(), Some("2026-11-10"));
+    assert_eq!(rows.iter().map(|row| row.day.as_str()).collect::<Vec<_>>(), ["2026-11-10", "2026-11-11", "2026-11-12"]);
+    assert_eq!(rows[2].verdicts, [("cancelled".to_owned(), 1), ("ok".to_owned(), rows[2].executions - 1)].into());
+    assert!(rows.iter().all(|row| row.tenant == "t0"));
+    let none = Query { from: "2026-11-13".to_owned(), to: "2026-11-12".to_owned(), tenant: None };
+    assert_eq!(books.query(none).await.unwrap().0, []);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_made_anew_of_the_lines() {
+    let folder = Folder::new("damaged");
+    folder.write(1, 50);
+    assert_eq!(total(&folder.books(50)).await, sum(1, 50));
+    for damage in ["this is no database at all".repeat(400).into_bytes(), {
+        let mut bytes = fs::read(folder.database()).unwrap();
+        let end = bytes.len();
+        bytes[100..end].fill(0x5a);
+        bytes
+    }] {
+        for part in ["-wal", "-shm"] {
+            fs::remove_file(folder.0.join(format!("usage.sqlite{part}"))).unwrap_or_default();
+        }
+        fs::write(folder.database(), damage).unwrap();
+        assert_eq!(total(&folder.books(50)).await, sum(1, 50));
+    }
+    let aside = fs::read_dir(&folder.0)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().into_string().unwrap().contains("usage.sqlite.damaged-"));
+    assert!(aside.count() >= 1, "it is kept for whoever wants to look at it");
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_engine_is_left_alone() {
+    let folder = Folder::new("newer");
+    folder.write(1, 3);
+    let connection = rusqlite::Connection::open(folder.database()).unwrap();
+    connection.execute_batch("CREATE TABLE usage (x); PRAGMA user_version = 2;").unwrap();
+    drop(connection);
+    let before = fs::read(folder.database()).unwrap();
+    let books = folder.books(3);
+    let why = books.query(query(None)).await.unwrap_err();
+    assert!(why.contains("was written by a later engined (its version is 2"), "{why}");
+    assert_eq!(books.counted(), 0, "no audit file may go");
+    drop(books);
+    assert!(fs::read(folder.database()).unwrap() == before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_waits_until_it_can() {
+    let folder = Folder::new("waits");
+    folder.write(1, 10);
+    // The folder of the database is not there yet.
+    let place = folder.0.join("later/usage.sqlite");
+    let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+    let log = files(&folder.log()).unwrap();
+    let books = Books::start(open(Some(place.clone())), log, 10, folder.log(), metrics.clone()).unwrap();
+    assert!(books.query(query(None)).await.is_err());
+    assert_eq!(metrics.behind(), 10);
+    fs::create_dir(place.parent().unwrap()).unwrap();
+    books.count(Counts::default(), 10, None, Vec::new());
+    assert_eq!(total(&books).await, sum(1, 10));
+}
+
+#[tokio::test]
+async fn without_a_folder_usage_is_in_memory() {
+    let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+    let books = Books::start(open(None), Vec::new(), 0, PathBuf::new(), metrics).unwrap();
+    let mut counts = Counts::default();
+    let key = Key { day: today(), tenant: "t".into(), language: "c".into(), verdict: "ok".into() };
+    let charged = Charged { cpu_time_us: 5, compile_cpu_time_us: 7, ..Charged::default() };
+    counts.execution(key, &charged);
+    books.count(counts, 1, None, Vec::new());
+    assert_eq!(books.cpu_today(), [("t".to_owned(), 12)].into());
+    assert!(!books.is_durable());
+}
