@@ -66,6 +66,8 @@ pub enum Act {
     },
     /// Configuration and manifests were read again.
     Reload {
+        /// `configuration` or `languages`.
+        what: &'static str,
         /// `taken` or `refused`.
         outcome: &'static str,
         /// How many mistakes were found.

@@ -78,7 +78,7 @@ fn a_line_is_counted_as_its_record_is() {
     for act in [
         Act::Start { engine: "1", pid: 2 },
         Act::Drain { by: "a\nb".to_owned() },
-        Act::Reload { outcome: "refused", mistakes: 3 },
+        Act::Reload { what: "languages", outcome: "refused", mistakes: 3 },
         Act::Lost {
             records: 4,
             unwritten: written(&Record::execution(execution(&[], Ended::Gone, Used::default())), true).1.rows(),
