@@ -153,6 +153,20 @@ pub struct ReadyResponse {
     pub status: Ready,
     /// The layers that the operator waived and the host lacks.
     pub missing_layers: Vec<String>,
+    /// What does not work while the rest does: empty when all is well.
+    pub degraded: Vec<Degraded>,
+}
+
+/// A part of the engine that does not work, while work can be taken all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Degraded {
+    /// Which: `language:ID`, `disk:PLACE`, or the name of a component.
+    pub check: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
 }
 
 /// The one thing that `/readyz` can say with status 200.

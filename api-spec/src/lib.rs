@@ -30,8 +30,8 @@ pub mod stream;
 pub mod usage;
 
 pub use catalogue::{
-    ApiVersion, CgroupVersion, Health, HealthResponse, IsolationResponse, Language, LanguageVersion, LanguagesResponse,
-    LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage, VersionResponse,
+    ApiVersion, CgroupVersion, Degraded, Health, HealthResponse, IsolationResponse, Language, LanguageVersion,
+    LanguagesResponse, LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage, VersionResponse,
 };
 pub use check::Caps;
 pub use content::Content;

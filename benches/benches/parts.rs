@@ -3,13 +3,17 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io;
+use std::time::Duration;
 
 use api_spec::OnOutputLimit;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use engined::admission::{Rules, admit};
+use engined::budget::Budget;
 use engined::cache::{Basis, Origin};
 use engined::capture::Output;
 use engined::link::RunEnd;
+use engined::metrics::{Kills, Now};
+use engined::queue::{Priority, Queue, Share};
 use engined::verdict::{Facts, of_run};
 use jail::fuzzing::Glob;
 use jail::link::{Report, Request};
@@ -38,7 +42,7 @@ fn link(c: &mut Criterion) {
 
 fn requests(c: &mut Criterion) {
     let (offers, ceiling) = (benches::offers(), there(benches::ceiling()));
-    let rules = Rules { offers: &offers, ceiling: &ceiling };
+    let rules = Rules { offers: &offers, ceiling: &ceiling, plan: None };
     for (name, body) in [("small", benches::small_body()), ("large", benches::large_body())] {
         c.bench_function(&format!("request/{name}/parse"), |b| b.iter(|| must(benches::request(black_box(&body)))));
         c.bench_function(&format!("request/{name}/admit"), |b| {
@@ -104,5 +108,21 @@ fn verdict(c: &mut Criterion) {
     c.bench_function("verdict/ok", |b| b.iter(|| of_run(black_box(&facts))));
 }
 
-criterion_group!(parts, link, requests, bundles, keys, filters, globs, verdict);
+/// What the end of an execution adds to, and a scrape.
+fn metrics(c: &mut Criterion) {
+    let (metrics, result) = must(benches::metrics());
+    let (priority, waited) = (Priority::Interactive, Duration::from_micros(30));
+    c.bench_function("metrics/finished", |b| {
+        b.iter(|| {
+            metrics.queued("python", black_box(priority), waited);
+            metrics.finished("paid", black_box(priority), black_box(&result));
+        });
+    });
+    let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);
+    let (memory, kills) = (Budget::new(1), Kills::default());
+    let now = Now { queue: &queue, memory: &memory, kills: &kills, inventory: None };
+    c.bench_function("metrics/render", |b| b.iter(|| must(metrics.render(now))));
+}
+
+criterion_group!(parts, link, requests, bundles, keys, filters, globs, verdict, metrics);
 criterion_main!(parts);

@@ -3,11 +3,14 @@
 //! `cargo bench -p benches` runs them. `results/` holds what `cargo xtask bench` measured of the whole (`README.md`).
 #![forbid(unsafe_code)]
 
-use api_spec::{Caps, ExecutionRequest};
+use std::time::Duration;
+
+use api_spec::{Caps, ExecutionRequest, ExecutionResult};
 use engined::accounts::Accounts;
 use engined::admission::{Rules, admit, lowered};
-use engined::config::{Config, Host};
+use engined::config::{Config, Host, Slo};
 use engined::job::{Job, Step};
+use engined::metrics::Metrics;
 use engined::offers::Offers;
 use jail::link::{Order, Report};
 use jail::spec::{Attempts, Bytes, Collected, Ended, Layer, Layers, Micros, Outcome, PeakSource, RunId, Usage};
@@ -40,9 +43,9 @@ pub fn offers() -> Offers {
 /// The ceiling of the usual plan; `None` when an empty configuration has a mistake.
 #[must_use]
 pub fn ceiling() -> Option<languages::Limits> {
-    let host = Host { accounts: Accounts::default(), memory: 1 << 33 };
+    let host = Host { accounts: Accounts::default(), memory: 1 << 33, cpus: 64 };
     let (config, _) = Config::parse("", &host).ok()?;
-    let plan = &config.tenants.first()?.plan.ceiling;
+    let plan = &config.tenants.first()?.plan.ceiling.all;
     Some(lowered(plan, plan))
 }
 
@@ -80,7 +83,8 @@ pub fn request(body: &[u8]) -> Result<ExecutionRequest, String> {
 /// What is wrong with it.
 pub fn job(body: &[u8]) -> Result<Job, String> {
     let ceiling = ceiling().ok_or("an empty configuration has a mistake")?;
-    admit(request(body)?, &Rules { offers: &offers(), ceiling: &ceiling }).map_err(|error| error.problem().to_string())
+    admit(request(body)?, &Rules { offers: &offers(), ceiling: &ceiling, plan: None })
+        .map_err(|error| error.problem().to_string())
 }
 
 /// What engined asks jaild for.
@@ -127,6 +131,26 @@ pub fn report() -> Report {
     Report::Ended(ended())
 }
 
+/// The metrics of an engine with two plans, and a result to count.
+///
+/// # Errors
+/// That of the registry, or of a result that is none.
+pub fn metrics() -> Result<(Metrics, ExecutionResult), String> {
+    let languages: Vec<String> = Catalogue::builtin().languages().iter().map(|language| language.id.clone()).collect();
+    let slo = Slo { interactive_start: Duration::from_millis(500), batch_start: Duration::from_secs(60) };
+    let metrics = Metrics::new(&languages, &["free", "paid"], slo).map_err(|error| error.to_string())?;
+    let usage = json!({"cpu_time_us": 1, "user_time_us": 1, "system_time_us": 0, "wall_time_us": 1, "memory_peak_bytes": 1,
+        "memory_peak_source": "kernel", "processes_peak": 1, "throttled_us": 0, "involuntary_switches": 0});
+    let stream = json!({"text": "", "bytes": 0, "truncated": false});
+    let run = json!({"start": "cold", "exit_code": 0, "signal": null, "stdout": stream, "stderr": stream, "usage": usage,
+        "watched_calls": {}});
+    let result = json!({"id": "1", "status": "finished", "verdict": "ok", "reason": null, "compile": null, "run": run,
+        "language": {"id": "python", "version": "3", "toolchain": "t"}, "outputs": [], "outputs_skipped": [],
+        "outputs_omitted": 0, "labels": {}, "isolation": {"layers": [], "missing": []},
+        "timings": {"queue_us": 30, "compile_us": 0, "setup_us": 1200, "run_us": 15_000, "total_us": 17_000}});
+    Ok((metrics, serde_json::from_value(result).map_err(|error| error.to_string())?))
+}
+
 #[cfg(test)]
 mod tests {
     use jail::link::Request;
@@ -139,6 +163,7 @@ mod tests {
             let job = job(&body).unwrap();
             assert!(job.compile.is_some() && job.run_bundle().is_ok());
         }
+        assert_eq!(metrics().map(|_| ()), Ok(()));
         let order = Request::Order(order().unwrap());
         assert_eq!(Request::decode(&order.encode()), Ok(order));
         assert_eq!(Report::decode(&report().encode()), Ok(report()));

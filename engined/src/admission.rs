@@ -8,6 +8,7 @@ use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
 use crate::cache::Origin;
+use crate::config::Plan;
 use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
@@ -19,8 +20,37 @@ use crate::tuning;
 pub struct Rules<'a> {
     /// The languages that can be had.
     pub offers: &'a Offers,
-    /// The most that the plan, jaild and the machine allow together.
+    /// The most that jaild and the machine allow together.
     pub ceiling: &'a Limits,
+    /// What the caller may have of that, where it has a plan.
+    pub plan: Option<&'a Plan>,
+}
+
+impl Rules<'_> {
+    /// The most that a step in a language may ask for.
+    #[must_use]
+    pub fn ceiling_of(&self, language: &str, step: Kind) -> Limits {
+        self.plan.map_or(*self.ceiling, |plan| lowered(plan.ceiling_of(language, step), self.ceiling))
+    }
+
+    /// Whether the plan has room for what is asked for at all.
+    fn allowed(&self, language: &str, priority: Priority) -> Result<(), Problem> {
+        let Some(plan) = self.plan else { return Ok(()) };
+        let refused = |what: String, allowed: String, field| {
+            let detail = format!("the plan {} does not allow {what}", plan.name);
+            let remedy = format!("Ask for {allowed}, or have the operator raise the plan.");
+            Err(Problem::new(Code::Forbidden, detail).remedy(remedy).at(field))
+        };
+        if !plan.allows(language) {
+            let allowed = plan.languages.iter().flatten().cloned().collect::<Vec<_>>().join(" or ");
+            return refused(format!("the language {language}"), allowed, "/language");
+        }
+        if !plan.priorities.contains(&priority) {
+            let allowed = plan.priorities.iter().map(|priority| priority.name()).collect::<Vec<_>>().join(" or ");
+            return refused(format!("the priority {}", priority.name()), allowed, "/priority");
+        }
+        Ok(())
+    }
 }
 
 /// Makes a job of a request that `api-spec` has checked by itself.
@@ -29,6 +59,11 @@ pub struct Rules<'a> {
 /// The caller's first mistake.
 pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error> {
     let (definition, installed) = rules.offers.find(&request.language, request.version.as_deref())?;
+    let priority = match request.priority {
+        api_spec::Priority::Interactive => Priority::Interactive,
+        api_spec::Priority::Batch => Priority::Batch,
+    };
+    rules.allowed(&definition.id, priority)?;
     let toolchain = &installed.toolchain;
     definition.check_flags(&request.compile_flags).map_err(|refused| {
         let field = format!("/compile_flags/{}", refused.index);
@@ -54,7 +89,12 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     let compile = match &definition.compile {
         Some(compile) => {
             not_in_the_way(files.as_deref().unwrap_or_default(), &compile.artifact)?;
-            let limits = limits_of(definition, Kind::Compile, &compile_limits, rules.ceiling)?;
+            let limits = limits_of(
+                definition,
+                Kind::Compile,
+                &compile_limits,
+                &rules.ceiling_of(&definition.id, Kind::Compile),
+            )?;
             let of = |tuned| {
                 let setting = Setting { toolchain, limits: &limits, tuned };
                 let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
@@ -77,7 +117,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         }
         None => None,
     };
-    let limits = limits_of(definition, Kind::Run, &limits, rules.ceiling)?;
+    let limits = limits_of(definition, Kind::Run, &limits, &rules.ceiling_of(&definition.id, Kind::Run))?;
     let setting = Setting { toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
     let argv = definition.run_argv(setting, layout.entry.as_deref(), &args);
     let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -107,10 +147,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
         links: definition.links(toolchain),
-        priority: match request.priority {
-            api_spec::Priority::Interactive => Priority::Interactive,
-            api_spec::Priority::Batch => Priority::Batch,
-        },
+        priority,
         labels,
     })
 }

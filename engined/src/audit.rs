@@ -172,10 +172,11 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
     // What is told again was counted when it happened.
     let fresh = compile_watched_calls.filter(|_| result.compile.as_ref().is_some_and(|compile| !compile.cached));
     let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
-    engine.metrics.finished(engine.tenants.plan_name(task.tenant), task.job.priority, result);
+    engine.metrics.finished(engine.tenants().plan_name(task.tenant), task.job.priority, result);
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
+    engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result);
     if engine.audit.place == Place::Nowhere {
         tell(engine, task, result);
     }
@@ -198,11 +199,12 @@ pub fn administrative(engine: &Engine, act: Act) {
 }
 
 fn record(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Used) -> Record {
+    let tenants = engine.tenants();
     Record::execution(Execution {
         id: task.id.clone(),
         caller: task.caller.clone(),
-        tenant: engine.tenants.name(task.tenant).to_owned(),
-        plan: engine.tenants.plan_name(task.tenant).to_owned(),
+        tenant: tenants.name(task.tenant).to_owned(),
+        plan: tenants.plan_name(task.tenant).to_owned(),
         labels: task.job.labels.clone(),
         source: task.source.clone(),
         language: task.job.language.clone(),
@@ -224,7 +226,7 @@ fn tell(engine: &Engine, task: &Task, result: &ExecutionResult) {
     let calls = |calls: &BTreeMap<String, u32>| (!calls.is_empty()).then(|| format!("{calls:?}"));
     tracing::info!(
         execution = result.id,
-        tenant = engine.tenants.name(task.tenant),
+        tenant = engine.tenants().name(task.tenant),
         language = result.language.id,
         version = result.language.version,
         priority = record::name(task.job.priority),
@@ -269,7 +271,8 @@ impl Drop for Leaving<'_> {
         let Leaving { engine, task, .. } = self;
         let Receipt(_) = engine.audit.push(|| record(engine, task, Ended::Gone, timings(task), Used::default()));
         if engine.audit.place == Place::Nowhere {
-            let (tenant, total_us) = (engine.tenants.name(task.tenant), timings(task).total_us);
+            let (tenants, total_us) = (engine.tenants(), timings(task).total_us);
+            let tenant = tenants.name(task.tenant);
             tracing::info!(execution = task.id, tenant, verdict = "cancelled", total_us, "caller gone");
         }
     }

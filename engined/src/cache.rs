@@ -150,6 +150,15 @@ impl Cache {
         Arc::new(cache)
     }
 
+    /// Takes these tenants, of whom the first are known.
+    pub fn grow(&self, tenants: &[&str]) {
+        if let Some(Err(error)) = self.folder.as_ref().map(|folder| folder.take(tenants)) {
+            self.metrics.failures.inc();
+            tracing::warn!(%error, "compiled programs of a new tenant are not kept");
+        }
+        lock(&self.state).index.grow(tenants.len());
+    }
+
     /// What there is of a compile.
     #[must_use]
     pub fn look(&self, key: &Key) -> Look {

@@ -60,7 +60,7 @@ pub enum Seated {
 #[must_use]
 pub fn key(engine: &Engine, tenant: TenantIndex, job: &Job) -> Option<Key> {
     let (Some(_), Some(origin), Some(compile)) = (&engine.cache, &job.origin, &job.compile) else { return None };
-    Some(origin.key(engine.tenants.name(tenant), &compile.step.parts))
+    Some(origin.key(engine.tenants().name(tenant), &compile.step.parts))
 }
 
 /// Joins the queue: for a slot that a compile needs, for one that the run needs, or without one for now.
@@ -232,7 +232,7 @@ impl<'a> Cached<'a> {
         let step = self.compile.clone();
         let bundles = task.job.compile_bundles(&step)?;
         let still = {
-            let (tenant, origin) = (engine.tenants.name(task.tenant).to_owned(), task.job.origin);
+            let (tenant, origin) = (engine.tenants().name(task.tenant).to_owned(), task.job.origin);
             let (parts, key) = (step.step.parts.clone(), self.key);
             move || origin.is_some_and(|origin| origin.key(&tenant, &parts) == key)
         };

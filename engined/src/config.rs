@@ -5,23 +5,31 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api_spec::Caps;
 use jail::records;
 use toml::Table;
 
-use crate::accounts::Accounts;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
+pub use abuse::Abuse;
+pub use health::Health;
+pub use host::Host;
+pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
-pub use tenants::TenantConfig;
+pub use tenants::{TenantConfig, Token, prefix};
 
 use reader::Reader;
 
+mod abuse;
 pub mod audit;
+mod health;
+mod host;
+mod plans;
 mod reader;
 mod slo;
 mod tenants;
@@ -52,10 +60,16 @@ pub struct Config {
     pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// When what a tenant's users do is told to the operator.
+    pub abuse: Abuse,
+    /// What `/readyz` stands on.
+    pub health: Health,
     /// How it logs.
     pub log: Log,
     /// What counts as good service.
     pub slo: Slo,
+    /// Every plan, by name.
+    pub plans: Vec<Arc<Plan>>,
     /// What is kept of what happened.
     pub audit: audit::Audit,
     /// What tenants have used.
@@ -183,27 +197,6 @@ pub struct Http {
     pub connections: usize,
 }
 
-/// What the configuration depends on beside its file, so that tests can say something else.
-#[derive(Debug)]
-pub struct Host {
-    /// Users and groups.
-    pub accounts: Accounts,
-    /// Bytes of memory.
-    pub memory: u64,
-}
-
-impl Host {
-    /// This very host.
-    #[must_use]
-    pub fn this() -> Self {
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = meminfo
-            .lines()
-            .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
-        Host { accounts: Accounts::of_host(), memory: total.map_or(GIB, |kib: u64| kib * KIB) }
-    }
-}
-
 impl Config {
     /// Reads the file at `path`.
     ///
@@ -239,8 +232,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "log", "audit", "usage", "slo",
-                "plans", "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log",
+                "audit", "usage", "slo", "plans", "tenants",
             ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
@@ -249,19 +242,30 @@ impl Config {
 
 fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
     let engine = engine(reader, root, host);
+    let results = results(reader, root, engine.kept_bytes());
+    let size = plans::Size {
+        host,
+        sandbox_memory: engine.sandbox_memory,
+        slots: engine.slots,
+        kept: (results.bytes_per_tenant, engine.kept_bytes()),
+    };
+    let plans = plans::read(reader, root, &size);
     let config = Config {
         listen: listen(reader, root),
         http: http(reader, root),
         caps: caps(reader, root),
         outputs: outputs(reader, root, engine.memory),
         cache: cache(reader, root),
-        results: results(reader, root, engine.kept_bytes()),
+        results,
         engine,
+        abuse: abuse::read(reader, root),
+        health: health::read(reader, root),
         log: log(reader, root),
         slo: slo::read(reader, root),
         audit: audit::audit(reader, root),
         usage: audit::usage(reader, root),
-        tenants: tenants::read(reader, root, &host.accounts),
+        tenants: tenants::read(reader, root, &plans, &host.accounts),
+        plans: plans.by_name.into_values().collect(),
     };
     let has_token = config.tenants.iter().any(|tenant| !tenant.tokens.is_empty());
     match (config.listen.tcp, config.listen.development) {
@@ -404,7 +408,8 @@ fn results(reader: &mut Reader, root: &mut Table, most: u64) -> Results {
     let doc = "Results of wait=false: kept until they are too old or make room. The oldest go first.";
     let mut s = reader.section(root, "results", doc);
     let keep = s.number("keep_seconds", 900, 1..=86_400, "How long a result is kept, from its end.");
-    let doc = "Bytes of results that a tenant may keep, at most half of engine_memory_bytes.";
+    let doc =
+        "Bytes of results that a tenant may keep whose plan does not say it, at most half of engine_memory_bytes.";
     let bytes_per_tenant = s.number("bytes_per_tenant", most.min(64 * MIB), KIB..=most, doc);
     let doc = "Results that a tenant may keep, those under way included; more under way get 429 quota_exceeded.";
     let per_tenant = count(s.number("per_tenant", 10_000, 1..=1_000_000, doc));

@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn only_what_is_there_gets_a_rule() {
-        let host = crate::config::Host { accounts: crate::accounts::Accounts::of_host(), memory: 1 << 30 };
+        let host = crate::config::Host { accounts: crate::accounts::Accounts::of_host(), memory: 1 << 30, cpus: 64 };
         let text = "[listen]\nunix = \"/nowhere/engined.sock\"\n[engine]\nlanguages = \"/nowhere/at/all\"\n";
         let (config, _) = Config::parse(text, &host).unwrap();
         let folders = [PathBuf::from("/nowhere"), std::env::temp_dir()];

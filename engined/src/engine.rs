@@ -1,6 +1,6 @@
 //! The engine: what all requests share, and the task that finds out what can be offered whenever the link comes up.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,20 +10,23 @@ use languages::{Catalogue, Limits};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::abuse::Abuse;
 use crate::accounts::Accounts;
-use crate::admission;
 use crate::audit::{self, Act, Audit};
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::confinement::Confinement;
+use crate::cpu_days::CpuDays;
+use crate::drain::Drain;
+use crate::health::{self, Complaint, Health};
 use crate::kept::Store;
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::offers::{self, Offers};
 use crate::probe;
 use crate::problem::Error;
-use crate::queue::{Queue, Shed, TenantIndex};
+use crate::queue::{Queue, Shed};
 use crate::tenants::Tenants;
 
 /// From our reading of the manifests to jaild's.
@@ -35,6 +38,20 @@ const SPARE: usize = SPARE_SLOTS as usize;
 const LOOK_AT_FILES: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 2 } else { 60 });
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Where jaild has not said yet what it allows, the plans alone hold.
+const UNBOUNDED: Limits = Limits {
+    cpu_time_ms: u64::MAX,
+    wall_time_ms: u64::MAX,
+    memory_bytes: u64::MAX,
+    processes: u64::MAX,
+    cpus_milli: u64::MAX,
+    output_bytes: u64::MAX,
+    file_bytes: u64::MAX,
+    disk_bytes: u64::MAX,
+    open_files: u64::MAX,
+    stack_bytes: u64::MAX,
+};
 
 /// What can be offered at the moment.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +68,9 @@ pub struct Standing {
 pub struct Engine {
     /// What is set.
     pub config: Config,
-    /// Who may call.
-    pub tenants: Tenants,
+    /// CPU time of each tenant's day.
+    pub cpu_days: Arc<CpuDays>,
+    tenants: RwLock<Arc<Tenants>>,
     /// Who runs next.
     pub queue: Arc<Queue>,
     /// The way to the sandboxes.
@@ -63,8 +81,14 @@ pub struct Engine {
     pub cache: Option<Arc<Cache>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
+    /// What operators should hear of.
+    pub abuse: Abuse,
     /// What operators see.
     pub metrics: Metrics,
+    /// What is known of its own health.
+    pub health: Health,
+    /// Whether it is on its way down.
+    pub drain: Drain,
     /// The record of what happened, and usage.
     pub audit: Audit,
     confinement: OnceLock<Confinement>,
@@ -73,7 +97,6 @@ pub struct Engine {
     doubted: Notify,
     standing: RwLock<Arc<Standing>>,
     changed: watch::Sender<()>,
-    draining: AtomicBool,
 }
 
 impl Engine {
@@ -85,7 +108,7 @@ impl Engine {
         let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
-        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan_name.as_str()).collect();
+        let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect();
         let metrics = Metrics::new(&known, &plans, config.slo).map_err(|error| error.to_string())?;
         let memory = Budget::new(config.engine.memory);
         let audit = Audit::start(&config.audit, &config.usage, metrics.audit.clone())?;
@@ -95,19 +118,27 @@ impl Engine {
             Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
         };
         let cache = config.cache.enabled.then(open);
+        let link = Link::new(&config.engine.jaild);
+        let cpu_days = CpuDays::new(config.tenants.len());
+        link.charge(Arc::clone(&cpu_days));
+        let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
+        kept.reshare(&tenants.kept_bytes());
         Ok(Arc::new(Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
-            link: Link::new(&config.engine.jaild),
+            link,
+            cpu_days,
             cache,
             memory,
-            kept: Store::new(config.results, config.tenants.len(), config.engine.kept_bytes()),
+            kept,
+            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
+            health: Health::new(metrics.health.clone()),
             metrics,
             audit,
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
-            draining: AtomicBool::new(false),
-            tenants,
+            drain: Drain::default(),
+            tenants: RwLock::new(Arc::new(tenants)),
             catalogue: RwLock::new(Arc::new(catalogue)),
             renewed: Notify::new(),
             doubted: Notify::new(),
@@ -142,16 +173,25 @@ impl Engine {
     }
 
     fn stand(&self, standing: Standing) {
-        self.metrics.ready(standing.obstacles.is_empty());
         *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
-        self.changed.send_replace(());
+        self.tell();
     }
 
-    /// The most that a tenant may ask for: its plan, jaild's ceiling and the memory of this host together.
+    /// Who may call, as of now. It changes when the configuration is read again; an index stays what it is.
     #[must_use]
-    pub fn ceiling(&self, tenant: TenantIndex, welcome: Option<&Welcome>) -> Limits {
-        let plan = self.tenants.ceiling(tenant);
-        let mut ceiling = welcome.map_or(*plan, |welcome| admission::lowered(plan, &of_jaild(welcome)));
+    pub fn tenants(&self) -> Arc<Tenants> {
+        Arc::clone(&self.tenants.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these may call. What counts by their index must be ready for those who are new.
+    pub(crate) fn set_tenants(&self, tenants: Tenants) {
+        *self.tenants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tenants);
+    }
+
+    /// The most that anybody may ask for, whatever the plan: jaild's ceiling and the memory of this host together.
+    #[must_use]
+    pub fn ceiling(&self, welcome: Option<&Welcome>) -> Limits {
+        let mut ceiling = welcome.map_or(UNBOUNDED, of_jaild);
         ceiling.memory_bytes = ceiling.memory_bytes.min(self.config.engine.sandbox_memory);
         ceiling
     }
@@ -162,6 +202,8 @@ impl Engine {
         let tended = tokio::spawn(Arc::clone(&self.queue).tend());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
+        let watched = tokio::spawn(health::watch(Arc::clone(&self)));
+        let mut again = LOOK_AGAIN;
         loop {
             let now = *welcome.borrow_and_update();
             let Some(now) = now else {
@@ -172,23 +214,9 @@ impl Engine {
             };
             self.metrics.link(true);
             self.take_up(now).await;
-            // While something is missing it may be installed: look again from time to time.
-            let lacking = !self.standing().obstacles.is_empty();
-            let seen = tokio::time::Instant::now();
-            tokio::select! {
-                _ = welcome.changed() => {}
-                () = self.renewed.notified() => {
-                    // jaild reads the same files, and only then knows what is new. It may have been first, or have
-                    // found a mistake that we did not: it says nothing then.
-                    let followed = tokio::time::timeout(JAILD_FOLLOWS, welcome.changed()).await;
-                    if followed.is_err() || welcome.borrow().is_some() {
-                        continue;
-                    }
-                }
-                // Each look costs a hello in each language.
-                () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => continue,
-                () = self.outdated(), if self.cache.is_some() => continue,
-                () = tokio::time::sleep(LOOK_AGAIN), if lacking => continue,
+            again = if self.health.languages_ill() { (again * 2).min(self.longest()) } else { LOOK_AGAIN };
+            if self.until_another_look(&mut welcome, &now, again).await {
+                continue;
             }
             if welcome.borrow().is_some() {
                 // jaild has read its files anew. What runs goes on.
@@ -200,8 +228,81 @@ impl Engine {
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }
         linked.abort();
+        watched.abort();
         expiry.abort();
         tended.abort();
+    }
+
+    /// The most between two looks at a host where something is ill.
+    fn longest(&self) -> Duration {
+        self.config.health.probe_every.max(LOOK_AGAIN)
+    }
+
+    /// Returns when every language is to be looked at anew: true, or when the link has changed: false. Meanwhile it has
+    /// those that there are prove from time to time that they still run. `again`: when to look where something is ill.
+    async fn until_another_look(
+        &self,
+        welcome: &mut watch::Receiver<Option<Welcome>>,
+        now: &Welcome,
+        again: Duration,
+    ) -> bool {
+        // While something is missing it may be installed: look again from time to time.
+        let lacking = !self.standing().obstacles.is_empty();
+        let ill = self.health.languages_ill();
+        let seen = tokio::time::Instant::now();
+        let patience = if lacking { LOOK_AGAIN } else { again };
+        let mut outdated = pin!(self.outdated());
+        let mut proved = seen;
+        loop {
+            tokio::select! {
+                _ = welcome.changed() => return false,
+                () = self.renewed.notified() => {
+                    // jaild reads the same files, and only then knows what is new. It may have been first, or have
+                    // found a mistake that we did not: it says nothing then.
+                    let followed = tokio::time::timeout(JAILD_FOLLOWS, welcome.changed()).await;
+                    return followed.is_err() || welcome.borrow().is_some();
+                }
+                // Each look costs a hello in each language.
+                () = async { self.doubted.notified().await; tokio::time::sleep_until(seen + LOOK_AGAIN).await } => return true,
+                () = &mut outdated, if self.cache.is_some() => return true,
+                () = tokio::time::sleep_until(seen + patience), if lacking || ill => return true,
+                () = tokio::time::sleep_until(proved + self.config.health.probe_every) => {
+                    if !self.still_run(now).await {
+                        return true;
+                    }
+                    proved = tokio::time::Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Runs a hello in every version that is offered, one at a time beside the runs of callers. Whether all got through;
+    /// what did not is looked at once more before it is withdrawn.
+    async fn still_run(&self, welcome: &Welcome) -> bool {
+        // It would take the stop that a test has armed for a caller's run.
+        #[cfg(feature = "test-hooks")]
+        if jail::stop::attached() {
+            return true;
+        }
+        let (offers, ceiling) = (Arc::clone(&self.standing().offers), of_jaild(welcome));
+        let mut all = true;
+        for offer in &offers.languages {
+            for installed in &offer.installed {
+                let language = &offer.definition.id;
+                let proof = probe::again(&self.link, &offer.definition, installed, &ceiling).await;
+                if self.link.welcome().borrow().is_none() {
+                    // That was no fault of the language.
+                    return true;
+                }
+                if let Err(reason) = &proof {
+                    tracing::warn!(language, toolchain = installed.toolchain.id, reason, "no longer works");
+                    all = false;
+                }
+                let remedy = installed.toolchain.remedy();
+                self.health.looked(language, proof.map_err(|reason| Complaint { reason, remedy }));
+            }
+        }
+        all
     }
 
     /// Returns when the files of a toolchain that compiles are others than when it was looked at.
@@ -252,6 +353,7 @@ impl Engine {
         for (what, lacking) in offers.lacking() {
             tracing::warn!(language = lacking.id, reason = lacking.reason, remedy = lacking.remedy, "{what}");
         }
+        self.health.looked_at_all(&offers);
         self.offer(welcome, offers, obstacles, 0);
     }
 
@@ -311,6 +413,7 @@ impl Engine {
                 tracing::info!(languages = catalogue.languages().len(), "manifests read again");
                 audit::administrative(self, Act::Reload { outcome: "taken", mistakes: 0 });
                 self.withdraw(&catalogue);
+                self.health.renewed();
                 *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
                 self.renewed.notify_one();
             }
@@ -323,7 +426,9 @@ impl Engine {
         }
     }
 
-    fn catalogue(&self) -> Arc<Catalogue> {
+    /// The manifests as of the last time that they were read without a mistake.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -346,11 +451,9 @@ impl Engine {
         self.doubted.notify_one();
     }
 
-    /// Refuses new work from now on, for good.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.queue.drain();
-        self.metrics.draining();
+    /// Tells whoever follows that something has changed that is not in [`Engine::standing`].
+    pub(crate) fn tell(&self) {
+        self.metrics.ready(self.settled().is_ok());
         self.changed.send_replace(());
     }
 
@@ -359,7 +462,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NotReady`] with the reasons, or that the engine is draining.
     pub fn ready(&self) -> Result<Arc<Standing>, Error> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.drain.begun() {
             return Err(Error::Shed(Shed::Draining));
         }
         let standing = self.standing();
@@ -369,12 +472,17 @@ impl Engine {
         Err(Error::NotReady(standing.obstacles.iter().cloned().chain(self.link.trouble()).collect()))
     }
 
-    /// Whether work can be taken in every language that there will be.
+    /// Whether work can be taken in every language that there will be, as of the last look at everything.
     ///
     /// # Errors
-    /// As [`Engine::ready`], and while languages are still being looked at.
+    /// As [`Engine::ready`], while languages are still being looked at, and when something is ill that no work can be
+    /// done without.
     pub fn settled(&self) -> Result<Arc<Standing>, Error> {
         let standing = self.ready()?;
+        let ill = self.health.obstacles();
+        if !ill.is_empty() {
+            return Err(Error::NotReady(ill));
+        }
         match standing.offers.awaited.as_slice() {
             [] => Ok(standing),
             awaited => Err(Error::NotReady(awaited.iter().map(offers::being_looked_at).collect())),

@@ -23,6 +23,7 @@ pub mod answer;
 pub mod body;
 pub mod catalogue;
 pub mod executions;
+pub mod metered;
 pub mod sending;
 pub mod service;
 pub mod usage;
@@ -36,6 +37,8 @@ const STREAMS: u32 = 128;
 const RESETS: usize = 32;
 /// How long a connection that shall end may go on with what it has begun.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// So long a connection without a request may still send one before it is ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A place where callers will come in, bound while this process still may, and before it has threads.
 #[derive(Debug)]
@@ -106,13 +109,28 @@ impl Listener {
     }
 }
 
+/// Which doors are shut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doors {
+    /// None.
+    #[default]
+    Open,
+    /// Those that somebody holds for the next engine: whoever comes there waits for it.
+    HeldShut,
+    /// All.
+    Shut,
+}
+
 /// The server: listeners that share a cap on connections, and a way to end them all.
 pub struct Server {
     engine: Arc<Engine>,
     builder: Builder<TokioExecutor>,
     connections: Arc<Semaphore>,
     scrapers: Arc<Semaphore>,
+    /// Tasks that accept.
+    accepting: watch::Sender<usize>,
     open: watch::Sender<usize>,
+    doors: watch::Sender<Doors>,
     goodbye: watch::Sender<bool>,
 }
 
@@ -122,32 +140,72 @@ impl Server {
     pub fn new(engine: Arc<Engine>, connections: usize) -> Arc<Self> {
         let builder = builder(&engine.config.http);
         let [connections, scrapers] = [connections, SCRAPERS].map(|most| Arc::new(Semaphore::new(most)));
-        let (open, goodbye) = (watch::channel(0).0, watch::channel(false).0);
-        Arc::new(Server { engine, builder, connections, scrapers, open, goodbye })
+        Arc::new(Server {
+            engine,
+            builder,
+            connections,
+            scrapers,
+            accepting: watch::Sender::default(),
+            open: watch::Sender::default(),
+            doors: watch::Sender::default(),
+            goodbye: watch::Sender::default(),
+        })
     }
 
-    /// Accepts until the task is ended. At the cap, callers wait in the kernel's queue.
+    /// Accepts until all doors are shut. At the cap, callers wait in the kernel's queue.
     pub async fn accept(self: Arc<Self>, listener: Listener) {
+        self.accept_until(listener, Doors::Shut).await;
+    }
+
+    /// Accepts until the doors are shut as far as `last`. Of our own socket whoever waits in the kernel's queue by then is
+    /// let in, because nobody else would.
+    pub async fn accept_until(self: Arc<Self>, listener: Listener, last: Doors) {
         let only_metrics = matches!(listener, Listener::Metrics(_));
         let places = if only_metrics { &self.scrapers } else { &self.connections };
-        while let Ok(place) = Arc::clone(places).acquire_owned().await {
-            let (socket, peer) = match listener.accept().await {
+        let last = if only_metrics { Doors::Shut } else { last };
+        let _counted = Counted::new(&self.accepting);
+        let mut doors = self.doors.subscribe();
+        let mut shut = false;
+        loop {
+            let next = async {
+                let place = Arc::clone(places).acquire_owned().await;
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                biased;
+                () = async { drop(doors.wait_for(|doors| *doors >= last).await) }, if !shut => {
+                    shut = true;
+                    continue;
+                }
+                next = next, if !shut || last == Doors::Shut => next,
+                // Everybody who waited is in, as far as there is room.
+                () = std::future::ready(()), if shut => return,
+            };
+            let Ok(place) = place else { return };
+            let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // No descriptors left, or the caller has gone already.
                     tracing::warn!(%error, "connection not accepted");
+                    if shut {
+                        return;
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
             let server = Arc::clone(&self);
+            let counted = Counted::new(&self.open);
             tokio::spawn(async move {
-                server.open.send_modify(|open| *open += 1);
                 server.serve(socket, peer, only_metrics).await;
-                server.open.send_modify(|open| *open -= 1);
-                drop(place);
+                drop((counted, place));
             });
         }
+    }
+
+    /// Shuts doors. Nobody is let in there any more.
+    pub fn shut(&self, doors: Doors) {
+        self.doors.send_replace(doors);
     }
 
     async fn serve(&self, socket: Socket, peer: Peer, only_metrics: bool) {
@@ -178,8 +236,15 @@ impl Server {
                     patience.saturating_sub(conn.idle()).min(http.header_timeout / 4).min(http.write_timeout / 4);
                 tokio::select! {
                     result = connection.as_mut() => break result,
-                    _ = goodbye.wait_for(|goodbye| *goodbye), if !leaving => {
+                    () = async { drop(goodbye.wait_for(|goodbye| *goodbye).await) }, if !leaving => {
                         leaving = true;
+                        // hyper would close it, with a request unread that is on its way or has just come.
+                        if conn.is_quiet() {
+                            tokio::select! {
+                                result = connection.as_mut() => break result,
+                                () = tokio::time::sleep(LAST_WORDS) => {}
+                            }
+                        }
                         connection.as_mut().graceful_shutdown();
                     }
                     () = tokio::time::sleep(look.max(Duration::from_millis(10))) => {
@@ -208,13 +273,34 @@ impl Server {
         conn.linger().await;
     }
 
-    /// Lets every connection end after what it has begun, and waits for that, at most `patience`.
+    /// Shuts every door, lets every connection end after what it has begun, and waits for that, at most `patience`.
     pub async fn end(&self, patience: Duration) {
-        self.goodbye.send_replace(true);
-        let mut open = self.open.subscribe();
-        if tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await.is_err() {
-            tracing::warn!(open = *open.borrow(), "connections were still open at the end");
+        self.shut(Doors::Shut);
+        let (mut accepting, mut open) = (self.accepting.subscribe(), self.open.subscribe());
+        let ended = async {
+            let last = accepting.wait_for(|accepting| *accepting == 0).await.is_ok();
+            self.goodbye.send_replace(true);
+            last && open.wait_for(|open| *open == 0).await.is_ok()
+        };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            tracing::warn!(open = *self.open.borrow(), "connections were still open at the end");
         }
+    }
+}
+
+/// Counts something while it is there.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Counted(count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

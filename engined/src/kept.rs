@@ -59,8 +59,8 @@ impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Gone::Old(keep) => write!(f, "it finished more than {} s ago (results.keep_seconds)", keep.as_secs()),
-            Gone::Crowded => f.write_str("it made room for newer ones (results.bytes_per_tenant, results.per_tenant)"),
-            Gone::TooLarge => f.write_str("it alone was larger than what may be kept (results.bytes_per_tenant)"),
+            Gone::Crowded => f.write_str("it made room for newer ones (kept_bytes of the plan, results.per_tenant)"),
+            Gone::TooLarge => f.write_str("it alone was larger than what may be kept (kept_bytes of the plan)"),
         }
     }
 }
@@ -95,6 +95,8 @@ struct Old {
 #[derive(Default)]
 struct Account {
     pending: usize,
+    /// The most that may be kept.
+    most: u64,
     bytes: u64,
     finished: VecDeque<Old>,
 }
@@ -103,6 +105,8 @@ struct Account {
 struct State {
     entries: HashMap<Id, Entry>,
     accounts: Vec<Account>,
+    /// Of all accounts.
+    bytes: u64,
     graves: VecDeque<Id>,
     gone: HashMap<Id, (TenantIndex, Gone)>,
 }
@@ -121,9 +125,21 @@ impl Store {
     /// Of so many tenants, in at most `bytes`.
     #[must_use]
     pub fn new(settings: Results, tenants: usize, bytes: u64) -> Arc<Self> {
-        let accounts = std::iter::repeat_with(Account::default).take(tenants).collect();
-        let state = Mutex::new(State { accounts, ..State::default() });
-        Arc::new(Store { state, settings, bytes, first: Notify::new() })
+        let store = Store { state: Mutex::default(), settings, bytes, first: Notify::new() };
+        store.reshare(&vec![settings.bytes_per_tenant; tenants]);
+        Arc::new(store)
+    }
+
+    /// From now on each tenant may keep so many bytes; those at the end of a longer list are new. What is above goes.
+    pub fn reshare(&self, bytes: &[u64]) {
+        let mut state = self.lock();
+        if state.accounts.len() < bytes.len() {
+            state.accounts.resize_with(bytes.len(), Account::default);
+        }
+        for (index, most) in bytes.iter().enumerate() {
+            state.accounts[index].most = *most;
+            state.crowd(TenantIndex(index));
+        }
     }
 
     /// The state is consistent after each statement that could panic.
@@ -221,14 +237,12 @@ impl Store {
         let mut state = self.lock();
         state.accounts[tenant.0].pending -= 1;
         let Some(Entry::Pending { done, .. }) = state.entries.remove(id) else { return };
-        if bytes > self.settings.bytes_per_tenant.min(self.bytes) {
+        if bytes > state.accounts[tenant.0].most.min(self.bytes) {
             state.bury(Id::clone(id), tenant, Gone::TooLarge);
         } else {
             let due = Instant::now() + self.settings.keep;
             state.keep(tenant, Old { id: Id::clone(id), bytes, due }, Arc::clone(&result));
-            while state.accounts[tenant.0].bytes > self.settings.bytes_per_tenant {
-                state.drop_oldest(tenant, Gone::Crowded);
-            }
+            state.crowd(tenant);
             while let Some(largest) = state.largest_above(self.bytes) {
                 state.drop_oldest(largest, Gone::Crowded);
             }
@@ -245,13 +259,22 @@ impl State {
         self.entries.insert(Id::clone(&old.id), Entry::Finished { tenant, result });
         let account = &mut self.accounts[tenant.0];
         account.bytes += old.bytes;
+        self.bytes += old.bytes;
         account.finished.push_back(old);
+    }
+
+    /// Drops the oldest results of a tenant until the rest is what it may keep.
+    fn crowd(&mut self, tenant: TenantIndex) {
+        while self.accounts[tenant.0].bytes > self.accounts[tenant.0].most {
+            self.drop_oldest(tenant, Gone::Crowded);
+        }
     }
 
     fn drop_oldest(&mut self, tenant: TenantIndex, why: Gone) {
         let account = &mut self.accounts[tenant.0];
         let Some(old) = account.finished.pop_front() else { return };
         account.bytes -= old.bytes;
+        self.bytes -= old.bytes;
         self.entries.remove(&old.id);
         self.bury(old.id, tenant, why);
     }
@@ -268,10 +291,11 @@ impl State {
 
     /// The tenant that keeps the most, if all together keep more than `most`.
     fn largest_above(&self, most: u64) -> Option<TenantIndex> {
-        let accounts = self.accounts.iter().map(|account| account.bytes);
-        let all: u64 = accounts.clone().sum();
-        let largest = accounts.enumerate().max_by_key(|(_, bytes)| *bytes).map(|(index, _)| TenantIndex(index));
-        largest.filter(|_| all > most)
+        if self.bytes <= most {
+            return None;
+        }
+        let accounts = self.accounts.iter().map(|account| account.bytes).enumerate();
+        accounts.max_by_key(|(_, bytes)| *bytes).map(|(index, _)| TenantIndex(index))
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jail::inventory::Inventory;
@@ -18,6 +18,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{oneshot, watch};
 
+use crate::cpu_days::CpuDays;
 use crate::metrics::Kills;
 use crate::queue::Slot;
 
@@ -57,7 +58,7 @@ pub struct Draft {
 struct Waiting {
     end: oneshot::Sender<RunEnd>,
     /// Given back when jaild has reported the end, also when nobody waits for it any more.
-    _slot: Option<Arc<Slot>>,
+    slot: Option<Arc<Slot>>,
 }
 
 impl Waiting {
@@ -90,6 +91,7 @@ pub struct Link {
     inventory: watch::Sender<Option<(Instant, Inventory)>>,
     /// Who was ended before its time.
     pub kills: Kills,
+    charged: OnceLock<Arc<CpuDays>>,
 }
 
 impl Link {
@@ -98,7 +100,13 @@ impl Link {
     pub fn new(path: &Path) -> Arc<Self> {
         let (welcome, inventory) = (watch::channel(None).0, watch::channel(None).0);
         let (state, ids, kills) = (Mutex::default(), AtomicU64::new(1), Kills::default());
-        Arc::new(Link { path: path.to_owned(), state, ids, welcome, inventory, kills })
+        Arc::new(Link { path: path.to_owned(), state, ids, welcome, inventory, kills, charged: OnceLock::new() })
+    }
+
+    /// What each step that has a slot uses is charged to its tenant from now on, also when nobody waits for its end any
+    /// more. The first who asks for that gets it.
+    pub fn charge(&self, days: Arc<CpuDays>) {
+        self.charged.get_or_init(|| days);
     }
 
     /// What jaild said when the link came up; `None` while it is down. Watch it to follow.
@@ -247,7 +255,12 @@ impl Link {
         let waiting = self.lock().runs.remove(&id);
         match waiting {
             // The slot goes back after the lock is free: the next run may be ordered from there.
-            Some(waiting) => waiting.over(end),
+            Some(waiting) => {
+                if let (RunEnd::Ended(ended), Some(slot), Some(charged)) = (&end, &waiting.slot, self.charged.get()) {
+                    charged.charge(slot.tenant(), ended.usage.cpu.0);
+                }
+                waiting.over(end);
+            }
             None => tracing::warn!(?id, ?end, "a report for a run that nobody ordered"),
         }
     }
@@ -284,7 +297,7 @@ impl Link {
         let client = {
             let mut state = self.lock();
             let client = state.client.clone().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            state.runs.insert(id, Waiting { end, _slot: slot });
+            state.runs.insert(id, Waiting { end, slot });
             client
         };
         let Draft { profile, limits, has_artifact, collects } = draft;

@@ -19,16 +19,22 @@ use kills::KillSeries;
 use runs::RunSeries;
 use stock::StockSeries;
 
+pub use abuse::AbuseMetrics;
 pub use audit::AuditMetrics;
 pub use cache::{CacheMetrics, Lookup};
+pub use health::HealthMetrics;
 pub use kills::Kills;
+pub use reloads::ReloadMetrics;
 pub use scrapes::{NoText, Scrapes, Text};
 
+mod abuse;
 mod audit;
 mod cache;
+mod health;
 mod held;
 mod kills;
 mod labels;
+mod reloads;
 mod runs;
 mod scrapes;
 mod slo;
@@ -107,12 +113,18 @@ pub struct Metrics {
     ready: IntGauge,
     draining: IntGauge,
     panics: IntCounter,
+    /// Signs of abuse.
+    pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
     /// Those of the audit and of usage.
     pub audit: AuditMetrics,
     /// The text that scrapes share.
     pub scrapes: Scrapes,
+    /// What the engine finds when it looks at itself.
+    pub health: HealthMetrics,
+    /// Readings of the configuration.
+    pub reloads: ReloadMetrics,
     held: HeldGauges,
     stock: StockSeries,
 }
@@ -209,9 +221,12 @@ impl Metrics {
             ready: make.gauge("engined_ready", "1 while /readyz is 200.")?,
             draining: make.gauge("engined_draining", "1 while no new work is taken because the engine shall end.")?,
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
+            abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
             audit: AuditMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
+            health: HealthMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             held: HeldGauges::new()?,
             stock: StockSeries::new()?,
             registry,

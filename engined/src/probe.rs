@@ -104,6 +104,22 @@ async fn version(
     })
 }
 
+/// Whether a toolchain that worked still does: a hello, or where its language has none the question for its version.
+///
+/// # Errors
+/// What went wrong.
+pub async fn again(
+    link: &Arc<Link>,
+    definition: &Definition,
+    installed: &Installed,
+    ceiling: &Limits,
+) -> Result<(), String> {
+    if definition.hello.is_none() {
+        return version(link, definition, &installed.toolchain, ceiling).await.map(drop);
+    }
+    greet(link, definition, installed.clone(), ceiling).await
+}
+
 /// Runs a hello. A language that has none here has been proved by its version.
 async fn greet(
     link: &Arc<Link>,
@@ -122,7 +138,7 @@ async fn greet(
     };
     let (language, compile_limits) = (definition.id.clone(), patient.clone());
     let request = ExecutionRequest { language, source, limits: patient, compile_limits, ..ExecutionRequest::default() };
-    let job = admission::admit(request, &Rules { offers: &offers, ceiling });
+    let job = admission::admit(request, &Rules { offers: &offers, ceiling, plan: None });
     let job = job.map_err(|error| error.problem().to_string())?;
     let (room, control) = (execution::room_for_one(), Control::default());
     let result = execution::run_job(link, &room, String::new(), &job, None, None, &control).await;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use api_spec::{Code, Problem, UnavailableLanguage};
 
 use crate::budget::Exhausted;
+use crate::cpu_days::Spent;
 use crate::kept::{Full, Gone};
 use crate::queue::Shed;
+use crate::rates::Refused;
 
 /// Why a request got no result.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub enum Error {
         /// Why.
         why: Gone,
     },
+    /// The tenant, or a value of its label, sends too many requests.
+    Rate(Refused),
+    /// The tenant has used up its CPU time of today.
+    CpuDay(Spent),
     /// The engine's own memory is used up.
     Memory(Exhausted),
     /// Not ready, for these reasons.
@@ -131,6 +137,19 @@ impl Error {
                     format!("{pending} executions of the tenant are under way with wait=false (results.per_tenant)");
                 Problem::new(Code::QuotaExceeded, detail)
             }
+            Error::Rate(Refused { rate, label, .. }) => {
+                let (most, burst) = (rate.per_minute, rate.burst);
+                let whose = label.as_ref().map_or_else(
+                    || "the tenant's plan".to_owned(),
+                    |label| format!("each value of the label {label:?}"),
+                );
+                Problem::new(Code::RateLimited, format!("{whose} has {most} requests a minute, {burst} at once"))
+            }
+            Error::CpuDay(Spent { seconds, .. }) => {
+                let detail = format!("the tenant has used the CPU time that its plan allows in a day: {seconds} s");
+                let remedy = "Wait until midnight UTC, as Retry-After says, or have the plan raised.";
+                Problem::new(Code::QuotaExceeded, detail).remedy(remedy)
+            }
             Error::Expired { id, why } => {
                 let shown: String = id.chars().take(64).collect();
                 let remedy =
@@ -180,6 +199,16 @@ impl Error {
         }
     }
 
+    /// When it makes sense to come again, where the error itself knows.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Rate(refused) => Some(refused.wait),
+            Error::CpuDay(spent) => Some(spent.until),
+            _ => None,
+        }
+    }
+
     /// Which methods a 405 names.
     #[must_use]
     pub fn allow(&self) -> Option<&'static str> {
@@ -218,6 +247,18 @@ impl From<Problem> for Error {
 impl From<Shed> for Error {
     fn from(shed: Shed) -> Self {
         Error::Shed(shed)
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Error::Rate(refused)
+    }
+}
+
+impl From<Spent> for Error {
+    fn from(spent: Spent) -> Self {
+        Error::CpuDay(spent)
     }
 }
 

@@ -74,7 +74,7 @@ impl Priority {
 }
 
 /// A tenant by its place in the list that the queue was made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TenantIndex(pub usize);
 
 /// What a tenant may have at once.

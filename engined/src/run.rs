@@ -128,7 +128,7 @@ fn talk(options: Options, link: &Path) -> Result<ExitCode, String> {
             };
             offers.add(definition, probed);
         }
-        let job = admission::admit(request, &Rules { offers: &offers, ceiling: &ceiling });
+        let job = admission::admit(request, &Rules { offers: &offers, ceiling: &ceiling, plan: None });
         let mut job = job.map_err(|error| error.problem().to_string())?;
         if options.json { report(&link, &mut job, files).await } else { execute(&link, &job, files).await }
     });

@@ -1,17 +1,16 @@
 //! `engined serve`: reads the configuration, binds, serves until SIGTERM, drains.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use languages::Catalogue;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
-use nix::sys::socket::{Backlog, listen};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::audit::{self, Act};
 use crate::cache;
@@ -19,16 +18,17 @@ use crate::config::{Config, Host};
 use crate::confinement::{self, Confinement};
 use crate::engine::Engine;
 use crate::http::answer::VERSION;
-use crate::http::{Bound, Server};
+use crate::http::{Bound, Doors, Server};
+use crate::listeners::{self, Door};
+use crate::manager::Manager;
 use crate::privileges;
+use crate::reload::{self, Reloader};
 use crate::{logging, offers::Offers};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// What the last audit lines may take after those.
 const LAST_LINES: Duration = Duration::from_secs(5);
-/// Connections that wait to be accepted; the kernel allows as many by default.
-const BACKLOG: i32 = 4096;
 /// Descriptors that are no connections: files, pipes and memfds of runs, listeners.
 const OTHER_DESCRIPTORS: u64 = 256;
 
@@ -82,13 +82,12 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     if nix::unistd::geteuid().is_root() {
         return Err(vec!["root must not serve strangers; use systemd/engined.service, or --user engined".to_owned()]);
     }
-    let (config, catalogue, host, _) = load(&options.config)?;
+    let (mut config, catalogue, host, printed) = load(&options.config)?;
     logging::start(&config.log);
+    reload::tell_of_tokens(&config);
     let connections = descriptors(config.http.connections).map_err(|error| vec![format!("descriptors: {error}")])?;
-    let (listeners, troubles) = bind(&config);
-    if !troubles.is_empty() {
-        return Err(troubles);
-    }
+    let doors = listeners::open(&mut config)?;
+    let manager = Arc::new(Manager::of_environment());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         // Asked while the quota of our control group can still be read.
@@ -104,7 +103,8 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     }
     // From here on there is no other file, address or program for us; every thread to come inherits that.
     confinement::alone()?;
-    let paths = confinement::paths(&config, &catalogue, &confinement::state_folders());
+    let mut paths = confinement::paths(&config, &catalogue, &confinement::state_folders());
+    paths.read.extend(reload::readable(&options.config));
     let confinement = Confinement::put_on(&paths, &config.engine.waived)?;
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| vec![format!("threads: {error}; raise the limit of tasks")])?;
@@ -112,7 +112,11 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     engine.confined(confinement);
     #[cfg(feature = "test-hooks")]
     confinement::hooks::listen();
-    let served = runtime.block_on(run(&engine, listeners, connections, options.notify));
+    let path = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
+    let wanted = Arc::new(Notify::new());
+    let reloader = Reloader::new(path, host, &printed);
+    runtime.spawn(reloader.keep(Arc::clone(&engine), Arc::clone(&manager), Arc::clone(&wanted)));
+    let served = runtime.block_on(run(&engine, doors, connections, manager, options.notify, &wanted));
     // Runs that outlived the deadline end with us: the link closes, and jaild kills them.
     runtime.shutdown_background();
     served
@@ -130,7 +134,8 @@ pub fn load(path: &Path) -> Result<(Config, Catalogue, Host, String), Vec<String
     let (config, printed) = Config::load(path, &host).map_err(text)?;
     let catalogue = Catalogue::load(config.engine.manifests().as_deref());
     let catalogue = catalogue.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok((config, catalogue, host, printed))
+    let unknown = reload::unknown_languages(&config, &catalogue);
+    if unknown.is_empty() { Ok((config, catalogue, host, printed)) } else { Err(text(unknown)) }
 }
 
 /// Takes as many descriptors as we may have, and fits the cap on connections to them.
@@ -144,7 +149,14 @@ fn descriptors(wanted: usize) -> io::Result<usize> {
     Ok(wanted.min(most))
 }
 
-async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, notify: bool) -> Result<(), Vec<String>> {
+async fn run(
+    engine: &Arc<Engine>,
+    doors: Vec<Door>,
+    connections: usize,
+    manager: Arc<Manager>,
+    notify: bool,
+    reload: &Notify,
+) -> Result<(), Vec<String>> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| vec![error.to_string()])?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| vec![error.to_string()])?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| vec![error.to_string()])?;
@@ -152,20 +164,21 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
     if engine.config.listen.development {
         tracing::warn!("development: every local user can run programs, there is no token");
     }
-    for listener in listeners {
-        let address = match &listener {
+    for Door { bound, held } in doors {
+        let address = match &bound {
             Bound::Tcp(tcp) => tcp.local_addr().ok(),
             Bound::Unix(_) | Bound::Metrics(_) => None,
         };
         if let Some(address) = address.filter(|_| notify) {
             say!("listening {address}");
         }
-        let listener = listener.open().map_err(|error| vec![format!("listener: {error}")])?;
-        tokio::spawn(Arc::clone(&server).accept(listener));
+        let listener = bound.open().map_err(|error| vec![format!("listener: {error}")])?;
+        tokio::spawn(Arc::clone(&server).accept_until(listener, if held { Doors::HeldShut } else { Doors::Shut }));
     }
     let pid = std::process::id();
     audit::administrative(engine, Act::Start { engine: VERSION, pid });
     tokio::spawn(Arc::clone(engine).keep());
+    tokio::spawn(Arc::clone(&manager).keep(Arc::clone(engine)));
     if notify {
         tokio::spawn(tell_when_ready(Arc::clone(engine)));
     }
@@ -174,26 +187,19 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                tracing::info!("SIGHUP: manifests are read again; a change of the configuration needs a restart");
-                engine.reload();
+                tracing::info!("SIGHUP: configuration and manifests are read again");
+                reload.notify_one();
             }
         }
     }
-    tracing::info!("draining");
+    manager.stopping();
+    // Whoever comes from now on to a socket that somebody holds is for the next engine; at our own they are told.
+    server.shut(Doors::HeldShut);
     audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
     engine.drain();
-    let deadline = Instant::now() + engine.config.engine.drain;
-    loop {
-        let gauges = engine.queue.gauges();
-        if gauges.running == 0 && gauges.waiting == [0, 0] && engine.kept.pending() == 0 {
-            break;
-        }
-        if Instant::now() > deadline {
-            tracing::warn!(running = gauges.running, waiting = ?gauges.waiting, "ended before all runs were over");
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    engine.drained().await;
+    // Nothing runs any more: what is left are requests that have not come whole.
+    engine.drain.cut();
     server.end(LAST_ANSWERS).await;
     audit::administrative(engine, Act::Stop { pid });
     if !engine.audit.flush(LAST_LINES).await {
@@ -213,42 +219,6 @@ async fn run(engine: &Arc<Engine>, listeners: Vec<Bound>, connections: usize, no
         }
     }
     Ok(())
-}
-
-fn bind(config: &Config) -> (Vec<Bound>, Vec<String>) {
-    let (mut listeners, mut troubles) = (Vec::new(), Vec::new());
-    let asked = &config.listen;
-    if let Some((path, mode)) = &asked.unix {
-        match Bound::unix(path, *mode) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => {
-                let remedy =
-                    "stop who listens there, or give its folder to the user that serves (systemd/engined.service does)";
-                troubles.push(format!("listen.unix = {path:?}: {error}; {remedy}"));
-            }
-        }
-    }
-    let addresses =
-        [("tcp", asked.tcp, Bound::Tcp as fn(TcpListener) -> Bound), ("metrics", asked.metrics, Bound::Metrics)];
-    for (field, address, kind) in addresses {
-        let Some(address) = address else { continue };
-        match listen_on(address) {
-            Ok(listener) => listeners.push(kind(listener)),
-            Err(error) => {
-                let remedy = "stop who listens there (ss -ltnp), or choose another port";
-                troubles.push(format!("listen.{field} = \"{address}\": {error}; {remedy}"));
-            }
-        }
-    }
-    (listeners, troubles)
-}
-
-/// With room for a crowd that comes at once: who finds none tries again a second later.
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listen(&listener, Backlog::new(BACKLOG)?)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn tell_when_ready(engine: Arc<Engine>) {

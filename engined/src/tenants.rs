@@ -1,15 +1,32 @@
 //! Who calls: every caller resolves to a tenant, or to nobody.
+//!
+//! A token is looked up by the first eight bytes of its SHA-256, and the whole hash is then compared in constant time.
+//! That is sound although the look-up takes its time by what it finds: what an outsider could learn by it is how much of
+//! a hash in the configuration is like the hash of a token of its own choice. It can't choose a hash, only guess tokens,
+//! and whoever knows a whole hash still has none of the 256 bits of chance that the token is made of. So a thousand tenants
+//! cost no more than one. Whatever is wrong with a token, the same is done (one hash made, one compared) and said.
+//!
+//! A reload makes a new list out of the old one. A tenant keeps its place in it for the life of the process; one that is
+//! no longer configured is closed: its runs end, and nobody resolves to it.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use languages::Limits;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::accounts::Accounts;
-use crate::config::TenantConfig;
+use crate::clock;
+use crate::config::{Plan, TenantConfig, Token, prefix};
 use crate::problem::Error;
 use crate::queue::{Share, TenantIndex};
+use crate::rates::Gate;
+
+/// The longest token. `engined token new` makes 72 bytes.
+const TOKEN_BYTES: usize = 512;
+/// Hashed where there is no token.
+const NO_TOKEN: &[u8] = &[b'-'; 72];
 
 /// What is known of a caller before its request is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,40 +43,118 @@ pub enum Peer {
 }
 
 /// One tenant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Tenant {
     name: String,
-    plan: String,
-    users: Vec<u32>,
-    groups: Vec<u32>,
-    tokens: Vec<[u8; 32]>,
-    ceiling: Limits,
-    share: Share,
+    admin: bool,
+    plan: Arc<Plan>,
+    gate: Arc<Gate>,
 }
 
-/// All tenants.
+impl Tenant {
+    /// As it is configured. Buckets of the same rates are as full as they were.
+    fn new(config: &TenantConfig, earlier: Option<&Tenant>, development: bool) -> Self {
+        let plan = Arc::clone(&config.plan);
+        let gate = earlier.map(|tenant| &tenant.gate).filter(|gate| gate.is_of(&plan));
+        let gate = gate.map_or_else(|| Arc::new(Gate::new(&plan)), Arc::clone);
+        Tenant { name: config.name.clone(), admin: config.admin || development, plan, gate }
+    }
+}
+
+/// A token that somebody may have.
+#[derive(Debug)]
+struct Known {
+    hash: [u8; 32],
+    tenant: usize,
+    expires: Option<i64>,
+    revoked: bool,
+}
+
+/// How callers are found.
+#[derive(Debug, Default)]
+struct Callers {
+    tokens: HashMap<u64, Known>,
+    users: HashMap<u32, usize>,
+    groups: HashMap<u32, usize>,
+}
+
+impl Callers {
+    /// Of two that would have a caller the first has it.
+    fn add(&mut self, tenant: usize, config: &TenantConfig, accounts: &Accounts) {
+        for Token { hash, expires, revoked, .. } in &config.tokens {
+            let known = Known { hash: *hash, tenant, expires: *expires, revoked: *revoked };
+            self.tokens.entry(prefix(hash)).or_insert(known);
+        }
+        for user in config.users.iter().copied().chain(accounts.members(&config.groups)) {
+            self.users.entry(user).or_insert(tenant);
+        }
+        for group in &config.groups {
+            self.groups.entry(*group).or_insert(tenant);
+        }
+    }
+}
+
+/// All tenants, as of a reading of the configuration.
 #[derive(Debug)]
 pub struct Tenants {
     tenants: Vec<Tenant>,
+    callers: Callers,
     development: bool,
+    /// What a hash is compared with that is like none.
+    nobody: Known,
 }
 
 impl Tenants {
     /// Those of the configuration. In development, callers on TCP are the first tenant without any token.
     #[must_use]
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
-        let tenant = |config: &TenantConfig| {
-            let TenantConfig { name, users, groups, tokens, plan, plan_name } = config.clone();
-            let users = users.into_iter().chain(accounts.members(&groups)).collect();
-            Tenant { name, plan: plan_name, users, groups, tokens, ceiling: plan.ceiling, share: plan.share }
-        };
-        Tenants { tenants: config.iter().map(tenant).collect(), development }
+        let nobody = Known { hash: [0; 32], tenant: 0, expires: None, revoked: true };
+        let none = Tenants { tenants: Vec::new(), callers: Callers::default(), development, nobody };
+        none.renewed(config, accounts)
+    }
+
+    /// The same with another configuration: whoever was known keeps its place, who is new comes after them, and who is gone
+    /// is closed.
+    #[must_use]
+    pub fn renewed(&self, config: &[TenantConfig], accounts: &Accounts) -> Self {
+        let mut tenants = self.tenants.clone();
+        let places: HashMap<&str, usize> = self.tenants.iter().map(|tenant| tenant.name.as_str()).zip(0..).collect();
+        let mut callers = Callers::default();
+        for one in config {
+            let place = places.get(one.name.as_str()).copied();
+            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self.development);
+            let place = match place {
+                Some(place) => {
+                    tenants[place] = tenant;
+                    place
+                }
+                None => {
+                    tenants.push(tenant);
+                    tenants.len() - 1
+                }
+            };
+            callers.add(place, one, accounts);
+        }
+        let nobody = Known { ..self.nobody };
+        Tenants { tenants, callers, development: self.development, nobody }
     }
 
     /// What each may have at once, in order: [`TenantIndex`] counts in this list.
     #[must_use]
     pub fn shares(&self) -> Vec<Share> {
-        self.tenants.iter().map(|tenant| tenant.share).collect()
+        self.tenants.iter().map(|tenant| tenant.plan.share).collect()
+    }
+
+    /// Bytes of results that each may keep, in the same order.
+    #[must_use]
+    pub fn kept_bytes(&self) -> Vec<u64> {
+        self.tenants.iter().map(|tenant| tenant.plan.kept_bytes).collect()
+    }
+
+    /// Everybody's name, in the same order, those who are closed included.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.tenants.iter().map(|tenant| tenant.name.as_str()).collect()
     }
 
     /// Its name.
@@ -68,22 +163,28 @@ impl Tenants {
         &self.tenants[index].name
     }
 
-    /// The name of its plan.
+    /// Its plan.
     #[must_use]
-    pub fn plan_name(&self, TenantIndex(index): TenantIndex) -> &str {
+    pub fn plan(&self, TenantIndex(index): TenantIndex) -> &Arc<Plan> {
         &self.tenants[index].plan
     }
 
-    /// The most that it may ask for.
+    /// The name of its plan.
     #[must_use]
-    pub fn ceiling(&self, TenantIndex(index): TenantIndex) -> &Limits {
-        &self.tenants[index].ceiling
+    pub fn plan_name(&self, tenant: TenantIndex) -> &str {
+        &self.plan(tenant).name
     }
 
-    /// Whether it may see what others have used.
+    /// Whether it may see everybody's usage and drain the engine.
     #[must_use]
-    pub fn is_admin(&self, TenantIndex(_): TenantIndex) -> bool {
-        self.development
+    pub fn is_admin(&self, TenantIndex(index): TenantIndex) -> bool {
+        self.tenants[index].admin
+    }
+
+    /// Its buckets.
+    #[must_use]
+    pub fn gate(&self, TenantIndex(index): TenantIndex) -> &Arc<Gate> {
+        &self.tenants[index].gate
     }
 
     /// Whose account a call goes on.
@@ -91,31 +192,32 @@ impl Tenants {
     /// # Errors
     /// [`Error::Unauthenticated`], the same for every reason.
     pub fn resolve(&self, peer: Peer, authorization: Option<&[u8]>) -> Result<TenantIndex, Error> {
-        let found = match (peer, authorization) {
-            (Peer::Unix { uid, gid }, _) => {
-                let allows = |tenant: &Tenant| tenant.users.contains(&uid) || tenant.groups.contains(&gid);
-                self.tenants.iter().position(allows)
+        let found = match peer {
+            Peer::Unix { uid, gid } => {
+                let (user, group) = (self.callers.users.get(&uid), self.callers.groups.get(&gid));
+                user.into_iter().chain(group).min().copied()
             }
-            (Peer::Tcp(address), _) if self.development => address.is_loopback().then_some(0),
-            (Peer::Tcp(_), Some(header)) => bearer(header).and_then(|token| self.by_token(token)),
-            (Peer::Tcp(_), None) => None,
+            Peer::Tcp(address) if self.development => address.is_loopback().then_some(0),
+            Peer::Tcp(_) => self.by_token(authorization.and_then(bearer), clock::seconds()),
         };
         found.map(TenantIndex).ok_or(Error::Unauthenticated)
     }
 
-    /// Looks at every hash of every tenant, whatever is found: time tells nothing.
-    fn by_token(&self, token: &[u8]) -> Option<usize> {
-        let hash = hash(token);
-        let mut found = None;
-        for (index, tenant) in self.tenants.iter().enumerate() {
-            for known in &tenant.tokens {
-                if bool::from(known.as_slice().ct_eq(&hash)) {
-                    found = Some(index);
-                }
-            }
-        }
-        found
+    /// Makes one hash and compares one, whatever there is.
+    fn by_token(&self, token: Option<&[u8]>, now: i64) -> Option<usize> {
+        let token = token.filter(|token| (1..=TOKEN_BYTES).contains(&token.len()));
+        let hash = hash(token.unwrap_or(NO_TOKEN));
+        let known = self.callers.tokens.get(&prefix(&hash)).unwrap_or(&self.nobody);
+        let same = compare(&known.hash, &hash);
+        let valid = !known.revoked && known.expires.is_none_or(|end| now < end) && token.is_some();
+        (same && valid).then_some(known.tenant)
     }
+}
+
+fn compare(known: &[u8; 32], sent: &[u8; 32]) -> bool {
+    #[cfg(test)]
+    tests::COMPARED.with(|count| count.set(count.get() + 1));
+    bool::from(known.as_slice().ct_eq(sent))
 }
 
 fn bearer(header: &[u8]) -> Option<&[u8]> {
@@ -126,55 +228,10 @@ fn bearer(header: &[u8]) -> Option<&[u8]> {
 /// What the configuration keeps of a token.
 #[must_use]
 pub fn hash(token: &[u8]) -> [u8; 32] {
+    #[cfg(test)]
+    tests::HASHED.with(|count| count.set(count.get() + 1));
     Sha256::digest(token).into()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Config, Host};
-
-    fn tenants(text: &str) -> Tenants {
-        let passwd = "root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\nci:x:990:980::/:/bin/sh\n";
-        let accounts = Accounts::parse(passwd, "runners:x:980:web\n", 7);
-        let host = Host { accounts: accounts.clone(), memory: 1 << 33 };
-        let (config, _) = Config::parse(text, &host).unwrap();
-        Tenants::new(&config.tenants, &accounts, config.listen.development)
-    }
-
-    #[test]
-    fn the_kernel_vouches_on_the_unix_socket() {
-        let unix = |uid, gid| Peer::Unix { uid, gid };
-        let open = tenants("");
-        assert!(open.resolve(unix(0, 0), None).is_ok() && open.resolve(unix(7, 7), None).is_ok());
-        assert!(open.resolve(unix(33, 33), None).is_err());
-        let named = tenants("[tenants.a]\nallowed_users = [\"web\"]\n[tenants.b]\nallowed_groups = [\"runners\"]\n");
-        let name = |peer| named.resolve(peer, None).map(|index| named.name(index).to_owned()).ok();
-        assert_eq!(name(unix(33, 33)).as_deref(), Some("a"));
-        assert_eq!(name(unix(990, 1)).as_deref(), Some("b"), "its primary group");
-        assert_eq!(name(unix(5, 980)).as_deref(), Some("b"), "a process that runs with the group");
-        assert_eq!(name(unix(0, 0)), None, "root must be named like anyone else");
-    }
-
-    #[test]
-    fn tokens_are_known_by_their_hash() {
-        let line: String = hash(b"secret").iter().map(|byte| format!("{byte:02x}")).collect();
-        let text = format!("[listen]\ntcp = \"0.0.0.0:1\"\n[tenants.a]\ntokens = [\"sha256:{line}\"]\n");
-        let tenants = tenants(&text);
-        let tcp = Peer::Tcp([127, 0, 0, 1].into());
-        for good in ["Bearer secret", "bearer secret", "BEARER  secret "] {
-            assert!(tenants.resolve(tcp, Some(good.as_bytes())).is_ok(), "{good}");
-        }
-        for bad in ["", "Bearer", "Bearer ", "Bearer secre", "Bearer secret2", "Basic secret", "secret", &line] {
-            assert!(tenants.resolve(tcp, Some(bad.as_bytes())).is_err(), "{bad}");
-        }
-        assert!(tenants.resolve(tcp, None).is_err());
-    }
-
-    #[test]
-    fn development_needs_no_token_on_the_loopback() {
-        let tenants = tenants("[listen]\ntcp = \"127.0.0.1:1\"\ndevelopment = true\n");
-        assert!(tenants.resolve(Peer::Tcp([127, 0, 0, 1].into()), None).is_ok());
-        assert!(tenants.resolve(Peer::Tcp([10, 0, 0, 1].into()), None).is_err());
-    }
-}
+mod tests;

@@ -43,9 +43,10 @@ pub fn begin(engine: &Arc<Engine>, task: Task, ticket: Ticket, memory: Reservati
 
 /// Runs it; what a waiting caller would be told as a problem is a result here.
 async fn finished(engine: &Engine, task: &Task, ticket: Ticket) -> Execution {
-    let error = match contained(execution::execute(engine, task, ticket)).await {
-        Some(Ok(execution)) => return execution,
-        Some(Err(error)) => error,
+    let work = engine.drain.unless_cut(execution::execute(engine, task, ticket));
+    let error = match contained(work).await {
+        Some(Ok(Ok(execution))) => return execution,
+        Some(Ok(Err(error)) | Err(error)) => error,
         None => {
             engine.metrics.panicked();
             Error::internal("a run panicked")

@@ -79,12 +79,12 @@ impl Serving {
         let folder = Scratch::new();
         let path = |name: &str| folder.0.join(name);
         let hash: String = engined::tenants::hash(TOKEN.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        for name in ["api", "manifests", "state"] {
+        for name in ["api", "etc", "manifests", "state"] {
             fs::create_dir(path(name)).unwrap();
         }
         fs::write(path("secret"), "not yours").unwrap();
         fs::write(path("manifests/mine.toml"), MANIFEST).unwrap();
-        for name in ["", "secret", "api", "manifests", "state", "manifests/mine.toml"] {
+        for name in ["", "secret", "api", "etc", "manifests", "state", "manifests/mine.toml"] {
             chown(path(name), Some(uid), Some(gid)).unwrap();
         }
         let config = format!(
@@ -94,12 +94,12 @@ impl Serving {
             path("jaild.sock"),
             path("manifests"),
         );
-        fs::write(path("engined.toml"), config).unwrap();
+        fs::write(path("etc/engined.toml"), config).unwrap();
         let fake = Fake::start(&path("jaild.sock"), 2, &[]);
         fs::set_permissions(path("jaild.sock"), fs::Permissions::from_mode(0o666)).unwrap();
         let words: Vec<&str> = wrapper.iter().copied().chain([ENGINED, "serve", "--notify", "--config"]).collect();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(path("engined.toml"));
+        command.args(&words[1..]).arg(path("etc/engined.toml"));
         if wrapper.is_empty() {
             command.args(["--user", "engined"]);
         }
@@ -376,6 +376,7 @@ fn what_it_needs_it_has() {
     for (name, argument) in [
         ("list", serving.path("manifests")),
         ("read", serving.path("manifests/mine.toml")),
+        ("read", serving.path("etc/engined.toml")),
         ("read", "/usr/bin/env".to_owned()),
         ("read", "/proc/self/status".to_owned()),
         ("list", "/proc/self/fd".to_owned()),

@@ -46,7 +46,7 @@ fn requested(request: ExecutionRequest) {
     }
     let ceiling = ceiling();
     let files = request.files.as_ref().map_or(1, Vec::len);
-    match admit(request, &Rules { offers: offers(), ceiling }) {
+    match admit(request, &Rules { offers: offers(), ceiling, plan: None }) {
         Ok(job) => admitted(&job, ceiling, files),
         Err(error) => refused(&error.problem()),
     }
@@ -141,9 +141,9 @@ fn offers() -> &'static Offers {
 fn ceiling() -> &'static Limits {
     static CEILING: OnceLock<Limits> = OnceLock::new();
     CEILING.get_or_init(|| {
-        let host = Host { accounts: Accounts::default(), memory: 1 << 33 };
+        let host = Host { accounts: Accounts::default(), memory: 1 << 33, cpus: 64 };
         let (config, _) = Config::parse("", &host).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        let plan = &config.tenants[0].plan.ceiling;
+        let plan = &config.tenants[0].plan.ceiling.all;
         assert_eq!(lowered(plan, plan), *plan);
         *plan
     })

@@ -60,7 +60,7 @@ pub fn manifest(data: &[u8]) {
 /// engined.toml and jaild.toml.
 pub fn config(data: &[u8]) {
     let text = text(data);
-    let host = Host { accounts: Accounts::parse("web:x:33:33::/:\n", "web:x:33:\n", 7), memory: 1 << 33 };
+    let host = Host { accounts: Accounts::parse("web:x:33:33::/:\n", "web:x:33:\n", 7), memory: 1 << 33, cpus: 64 };
     match Config::parse(text, &host) {
         Ok((config, printed)) => {
             // What is printed is a file like any other; sorted, it does not change any more.
@@ -71,7 +71,7 @@ pub fn config(data: &[u8]) {
             assert!(config.engine.memory > 0 && config.engine.queue_length > 0 && config.http.body_bytes > 0);
             assert!(config.outputs.total_bytes <= config.engine.memory);
             for tenant in &config.tenants {
-                let ceiling = &tenant.plan.ceiling;
+                let ceiling = &tenant.plan.ceiling.all;
                 assert!(LimitName::ALL.into_iter().all(|limit| ceiling.get(limit) > 0), "{ceiling:?}");
                 let share = &tenant.plan.share;
                 assert!(share.weight > 0 && share.running > 0 && share.queued > 0);

@@ -7,8 +7,8 @@ use crate::build::{self, Programs};
 use crate::problem::{Context, Result};
 use crate::tally::Tally;
 
-/// Its default depends on the host.
-const OF_THE_HOST: &str = "sandbox_memory_bytes";
+/// Their defaults depend on the host, or on other settings that do.
+const OF_THE_HOST: [&str; 3] = ["sandbox_memory_bytes", "memory_bytes", "cpus"];
 
 /// Compares the example with what `engined config check --print` says is in force under it.
 pub fn run(programs: &Programs) -> Result<Tally> {
@@ -60,7 +60,7 @@ fn is_shown(example: &[Setting<'_>], real: &Setting<'_>) -> std::result::Result<
     // A share of cores is printed with three places.
     let fraction = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
     let same_number = fraction(line.value).is_some() && fraction(line.value) == fraction(real.value);
-    let same = line.value == real.value || same_number || real.value.is_empty() || real.key == OF_THE_HOST;
+    let same = line.value == real.value || same_number || real.value.is_empty() || OF_THE_HOST.contains(&real.key);
     if !line.commented_out || same {
         return Ok(());
     }

@@ -17,6 +17,10 @@ pub struct Client {
     port: u16,
     /// Who asks, as a header.
     authorization: String,
+    /// What the next request is called, as a header.
+    request_id: String,
+    /// How long the last answer asked to wait.
+    retry_after: Option<Duration>,
 }
 
 impl Client {
@@ -26,12 +30,28 @@ impl Client {
         // A request is one write: waiting for more to send with it would only be measured.
         stream.set_nodelay(true).or_problem("TCP_NODELAY was refused", REMEDY)?;
         stream.set_read_timeout(Some(Duration::from_secs(120))).or_problem("no time-out can be set", REMEDY)?;
-        Ok(Client { stream: BufReader::new(stream), port, authorization: String::new() })
+        Ok(Client {
+            stream: BufReader::new(stream),
+            port,
+            authorization: String::new(),
+            request_id: String::new(),
+            retry_after: None,
+        })
     }
 
     /// As the tenant of this token.
     pub fn with_token(self, token: &str) -> Self {
         Client { authorization: format!("Authorization: Bearer {token}\r\n"), ..self }
+    }
+
+    /// Names the next request, and those after it until it is named again.
+    pub fn call_it(&mut self, request_id: &str) {
+        self.request_id = format!("X-Request-Id: {request_id}\r\n");
+    }
+
+    /// How long the last answer asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Runs one program. Gives the result and the time from the first byte sent to the last received.
@@ -72,6 +92,7 @@ impl Client {
     pub fn send(&mut self, method: &str, path: &str, body: &str) -> Result<()> {
         let mut message = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port);
         message += &self.authorization;
+        message += &self.request_id;
         if !body.is_empty() {
             message += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         }
@@ -84,15 +105,18 @@ impl Client {
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
         let status = status.ok_or_else(|| Problem::new(format!("`{head}` is no status line"), REMEDY))?;
         let mut length = None;
+        self.retry_after = None;
         loop {
             let line = self.line()?;
             if line.is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse::<usize>().ok();
+            if let Some((name, value)) = line.split_once(':') {
+                match name.to_ascii_lowercase().as_str() {
+                    "content-length" => length = value.trim().parse::<usize>().ok(),
+                    "retry-after" => self.retry_after = value.trim().parse().ok().map(Duration::from_secs),
+                    _ => {}
+                }
             }
         }
         let length = length.ok_or_else(|| Problem::new("the answer has no Content-Length", REMEDY))?;

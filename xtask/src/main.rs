@@ -11,6 +11,7 @@ mod alerts;
 mod bench;
 mod build;
 mod corpus;
+mod dashboard;
 #[cfg(test)]
 mod docs;
 mod engine;
@@ -20,12 +21,15 @@ mod gates;
 mod host;
 mod http;
 mod memory;
+mod mixed;
 mod numpy;
+mod picture;
 mod problem;
 mod prometheus;
 mod prove;
 mod python_client;
 mod schemathesis;
+mod secrets;
 mod served;
 mod setup;
 mod soak;
@@ -34,12 +38,15 @@ mod tally;
 mod tests;
 mod timing;
 mod toolchains;
+#[cfg(test)]
+mod watched;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::host::{Depth, Kernel};
+use crate::mixed::Mixed;
 use crate::problem::Result;
 use crate::soak::Soak;
 use crate::tally::Tally;
@@ -126,6 +133,30 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
     },
+    /// Three tenants at once, SIGHUPs and restarts between: are audit, usage and the callers' counts equal at the end?
+    Mixed {
+        /// How long they call
+        #[arg(long, default_value_t = 3600)]
+        seconds: u64,
+        /// Between two readings of the configuration
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        reload: u64,
+        /// Between two restarts of engined
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+        restart: u64,
+        /// The pause between two calls of a connection, on average
+        #[arg(long, default_value_t = 0)]
+        pause_ms: u64,
+        /// Which runs are drawn
+        #[arg(long, default_value_t = Mixed::FULL.seed)]
+        seed: u64,
+        /// Where to write what /metrics says every few seconds
+        #[arg(long, value_name = "FILE")]
+        samples: Option<std::path::PathBuf>,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
+    },
     /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
         /// Rounds of each row; slow rows have fewer
@@ -182,6 +213,14 @@ enum Command {
         #[arg(long, conflicts_with = "seconds")]
         minimize: bool,
     },
+    /// Draw the picture of a load that the README shows: systemd/grafana/load.svg, out of load.csv beside it
+    Picture {
+        /// First make load.csv out of these recorded scrapes: a JSON object a line, {"t_ms": N, "samples": {SERIES: VALUE}}
+        #[arg(long, value_name = "FILE")]
+        scrapes: Option<std::path::PathBuf>,
+    },
+    /// Make systemd/grafana/engined.json out of panels.toml beside it
+    Dashboard,
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
     Deny,
 }
@@ -204,6 +243,11 @@ fn main() -> ExitCode {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
         }
+        Command::Mixed { seconds, reload, restart, pause_ms, seed, samples, programs } => {
+            let [time, reload, restart] = [seconds, reload, restart].map(std::time::Duration::from_secs);
+            let mixed = Mixed { time, pause: std::time::Duration::from_millis(pause_ms), reload, restart, seed };
+            mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
+        }
         Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
             bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })
                 .map(Some)
@@ -214,6 +258,8 @@ fn main() -> ExitCode {
         }
         Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
         Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
+        Command::Picture { scrapes } => picture::run(scrapes.as_deref()).map(|()| None),
+        Command::Dashboard => dashboard::write().map(|()| None),
         Command::Deny => gates::deny().map(Some),
     };
     match outcome {

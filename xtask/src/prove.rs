@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::build::{self, Programs};
 use crate::corpus::{self, FOLDERS, LANGUAGES, Load};
 use crate::host::{self, Depth, Kernel};
+use crate::mixed::{self, Mixed};
 use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
@@ -68,6 +69,7 @@ pub fn run() -> Result<Tally> {
         "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
     );
     proof.part("soak, 10,000 mixed runs", || soak::run(&programs, Soak::FULL))?;
+    proof.part("an hour of three tenants, equal books", || mixed::run(&programs, Mixed::FULL, None))?;
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
     let mut fuzzed = String::new();
     proof.part("fuzzing, an hour", || {

@@ -1,8 +1,11 @@
 //! A live engine as production has it: jaild and `engined serve`, started by somebody else than each other.
 //!
-//! It has a Unix socket for root and a TCP address for two tenants with a token each, one of which may do little.
+//! It has a Unix socket for root and a TCP address for two tenants with a token each, one of which may do little; or
+//! whatever tenants a [`Wish`] names. systemd's part is ours: a state folder, a TCP socket that outlives a restart.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -20,6 +23,21 @@ const START: Duration = Duration::from_secs(180);
 /// From SIGTERM to the end.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ACCOUNT: &str = "engined";
+const CONFIG: &str = "engined.toml";
+const STATE: &str = "state";
+
+/// What is unusual about an engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish<'a> {
+    /// jaild's configuration.
+    pub jaild_config: Option<&'a str>,
+    /// More lines of `[listen]` in engined's.
+    pub listen: &'a str,
+    /// Instead of becoming its user itself, engined is started by these words.
+    pub before: &'a [&'a str],
+    /// What follows `[listen]` and `[engine]` in engined's: tenants above all.
+    pub sections: &'a str,
+}
 
 /// Both programs, running.
 #[derive(Debug)]
@@ -30,6 +48,11 @@ pub struct Served {
     scratch: Scratch,
     /// What only root may write.
     _roots: Scratch,
+    engined: PathBuf,
+    listen: String,
+    before: Vec<String>,
+    /// Bound once: who calls while nobody serves waits in the kernel's queue.
+    listener: TcpListener,
     /// Its TCP address, as in `127.0.0.1:7070`.
     pub address: String,
     /// The token of a tenant that may do what is usual.
@@ -53,7 +76,7 @@ impl Served {
     /// # Errors
     /// As [`Served::start`].
     pub fn measured(programs: &Programs, metrics: u16) -> Result<Self> {
-        Self::begin(programs, None, &format!("metrics = \"127.0.0.1:{metrics}\"\n"))
+        Self::usual(programs, &Wish { listen: &format!("metrics = \"127.0.0.1:{metrics}\"\n"), ..Wish::default() })
     }
 
     /// The same, with this configuration of jaild.
@@ -61,65 +84,144 @@ impl Served {
     /// # Errors
     /// As [`Served::start`].
     pub fn start_with(programs: &Programs, jaild_config: Option<&str>) -> Result<Self> {
-        Self::begin(programs, jaild_config, "")
+        Self::usual(programs, &Wish { jaild_config, ..Wish::default() })
     }
 
-    fn begin(programs: &Programs, jaild_config: Option<&str>, listen: &str) -> Result<Self> {
-        let scratch = Scratch::new("served")?;
-        let folder = scratch.path();
-        let account = User::from_name(ACCOUNT).ok().flatten();
-        let account = account.ok_or_else(|| Problem::new("there is no user engined", "cargo xtask setup"))?;
-        chown(folder, Some(account.uid.as_raw()), None).or_problem(folder.display().to_string(), "run this as root")?;
+    /// For two tenants with what is usual.
+    fn usual(programs: &Programs, wish: &Wish<'_>) -> Result<Self> {
         let (token, line) = new_token(programs)?;
         let (small_token, small_line) = new_token(programs)?;
-        let config = format!(
-            "[listen]\nunix = {:?}\ntcp = \"127.0.0.1:0\"\n{listen}[engine]\njaild_socket = {:?}\n\
-             [tenants.usual]\nallowed_users = [\"root\"]\n{line}\n\
-             [tenants.small]\nplan = \"small\"\n{small_line}\n[plans.small]\nrunning = 1\nqueued = 1\n",
-            folder.join("engined.sock"),
-            folder.join("jaild.sock"),
+        let sections = format!(
+            "[tenants.usual]\nallowed_users = [\"root\"]\n{line}\n\
+             [tenants.small]\nplan = \"small\"\n{small_line}\n[plans.small]\nrunning = 1\nqueued = 1\n"
         );
-        let file = folder.join("engined.toml");
-        fs::write(&file, config).or_problem(file.display().to_string(), "free some disk")?;
-        let socket = folder.join("jaild.sock");
+        let mut served = Self::start_by(programs, &Wish { sections: &sections, ..*wish })?;
+        (served.token, served.small_token) = (token, small_token);
+        Ok(served)
+    }
+
+    /// The same, as it is wished.
+    ///
+    /// # Errors
+    /// As [`Served::start`].
+    pub fn start_by(programs: &Programs, wish: &Wish<'_>) -> Result<Self> {
+        let scratch = Scratch::new("served")?;
+        let account = User::from_name(ACCOUNT).ok().flatten();
+        let account = account.ok_or_else(|| Problem::new("there is no user engined", "cargo xtask setup"))?;
+        fs::create_dir(scratch.path().join(STATE)).or_problem("no state folder can be made", "free some disk")?;
+        for folder in [scratch.path().to_owned(), scratch.path().join(STATE)] {
+            let told = || (folder.display().to_string(), "run this as root");
+            chown(&folder, Some(account.uid.as_raw()), None).or_problem(told().0, told().1)?;
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).or_problem("no port can be had", "ss -ltn")?;
+        let address = listener.local_addr().or_problem("no port can be had", "ss -ltn")?.to_string();
         let mut jaild = Command::new(&programs.jaild);
-        jaild.arg("--socket").arg(socket).args(["--client-user", ACCOUNT]);
+        jaild.arg("--socket").arg(scratch.path().join("jaild.sock")).args(["--client-user", ACCOUNT]);
         // In a folder of root's: in the other one engined could change it.
         let roots = Scratch::new("jaild")?;
-        if let Some(text) = jaild_config {
+        if let Some(text) = wish.jaild_config {
             let file = roots.path().join("jaild.toml");
             fs::write(&file, text).or_problem(file.display().to_string(), "free some disk")?;
             jaild.arg("--config").arg(file);
         }
-        let mut engined = Command::new(&programs.engined);
-        engined.args(["serve", "--notify", "--user", ACCOUNT, "--config"]).arg(file);
-        let (address, jaild_path) = (String::new(), programs.jaild.clone());
-        let children = Vec::new();
-        let mut served =
-            Served { children, jaild: jaild_path, scratch, _roots: roots, address, token, small_token, stopped: false };
+        let mut served = Served {
+            children: Vec::new(),
+            jaild: programs.jaild.clone(),
+            engined: programs.engined.clone(),
+            scratch,
+            _roots: roots,
+            listener,
+            address,
+            token: String::new(),
+            small_token: String::new(),
+            listen: wish.listen.to_owned(),
+            before: wish.before.iter().map(|word| (*word).to_owned()).collect(),
+            stopped: false,
+        };
+        served.configure(wish.sections)?;
         served.launch("jaild", jaild)?;
-        served.launch("engined", engined)?;
-        served.address = served.ready()?;
+        served.serve()?;
+        served.ready(1)?;
         Ok(served)
     }
 
+    /// Writes the configuration anew; SIGHUP has it read.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn configure(&self, sections: &str) -> Result<()> {
+        let folder = self.scratch.path();
+        let config = format!(
+            "[listen]\nunix = {:?}\ntcp = {:?}\n{}[engine]\njaild_socket = {:?}\n{sections}",
+            folder.join("engined.sock"),
+            self.address,
+            self.listen,
+            folder.join("jaild.sock"),
+        );
+        // Whole or not at all: it may be read at any time.
+        let (file, new) = (folder.join(CONFIG), folder.join("new.toml"));
+        let written = fs::write(&new, config).and_then(|()| fs::rename(&new, &file));
+        written.or_problem(file.display().to_string(), "free some disk")
+    }
+
+    /// Sends a signal to engined.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.children.last().and_then(|(_, child)| i32::try_from(child.id()).ok());
+        let pid = pid.ok_or_else(|| Problem::new("engined was never started", "read its log"))?;
+        kill(Pid::from_raw(pid), signal).or_problem("engined is not there", "read its log")
+    }
+
+    /// Ends engined as systemd does, and starts it again. Returns when the new one is ready.
+    ///
+    /// # Errors
+    /// When one of both does not do so in time.
+    pub fn restart(&mut self) -> Result<()> {
+        let before = self.log().lines().filter(|line| line.starts_with("ready ")).count();
+        let (name, mut child) =
+            self.children.pop().ok_or_else(|| Problem::new("engined was never started", "read its log"))?;
+        terminate(name, &mut child).or_problem("engined did not end", "read its log")?;
+        self.serve()?;
+        self.ready(before + 1)
+    }
+
+    /// The socket comes as systemd passes it: by sd_listen_fds(3), from descriptor 3 on. Only the process itself knows its
+    /// id for `LISTEN_PID`, hence the shell, which becomes engined.
+    fn serve(&mut self) -> Result<()> {
+        let socket = self.listener.try_clone().or_problem("no descriptor is left", "ulimit -n 1024")?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "LISTEN_PID=$$ exec \"$@\" 3<&0 0</dev/null", "sh"]);
+        command.args(&self.before).arg(&self.engined).args(["serve", "--notify", "--config"]);
+        command.arg(self.scratch.path().join(CONFIG));
+        if self.before.is_empty() {
+            command.args(["--user", ACCOUNT]);
+        }
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "tcp").env("STATE_DIRECTORY", self.state());
+        self.spawn("engined", command.stdin(OwnedFd::from(socket)))
+    }
+
     fn launch(&mut self, name: &'static str, mut command: Command) -> Result<()> {
+        self.spawn(name, command.stdin(Stdio::null()))
+    }
+
+    fn spawn(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
         let log = || File::options().create(true).append(true).open(self.scratch.path().join("log"));
         let out = log().or_problem("no log can be written", "free some disk")?;
         let errors = log().or_problem("no log can be written", "free some disk")?;
-        let child = command.stdin(Stdio::null()).stdout(out).stderr(errors).spawn();
+        let child = command.stdout(out).stderr(errors).spawn();
         self.children.push((name, child.or_problem(format!("{name} did not start"), "cargo build --release")?));
         Ok(())
     }
 
-    /// Waits for the line that says so, and gives the address of the one before.
-    fn ready(&mut self) -> Result<String> {
+    /// Waits until it was said so often.
+    fn ready(&mut self, times: usize) -> Result<()> {
         let deadline = Instant::now() + START;
         loop {
             let log = self.log();
-            let said = |word: &str| log.lines().find_map(|line| line.strip_prefix(word)).map(str::to_owned);
-            if let (Some(address), Some(_)) = (said("listening "), said("ready ")) {
-                return Ok(address);
+            if log.lines().filter(|line| line.starts_with("ready ")).count() >= times {
+                return Ok(());
             }
             let ended = self.children.iter_mut().any(|(_, child)| !matches!(child.try_wait(), Ok(None)));
             if ended || Instant::now() > deadline {
@@ -150,6 +252,11 @@ impl Served {
         self.scratch.path().join("engined.sock")
     }
 
+    /// What engined keeps, as root sees it.
+    pub fn state(&self) -> PathBuf {
+        self.scratch.path().join(STATE)
+    }
+
     /// All that both have printed so far.
     pub fn log(&self) -> String {
         let file = self.scratch.path().join("log");
@@ -162,7 +269,8 @@ impl Served {
         self.end()
     }
 
-    fn end(&mut self) -> std::result::Result<(), String> {
+    /// The same, and what both have left can still be looked at.
+    pub fn end(&mut self) -> std::result::Result<(), String> {
         self.stopped = true;
         let mut outcome = Ok(());
         for (name, child) in self.children.iter_mut().rev() {
@@ -205,7 +313,7 @@ fn terminate(name: &str, child: &mut Child) -> std::result::Result<(), String> {
 }
 
 /// A token and the line with its hash, from `engined token new`.
-fn new_token(programs: &Programs) -> Result<(String, String)> {
+pub fn new_token(programs: &Programs) -> Result<(String, String)> {
     let output = Command::new(&programs.engined).args(["token", "new"]).stdin(Stdio::null()).output();
     let output = output.or_problem("engined did not start", "cargo build --release")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -7,7 +7,7 @@
 
 pub mod mix;
 mod report;
-mod sample;
+pub mod sample;
 mod trend;
 
 use std::collections::BTreeMap;

@@ -5,11 +5,12 @@ use std::path::Path;
 use crate::build::{self, Programs};
 use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
+use crate::mixed::{self, Mixed};
 use crate::problem::Result;
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, examples, fuzz, prometheus, python_client, schemathesis, setup};
+use crate::{bench, examples, fuzz, prometheus, python_client, schemathesis, secrets, setup};
 
 /// A hello after each attack tells what it did. What they do one at a time is for `prove`: most of them wait for a limit,
 /// and two that wait take no longer than one.
@@ -20,7 +21,8 @@ const CORPUS: [Load; 2] = [
 ];
 
 /// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis,
-/// Prometheus, the corpus, a short soak, what speed is promised with a wide margin, then the test host.
+/// Prometheus, the corpus, a short soak, where secrets go, whether the books are equal after restarts, what speed is
+/// promised with a wide margin, then the test host.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
@@ -34,6 +36,8 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     tally.add(prometheus::run(&programs)?);
     tally.add(corpus::run(&programs, &CORPUS)?);
     tally.add(soak::run(&programs, Soak::SHORT)?);
+    tally.add(secrets::run(&programs)?);
+    tally.add(mixed::run(&programs, Mixed::SHORT, None)?);
     tally.add(bench::guard(&programs)?);
     match host {
         Some(kernel) => tally.add(host::run(&programs, kernel, Depth::Short)?),

@@ -34,7 +34,7 @@ fn ceiling() -> Limits {
 fn admitted(request: &Value) -> Result<Job, Problem> {
     let request = ExecutionRequest::from_json(request.to_string().as_bytes(), &api_spec::Caps::default())?;
     let (offers, ceiling) = (offers(), ceiling());
-    admit(request, &Rules { offers: &offers, ceiling: &ceiling }).map_err(|error| error.problem())
+    admit(request, &Rules { offers: &offers, ceiling: &ceiling, plan: None }).map_err(|error| error.problem())
 }
 
 fn refused(request: &Value) -> (Code, String, String) {

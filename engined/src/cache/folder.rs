@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
 use nix::libc::{ELOOP, O_NOFOLLOW, O_NONBLOCK};
@@ -24,7 +25,7 @@ const UNFINISHED: &str = "new-";
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    owners: Vec<String>,
+    owners: RwLock<Vec<String>>,
     made: AtomicU64,
     _lock: File,
 }
@@ -91,7 +92,7 @@ impl Folder {
             fs::TryLockError::Error(error) => error,
         })?;
         let owners: Vec<String> = tenants.iter().map(|tenant| key::folder(tenant)).collect();
-        let folder = Folder { path: path.to_owned(), owners, made: AtomicU64::new(0), _lock: lock };
+        let folder = Folder { path: path.to_owned(), owners: RwLock::default(), made: AtomicU64::new(0), _lock: lock };
         let mut found = Found::default();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
@@ -99,14 +100,38 @@ impl Folder {
             if Key::parse(&name).is_none() || !entry.file_type()?.is_dir() {
                 continue;
             }
-            let owner = folder.owners.iter().position(|own| *own == name);
+            let owner = owners.iter().position(|own| *own == name);
             if let Err(error) = folder.scan(&entry.path(), owner, &mut found) {
                 found.troubles.push(format!("{}: {error}", entry.path().display()));
             }
         }
         // Also those that lay there: nobody else has a way in.
-        folder.owners.iter().try_for_each(|owner| make(&folder.path.join(owner)))?;
+        folder.grow(owners)?;
         Ok((folder, found))
+    }
+
+    /// Has a folder for each of these, of whom the first may have theirs already. There are never fewer.
+    ///
+    /// # Errors
+    /// One can't be made. Its owner is known all the same, and what would lie there is not kept.
+    fn grow(&self, owners: Vec<String>) -> io::Result<()> {
+        let known = self.owners.read().unwrap_or_else(PoisonError::into_inner).len();
+        let made = owners.iter().skip(known).try_for_each(|owner| make(&self.path.join(owner)));
+        *self.owners.write().unwrap_or_else(PoisonError::into_inner) = owners;
+        made
+    }
+
+    /// Takes these tenants, of whom the first are known.
+    ///
+    /// # Errors
+    /// A folder can't be made for one: nothing is kept for it.
+    pub fn take(&self, tenants: &[&str]) -> io::Result<()> {
+        self.grow(tenants.iter().map(|tenant| key::folder(tenant)).collect())
+    }
+
+    fn of(&self, owner: Owner) -> PathBuf {
+        let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
+        self.path.join(&owners[owner])
     }
 
     /// Looks through the folder of a tenant, or takes away all of a tenant that is none any more.
@@ -135,7 +160,7 @@ impl Folder {
     }
 
     fn file(&self, key: &Key, held: &Held) -> PathBuf {
-        self.path.join(&self.owners[held.owner]).join(name(key, held.program, held.written))
+        self.of(held.owner).join(name(key, held.program, held.written))
     }
 
     /// Writes an entry, and says how long its file is. `None`: it is none that can be kept.
@@ -151,7 +176,7 @@ impl Folder {
         program: Option<&File>,
     ) -> io::Result<Option<Held>> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let unfinished = self.path.join(&self.owners[owner]).join(format!("{UNFINISHED}{number}"));
+        let unfinished = self.of(owner).join(format!("{UNFINISHED}{number}"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         let written = entry::write(&file, key, replay, program).and_then(|written| {
             jail::stop_point!("engined.keeping");

@@ -83,6 +83,12 @@ impl Index {
         Index { most, most_entries: MOST_ENTRIES, entries: HashMap::new(), accounts, room: 0, promised: 0, clock: 0 }
     }
 
+    /// From now on there are so many tenants. There are never fewer.
+    pub fn grow(&mut self, owners: usize) {
+        let more = owners.saturating_sub(self.accounts.len());
+        self.accounts.extend(std::iter::repeat_with(Account::default).take(more));
+    }
+
     /// How much room is taken, by how many entries.
     #[must_use]
     pub fn totals(&self) -> (u64, usize) {

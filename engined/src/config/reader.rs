@@ -53,6 +53,7 @@ impl Reader {
 
     /// Opens the section `name` of `root`, removing it there. One that is absent has nothing but defaults.
     pub fn section(&mut self, root: &mut Table, name: &str, doc: &str) -> Section<'_> {
+        // No key of ours has a dot in it.
         let key = name.rsplit('.').next().unwrap_or(name);
         let table = match root.remove(key) {
             None => Table::new(),
@@ -72,10 +73,21 @@ impl Reader {
         Section { reader: self, name: name.to_owned(), table, known: Vec::new() }
     }
 
+    /// A section of which there may be several of the same name, `[[name]]`.
+    pub fn open_item(&mut self, name: &str, index: usize, table: Table, doc: &str) -> Section<'_> {
+        write!(self.printed, "\n# {doc}\n[[{name}]]\n").unwrap_or_default();
+        Section { reader: self, name: format!("{name}[{index}]"), table, known: Vec::new() }
+    }
+
     /// Every table in the section `name` of `root`, by its own name.
     pub fn tables(&mut self, root: &mut Table, name: &str) -> Vec<(String, Table)> {
+        self.tables_of(root, name, name)
+    }
+
+    /// Every table in the section `key` of `root`, which is `name` to people, by its own name.
+    pub fn tables_of(&mut self, root: &mut Table, key: &str, name: &str) -> Vec<(String, Table)> {
         let mut found = Vec::new();
-        match root.remove(name) {
+        match root.remove(key) {
             None => {}
             Some(Value::Table(tables)) => {
                 for (own, value) in tables {
@@ -172,6 +184,47 @@ impl Section<'_> {
         None
     }
 
+    /// Whether there is such a field that nobody has asked for yet.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A number with a fraction, in thousandths, if there is one.
+    pub fn optional_thousandths(&mut self, key: &'static str, range: RangeInclusive<u64>, doc: &str) -> Option<u64> {
+        if self.table.contains_key(key) {
+            let least = *range.start();
+            return Some(self.thousandths(key, least, range, doc));
+        }
+        self.known.push(key);
+        self.print(key, None, doc);
+        None
+    }
+
+    /// A time with its offset from UTC, in seconds since 1970, if there is one.
+    pub fn instant(&mut self, key: &'static str, doc: &str) -> Option<i64> {
+        let found = self.take(key);
+        let text = match &found {
+            None => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(other) => Some(other.to_string()),
+        };
+        let Some(text) = text else {
+            self.print(key, None, doc);
+            return None;
+        };
+        match text.parse::<jiff::Timestamp>() {
+            Ok(time) => {
+                self.print(key, Some(&time.to_string()), doc);
+                Some(time.as_second())
+            }
+            Err(_) => {
+                self.mistake(key, &text, "is no time with a date and an offset", "write it as in 2027-01-31T12:00:00Z");
+                None
+            }
+        }
+    }
+
     /// A number with a fraction, in thousandths.
     pub fn thousandths(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>, doc: &str) -> u64 {
         let value = match self.take(key) {
@@ -234,6 +287,25 @@ impl Section<'_> {
         }
     }
 
+    /// A list of at least one text, each of which `parse` accepts.
+    pub fn list_or<T>(
+        &mut self,
+        key: &'static str,
+        default: &[&str],
+        doc: &str,
+        parse: impl Fn(&str) -> Result<T, (String, String)>,
+    ) -> Vec<T> {
+        if self.table.get(key).and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            let remedy = format!("write at least one, or leave it out for {default:?}");
+            self.mistake(key, "[]", "is empty, which never means all", remedy);
+        }
+        let usual = || Value::Array(default.iter().map(|text| Value::String((*text).to_owned())).collect());
+        if !self.table.contains_key(key) {
+            self.table.insert(key.to_owned(), usual());
+        }
+        self.list(key, doc, parse)
+    }
+
     /// A list of texts, each of which `parse` accepts.
     pub fn list<T>(
         &mut self,
@@ -280,4 +352,10 @@ impl Section<'_> {
 
 fn thousandths(value: u64) -> String {
     format!("{}.{:03}", value / 1000, value % 1000)
+}
+
+/// A name as a part of a section's.
+#[must_use]
+pub fn key(name: &str) -> String {
+    if name.contains('.') { format!("{name:?}") } else { name.to_owned() }
 }

@@ -1,179 +1,184 @@
-//! The part of the configuration about who may call and what each may have: `[tenants.NAME]` and `[plans.NAME]`.
+//! `[tenants.NAME]`: who may call on whose account, and by which plan.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use languages::{LimitName, Limits};
-use toml::Table;
+use toml::{Table, Value};
 
-use super::reader::{Reader, Section};
-use super::{GIB, KIB, MIB};
+use super::plans::{DEFAULT, Plan, Plans};
+use super::reader::{Reader, Section, key};
 use crate::accounts::Accounts;
-use crate::queue::Share;
-
-const DEFAULT: &str = "default";
 
 /// One tenant with its plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantConfig {
     /// Its name, in logs.
     pub name: String,
+    /// Whether it may see all tenants' usage and drain the engine.
+    pub admin: bool,
     /// Ids of users who may call over the Unix socket.
     pub users: Vec<u32>,
     /// Ids of groups whose members may.
     pub groups: Vec<u32>,
-    /// SHA-256 of each token.
-    pub tokens: Vec<[u8; 32]>,
-    /// What it may have at once.
-    pub plan: Plan,
-    /// What the plan is called.
-    pub plan_name: String,
+    /// Its tokens.
+    pub tokens: Vec<Token>,
+    /// What it may have.
+    pub plan: Arc<Plan>,
 }
 
-/// What a tenant may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// At once.
-    pub share: Share,
-    /// In one run.
-    pub ceiling: Limits,
+/// What is kept of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    /// From this second since 1970 on it is as good as none.
+    pub expires: Option<i64>,
+    /// It is as good as none.
+    pub revoked: bool,
+    /// For people.
+    pub name: Option<String>,
 }
 
-/// Reads plans and tenants. Without any tenant there is one that lets root and the engine's own user in.
-pub(super) fn read(reader: &mut Reader, root: &mut Table, accounts: &Accounts) -> Vec<TenantConfig> {
-    let mut tables = reader.tables(root, "plans");
-    if !tables.iter().any(|(name, _)| name == DEFAULT) {
-        tables.push((DEFAULT.to_owned(), Table::new()));
-    }
-    let plans: BTreeMap<String, Plan> =
-        tables.into_iter().map(|(name, table)| (name.clone(), plan(reader, &name, table))).collect();
+/// Where a token stands that lies in none of the lists.
+const TOKEN: &str = "token";
+
+/// Reads all tenants. Without any there is one that lets root and the engine's own user in.
+pub(super) fn read(reader: &mut Reader, root: &mut Table, plans: &Plans, accounts: &Accounts) -> Vec<TenantConfig> {
     let mut tables = reader.tables(root, "tenants");
     if tables.is_empty() {
         tables.push((DEFAULT.to_owned(), Table::new()));
     }
     let only = tables.len() == 1;
     let tenants: Vec<_> =
-        tables.into_iter().map(|(name, table)| tenant(reader, &name, table, &plans, accounts, only)).collect();
+        tables.into_iter().map(|(name, table)| tenant(reader, &name, table, plans, accounts, only)).collect();
     shared_keys(reader, &tenants);
     tenants
 }
 
 /// A caller that two tenants claim would be the one's or the other's by chance.
 fn shared_keys(reader: &mut Reader, tenants: &[TenantConfig]) {
-    for (at, tenant) in tenants.iter().enumerate() {
-        for earlier in &tenants[..at] {
-            let token = tenant.tokens.iter().any(|token| earlier.tokens.contains(token));
-            let user = tenant.users.iter().any(|user| earlier.users.contains(user));
-            let group = tenant.groups.iter().any(|group| earlier.groups.contains(group));
-            for (key, shared) in [("tokens", token), ("allowed_users", user), ("allowed_groups", group)] {
-                if shared {
-                    let field = format!("tenants.{}.{key}", tenant.name);
-                    let why = format!("has an entry that tenant {} has as well", earlier.name);
-                    reader.mistake(&field, "", why, "let each caller belong to one tenant");
-                }
+    let (mut tokens, mut users, mut groups) = (HashMap::new(), HashMap::new(), HashMap::new());
+    for tenant in tenants {
+        let mut claim = |key: &str, earlier: Option<&str>| {
+            if let Some(earlier) = earlier {
+                let field = format!("tenants.{}.{key}", tenant.name);
+                let why = match earlier == tenant.name {
+                    true => "has an entry twice".to_owned(),
+                    false => format!("has an entry that tenant {earlier} has as well"),
+                };
+                reader.mistake(&field, "", why, "let each caller belong to one tenant, and stand there once");
             }
-        }
+        };
+        let name = tenant.name.as_str();
+        // As far as they are looked up by: two tokens that are alike so far are the same one.
+        let token = tenant.tokens.iter().find_map(|token| tokens.insert(prefix(&token.hash), name));
+        claim("tokens", token);
+        claim("allowed_users", tenant.users.iter().find_map(|user| users.insert(*user, name)));
+        claim("allowed_groups", tenant.groups.iter().find_map(|group| groups.insert(*group, name)));
     }
+}
+
+/// The part of a hash by which a token is found.
+#[must_use]
+pub fn prefix(hash: &[u8; 32]) -> u64 {
+    hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn tenant(
     reader: &mut Reader,
     name: &str,
     table: Table,
-    plans: &BTreeMap<String, Plan>,
+    plans: &Plans,
     accounts: &Accounts,
     only: bool,
 ) -> TenantConfig {
     let doc = "A tenant: who may call on its account. Name users, groups or tokens.";
-    let names_somebody = ["allowed_users", "allowed_groups", "tokens"]
+    let names_somebody = ["allowed_users", "allowed_groups", "tokens", TOKEN]
         .iter()
         .any(|key| table.get(*key).is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())));
-    let mut s = reader.open(&format!("tenants.{name}"), table, doc);
+    let mut s = reader.open(&format!("tenants.{}", key(name)), table, doc);
     if !plain(name) {
         s.mistake("", "", format!("{name:?} is no plain name"), "write 1 to 64 of a-z A-Z 0-9 . _ -");
     }
     let plan = s.parsed("plan", Some(DEFAULT), "Its plan, one of [plans.NAME].", |text| {
         let unknown = || ("is no plan".to_owned(), format!("add [plans.{text}]"));
-        plans.get(text).map(|plan| (text.to_owned(), *plan)).ok_or_else(unknown)
+        plans.by_name.get(text).cloned().ok_or_else(unknown)
     });
+    let doc = "Whether it may drain the engine and see every tenant's usage.";
+    let admin = s.flag("admin", false, doc);
     let doc = "Users who may call over the Unix socket. The only tenant lets root and the engine's own user in if it names nobody.";
+    // Both lists are those of the start: a serving engine reads none of the host's accounts.
     let mut users = s.list("allowed_users", doc, |user| {
-        let unknown =
-            || (format!("user {user} does not exist"), format!("useradd --system {user}, or correct the name"));
-        accounts.user(user).ok_or_else(unknown)
+        let remedy = || format!("useradd --system {user} and restart engined, or correct the name");
+        accounts.user(user).ok_or_else(|| (format!("user {user} does not exist"), remedy()))
     });
     let groups = s.list("allowed_groups", "Groups whose members may.", |group| {
-        let unknown = || (format!("group {group} does not exist"), format!("groupadd --system {group}, or correct it"));
-        accounts.group(group).ok_or_else(unknown)
+        let remedy = || format!("groupadd --system {group} and restart engined, or correct the name");
+        accounts.group(group).ok_or_else(|| (format!("group {group} does not exist"), remedy()))
     });
-    let doc = "SHA-256 of each token for TCP: `engined token new` prints the line. Two at once allow rotation.";
-    let tokens = s.list("tokens", doc, token_hash);
+    let doc = "SHA-256 of each token for TCP: `engined token new` prints the line. Two at once allow rotation. One that ends by itself is a [[tenants.NAME.token]].";
+    let mut tokens = s.list("tokens", doc, |text| {
+        token_hash(text).map(|hash| Token { hash, expires: None, revoked: false, name: None })
+    });
     if !names_somebody && only {
         users = vec![0, accounts.own];
         users.dedup();
     } else if !names_somebody {
         s.mistake("", "", "nobody can call on its account", "name allowed_users, allowed_groups or tokens");
     }
-    s.end(&[]);
-    let (plan_name, plan) = plan.unwrap_or_else(|| {
-        let share = Share { weight: 1, running: 1, queued: 1 };
-        (DEFAULT.to_owned(), Plan { share, ceiling: usual() })
+    let mut inner = s.end(&[TOKEN]);
+    tokens.extend(tokens_of(reader, name, &mut inner));
+    let plan = plan.unwrap_or_else(|| Arc::clone(&plans.default));
+    TenantConfig { name: name.to_owned(), admin, users, groups, tokens, plan }
+}
+
+/// `[[tenants.NAME.token]]`.
+fn tokens_of(reader: &mut Reader, name: &str, inner: &mut Table) -> Vec<Token> {
+    let field = format!("tenants.{}.{TOKEN}", key(name));
+    let items = match inner.remove(TOKEN) {
+        None => return Vec::new(),
+        Some(Value::Array(items)) => items,
+        Some(other) => {
+            reader.mistake(&field, &other.to_string(), "is no list of sections", format!("write [[{field}]]"));
+            return Vec::new();
+        }
+    };
+    let mut tokens = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        match item {
+            Value::Table(table) => {
+                let doc = "A token with a name or an end.";
+                let s = reader.open_item(&field, index, table, doc);
+                tokens.extend(token(s));
+            }
+            other => {
+                let field = format!("{field}[{index}]");
+                reader.mistake(
+                    &field,
+                    &other.to_string(),
+                    "is no section",
+                    format!("write [[tenants.{name}.{TOKEN}]]"),
+                );
+            }
+        }
+    }
+    tokens
+}
+
+fn token(mut s: Section<'_>) -> Option<Token> {
+    if !s.has("hash") {
+        s.mistake("hash", "", "is missing", "copy the section that `engined token new` prints");
+    }
+    let hash = s.parsed("hash", None, "Its SHA-256.", token_hash);
+    let name = s.parsed("name", None, "For people: what it is for.", |text| {
+        let legal = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
+        let complaint = || ("is no name".to_owned(), "write 1 to 64 characters".to_owned());
+        legal.then(|| text.to_owned()).ok_or_else(complaint)
     });
-    TenantConfig { name: name.to_owned(), users, groups, tokens, plan, plan_name }
-}
-
-fn plan(reader: &mut Reader, name: &str, table: Table) -> Plan {
-    let mut s = reader.open(&format!("plans.{name}"), table, "A plan: what each tenant that has it may use at once.");
-    if !plain(name) {
-        s.mistake("", "", format!("{name:?} is no plain name"), "write 1 to 64 of a-z A-Z 0-9 . _ -");
-    }
-    let mut narrow = |key, default, doc| u32::try_from(s.number(key, default, 1..=1_000_000, doc)).unwrap_or(u32::MAX);
-    let share = Share {
-        weight: narrow("weight", 1, "Its part of the slots when several tenants wait."),
-        running: narrow("running", 1_000_000, "Runs under way at once; more wait."),
-        queued: narrow("queued", 1_000_000, "Runs waiting at once; more get 429 quota_exceeded."),
-    };
-    let mut inner = s.end(&["ceiling"]);
-    let mut s = reader.section(&mut inner, &format!("plans.{name}.ceiling"), "The most that a request may ask for.");
-    let ceiling = ceiling(&mut s);
+    let expires = s.instant("expires", "From then on it is not taken any more.");
+    let revoked = s.flag("revoked", false, "Whether it is not taken any more from now on.");
     s.end(&[]);
-    Plan { share, ceiling }
-}
-
-/// What usual platforms allow at most.
-pub(super) fn usual() -> Limits {
-    Limits {
-        cpu_time_ms: 600_000,
-        wall_time_ms: 600_000,
-        memory_bytes: 4 * GIB,
-        processes: 4096,
-        cpus_milli: 64_000,
-        output_bytes: 16 * MIB,
-        file_bytes: 4 * GIB,
-        disk_bytes: 4 * GIB,
-        open_files: 65_536,
-        stack_bytes: 4 * GIB,
-    }
-}
-
-fn ceiling(s: &mut Section<'_>) -> Limits {
-    const HOUR: u64 = 3_600_000;
-    const TIB: u64 = 1 << 40;
-    let usual = usual();
-    let mut number = |limit: LimitName, range, doc| s.number(limit.as_str(), usual.get(limit), range, doc);
-    let mut limits = Limits {
-        cpu_time_ms: number(LimitName::CpuTimeMs, 1..=24 * HOUR, "CPU time of a step."),
-        wall_time_ms: number(LimitName::WallTimeMs, 1..=24 * HOUR, "Time from a step's start to its end."),
-        memory_bytes: number(LimitName::MemoryBytes, MIB..=TIB, "Memory of a step."),
-        processes: number(LimitName::Processes, 1..=65_536, "Processes and threads."),
-        cpus_milli: usual.cpus_milli,
-        output_bytes: number(LimitName::OutputBytes, 1..=GIB, "Each of stdout and stderr."),
-        file_bytes: number(LimitName::FileBytes, 1..=TIB, "One file."),
-        disk_bytes: number(LimitName::DiskBytes, 4 * KIB..=TIB, "The work directory."),
-        open_files: number(LimitName::OpenFiles, 8..=1 << 20, "Open descriptors of a process."),
-        stack_bytes: number(LimitName::StackBytes, 64 * KIB..=TIB, "Stack of the main thread."),
-    };
-    limits.cpus_milli = s.thousandths("cpus", usual.cpus_milli, 100..=1_024_000, "Share of cores.");
-    limits
+    Some(Token { hash: hash?, expires, revoked, name })
 }
 
 /// `sha256:` and 64 hexadecimal digits, or the digits alone.
@@ -189,6 +194,6 @@ fn token_hash(text: &str) -> Result<[u8; 32], (String, String)> {
     legal.then_some(hash).ok_or_else(complaint)
 }
 
-fn plain(name: &str) -> bool {
+pub(super) fn plain(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }

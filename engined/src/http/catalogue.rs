@@ -8,7 +8,7 @@ use jail::link::{self, Welcome};
 use jail::spec::Layers;
 use languages::{Definition, LimitName, LimitSet, Limits, Step};
 
-use crate::admission::lowered;
+use crate::admission::{Rules, lowered};
 use crate::confinement::Confinement;
 use crate::engine::Engine;
 use crate::offers::{Installed, Offer};
@@ -21,28 +21,35 @@ pub fn missing(welcome: &Welcome) -> Vec<String> {
     Layers::all().without(welcome.obtained).iter().map(|layer| layer.name().to_owned()).collect()
 }
 
-/// `GET /v1/languages`, as of the last time that jaild was connected. The ceilings are those of the caller's plan.
+/// `GET /v1/languages`, as of the last time that jaild was connected. Languages and ceilings are those of the
+/// caller's plan.
 #[must_use]
 pub fn languages(engine: &Engine, tenant: TenantIndex) -> LanguagesResponse {
-    let standing = engine.standing();
-    let ceiling = engine.ceiling(tenant, standing.welcome.as_ref());
+    let (standing, tenants) = (engine.standing(), engine.tenants());
+    let (ceiling, plan) = (engine.ceiling(standing.welcome.as_ref()), tenants.plan(tenant));
+    let rules = Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(plan) };
     let language = |offer: &Offer| Language {
         id: offer.definition.id.clone(),
         aliases: offer.definition.aliases.clone(),
         name: offer.definition.name.clone(),
-        versions: offer.installed.iter().map(|installed| version(&offer.definition, installed, &ceiling)).collect(),
+        versions: offer.installed.iter().map(|installed| version(&offer.definition, installed, &rules)).collect(),
     };
+    let allowed = standing.offers.languages.iter().filter(|offer| plan.allows(&offer.definition.id));
+    let unavailable = standing.offers.unavailable.iter().map(|(_, language)| language);
     LanguagesResponse {
-        languages: standing.offers.languages.iter().map(language).collect(),
-        unavailable: standing.offers.unavailable.iter().map(|(_, language)| language.clone()).collect(),
+        languages: allowed.map(language).collect(),
+        unavailable: unavailable.filter(|language| plan.allows(&language.id)).cloned().collect(),
     }
 }
 
-fn version(definition: &Definition, installed: &Installed, ceiling: &Limits) -> LanguageVersion {
-    let step = |kind: Step| StepLimits {
-        limits: api(&lowered(&definition.limits(kind).resolved(kind), ceiling)),
-        floors: api(&floors(&definition.floors(kind))),
-        ceilings: api(ceiling),
+fn version(definition: &Definition, installed: &Installed, rules: &Rules<'_>) -> LanguageVersion {
+    let step = |kind: Step| {
+        let ceiling = rules.ceiling_of(&definition.id, kind);
+        StepLimits {
+            limits: api(&lowered(&definition.limits(kind).resolved(kind), &ceiling)),
+            floors: api(&floors(&definition.floors(kind))),
+            ceilings: api(&ceiling),
+        }
     };
     LanguageVersion {
         version: installed.version.to_string(),

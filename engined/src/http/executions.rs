@@ -12,6 +12,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::answer::{self, Answer, new_id};
 use super::body;
+use super::metered::Metered;
 use super::service::header;
 use crate::admission::{self, Rules};
 use crate::audit::{self, Caller, Leaving, Source};
@@ -33,10 +34,12 @@ pub async fn post(
     tenant: TenantIndex,
     caller: Caller,
     request: Request<Incoming>,
+    metered: &Metered,
 ) -> Result<Answer, Error> {
     json_body(request.headers())?;
     let ExecutionQuery { wait, validate } = execution_query(request.uri().query())?;
-    let (job, memory, received) = read(engine, tenant, request).await?;
+    let read = read(engine, tenant, request, metered, validate);
+    let (job, memory, received) = engine.drain.unless_cut(read).await??;
     if validate {
         return answer::json(&validated(&job.0), None);
     }
@@ -48,9 +51,10 @@ pub async fn post(
         return answer::accepted(&status, Some(&location));
     }
     let leaving = Leaving::new(engine, &task);
-    let execution = execution::execute(engine, &task, ticket).await;
+    let execution = engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await;
     leaving.stayed();
-    let execution = execution.inspect_err(|error| audit::refused(engine, &task, error))?;
+    let execution =
+        execution.and_then(|executed| executed).inspect_err(|error| audit::refused(engine, &task, error))?;
     drop((task, memory));
     jail::stop_point!("engined.answering");
     let answer = answer::json(&execution.result, Some(execution.memory));
@@ -66,8 +70,15 @@ async fn read(
     engine: &Arc<Engine>,
     tenant: TenantIndex,
     request: Request<Incoming>,
+    metered: &Metered,
+    validate: bool,
 ) -> Result<((Job, Source), Reservation, Instant), Error> {
-    // Who comes when nothing can be run is told so before sending 64 MiB.
+    let tenants = engine.tenants();
+    let plan = Arc::clone(tenants.plan(tenant));
+    // Who comes when nothing can be run, or when its share is used up, is told so before sending 64 MiB.
+    if !validate {
+        engine.cpu_days.check(tenant, plan.cpu_seconds_per_day)?;
+    }
     let standing = engine.ready()?;
     let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
     let body::Whole { bytes, mut memory } =
@@ -77,10 +88,14 @@ async fn read(
     let length = bytes.len() as u64;
     let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);
-    let ceiling = engine.ceiling(tenant, Some(&welcome));
+    if !validate {
+        metered.take_of_label(tenants.gate(tenant), |label| parsed.labels.get(label).map(String::as_str))?;
+    }
+    let ceiling = engine.ceiling(Some(&welcome));
     let auditor = Arc::clone(engine);
     let admit = move || {
-        let job = admission::admit(parsed, &Rules { offers: &standing.offers, ceiling: &ceiling })?;
+        let rules = Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) };
+        let job = admission::admit(parsed, &rules)?;
         let source = auditor.audit.source(&job.files);
         Ok((job, source))
     };
@@ -105,7 +120,8 @@ pub async fn get(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&
         Found::Finished(result) => return Ok(answer::kept(result)),
         Found::Pending(pending) => pending,
     };
-    match tokio::time::timeout(patience, pending.finished()).await {
+    let followed = tokio::time::timeout(patience, pending.finished());
+    match engine.drain.unless_cut(followed).await? {
         Ok(Some(result)) => Ok(answer::kept(result)),
         Ok(None) => Err(Error::internal("an execution ended without a result")),
         Err(_) => answer::json(&unattended::status(engine, id, &pending.control), None),

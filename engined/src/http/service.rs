@@ -10,6 +10,7 @@ use hyper::{Method, Request, Version};
 use tracing::Instrument;
 
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
+use super::metered::Metered;
 use super::wire::Conn;
 use super::{catalogue, executions, usage};
 use crate::audit::Caller;
@@ -70,14 +71,16 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let has_body = !request.body().is_end_stream();
     let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
-    let handled = contained(Box::pin(handle(&engine, caller, request))).instrument(span.clone()).await;
+    let metered = Metered::default();
+    let handled = contained(Box::pin(handle(&engine, caller, request, &metered))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
         Err(Error::internal("a handler panicked"))
     });
     let mut answer = match result {
-        Ok(done) => answer::seal(done, &id, false),
+        // On the way down a connection ends with the answer under way: the caller's next one finds another engine.
+        Ok(done) => answer::seal(done, &id, h1 && engine.drain.begun()),
         Err(error) => {
             let problem = error.problem();
             engine.metrics.problem(problem.code, execution);
@@ -87,19 +90,23 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
                 // As a quoted text: what a caller sent must not begin a line of its own.
                 tracing::info!(code = %problem.code, detail = ?problem.detail, "problem");
             }
-            let retry_after = match problem.code {
+            let retry_after = error.retry_after().unwrap_or_else(|| match problem.code {
                 Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
                 Code::Draining => Duration::from_secs(5),
                 _ => engine.queue.retry_after(),
-            };
+            });
             // What was not read of the body can't be told from a next request.
-            answer::seal(answer::problem(&error, &problem, &id, retry_after), &id, h1 && has_body)
+            answer::seal(
+                answer::problem(&error, &problem, &id, retry_after),
+                &id,
+                h1 && (has_body || engine.drain.begun()),
+            )
         }
     };
     if let Some(response) = trace.and_then(|trace| HeaderValue::from_str(&trace.response()).ok()) {
         answer.headers_mut().insert(HeaderName::from_static(TRACERESPONSE), response);
     }
-    answer
+    metered.tell(answer)
 }
 
 /// The id in `path` if it is one of `known`; empty where that has none.
@@ -110,7 +117,12 @@ fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
-async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>) -> Result<Answer, Error> {
+async fn handle(
+    engine: &Arc<Engine>,
+    caller: Caller,
+    request: Request<Incoming>,
+    metered: &Metered,
+) -> Result<Answer, Error> {
     let (path, peer) = (request.uri().path(), caller.peer);
     let route = ROUTES.iter().find_map(|route| Some((route, fits(route.0, path)?)));
     if engine.config.listen.development && matches!(peer, Peer::Tcp(_)) {
@@ -122,7 +134,8 @@ async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>
         (Some(_), Some(_)) => Some(&b""[..]),
         (first, _) => first,
     };
-    let tenant = engine.tenants.resolve(peer, authorization);
+    let tenants = engine.tenants();
+    let tenant = tenants.resolve(peer, authorization);
     let open = route.is_some_and(|((.., open), _)| *open);
     let tenant = if open { tenant.ok() } else { Some(tenant?) };
     let Some(((_, route, allow, _), id)) = route else { return Err(Error::NotFound { path: path.to_owned() }) };
@@ -141,7 +154,11 @@ async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>
     }
     match (route, tenant) {
         // Boxed: thousands may be waiting for a result, and need not be as large as a run.
-        (Route::Executions, Some(tenant)) => Box::pin(executions::post(engine, tenant, caller, request)).await,
+        (Route::Executions, Some(tenant)) => {
+            metered.take(tenants.gate(tenant))?;
+            drop(tenants);
+            Box::pin(executions::post(engine, tenant, caller, request, metered)).await
+        }
         (Route::Execution, Some(tenant)) => {
             let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
             let stops = *method == Method::DELETE;
@@ -160,7 +177,8 @@ async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>
             let standing = engine.settled()?;
             let mut missing = standing.welcome.map(|welcome| catalogue::missing(&welcome)).unwrap_or_default();
             missing.extend(engine.confinement().map(Confinement::missing).unwrap_or_default());
-            answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing }, None)
+            let degraded = engine.health.degraded();
+            answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing, degraded }, None)
         }
         (Route::Metrics, _) => metrics(engine).await,
         (Route::Version, _) => answer::json(&VersionResponse { engine: VERSION.to_owned(), api: ApiVersion::V1 }, None),
@@ -174,6 +192,7 @@ async fn handle(engine: &Arc<Engine>, caller: Caller, request: Request<Incoming>
 /// `/metrics`, here or on a listener of its own.
 pub async fn metrics(engine: &Engine) -> Result<Answer, Error> {
     let inventory = engine.link.inventory().await;
+    engine.health.measure();
     engine.audit.measure();
     let now =
         Now { queue: &engine.queue, memory: &engine.memory, kills: &engine.link.kills, inventory: inventory.as_ref() };

@@ -16,9 +16,10 @@ use crate::usage::{PATIENCE, Query};
 /// A mistake in the query, another's usage, or that nothing is counted.
 pub async fn get(engine: &Engine, tenant: TenantIndex, query: Option<&str>) -> Result<Answer, Error> {
     let UsageQuery { from, to, tenant: asked } = usage_query(query)?;
-    let own = engine.tenants.name(tenant);
+    let tenants = engine.tenants();
+    let own = tenants.name(tenant);
     let tenant = match asked {
-        _ if engine.tenants.is_admin(tenant) => asked.map(str::to_owned),
+        _ if tenants.is_admin(tenant) => asked.map(str::to_owned),
         Some(other) if other != own => {
             let shown: String = other.chars().take(64).collect();
             let problem = Problem::new(Code::Forbidden, format!("the usage of {shown:?} is another tenant's"));

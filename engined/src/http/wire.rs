@@ -167,6 +167,12 @@ impl Conn {
         if pending { self.since(&self.head_since) } else { Duration::ZERO }
     }
 
+    /// Whether there is no request at the moment.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) == 0
+    }
+
     /// How long there has been no request; zero while there is one.
     #[must_use]
     pub fn idle(&self) -> Duration {

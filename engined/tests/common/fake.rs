@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,10 @@ pub struct Seen {
     pub running: AtomicUsize,
     /// The most runs at once.
     pub most: AtomicUsize,
+    /// The same of what the engine asks on its own account.
+    pub aside: AtomicUsize,
+    /// The most of that at once.
+    pub most_aside: AtomicUsize,
     /// Why runs were stopped.
     pub stopped: Mutex<Vec<StopReason>>,
     /// The profiles of all orders but those of probes and hellos.
@@ -37,6 +41,10 @@ pub struct Seen {
     pub no_room: AtomicUsize,
     /// How often it was asked what it holds.
     pub inventories: AtomicUsize,
+    /// It leaves that unanswered.
+    pub silent: AtomicBool,
+    /// Programs of this language fail, a hello as well.
+    pub broken: Mutex<Option<String>>,
 }
 
 pub struct Fake {
@@ -92,6 +100,7 @@ impl Drop for Open {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *open = false;
         self.1.running.store(0, Ordering::SeqCst);
+        self.1.aside.store(0, Ordering::SeqCst);
     }
 }
 
@@ -116,6 +125,9 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
             // It holds nothing.
             Request::Inventory => {
                 seen.inventories.fetch_add(1, Ordering::SeqCst);
+                if seen.silent.load(Ordering::SeqCst) {
+                    continue;
+                }
                 say(Report::Inventory(Inventory::default()));
             }
             Request::Stop { id, why } => {
@@ -124,11 +136,14 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
             }
             Request::Order(order) => {
                 assert_eq!(fds.len(), order.descriptors());
-                let running = seen.running.fetch_add(1, Ordering::SeqCst) + 1;
-                seen.most.fetch_max(running, Ordering::SeqCst);
-                if running > slots as usize {
+                // What the engine asks on its own account has room of its own.
+                let aside = order.aside;
+                let (now, most) = if aside { (&seen.aside, &seen.most_aside) } else { (&seen.running, &seen.most) };
+                let running = now.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(running, Ordering::SeqCst);
+                if !aside && running > slots as usize {
                     seen.no_room.fetch_add(1, Ordering::SeqCst);
-                    seen.running.fetch_sub(1, Ordering::SeqCst);
+                    now.fetch_sub(1, Ordering::SeqCst);
                     say(Report::Refused { id: order.id, why: Refusal::NoRoom });
                     continue;
                 }
@@ -141,7 +156,8 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
                     // when it closed.
                     let still = open.lock().unwrap_or_else(PoisonError::into_inner);
                     if *still {
-                        seen.running.fetch_sub(1, Ordering::SeqCst);
+                        let now = if aside { &seen.aside } else { &seen.running };
+                        now.fetch_sub(1, Ordering::SeqCst);
                     }
                     drop(still);
                     drop(sys::send_with_descriptors(socket.as_fd(), &report.encode(), &[]));
@@ -196,6 +212,8 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
     };
     let words = words.replace("print('hello')", "say hello");
     let words = if words.contains("puts(\"hello\")") { "say hello".to_owned() } else { words };
+    let broken = seen.broken.lock().unwrap().as_ref().is_some_and(|id| profile.starts_with(&format!("{id}/")));
+    let words = if broken && profile.ends_with("/run") { "exit 1".to_owned() } else { words };
     if !["say hello", "say hello\n", "say Python 3.11.2", "say 12.2.0"].contains(&words.as_str()) {
         seen.profiles.lock().unwrap().push(profile);
     }
@@ -361,6 +379,8 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
+                "socket" => self.attempts.count(WatchedCall::SOCKET),
+                "cpu" => self.usage.cpu = Micros(number() * 1000),
                 "exit" => return Outcome::Exited(u8::try_from(number()).unwrap()),
                 "signal" => return Outcome::Signalled(u8::try_from(number()).unwrap()),
                 "limit" => {

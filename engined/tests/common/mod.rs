@@ -89,7 +89,7 @@ impl Rig {
             format!("{more}\n[engine]\n{jaild}")
         };
         let text = format!("{listen}{more}\n{}", text.replace("HASH", &hash)).replace("HASH", &hash);
-        let host = Host { accounts: Accounts::of_host(), memory: 16 << 30 };
+        let host = Host { accounts: Accounts::of_host(), memory: 16 << 30, cpus: 64 };
         let (config, _) = Config::parse(&text, &host).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes:?}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let catalogue = languages::Catalogue::builtin();
@@ -247,8 +247,8 @@ impl Reply {
 }
 
 /// Waits until it holds.
-pub fn wait_for(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn wait_for(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain");
         std::thread::sleep(Duration::from_millis(5));

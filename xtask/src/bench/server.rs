@@ -7,7 +7,7 @@ use crate::build::Programs;
 use crate::engine::Engine;
 use crate::http::Client;
 use crate::memory;
-use crate::problem::{Context, Problem, Result};
+use crate::problem::{Context, Result};
 use crate::served::Served;
 
 /// jaild's settings for an engine that makes each sandbox when it is asked for.
@@ -46,8 +46,7 @@ impl Server {
     /// When it does not start: only root can start it.
     pub fn cold(programs: &Programs) -> Result<Self> {
         let served = Served::start_with(programs, Some(COLD))?;
-        let port = served.address.rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.ok_or_else(|| Problem::new(format!("{} has no port", served.address), "read its log"))?;
+        let port = served.port()?;
         Ok(Server { port, token: Some(served.token.clone()), tops: served.pids(), running: Running::Served(served) })
     }
 

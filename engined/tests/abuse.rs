@@ -1,0 +1,99 @@
+//! Signs of abuse through the whole engine, with a jaild that plays programs.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
+mod common;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use common::Rig;
+use serde_json::{Value, json};
+
+/// The log of this process.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start() -> Log {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).init();
+        log
+    }
+
+    fn signs(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["message"] == "sign of abuse").collect()
+    }
+}
+
+fn run(rig: &Rig, user: Option<&str>, words: &str) -> Value {
+    let labels = user.map_or(json!({}), |user| json!({"student": user, "user": "another label"}));
+    let reply = rig.execute(&json!({"language": "python", "source": words, "labels": labels}));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+fn series(rig: &Rig) -> Vec<String> {
+    let text = rig.get("/metrics").text();
+    text.lines().filter(|line| line.starts_with("engined_abuse")).map(str::to_owned).collect()
+}
+
+#[test]
+fn signs_are_told_and_nobody_is_banned() {
+    let log = Log::start();
+    let settings = "[abuse]\nlabel = \"student\"\nsockets = 2\nminers = 2\nlimits = 2\nwhole_tenant_times = 20\n";
+    let rig = Rig::with(2, settings, &[]);
+    assert_eq!(series(&rig), [""; 0], "a tenant is there from its first sign on");
+    let eve = "eve \"\u{202e}=x\" sign=\"none\"";
+    for (times, words) in [(3, "signal 31"), (2, "socket"), (2, "cpu 5000\nlimit cpu"), (2, "limit memory")] {
+        for nth in 1..=times {
+            let before = log.signs().len();
+            let result = run(&rig, Some(eve), words);
+            assert_eq!(log.signs().len() - before, usize::from(nth == times), "{words}, {nth}");
+            if nth == times {
+                assert_eq!(log.signs()[before]["execution"], result["id"]);
+            }
+        }
+    }
+    let signs = log.signs();
+    let names: Vec<&str> = signs.iter().map(|sign| sign["sign"].as_str().unwrap()).collect();
+    assert_eq!(names, ["security_violation", "socket", "miner", "limit"]);
+    for sign in &signs {
+        assert_eq!((&sign["tenant"], &sign["level"], &sign["within_s"]), (&json!("t"), &json!("WARN"), &json!(600)));
+        assert_eq!(sign["user"], "\"eve \\\"\\u{202e}=x\\\" sign=\\\"none\\\"\"", "quoted, and nothing hidden");
+        assert_eq!((&sign["span"]["name"], sign["span"]["id"].is_string()), (&json!("request"), true), "{sign}");
+    }
+    assert_eq!(run(&rig, Some(eve), "say hello")["verdict"], "ok", "what to do is for people");
+
+    // Many users who do a little each, and runs that name nobody.
+    for n in 0..57 {
+        run(&rig, (n % 2 == 0).then_some(&format!("user {n}")), "signal 31");
+    }
+    let whole: Vec<Value> = log.signs().split_off(4);
+    assert_eq!(whole.len(), 1);
+    assert_eq!((&whole[0]["user"], &whole[0]["runs"]), (&json!(null), &json!(60)));
+    let mut found = series(&rig);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "engined_abuse_signs_total{sign=\"limit\",tenant=\"t\"} 1",
+            "engined_abuse_signs_total{sign=\"miner\",tenant=\"t\"} 1",
+            "engined_abuse_signs_total{sign=\"security_violation\",tenant=\"t\"} 2",
+            "engined_abuse_signs_total{sign=\"socket\",tenant=\"t\"} 1",
+        ]
+    );
+}
