@@ -14,7 +14,7 @@
 //! A window begins with the first such run and ends after its time, by the monotonic clock.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api_spec::{ExecutionResult, LimitName, Usage, Verdict};
@@ -119,7 +119,7 @@ struct State {
 
 /// Looks for signs of abuse.
 pub struct Abuse {
-    settings: config::Abuse,
+    settings: RwLock<Arc<config::Abuse>>,
     state: Mutex<State>,
     metrics: AbuseMetrics,
 }
@@ -131,20 +131,30 @@ impl Abuse {
     /// Of nobody yet.
     #[must_use]
     pub fn new(settings: config::Abuse, metrics: AbuseMetrics) -> Self {
-        Abuse { settings, state: Mutex::default(), metrics }
+        Abuse { settings: RwLock::new(Arc::new(settings)), state: Mutex::default(), metrics }
+    }
+
+    /// From now on these thresholds count. What has been counted stays.
+    pub fn set(&self, settings: config::Abuse) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    fn settings(&self) -> Arc<config::Abuse> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An execution of this job is over.
     pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) {
-        if !self.settings.enabled {
+        let settings = self.settings();
+        if !settings.enabled {
             return;
         }
         let compile = job.compile.as_ref().map(|compile| &compile.step.limits);
-        let found = conspicuous(&self.settings, &job.run.limits, compile, result);
+        let found = conspicuous(&settings, &job.run.limits, compile, result);
         if !found.contains(&true) {
             return;
         }
-        let user = result.labels.get(&self.settings.label).map(String::as_str);
+        let user = result.labels.get(&settings.label).map(String::as_str);
         for (sign, user, runs) in self.note(Instant::now(), tenant.0, user, found) {
             self.metrics.sign(sign.name(), tenant.1);
             tracing::warn!(
@@ -153,7 +163,7 @@ impl Abuse {
                 // Quoted: a stranger's text must not pass for a line or a field of ours.
                 user = user.map(tracing::field::debug),
                 runs,
-                within_s = self.settings.window.as_secs(),
+                within_s = settings.window.as_secs(),
                 execution = result.id,
                 "sign of abuse"
             );
@@ -168,19 +178,20 @@ impl Abuse {
         user: Option<&'a str>,
         found: [bool; Sign::ALL.len()],
     ) -> Vec<Seen<'a>> {
-        let (window, times) = (self.settings.window, self.settings.whole_tenant_times);
+        let settings = self.settings();
+        let (window, times) = (settings.window, settings.whole_tenant_times);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut signs = Vec::new();
         let mut count = |counts: &mut Counts, user: Option<&'a str>, times: u32| {
             for ((sign, count), _) in Sign::ALL.into_iter().zip(counts).zip(found).filter(|(_, found)| *found) {
-                let threshold = sign.threshold(&self.settings).saturating_mul(times);
+                let threshold = sign.threshold(&settings).saturating_mul(times);
                 if count.add(now, window, threshold) {
                     signs.push((sign, user, threshold));
                 }
             }
         };
         if let Some(user) = user {
-            count(state.users.counts((tenant, Arc::from(user)), self.settings.users), Some(user), 1);
+            count(state.users.counts((tenant, Arc::from(user)), settings.users), Some(user), 1);
         }
         if state.tenants.len() <= tenant.0 {
             state.tenants.resize(tenant.0 + 1, Counts::default());

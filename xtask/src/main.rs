@@ -138,6 +138,12 @@ enum Command {
         /// How long they call
         #[arg(long, default_value_t = 3600)]
         seconds: u64,
+        /// Between two readings of the configuration
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        reload: u64,
+        /// Between two restarts of engined
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+        restart: u64,
         /// The pause between two calls of a connection, on average
         #[arg(long, default_value_t = 0)]
         pause_ms: u64,
@@ -237,10 +243,9 @@ fn main() -> ExitCode {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
         }
-        Command::Mixed { seconds, pause_ms, seed, samples, programs } => {
-            let time = std::time::Duration::from_secs(seconds);
-            let pause = std::time::Duration::from_millis(pause_ms);
-            let mixed = Mixed { time, pause, seed, ..Mixed::FULL };
+        Command::Mixed { seconds, reload, restart, pause_ms, seed, samples, programs } => {
+            let [time, reload, restart] = [seconds, reload, restart].map(std::time::Duration::from_secs);
+            let mixed = Mixed { time, pause: std::time::Duration::from_millis(pause_ms), reload, restart, seed };
             mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
         Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {

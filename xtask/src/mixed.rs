@@ -367,7 +367,7 @@ fn dressed(program: &Program, call: &Call, tenant: &settings::Tenant, dice: &mut
     let body = program.body(call);
     let Ok(mut request) = serde_json::from_str::<Value>(&body) else { return body };
     request["labels"] =
-        json!({"user": format!("u{}", dice.below(30)), "note": "line\nbreak \u{2028}\u{1b}[31m\"quoted\""});
+        json!({"user": format!("u{}", dice.below(30)), "note": "line \u{2028} break \"quoted\" \\u000a"});
     request["priority"] = json!(tenant.priority);
     request.to_string()
 }
