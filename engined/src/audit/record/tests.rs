@@ -9,7 +9,7 @@ fn file(path: &str, text: &str) -> JobFile {
     JobFile { path: path.to_owned(), content: Content::from(text), skip: 0 }
 }
 
-fn execution(labels: &[(&str, &str)], ended: Ended, used: Used) -> Execution {
+pub(in crate::audit) fn execution(labels: &[(&str, &str)], ended: Ended, used: Used) -> Execution {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Execution {
         id: "01K".to_owned(),
