@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::abuse::Abuse;
 use crate::accounts::Accounts;
-use crate::audit::{self, Act, Audit};
+use crate::audit::Audit;
 use crate::budget::Budget;
 use crate::cache::Cache;
+use crate::clock;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::cpu_days::CpuDays;
@@ -26,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::offers::{self, Offers};
 use crate::probe;
 use crate::problem::Error;
-use crate::queue::{Queue, Shed};
+use crate::queue::{Queue, Shed, TenantIndex};
 use crate::tenants::Tenants;
 
 /// From our reading of the manifests to jaild's.
@@ -121,6 +122,13 @@ impl Engine {
         let link = Link::new(&config.engine.jaild);
         let cpu_days = CpuDays::new(config.tenants.len());
         link.charge(Arc::clone(&cpu_days));
+        let used = audit.books().map(|books| books.cpu_today()).unwrap_or_default();
+        let today = clock::day(clock::seconds());
+        for (place, name) in tenants.names().into_iter().enumerate() {
+            if let Some(micros) = used.get(name) {
+                cpu_days.restore(TenantIndex(place), today, *micros);
+            }
+        }
         let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
         kept.reshare(&tenants.kept_bytes());
         Ok(Arc::new(Engine {
@@ -406,22 +414,25 @@ impl Engine {
 
     /// Reads the manifests again. With a mistake in them the old ones stay, and every mistake is told. jaild, which makes
     /// the sandboxes, takes only such as strangers can't change. We ask the same of them, or we would part company.
-    pub fn reload(&self) {
+    ///
+    /// # Errors
+    /// How many mistakes there are.
+    pub fn reload(&self) -> Result<(), usize> {
         let us = nix::unistd::geteuid().as_raw();
         match Catalogue::load_trusted(self.config.engine.manifests().as_deref(), us) {
             Ok(catalogue) => {
                 tracing::info!(languages = catalogue.languages().len(), "manifests read again");
-                audit::administrative(self, Act::Reload { outcome: "taken", mistakes: 0 });
                 self.withdraw(&catalogue);
                 self.health.renewed();
                 *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
                 self.renewed.notify_one();
+                Ok(())
             }
             Err(mistakes) => {
-                audit::administrative(self, Act::Reload { outcome: "refused", mistakes: mistakes.len() });
                 for mistake in &mistakes {
                     tracing::error!(%mistake, "manifests not taken, the old ones stay; what lies in no folder that was there at the start needs a restart");
                 }
+                Err(mistakes.len())
             }
         }
     }

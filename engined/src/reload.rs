@@ -14,6 +14,7 @@ use languages::Catalogue;
 use tokio::sync::Notify;
 use toml::{Table, Value};
 
+use crate::audit::{self, Act};
 use crate::clock;
 use crate::config::{Config, Host, Mistake};
 use crate::engine::Engine;
@@ -57,8 +58,14 @@ impl Reloader {
             manager.reloading();
             // Files of any size, and a thousand tenants.
             let read = tokio::task::spawn_blocking(move || {
-                engine.reload();
-                reloader.reload(&engine);
+                let manifests = engine.reload().err().unwrap_or_default();
+                let configuration = match reloader.reload(&engine) {
+                    Outcome::Taken(_) => 0,
+                    Outcome::Refused(mistakes) => mistakes.len(),
+                };
+                let mistakes = manifests + configuration;
+                let outcome = if mistakes == 0 { "taken" } else { "refused" };
+                audit::administrative(&engine, Act::Reload { outcome, mistakes });
             });
             if let Err(error) = read.await {
                 tracing::error!(%error, "the configuration could not be read again");
