@@ -232,9 +232,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log", "audit",
-                "usage", "slo",
-                "plans", "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log",
+                "audit", "usage", "slo", "plans", "tenants",
             ],
         );
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }

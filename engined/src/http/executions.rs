@@ -53,7 +53,8 @@ pub async fn post(
     let leaving = Leaving::new(engine, &task);
     let execution = engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await;
     leaving.stayed();
-    let execution = execution.and_then(|executed| executed).inspect_err(|error| audit::refused(engine, &task, error))?;
+    let execution =
+        execution.and_then(|executed| executed).inspect_err(|error| audit::refused(engine, &task, error))?;
     drop((task, memory));
     jail::stop_point!("engined.answering");
     let answer = answer::json(&execution.result, Some(execution.memory));
