@@ -23,6 +23,7 @@ mod http;
 mod memory;
 mod mixed;
 mod numpy;
+mod picture;
 mod problem;
 mod prometheus;
 mod prove;
@@ -212,6 +213,12 @@ enum Command {
         #[arg(long, conflicts_with = "seconds")]
         minimize: bool,
     },
+    /// Draw the picture of a load that the README shows: systemd/grafana/load.svg, out of load.csv beside it
+    Picture {
+        /// First make load.csv out of these recorded scrapes: a JSON object a line, {"t_ms": N, "samples": {SERIES: VALUE}}
+        #[arg(long, value_name = "FILE")]
+        scrapes: Option<std::path::PathBuf>,
+    },
     /// Make systemd/grafana/engined.json out of panels.toml beside it
     Dashboard,
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
@@ -251,6 +258,7 @@ fn main() -> ExitCode {
         }
         Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
         Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
+        Command::Picture { scrapes } => picture::run(scrapes.as_deref()).map(|()| None),
         Command::Dashboard => dashboard::write().map(|()| None),
         Command::Deny => gates::deny().map(Some),
     };

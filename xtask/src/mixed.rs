@@ -268,7 +268,7 @@ impl Callers {
         for _ in 0..ATTEMPTS {
             let number = self.attempts.fetch_add(1, Ordering::Relaxed);
             let id = format!("mixed-{}-{number}", tenant.name);
-            let mut client = match connection.take() {
+            let mut client = match connection.take().filter(|client| !client.is_closed()) {
                 Some(client) => client,
                 None => Client::connect(self.port)?.with_token(&tenant.token),
             };
