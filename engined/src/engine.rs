@@ -14,7 +14,6 @@ use crate::accounts::Accounts;
 use crate::audit::{self, Act, Audit};
 use crate::budget::Budget;
 use crate::cache::Cache;
-use crate::clock;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::cpu_days::CpuDays;
@@ -26,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::offers::{self, Offers};
 use crate::probe;
 use crate::problem::Error;
-use crate::queue::{Queue, Shed, TenantIndex};
+use crate::queue::{Queue, Shed};
 use crate::tenants::Tenants;
 
 mod proving;
