@@ -14,7 +14,7 @@
 //! A window begins with the first such run and ends after its time, by the monotonic clock.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api_spec::{ExecutionResult, LimitName, Usage, Verdict};
@@ -69,16 +69,19 @@ impl Sign {
 struct Count {
     since: Option<Instant>,
     runs: u32,
+    told: bool,
 }
 
 impl Count {
-    /// One more. Whether it is the one that makes a sign.
-    fn add(&mut self, now: Instant, window: Duration, threshold: u32) -> bool {
+    /// One more. How many there are, if it is the one that makes a sign.
+    fn add(&mut self, now: Instant, window: Duration, threshold: u32) -> Option<u32> {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= window) {
-            *self = Count { since: Some(now), runs: 0 };
+            *self = Count { since: Some(now), ..Count::default() };
         }
         self.runs = self.runs.saturating_add(1);
-        self.runs == threshold
+        let sign = self.runs >= threshold && !self.told;
+        self.told |= sign;
+        sign.then_some(self.runs)
     }
 }
 
@@ -100,10 +103,13 @@ impl Users {
         let last = self.last;
         if let Some((seen, _)) = self.counts.get(&user) {
             self.order.remove(seen);
-        } else if self.counts.len() >= most
-            && let Some((_, longest_ago)) = self.order.pop_first()
-        {
-            self.counts.remove(&longest_ago);
+        } else {
+            // More than one where a new configuration counts fewer.
+            while self.counts.len() >= most
+                && let Some((_, longest_ago)) = self.order.pop_first()
+            {
+                self.counts.remove(&longest_ago);
+            }
         }
         self.order.insert(last, (user.0, Arc::clone(&user.1)));
         let (seen, counts) = self.counts.entry(user).or_default();
@@ -120,7 +126,7 @@ struct State {
 
 /// Looks for signs of abuse.
 pub struct Abuse {
-    settings: config::Abuse,
+    settings: RwLock<Arc<config::Abuse>>,
     state: Mutex<State>,
     metrics: AbuseMetrics,
 }
@@ -132,22 +138,32 @@ impl Abuse {
     /// Of nobody yet.
     #[must_use]
     pub fn new(settings: config::Abuse, metrics: AbuseMetrics) -> Self {
-        Abuse { settings, state: Mutex::default(), metrics }
+        Abuse { settings: RwLock::new(Arc::new(settings)), state: Mutex::default(), metrics }
+    }
+
+    /// From now on these thresholds count. What has been counted stays.
+    pub fn set(&self, settings: config::Abuse) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    fn settings(&self) -> Arc<config::Abuse> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An execution of this job is over. Tells the signs, and gives them for the audit.
     #[must_use]
     pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) -> Vec<Act> {
-        if !self.settings.enabled {
+        let settings = self.settings();
+        if !settings.enabled {
             return Vec::new();
         }
         let compile = job.compile.as_ref().map(|compile| &compile.step.limits);
-        let found = conspicuous(&self.settings, &job.run.limits, compile, result);
+        let found = conspicuous(&settings, &job.run.limits, compile, result);
         if !found.contains(&true) {
             return Vec::new();
         }
-        let user = result.labels.get(&self.settings.label).map(String::as_str);
-        let within_s = self.settings.window.as_secs();
+        let user = result.labels.get(&settings.label).map(String::as_str);
+        let within_s = settings.window.as_secs();
         let tell = |(sign, user, runs): Seen<'_>| {
             let (sign, tenant, execution) = (sign.name(), tenant.1, result.id.as_str());
             self.metrics.sign(sign, tenant);
@@ -168,19 +184,20 @@ impl Abuse {
         user: Option<&'a str>,
         found: [bool; Sign::ALL.len()],
     ) -> Vec<Seen<'a>> {
-        let (window, times) = (self.settings.window, self.settings.whole_tenant_times);
+        let settings = self.settings();
+        let (window, times) = (settings.window, settings.whole_tenant_times);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut signs = Vec::new();
         let mut count = |counts: &mut Counts, user: Option<&'a str>, times: u32| {
             for ((sign, count), _) in Sign::ALL.into_iter().zip(counts).zip(found).filter(|(_, found)| *found) {
-                let threshold = sign.threshold(&self.settings).saturating_mul(times);
-                if count.add(now, window, threshold) {
-                    signs.push((sign, user, threshold));
+                let threshold = sign.threshold(&settings).saturating_mul(times);
+                if let Some(runs) = count.add(now, window, threshold) {
+                    signs.push((sign, user, runs));
                 }
             }
         };
         if let Some(user) = user {
-            count(state.users.counts((tenant, Arc::from(user)), self.settings.users), Some(user), 1);
+            count(state.users.counts((tenant, Arc::from(user)), settings.users), Some(user), 1);
         }
         if state.tenants.len() <= tenant.0 {
             state.tenants.resize(tenant.0 + 1, Counts::default());

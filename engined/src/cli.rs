@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
 use crate::supervise::Kept;
-use crate::{doctor, run, selftest, serve, supervise, tenants};
+use crate::{clock, doctor, run, selftest, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
 
@@ -128,8 +128,15 @@ enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Print a new token, once, and the line for the configuration, which holds its hash alone
-    New,
+    /// Print a new token, once, and what goes into the configuration, which holds its hash alone
+    New {
+        /// What it is for; it stands in the configuration
+        #[arg(long, value_name = "NAME", value_parser = token_name)]
+        name: Option<String>,
+        /// From so many days on it is not taken any more
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        expires: Option<u32>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -182,6 +189,11 @@ fn scale(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number from 1 to 1000".to_owned())
 }
 
+fn token_name(text: &str) -> Result<String, String> {
+    let legal = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
+    if legal { Ok(text.to_owned()) } else { Err("write 1 to 64 characters".to_owned()) }
+}
+
 /// How the part that talks to jaild is started by its parent.
 #[derive(Args, Clone, Debug)]
 struct Hidden {
@@ -219,7 +231,7 @@ pub fn main() -> ExitCode {
         }
         Command::Selftest(args) => selftest::selftest(&args.into()),
         Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
-        Command::Token(TokenCommand::New) => token(),
+        Command::Token(TokenCommand::New { name, expires }) => token(name.as_deref(), expires),
     }
 }
 
@@ -241,7 +253,7 @@ fn check(path: &Path, print: bool) -> ExitCode {
 }
 
 /// 256 bits of chance. Whoever has the configuration can't call with what stands in it.
-fn token() -> ExitCode {
+fn token(name: Option<&str>, expires: Option<u32>) -> ExitCode {
     let mut chance = [0_u8; 32];
     if let Err(error) = getrandom::fill(&mut chance) {
         complain!("engined: no entropy: {error}");
@@ -250,10 +262,23 @@ fn token() -> ExitCode {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let token = format!("engined_{}", hex(&chance));
     let hash = hex(&tenants::hash(token.as_bytes()));
-    let text = format!(
-        "# The token, for the caller (Authorization: Bearer …). It is not shown again:\n{token}\n\n\
-         # The line for [tenants.NAME] in engined.toml:\ntokens = [\"sha256:{hash}\"]\n"
-    );
+    let of_token = match (name, expires) {
+        (None, None) => {
+            format!("# The line for [tenants.NAME] in engined.toml:\ntokens = [\"sha256:{hash}\"]\n")
+        }
+        _ => {
+            let name = name.map(|name| format!("name = {}\n", toml::Value::from(name))).unwrap_or_default();
+            let end = expires.map(|days| clock::seconds() + i64::from(days) * 86_400);
+            let end = end.and_then(|second| jiff::Timestamp::from_second(second).ok());
+            let end = end.map(|end| format!("expires = {end}\n")).unwrap_or_default();
+            format!(
+                "# For engined.toml, with the tenant's name in the place of NAME:\n\
+                 [[tenants.NAME.token]]\nhash = \"sha256:{hash}\"\n{name}{end}"
+            )
+        }
+    };
+    let text =
+        format!("# The token, for the caller (Authorization: Bearer …). It is not shown again:\n{token}\n\n{of_token}");
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

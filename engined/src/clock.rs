@@ -1,5 +1,6 @@
 //! The wall clock, for what people agree on by the calendar: when a token ends, which day it is. Nothing waits by it and no
-//! bucket is filled by it, so that a clock that jumps changes a day's name and no rate.
+//! bucket is filled by it, so that a clock that jumps changes a day's name and no rate. Put back,
+//! it has a token be valid again that had ended: whoever may set the clock of a host may change its configuration as well.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -12,12 +12,12 @@ use api_spec::Caps;
 use jail::records;
 use toml::Table;
 
-use crate::accounts::Accounts;
 use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
 pub use health::Health;
+pub use host::Host;
 pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
@@ -28,6 +28,7 @@ use reader::Reader;
 mod abuse;
 pub mod audit;
 mod health;
+mod host;
 mod plans;
 mod reader;
 mod slo;
@@ -194,49 +195,6 @@ pub struct Http {
     pub answer_bytes_per_second: u64,
     /// Connections at once.
     pub connections: usize,
-}
-
-/// What the configuration depends on beside its file, so that tests can say something else.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// Users and groups.
-    pub accounts: Accounts,
-    /// Bytes of memory.
-    pub memory: u64,
-    /// Processors.
-    pub cpus: u32,
-}
-
-impl Host {
-    /// Its processors as shares of cores are counted.
-    fn cpus_milli(&self) -> u64 {
-        u64::from(self.cpus) * 1000
-    }
-
-    /// This very host.
-    #[must_use]
-    pub fn this() -> Self {
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = meminfo
-            .lines()
-            .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
-        Host {
-            accounts: Accounts::of_host(),
-            memory: total.map_or(GIB, |kib: u64| kib * KIB),
-            cpus: processors(&fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default()),
-        }
-    }
-}
-
-/// How many a list like `0-3,6` has. All that are there, whatever this process may use of them: jaild uses its own.
-fn processors(list: &str) -> u32 {
-    let span = |span: &str| {
-        let (first, last) = span.split_once('-').unwrap_or((span, span));
-        last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
-    };
-    let all = list.trim().split(',').filter_map(span).sum();
-    let usable = || std::thread::available_parallelism().ok().and_then(|usable| u32::try_from(usable.get()).ok());
-    if all > 0 { all } else { usable().unwrap_or(1) }
 }
 
 impl Config {

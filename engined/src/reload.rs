@@ -1,6 +1,6 @@
 //! SIGHUP: manifests and configuration are read again while the engine serves.
 //!
-//! What tenants, plans and tokens say holds from the next request on. Everything else (addresses, memory, folders) was
+//! What tenants, plans and tokens say, and the thresholds of abuse, holds from the next request on. Everything else (addresses, memory, folders) was
 //! settled when the process was confined; a change of it is told and waits for a restart. A configuration with a mistake
 //! changes nothing: every mistake stands in the log, and what was in force stays. However many signals come, one reading
 //! follows another, and those that come meanwhile are one.
@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::manager::Manager;
 
 /// Sections, and single settings, of which a change is taken up.
-const LIVE: [&str; 3] = ["plans", "tenants", "results.bytes_per_tenant"];
+const LIVE: [&str; 4] = ["plans", "tenants", "abuse", "results.bytes_per_tenant"];
 
 /// What became of a configuration that was read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,7 @@ impl Reloader {
         }
         engine.queue.reshare(&tenants.shares());
         engine.set_tenants(tenants);
+        engine.abuse.set(config.abuse);
         Outcome::Taken(waiting(&self.started, &settings(&printed)))
     }
 }

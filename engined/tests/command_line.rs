@@ -41,6 +41,26 @@ fn a_token_is_printed_once_and_kept_as_a_hash() {
 }
 
 #[test]
+fn a_token_may_have_a_name_and_an_end() {
+    let output = engined(&["token", "new", "--name", "the \"ci\"", "--expires", "30"]);
+    let text = text(&output.stdout);
+    let section = text.split_once("[[tenants.NAME.token]]\n").unwrap().1;
+    let config = format!("[listen]\ntcp = \"127.0.0.1:1\"\n[[tenants.a.token]]\n{section}");
+    let host = engined::config::Host { accounts: engined::accounts::Accounts::default(), memory: 1 << 33, cpus: 4 };
+    let (config, printed) = engined::config::Config::parse(&config, &host).unwrap();
+    let token = &config.tenants[0].tokens[0];
+    let secret = text.lines().find(|line| line.starts_with("engined_")).unwrap();
+    assert_eq!(token.hash, engined::tenants::hash(secret.as_bytes()));
+    assert_eq!(token.name.as_deref(), Some("the \"ci\""));
+    let days = (token.expires.unwrap() - engined::clock::seconds()) / 86_400;
+    assert!((29..=30).contains(&days), "{days}");
+    assert!(printed.contains("[[tenants.a.token]]\n"), "{printed}");
+    for bad in [["--expires", "0"], ["--expires", "4000"], ["--name", ""]] {
+        assert!(!engined(&[&["token", "new"][..], &bad].concat()).status.success(), "{bad:?}");
+    }
+}
+
+#[test]
 fn root_does_not_serve() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: not root");

@@ -22,6 +22,24 @@ pub fn write() -> Result<()> {
     Ok(())
 }
 
+/// Each query with the title of its panel, as Grafana would ask it for all engines.
+pub fn queries() -> Result<Vec<(String, String)>> {
+    let file = build::root().join("systemd/grafana/engined.json");
+    let text = fs::read_to_string(&file).or_problem(file.display().to_string(), "cargo xtask dashboard")?;
+    let dashboard: Value =
+        serde_json::from_str(&text).or_problem(file.display().to_string(), "cargo xtask dashboard")?;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut queries = Vec::new();
+    for panel in list(&dashboard["panels"]) {
+        for target in list(&panel["targets"]) {
+            let expression = target["expr"].as_str().unwrap_or_default();
+            let expression = expression.replace("$instance", ".*").replace("$__rate_interval", "1m");
+            queries.push((panel["title"].as_str().unwrap_or_default().to_owned(), expression));
+        }
+    }
+    Ok(queries)
+}
+
 /// What `engined.json` should be.
 fn made() -> Result<String> {
     let file = build::root().join("systemd/grafana/panels.toml");

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::build::{self, Programs};
+use crate::dashboard;
 use crate::engine::{Scratch, free_port};
 use crate::http::Client;
 use crate::problem::{Context, Problem, Result};
@@ -45,6 +46,14 @@ fn runs() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// What `promtool` reads of systemd/prometheus, and as what.
+const FILES: [([&str; 2], &str); 4] = [
+    (["check", "config"], "prometheus.yml"),
+    (["check", "rules"], "rules.yml"),
+    (["test", "rules"], "rules_test.yml"),
+    (["test", "rules"], "rules_test_days.yml"),
+];
+
 /// Where both programs of the package are.
 #[derive(Debug)]
 struct Tools {
@@ -74,6 +83,9 @@ pub fn run(programs: &Programs) -> Result<Tally> {
     lint(&tools.promtool, scrapes, &mut tally)?;
     for (what, expression, wanted) in told(&sent) {
         tally.check(&format!("prometheus: {what}"), prometheus.says(&expression, wanted));
+    }
+    for (title, expression) in dashboard::queries()? {
+        tally.check(&format!("prometheus: panel {title}"), prometheus.understands(&expression));
     }
     tally.check("prometheus: ends on SIGTERM", prometheus.stop());
     if !tally.failures().is_empty() {
@@ -177,21 +189,9 @@ fn lint(promtool: &Path, scrapes: u16, tally: &mut Tally) -> Result<()> {
 /// The rules that ship, and their tests.
 fn rules(promtool: &Path, tally: &mut Tally) -> Result<()> {
     let folder = rules_folder();
-    if !folder.exists() {
-        println!("xtask: no rules in {}", folder.display());
-        return Ok(());
-    }
-    let files = fs::read_dir(&folder).or_problem(folder.display().to_string(), "git checkout -- systemd")?;
-    let mut names: Vec<String> = files
-        .flatten()
-        .filter_map(|file| file.file_name().into_string().ok())
-        .filter(|n| n.ends_with(".yml"))
-        .collect();
-    names.sort();
-    for name in names {
-        let words = if name.ends_with("_test.yml") { ["test", "rules"] } else { ["check", "rules"] };
+    for (words, name) in FILES {
         // The tests name the rules by their place beside them.
-        let output = Command::new(promtool).args(words).arg(&name).current_dir(&folder).stdin(Stdio::null()).output();
+        let output = Command::new(promtool).args(words).arg(name).current_dir(&folder).stdin(Stdio::null()).output();
         let output = output.or_problem("promtool did not start", "apt-get install prometheus")?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         let outcome = if output.status.success() { Ok(()) } else { Err(said) };
@@ -216,9 +216,8 @@ impl Prometheus {
         let (scratch, port) = (Scratch::new("prometheus")?, free_port()?);
         let file = |name: &str| scratch.path().join(name);
         let rules = rules_folder().join("rules.yml");
-        let rules = if rules.exists() { format!("rule_files: [{:?}]\n", rules.display()) } else { String::new() };
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n{rules}\
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: [{rules:?}]\n\
              scrape_configs: [{{job_name: engined, static_configs: [{{targets: [\"127.0.0.1:{scrapes}\"]}}]}}]\n"
         );
         fs::write(file("prometheus.yml"), config).or_problem("no config can be written", "free some disk")?;
@@ -250,14 +249,24 @@ impl Prometheus {
         }
     }
 
+    /// Whether it can make something of an expression, be it nothing.
+    fn understands(&self, expression: &str) -> std::result::Result<(), String> {
+        let answer = self.ask(expression)?;
+        if answer["status"] == "success" { Ok(()) } else { Err(format!("{expression}: {answer}")) }
+    }
+
     fn query(&self, expression: &str) -> std::result::Result<String, String> {
+        let answer = self.ask(expression)?;
+        let value = answer.pointer("/data/result/0/value/1").and_then(Value::as_str);
+        value.map(str::to_owned).ok_or_else(|| answer.to_string())
+    }
+
+    fn ask(&self, expression: &str) -> std::result::Result<Value, String> {
         let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let client = Client::connect(self.port);
         let asked = client.and_then(|mut client| client.ask("GET", &format!("/api/v1/query?query={encoded}"), ""));
         let (_, answer) = asked.map_err(|problem| problem.to_string())?;
-        let answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
-        let value = answer.pointer("/data/result/0/value/1").and_then(Value::as_str);
-        value.map(str::to_owned).ok_or_else(|| answer.to_string())
+        serde_json::from_slice(&answer).map_err(|error| error.to_string())
     }
 
     fn stop(mut self) -> std::result::Result<(), String> {

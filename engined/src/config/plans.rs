@@ -175,9 +175,13 @@ fn rate(s: &mut Section<'_>, default: u64, doc: &str, burst_doc: &str) -> Rate {
 fn per_label(reader: &mut Reader, inner: &mut Table, name: &str) -> Option<PerLabel> {
     let doc = "A bucket for each value of a label; the plan's own holds for all of them together.";
     let mut s = reader.section(inner, &format!("plans.{}.per_label", key(name)), doc);
+    if !s.has("label") {
+        s.mistake("label", "", "is missing", "write label = \"user\", or what callers name it");
+    }
     let label = s.parsed("label", None, "The label. A request without it counts as one with an empty value.", |text| {
-        let legal = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
-        let complaint = || ("is no name of a label".to_owned(), "write 1 to 64 characters".to_owned());
+        let named = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+        let legal = (1..=64).contains(&text.len()) && text.bytes().all(named);
+        let complaint = || ("is no name of a label".to_owned(), "write 1 to 64 of a-z A-Z 0-9 . _ - /".to_owned());
         legal.then(|| text.to_owned()).ok_or_else(complaint)
     });
     if !s.has("requests_per_minute") {
@@ -187,9 +191,6 @@ fn per_label(reader: &mut Reader, inner: &mut Table, name: &str) -> Option<PerLa
     let rate = rate(&mut s, 60, doc, "How many of them may come at once after a pause.");
     let doc = "Values with a bucket of their own at a time, 40 bytes each; what comes above them shares one.";
     let values = count(s.number("values", 16_384, 1..=1 << 20, doc));
-    if label.is_none() && !s.has("label") {
-        s.mistake("label", "", "is missing", "write label = \"user\", or what callers name it");
-    }
     s.end(&[]);
     label.map(|label| PerLabel { label, rate, values })
 }
@@ -242,11 +243,14 @@ fn ceiling(
     let mut set = LimitSet::default();
     for limit in LimitName::ALL {
         let ((range, doc), usual) = (range(limit), default.get(limit));
+        let said = s.has(limit.as_str());
         let value = match limit {
             LimitName::Cpus => s.thousandths("cpus", usual, range, doc),
             _ => s.number(limit.as_str(), usual, range, doc),
         };
-        within(&mut s, limit, value, size);
+        if said {
+            within(&mut s, limit, value, size);
+        }
         put(&mut set, limit, value);
     }
     s.end(&[]);
@@ -331,3 +335,6 @@ fn over(all: &Limits, set: &LimitSet) -> Limits {
         stack_bytes: of(LimitName::StackBytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

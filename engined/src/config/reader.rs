@@ -184,10 +184,10 @@ impl Section<'_> {
         None
     }
 
-    /// Whether there is such a field.
+    /// Whether there is such a field that nobody has asked for yet.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key) || self.known.contains(&key)
+        self.table.contains_key(key)
     }
 
     /// A number with a fraction, in thousandths, if there is one.

@@ -1,5 +1,6 @@
 //! Every mistake is told at once; nothing at all is a configuration.
 use super::*;
+use crate::accounts::Accounts;
 
 fn host() -> Host {
     let passwd = "root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n";

@@ -15,6 +15,9 @@ fn text(metrics: &Metrics) -> String {
     let inventory = Held::ALL.into_iter().fold(Inventory::default(), |all, held| all.with(held, Some(1)));
     let now = Now { queue: &queue, memory: &Budget::new(1), kills: &Kills::default(), inventory: Some(&inventory) };
     metrics.layer("filter", true);
+    metrics.health.probe("c", true, Duration::ZERO);
+    metrics.health.check("broker", true);
+    metrics.health.disk("state", 1);
     metrics.abuse.sign("socket", "t");
     metrics.render(now).unwrap()
 }
