@@ -155,7 +155,7 @@ fn ten_thousand_users_cost_as_much_as_may_be_counted_and_show_in_the_whole() {
 fn new_thresholds_count_what_there_is() {
     let abuse = abuse("users = 50\nwhole_tenant_times = 1000\n");
     let now = Instant::now();
-    let mut note = |user: &str| abuse.note(now, TenantIndex(0), Some(user), VIOLATION).len();
+    let note = |user: &str| abuse.note(now, TenantIndex(0), Some(user), VIOLATION).len();
     assert_eq!((note("eve"), note("eve")), (0, 0));
     (0..49).for_each(|n| assert_eq!(note(&n.to_string()), 0));
     abuse.set(settings("users = 2\nsecurity_violations = 1\nwhole_tenant_times = 1000\n"));
