@@ -120,6 +120,9 @@ impl Engine {
         let cache = config.cache.enabled.then(open);
         let link = Link::new(&config.engine.jaild);
         let cpu_days = CpuDays::new(config.tenants.len());
+        if let Some(books) = audit.books() {
+            cpu_days.restore(&names, &books.cpu_today());
+        }
         link.charge(Arc::clone(&cpu_days));
         let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
         kept.reshare(&tenants.kept_bytes());
@@ -411,14 +414,17 @@ impl Engine {
         match Catalogue::load_trusted(self.config.engine.manifests().as_deref(), us) {
             Ok(catalogue) => {
                 tracing::info!(languages = catalogue.languages().len(), "manifests read again");
-                audit::administrative(self, Act::Reload { outcome: "taken", mistakes: 0 });
+                audit::administrative(self, Act::Reload { what: "languages", outcome: "taken", mistakes: 0 });
                 self.withdraw(&catalogue);
                 self.health.renewed();
                 *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
                 self.renewed.notify_one();
             }
             Err(mistakes) => {
-                audit::administrative(self, Act::Reload { outcome: "refused", mistakes: mistakes.len() });
+                audit::administrative(
+                    self,
+                    Act::Reload { what: "languages", outcome: "refused", mistakes: mistakes.len() },
+                );
                 for mistake in &mistakes {
                     tracing::error!(%mistake, "manifests not taken, the old ones stay; what lies in no folder that was there at the start needs a restart");
                 }

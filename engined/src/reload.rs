@@ -14,6 +14,7 @@ use languages::Catalogue;
 use tokio::sync::Notify;
 use toml::{Table, Value};
 
+use crate::audit::{self, Act};
 use crate::clock;
 use crate::config::{Config, Host, Mistake};
 use crate::engine::Engine;
@@ -84,6 +85,11 @@ impl Reloader {
             }
         }
         engine.metrics.reloads.reloaded(matches!(outcome, Outcome::Taken(_)));
+        let (outcome_name, mistakes) = match &outcome {
+            Outcome::Taken(_) => ("taken", 0),
+            Outcome::Refused(mistakes) => ("refused", mistakes.len()),
+        };
+        audit::administrative(engine, Act::Reload { what: "configuration", outcome: outcome_name, mistakes });
         outcome
     }
 
@@ -109,6 +115,7 @@ impl Reloader {
             cache.grow(&tenants.names());
         }
         engine.queue.reshare(&tenants.shares());
+        engine.metrics.plans(&tenants.plan_names());
         engine.set_tenants(tenants);
         engine.abuse.set(config.abuse);
         Outcome::Taken(waiting(&self.started, &settings(&printed)))

@@ -98,13 +98,12 @@ fn panel(described: &toml::Table, id: usize, place: &Value) -> Result<Value> {
             "datasource": source(),
         }));
     }
-    Ok(json!({
+    let mut panel = json!({
         "id": id, "type": "timeseries", "title": text(described, "title")?, "gridPos": place, "datasource": source(),
         "description": text(described, "description")?,
         "fieldConfig": {
             "defaults": {
                 "unit": text(described, "unit")?,
-                "min": if is("log") { Value::Null } else { 0.into() },
                 "color": {"mode": "palette-classic"},
                 "custom": {
                     "drawStyle": "line", "lineWidth": 1, "fillOpacity": if is("stack") { 40 } else { 5 },
@@ -119,7 +118,11 @@ fn panel(described: &toml::Table, id: usize, place: &Value) -> Result<Value> {
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         "targets": targets,
-    }))
+    });
+    if !is("log") {
+        panel["fieldConfig"]["defaults"]["min"] = 0.into();
+    }
+    Ok(panel)
 }
 
 /// The variable by which whoever imports the dashboard says where the data is.

@@ -74,8 +74,18 @@ pub fn run(programs: &Programs) -> Result<Tally> {
             return Ok(Tally::default());
         }
     };
+    std::thread::scope(|scope| {
+        let rules = scope.spawn(|| rules(&tools.promtool));
+        let mut tally = scraped(programs, &tools)?;
+        let rules = rules.join().map_err(|_| Problem::new("the check of the rules panicked", "read why above"))?;
+        tally.add(rules?);
+        Ok(tally)
+    })
+}
+
+/// Has a Prometheus scrape an engine.
+fn scraped(programs: &Programs, tools: &Tools) -> Result<Tally> {
     let mut tally = Tally::default();
-    rules(&tools.promtool, &mut tally)?;
     let scrapes = free_port()?;
     let served = Served::measured(programs, scrapes)?;
     let prometheus = Prometheus::start(&tools.prometheus, scrapes)?;
@@ -129,7 +139,7 @@ fn send(served: &Served, scrapes: u16, tally: &mut Tally) -> Result<Vec<&'static
 /// What Prometheus must say of it.
 fn told(sent: &[&str]) -> Vec<(String, String, usize)> {
     let mut told = vec![
-        ("the engine is up".to_owned(), "up".to_owned(), 1),
+        ("the engine is up".to_owned(), "up{job=\"engined\"}".to_owned(), 1),
         ("it has seen every run".to_owned(), "sum(engined_executions_total)".to_owned(), sent.len()),
     ];
     let mut verdicts = sent.to_vec();
@@ -148,6 +158,10 @@ fn told(sent: &[&str]) -> Vec<(String, String, usize)> {
     let good = "sum(engined_slo_requests_total{slo=\"availability\",outcome=\"good\"})".to_owned();
     told.push(("all were served".to_owned(), good, sent.len()));
     told.push(("what was denied".to_owned(), "sum(engined_filter_notifications_total{call=\"ptrace\"})".to_owned(), 1));
+    let evaluated = "sum(prometheus_rule_evaluations_total > bool 0) > bool 0".to_owned();
+    told.push(("it evaluates the rules".to_owned(), evaluated, 1));
+    let failures = "sum(prometheus_rule_evaluation_failures_total)".to_owned();
+    told.push(("none of them fails with what the engine tells".to_owned(), failures, 0));
     told.push(("its version".to_owned(), "count(engined_build_info{version!=\"\"})".to_owned(), 1));
     told
 }
@@ -186,9 +200,9 @@ fn lint(promtool: &Path, scrapes: u16, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// The rules that ship, and their tests.
-fn rules(promtool: &Path, tally: &mut Tally) -> Result<()> {
-    let folder = rules_folder();
+/// The rules that ship, and their tests, which take some seconds.
+fn rules(promtool: &Path) -> Result<Tally> {
+    let (folder, mut tally) = (rules_folder(), Tally::default());
     for (words, name) in FILES {
         // The tests name the rules by their place beside them.
         let output = Command::new(promtool).args(words).arg(name).current_dir(&folder).stdin(Stdio::null()).output();
@@ -197,7 +211,7 @@ fn rules(promtool: &Path, tally: &mut Tally) -> Result<()> {
         let outcome = if output.status.success() { Ok(()) } else { Err(said) };
         tally.check(&format!("promtool {} {name}", words.join(" ")), outcome);
     }
-    Ok(())
+    Ok(tally)
 }
 
 fn rules_folder() -> PathBuf {
@@ -216,9 +230,11 @@ impl Prometheus {
         let (scratch, port) = (Scratch::new("prometheus")?, free_port()?);
         let file = |name: &str| scratch.path().join(name);
         let rules = rules_folder().join("rules.yml");
+        let rules = format!("rule_files: [{:?}]\n", rules.display());
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: [{rules:?}]\n\
-             scrape_configs: [{{job_name: engined, static_configs: [{{targets: [\"127.0.0.1:{scrapes}\"]}}]}}]\n"
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n{rules}\
+             scrape_configs: [{{job_name: engined, static_configs: [{{targets: [\"127.0.0.1:{scrapes}\"]}}]}}, \
+             {{job_name: itself, static_configs: [{{targets: [\"127.0.0.1:{port}\"]}}]}}]\n"
         );
         fs::write(file("prometheus.yml"), config).or_problem("no config can be written", "free some disk")?;
         let log = fs::File::create(file("log")).or_problem("no log can be written", "free some disk")?;

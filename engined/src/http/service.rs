@@ -119,7 +119,7 @@ fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
 
 async fn handle(
     engine: &Arc<Engine>,
-    caller: Caller,
+    mut caller: Caller,
     request: Request<Incoming>,
     metered: &Metered,
 ) -> Result<Answer, Error> {
@@ -135,7 +135,10 @@ async fn handle(
         (first, _) => first,
     };
     let tenants = engine.tenants();
-    let tenant = tenants.resolve(peer, authorization);
+    let tenant = tenants.identify(peer, authorization).map(|(tenant, token)| {
+        caller.token = token;
+        tenant
+    });
     let open = route.is_some_and(|((.., open), _)| *open);
     let tenant = if open { tenant.ok() } else { Some(tenant?) };
     let Some(((_, route, allow, _), id)) = route else { return Err(Error::NotFound { path: path.to_owned() }) };

@@ -102,6 +102,14 @@ fn result() -> ExecutionResult {
 }
 
 #[test]
+fn a_new_plan_begins_at_zero() {
+    let metrics = Metrics::new(&["c".into()], &["free"], SLO).unwrap();
+    metrics.plans(&["paid", "free"]);
+    let line = "engined_executions_total{language=\"c\",plan=\"paid\",verdict=\"ok\"} 0";
+    assert!(text(&metrics).lines().any(|l| l == line));
+}
+
+#[test]
 fn promises_are_counted_once_each() {
     let metrics = Metrics::new(&["python".into()], &["free"], SLO).unwrap();
     let mut slow = result();

@@ -1,7 +1,8 @@
 //! Sums recorded scrapes up: what is drawn, added over labels that are not, in at most so many rows.
 //!
 //! Counters begin anew when the engine does. That is seen by its start time, or by a counter that falls, and what was counted
-//! before is kept: in the table counters never fall. What was counted between the last scrape and the end is lost.
+//! before is kept: in the table counters never fall. What was counted between the last scrape and the end is lost. A series
+//! that is not in a scrape is 0 there: recorders leave such out.
 
 use std::collections::BTreeMap;
 
@@ -60,22 +61,24 @@ struct Series {
     /// Of a gauge, the sum and the most since the last row.
     sum: f64,
     most: f64,
-    scrapes: f64,
 }
 
 impl Series {
-    fn of(name: &str) -> Self {
-        Series { columns: columns(name), before: 0.0, last: 0.0, sum: 0.0, most: 0.0, scrapes: 0.0 }
+    fn of(name: &str) -> Option<Self> {
+        let columns = columns(name);
+        (!columns.is_empty()).then_some(Series { columns, before: 0.0, last: 0.0, sum: 0.0, most: 0.0 })
     }
 
-    fn scraped(&mut self, number: f64) {
-        if number < self.last {
+    /// Whether this is a counter that has fallen.
+    fn scraped(&mut self, number: f64) -> bool {
+        let fell = number < self.last && self.columns.iter().any(|(_, way)| *way == Way::Counter);
+        if fell {
             self.begin_anew();
         }
         self.last = number;
         self.sum += number;
         self.most = self.most.max(number);
-        self.scrapes += 1.0;
+        fell
     }
 
     fn begin_anew(&mut self) {
@@ -83,12 +86,11 @@ impl Series {
         self.last = 0.0;
     }
 
-    fn tell(&self, way: Way) -> f64 {
+    fn tell(&self, way: Way, scrapes: f64) -> f64 {
         match way {
             Way::Counter => self.before + self.last,
             Way::Most => self.most,
-            Way::Mean if self.scrapes > 0.0 => self.sum / self.scrapes,
-            Way::Mean => 0.0,
+            Way::Mean => self.sum / scrapes.max(1.0),
         }
     }
 }
@@ -98,25 +100,27 @@ struct Sums {
     series: BTreeMap<String, Series>,
     started: Option<f64>,
     restarts: f64,
+    /// Since the last row.
+    scrapes: f64,
 }
 
 impl Sums {
     fn scraped(&mut self, samples: &serde_json::Map<String, Value>) {
         let number = |value: &Value| value.as_f64().filter(|number| number.is_finite());
         let started = samples.get(STARTED).and_then(number);
-        if started.is_some() && self.started.is_some() && started != self.started {
-            self.restarts += 1.0;
+        let mut anew = started.is_some() && self.started.is_some() && started != self.started;
+        if anew {
             self.series.values_mut().for_each(Series::begin_anew);
         }
         self.started = started.or(self.started);
-        for (name, value) in samples {
-            let Some(number) = number(value) else { continue };
-            if let Some(series) = self.series.get_mut(name) {
-                series.scraped(number);
-            } else if !columns(name).is_empty() {
-                self.series.entry(name.clone()).or_insert_with(|| Series::of(name)).scraped(number);
-            }
+        self.scrapes += 1.0;
+        for name in samples.keys().filter(|name| !self.series.contains_key(*name)).collect::<Vec<_>>() {
+            self.series.extend(Series::of(name).map(|series| (name.clone(), series)));
         }
+        for (name, series) in &mut self.series {
+            anew |= series.scraped(samples.get(name).and_then(number).unwrap_or_default());
+        }
+        self.restarts += f64::from(u8::from(anew));
     }
 
     /// What is known now; gauges begin anew.
@@ -124,10 +128,11 @@ impl Sums {
         let mut row = BTreeMap::from([("restarts".to_owned(), self.restarts)]);
         for series in self.series.values_mut() {
             for (column, way) in &series.columns {
-                *row.entry(column.clone()).or_default() += series.tell(*way);
+                *row.entry(column.clone()).or_default() += series.tell(*way, self.scrapes);
             }
-            (series.sum, series.most, series.scrapes) = (0.0, 0.0, 0.0);
+            (series.sum, series.most) = (0.0, 0.0);
         }
+        self.scrapes = 0.0;
         for number in row.values_mut() {
             *number = (*number * 100.0).round() / 100.0;
         }
@@ -190,7 +195,16 @@ mod tests {
         let table = sum_up(&text).unwrap();
         // 6 is more than 5, and yet it was counted from 0; a fall without another start time counts too.
         assert_eq!(table.columns["executions c"], [5.0, 11.0, 13.0, 15.0]);
-        assert_eq!(table.columns["restarts"], [0.0, 1.0, 1.0, 1.0]);
+        assert_eq!(table.columns["restarts"], [0.0, 1.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_zero() {
+        let text = scrape(0, 1, 5, 2) + "{\"t_ms\":1,\"samples\":{}}\n" + &scrape(2, 1, 7, 0);
+        let table = sum_up(&text).unwrap();
+        assert_eq!(table.columns["executions c"], [5.0, 5.0, 12.0], "it began anew");
+        assert_eq!(table.columns["restarts"], [0.0, 1.0, 1.0]);
+        assert_eq!(table.columns["slots in use"], [2.0, 0.0, 0.0]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ fn file(path: &str, text: &str) -> JobFile {
     JobFile { path: path.to_owned(), content: Content::from(text), skip: 0 }
 }
 
-fn execution(labels: &[(&str, &str)], ended: Ended, used: Used) -> Execution {
+pub(in crate::audit) fn execution(labels: &[(&str, &str)], ended: Ended, used: Used) -> Execution {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Execution {
         id: "01K".to_owned(),
@@ -78,7 +78,7 @@ fn a_line_is_counted_as_its_record_is() {
     for act in [
         Act::Start { engine: "1", pid: 2 },
         Act::Drain { by: "a\nb".to_owned() },
-        Act::Reload { outcome: "refused", mistakes: 3 },
+        Act::Reload { what: "languages", outcome: "refused", mistakes: 3 },
         sign(),
         Act::Lost {
             records: 4,
