@@ -3,11 +3,11 @@
 //! Each run that ends is looked at: whether it made a [system call that ends its process](jail::spec::WatchedCall), asked
 //! for a network socket, computed for as long as it could while it wrote next to nothing, or hit its limit of memory or
 //! processes. Each of these happens to honest programs. Where it happens again and again within a window, to one user of a
-//! tenant or to a tenant as a whole, it is a [`Sign`]: a warning in the log with tenant, user, count and the last execution,
-//! and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for people.
+//! tenant or to a tenant as a whole, it is a [`Sign`]: a warning in the log and a line of the audit with tenant, user,
+//! count and the last execution, and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for people.
 //!
 //! The user is a label of the request, which the operator names (`abuse.label`). Its values are text of strangers: they
-//! stand quoted in the log, never in a metric, and as many of them as `abuse.users` are counted. Of more, whoever was
+//! stand quoted in log and audit, never in a metric, and as many of them as `abuse.users` are counted. Of more, whoever was
 //! conspicuous longest ago is forgotten; that many users do a little each is seen by what the tenant comes to. Runs in which
 //! nothing is conspicuous leave no trace here.
 //!
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use api_spec::{ExecutionResult, LimitName, Usage, Verdict};
 use jail::spec::{Limits, WatchedCall};
 
+use crate::audit::Act;
 use crate::config;
 use crate::job::Job;
 use crate::metrics::AbuseMetrics;
@@ -143,31 +144,30 @@ impl Abuse {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An execution of this job is over.
-    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) {
+    /// An execution of this job is over. Tells the signs, and gives them for the audit.
+    #[must_use]
+    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) -> Vec<Act> {
         let settings = self.settings();
         if !settings.enabled {
-            return;
+            return Vec::new();
         }
         let compile = job.compile.as_ref().map(|compile| &compile.step.limits);
         let found = conspicuous(&settings, &job.run.limits, compile, result);
         if !found.contains(&true) {
-            return;
+            return Vec::new();
         }
         let user = result.labels.get(&settings.label).map(String::as_str);
-        for (sign, user, runs) in self.note(Instant::now(), tenant.0, user, found) {
-            self.metrics.sign(sign.name(), tenant.1);
-            tracing::warn!(
-                sign = sign.name(),
-                tenant = tenant.1,
-                // Quoted: a stranger's text must not pass for a line or a field of ours.
-                user = user.map(tracing::field::debug),
-                runs,
-                within_s = settings.window.as_secs(),
-                execution = result.id,
-                "sign of abuse"
-            );
-        }
+        let within_s = settings.window.as_secs();
+        let tell = |(sign, user, runs): Seen<'_>| {
+            let (sign, tenant, execution) = (sign.name(), tenant.1, result.id.as_str());
+            self.metrics.sign(sign, tenant);
+            // Quoted: a stranger's text must not pass for a line or a field of ours.
+            let quoted = user.map(tracing::field::debug);
+            tracing::warn!(sign, tenant, user = quoted, runs, within_s, execution, "sign of abuse");
+            let (tenant, user, execution) = (tenant.to_owned(), user.map(str::to_owned), execution.to_owned());
+            Act::AbuseSign { sign, tenant, user, runs, within_s, execution }
+        };
+        self.note(Instant::now(), tenant.0, user, found).into_iter().map(tell).collect()
     }
 
     /// Counts what was conspicuous, and says of what there are enough now.

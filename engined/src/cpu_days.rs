@@ -4,6 +4,7 @@
 //! When the clock is put forward the count begins anew, as on every day. When it is put back the count stays and goes with
 //! the day: nobody gains by it, and no mistaken date holds a tenant for longer than it stands.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -78,11 +79,13 @@ impl CpuDays {
         });
     }
 
-    /// What an earlier process has counted, before this one serves. `day` counts from 1970-01-01; another than today's is
-    /// of no account.
-    pub fn restore(&self, tenant: TenantIndex, day: i64, micros: u64) {
-        if day == clock::day(clock::seconds()) {
-            self.charge_on(tenant, day, micros);
+    /// What earlier processes have counted today, before this one serves: by the names of the tenants, which are in the
+    /// order of [`TenantIndex`].
+    pub fn restore(&self, names: &[&str], used: &BTreeMap<String, u64>) {
+        for (index, name) in names.iter().enumerate() {
+            if let Some(micros) = used.get(*name) {
+                self.charge(TenantIndex(index), *micros);
+            }
         }
     }
 
@@ -143,9 +146,7 @@ mod tests {
     fn what_was_counted_before_a_restart_counts() {
         let days = CpuDays::new(1);
         let today = clock::day(clock::seconds());
-        days.restore(T, today - 1, 5);
-        assert_eq!(days.used(T), 0);
-        days.restore(T, today, 7);
+        days.restore(&["a", "b"], &BTreeMap::from([("a".to_owned(), 7), ("gone".to_owned(), 9)]));
         days.charge(T, 1);
         assert!(days.used(T) == 8 || clock::day(clock::seconds()) != today);
         days.charge(TenantIndex(1), 1);

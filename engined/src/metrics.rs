@@ -233,6 +233,11 @@ impl Metrics {
         })
     }
 
+    /// There are these plans, from now on as well.
+    pub fn plans(&self, plans: &[&str]) {
+        self.runs.plans(plans);
+    }
+
     /// A run got its slot.
     pub fn queued(&self, language: &str, priority: Priority, waited: Duration) {
         self.runs.queued(language, priority, waited);

@@ -58,14 +58,8 @@ impl Reloader {
             manager.reloading();
             // Files of any size, and a thousand tenants.
             let read = tokio::task::spawn_blocking(move || {
-                let manifests = engine.reload().err().unwrap_or_default();
-                let configuration = match reloader.reload(&engine) {
-                    Outcome::Taken(_) => 0,
-                    Outcome::Refused(mistakes) => mistakes.len(),
-                };
-                let mistakes = manifests + configuration;
-                let outcome = if mistakes == 0 { "taken" } else { "refused" };
-                audit::administrative(&engine, Act::Reload { outcome, mistakes });
+                engine.reload();
+                reloader.reload(&engine);
             });
             if let Err(error) = read.await {
                 tracing::error!(%error, "the configuration could not be read again");
@@ -91,6 +85,11 @@ impl Reloader {
             }
         }
         engine.metrics.reloads.reloaded(matches!(outcome, Outcome::Taken(_)));
+        let (outcome_name, mistakes) = match &outcome {
+            Outcome::Taken(_) => ("taken", 0),
+            Outcome::Refused(mistakes) => ("refused", mistakes.len()),
+        };
+        audit::administrative(engine, Act::Reload { what: "configuration", outcome: outcome_name, mistakes });
         outcome
     }
 
@@ -116,6 +115,7 @@ impl Reloader {
             cache.grow(&tenants.names());
         }
         engine.queue.reshare(&tenants.shares());
+        engine.metrics.plans(&tenants.plan_names());
         engine.set_tenants(tenants);
         engine.abuse.set(config.abuse);
         Outcome::Taken(waiting(&self.started, &settings(&printed)))

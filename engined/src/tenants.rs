@@ -66,8 +66,17 @@ impl Tenant {
 struct Known {
     hash: [u8; 32],
     tenant: usize,
+    /// For people.
+    name: Option<Arc<str>>,
     expires: Option<i64>,
     revoked: bool,
+}
+
+impl Known {
+    /// Compared with where there is no such token.
+    fn nobody() -> Self {
+        Known { hash: [0; 32], tenant: 0, name: None, expires: None, revoked: true }
+    }
 }
 
 /// How callers are found.
@@ -81,8 +90,9 @@ struct Callers {
 impl Callers {
     /// Of two that would have a caller the first has it.
     fn add(&mut self, tenant: usize, config: &TenantConfig, accounts: &Accounts) {
-        for Token { hash, expires, revoked, .. } in &config.tokens {
-            let known = Known { hash: *hash, tenant, expires: *expires, revoked: *revoked };
+        for Token { hash, expires, revoked, name } in &config.tokens {
+            let name = name.as_deref().map(Arc::from);
+            let known = Known { hash: *hash, tenant, name, expires: *expires, revoked: *revoked };
             self.tokens.entry(prefix(hash)).or_insert(known);
         }
         for user in config.users.iter().copied().chain(accounts.members(&config.groups)) {
@@ -108,7 +118,7 @@ impl Tenants {
     /// Those of the configuration. In development, callers on TCP are the first tenant without any token.
     #[must_use]
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
-        let nobody = Known { hash: [0; 32], tenant: 0, expires: None, revoked: true };
+        let nobody = Known::nobody();
         let none = Tenants { tenants: Vec::new(), callers: Callers::default(), development, nobody };
         none.renewed(config, accounts)
     }
@@ -135,7 +145,7 @@ impl Tenants {
             };
             callers.add(place, one, accounts);
         }
-        let nobody = Known { ..self.nobody };
+        let nobody = Known::nobody();
         Tenants { tenants, callers, development: self.development, nobody }
     }
 
@@ -175,6 +185,12 @@ impl Tenants {
         &self.plan(tenant).name
     }
 
+    /// The name of everybody's plan, in the same order.
+    #[must_use]
+    pub fn plan_names(&self) -> Vec<&str> {
+        self.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect()
+    }
+
     /// Whether it may see everybody's usage and drain the engine.
     #[must_use]
     pub fn is_admin(&self, TenantIndex(index): TenantIndex) -> bool {
@@ -192,25 +208,36 @@ impl Tenants {
     /// # Errors
     /// [`Error::Unauthenticated`], the same for every reason.
     pub fn resolve(&self, peer: Peer, authorization: Option<&[u8]>) -> Result<TenantIndex, Error> {
+        self.identify(peer, authorization).map(|(tenant, _)| tenant)
+    }
+
+    /// The same, and the name of the token that was shown, where it has one.
+    ///
+    /// # Errors
+    /// As [`Tenants::resolve`].
+    pub fn identify(&self, peer: Peer, authorization: Option<&[u8]>) -> Result<(TenantIndex, Option<Arc<str>>), Error> {
         let found = match peer {
             Peer::Unix { uid, gid } => {
                 let (user, group) = (self.callers.users.get(&uid), self.callers.groups.get(&gid));
-                user.into_iter().chain(group).min().copied()
+                user.into_iter().chain(group).min().map(|tenant| (*tenant, None))
             }
-            Peer::Tcp(address) if self.development => address.is_loopback().then_some(0),
-            Peer::Tcp(_) => self.by_token(authorization.and_then(bearer), clock::seconds()),
+            Peer::Tcp(address) if self.development => address.is_loopback().then_some((0, None)),
+            Peer::Tcp(_) => {
+                let known = self.by_token(authorization.and_then(bearer), clock::seconds());
+                known.map(|known| (known.tenant, known.name.clone()))
+            }
         };
-        found.map(TenantIndex).ok_or(Error::Unauthenticated)
+        found.map(|(tenant, name)| (TenantIndex(tenant), name)).ok_or(Error::Unauthenticated)
     }
 
     /// Makes one hash and compares one, whatever there is.
-    fn by_token(&self, token: Option<&[u8]>, now: i64) -> Option<usize> {
+    fn by_token(&self, token: Option<&[u8]>, now: i64) -> Option<&Known> {
         let token = token.filter(|token| (1..=TOKEN_BYTES).contains(&token.len()));
         let hash = hash(token.unwrap_or(NO_TOKEN));
         let known = self.callers.tokens.get(&prefix(&hash)).unwrap_or(&self.nobody);
         let same = compare(&known.hash, &hash);
         let valid = !known.revoked && known.expires.is_none_or(|end| now < end) && token.is_some();
-        (same && valid).then_some(known.tenant)
+        (same && valid).then_some(known)
     }
 }
 

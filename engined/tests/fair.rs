@@ -85,16 +85,18 @@ fn ten_to_one_load_gets_equal_service() {
 #[test]
 fn ten_thousand_queued_runs_do_not_delay_anothers_first() {
     let rig = rig("");
-    begin_many(&rig, "a", "say a\nsleep 5000", MANY);
-    wait_for(|| rig.engine.queue.gauges().waiting[0] == MANY - SLOTS);
+    let holding = begin(&rig, "a", "say first\nsleep 600000", SLOTS);
+    wait_for(|| rig.engine.queue.gauges().running == SLOTS);
+    begin_many(&rig, "a", "say a\nsleep 1000", MANY);
     // Its share is used up, that of the other is not, nor is the engine full.
-    let replies = begin(&rig, "a", "say more", SLOTS + 1);
-    assert_eq!(replies.iter().map(|reply| reply.status).collect::<Vec<_>>(), [202, 202, 429]);
-    replies.last().unwrap().problem(429, "quota_exceeded");
+    begin(&rig, "a", "say more", 1).remove(0).problem(429, "quota_exceeded");
+    assert_eq!(rig.engine.queue.gauges().waiting, [MANY, 0]);
     let begun = Instant::now();
     let accepted = begin(&rig, "b", "say b", 1).remove(0);
     let so_far = rig.fake.seen.played.lock().unwrap().len();
     assert_eq!((accepted.status, &accepted.json()["position"]), (202, &serde_json::json!(0)), "{}", accepted.text());
+    let stopped = rig.raw_call("DELETE", holding[0].header("location").unwrap(), "Authorization: Bearer a\r\n", b"");
+    assert_eq!(stopped.status, 202, "{}", stopped.text());
     let address = format!("{}?wait_ms=30000", accepted.header("location").unwrap());
     let result = rig.raw_call("GET", &address, "Authorization: Bearer b\r\n", b"").json();
     assert_eq!(result["run"]["stdout"]["text"], "b\n", "{result}");

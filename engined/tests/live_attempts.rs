@@ -44,9 +44,11 @@ fn what_was_tried_is_told_everywhere() {
         let line = format!("engined_filter_notifications_total{{call=\"{call}\"}} {count}");
         assert!(metrics.lines().any(|known| known == line), "{line}\n{metrics}");
     }
-    let log = up.log();
-    let id = hostile["id"].as_str().unwrap();
-    let audit = log.lines().find(|line| line.contains(id) && line.contains("executed"));
-    assert!(audit.is_some_and(|line| line.contains("watched_calls") && line.contains("ptrace")), "{audit:?}\n{log}");
+    // Asking for usage has every line written.
+    assert_eq!(up.call("GET", "/v1/usage", &Value::Null).unwrap().json()["behind_records"], 0);
+    let audit = std::fs::read_to_string(up.state.join("records/audit.jsonl")).unwrap();
+    let mut lines = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let line = lines.find(|line| line["id"] == hostile["id"]).unwrap_or_else(|| panic!("{audit}"));
+    assert_eq!(line["watched_calls"], json!({"ptrace": 1}));
     up.stop();
 }

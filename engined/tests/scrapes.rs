@@ -54,6 +54,25 @@ fn many_at_once_are_one_question_to_jaild() {
 }
 
 #[test]
+fn one_after_the_other_they_ask_jaild_five_times_a_second() {
+    let rig = Rig::start();
+    let before = rig.fake.seen.inventories.load(Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    let ran = std::thread::scope(|scope| {
+        let runs = scope.spawn(|| (0..20).filter(|_| rig.run("say hello")["verdict"] == "ok").count());
+        for _ in 0..100 {
+            all_told(&[rig.get("/metrics")]);
+        }
+        runs.join().unwrap()
+    });
+    let took = begun.elapsed();
+    let asked = rig.fake.seen.inventories.load(Ordering::SeqCst) - before;
+    let most = 2 + usize::try_from(took.as_millis() / 200).unwrap();
+    assert!((1..=most).contains(&asked), "{asked} questions in {took:?}");
+    assert_eq!(ran, 20, "runs beside it");
+}
+
+#[test]
 fn many_at_once_cost_no_run() {
     if !live() {
         return;

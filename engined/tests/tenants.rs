@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Shutdown;
 use std::time::Duration;
@@ -151,10 +152,10 @@ fn the_cpu_time_of_a_day_is_used_up() {
 #[test]
 fn what_was_used_before_a_restart_counts() {
     let rig = rig("cpu_seconds_per_day = 1");
-    let today = engined::clock::day(engined::clock::seconds());
-    rig.engine.cpu_days.restore(T, today - 1, 1_000_000);
+    let used = |name: &str| BTreeMap::from([(name.to_owned(), 1_000_000)]);
+    rig.engine.cpu_days.restore(&["t"], &used("another"));
     assert_eq!(rig.run("say x")["verdict"], "ok");
-    rig.engine.cpu_days.restore(T, today, 1_000_000);
+    rig.engine.cpu_days.restore(&["t"], &used("t"));
     of_user(&rig, None).problem(429, "quota_exceeded");
 }
 

@@ -22,6 +22,24 @@ pub fn write() -> Result<()> {
     Ok(())
 }
 
+/// Each query with the title of its panel, as Grafana would ask it for all engines.
+pub fn queries() -> Result<Vec<(String, String)>> {
+    let file = build::root().join("systemd/grafana/engined.json");
+    let text = fs::read_to_string(&file).or_problem(file.display().to_string(), "cargo xtask dashboard")?;
+    let dashboard: Value =
+        serde_json::from_str(&text).or_problem(file.display().to_string(), "cargo xtask dashboard")?;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut queries = Vec::new();
+    for panel in list(&dashboard["panels"]) {
+        for target in list(&panel["targets"]) {
+            let expression = target["expr"].as_str().unwrap_or_default();
+            let expression = expression.replace("$instance", ".*").replace("$__rate_interval", "1m");
+            queries.push((panel["title"].as_str().unwrap_or_default().to_owned(), expression));
+        }
+    }
+    Ok(queries)
+}
+
 /// What `engined.json` should be.
 fn made() -> Result<String> {
     let file = build::root().join("systemd/grafana/panels.toml");
@@ -80,13 +98,12 @@ fn panel(described: &toml::Table, id: usize, place: &Value) -> Result<Value> {
             "datasource": source(),
         }));
     }
-    Ok(json!({
+    let mut panel = json!({
         "id": id, "type": "timeseries", "title": text(described, "title")?, "gridPos": place, "datasource": source(),
         "description": text(described, "description")?,
         "fieldConfig": {
             "defaults": {
                 "unit": text(described, "unit")?,
-                "min": if is("log") { Value::Null } else { 0.into() },
                 "color": {"mode": "palette-classic"},
                 "custom": {
                     "drawStyle": "line", "lineWidth": 1, "fillOpacity": if is("stack") { 40 } else { 5 },
@@ -101,7 +118,11 @@ fn panel(described: &toml::Table, id: usize, place: &Value) -> Result<Value> {
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         "targets": targets,
-    }))
+    });
+    if !is("log") {
+        panel["fieldConfig"]["defaults"]["min"] = 0.into();
+    }
+    Ok(panel)
 }
 
 /// The variable by which whoever imports the dashboard says where the data is.

@@ -21,6 +21,8 @@ pub struct Client {
     request_id: String,
     /// How long the last answer asked to wait.
     retry_after: Option<Duration>,
+    /// Whether that was the last answer on this connection.
+    closed: bool,
 }
 
 impl Client {
@@ -36,6 +38,7 @@ impl Client {
             authorization: String::new(),
             request_id: String::new(),
             retry_after: None,
+            closed: false,
         })
     }
 
@@ -52,6 +55,11 @@ impl Client {
     /// How long the last answer asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Whether the engine has ended the connection with its last answer.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Runs one program. Gives the result and the time from the first byte sent to the last received.
@@ -114,6 +122,7 @@ impl Client {
             if let Some((name, value)) = line.split_once(':') {
                 match name.to_ascii_lowercase().as_str() {
                     "content-length" => length = value.trim().parse::<usize>().ok(),
+                    "connection" => self.closed = value.trim().eq_ignore_ascii_case("close"),
                     "retry-after" => self.retry_after = value.trim().parse().ok().map(Duration::from_secs),
                     _ => {}
                 }

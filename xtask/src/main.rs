@@ -23,6 +23,7 @@ mod http;
 mod memory;
 mod mixed;
 mod numpy;
+mod picture;
 mod problem;
 mod prometheus;
 mod prove;
@@ -137,6 +138,12 @@ enum Command {
         /// How long they call
         #[arg(long, default_value_t = 3600)]
         seconds: u64,
+        /// Between two readings of the configuration
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        reload: u64,
+        /// Between two restarts of engined
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+        restart: u64,
         /// The pause between two calls of a connection, on average
         #[arg(long, default_value_t = 0)]
         pause_ms: u64,
@@ -206,6 +213,12 @@ enum Command {
         #[arg(long, conflicts_with = "seconds")]
         minimize: bool,
     },
+    /// Draw the picture of a load that the README shows: systemd/grafana/load.svg, out of load.csv beside it
+    Picture {
+        /// First make load.csv out of these recorded scrapes: a JSON object a line, {"t_ms": N, "samples": {SERIES: VALUE}}
+        #[arg(long, value_name = "FILE")]
+        scrapes: Option<std::path::PathBuf>,
+    },
     /// Make systemd/grafana/engined.json out of panels.toml beside it
     Dashboard,
     /// Check licences, sources and bans of deny.toml against Cargo.lock, without a network
@@ -230,10 +243,9 @@ fn main() -> ExitCode {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
         }
-        Command::Mixed { seconds, pause_ms, seed, samples, programs } => {
-            let time = std::time::Duration::from_secs(seconds);
-            let pause = std::time::Duration::from_millis(pause_ms);
-            let mixed = Mixed { time, pause, seed, ..Mixed::FULL };
+        Command::Mixed { seconds, reload, restart, pause_ms, seed, samples, programs } => {
+            let [time, reload, restart] = [seconds, reload, restart].map(std::time::Duration::from_secs);
+            let mixed = Mixed { time, pause: std::time::Duration::from_millis(pause_ms), reload, restart, seed };
             mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
         Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
@@ -246,6 +258,7 @@ fn main() -> ExitCode {
         }
         Command::Fuzz { targets, minimize: true, .. } => fuzz::minimize(&targets).map(Some),
         Command::Fuzz { targets, seconds, .. } => fuzz::run(&targets, seconds).map(|(tally, _)| Some(tally)),
+        Command::Picture { scrapes } => picture::run(scrapes.as_deref()).map(|()| None),
         Command::Dashboard => dashboard::write().map(|()| None),
         Command::Deny => gates::deny().map(Some),
     };

@@ -268,7 +268,7 @@ impl Callers {
         for _ in 0..ATTEMPTS {
             let number = self.attempts.fetch_add(1, Ordering::Relaxed);
             let id = format!("mixed-{}-{number}", tenant.name);
-            let mut client = match connection.take() {
+            let mut client = match connection.take().filter(|client| !client.is_closed()) {
                 Some(client) => client,
                 None => Client::connect(self.port)?.with_token(&tenant.token),
             };
@@ -367,7 +367,7 @@ fn dressed(program: &Program, call: &Call, tenant: &settings::Tenant, dice: &mut
     let body = program.body(call);
     let Ok(mut request) = serde_json::from_str::<Value>(&body) else { return body };
     request["labels"] =
-        json!({"user": format!("u{}", dice.below(30)), "note": "line\nbreak \u{2028}\u{1b}[31m\"quoted\""});
+        json!({"user": format!("u{}", dice.below(30)), "note": "line \u{2028} break \"quoted\" \\u000a"});
     request["priority"] = json!(tenant.priority);
     request.to_string()
 }

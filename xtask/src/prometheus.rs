@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::build::{self, Programs};
+use crate::dashboard;
 use crate::engine::{Scratch, free_port};
 use crate::http::Client;
 use crate::problem::{Context, Problem, Result};
@@ -45,6 +46,14 @@ fn runs() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// What `promtool` reads of systemd/prometheus, and as what.
+const FILES: [([&str; 2], &str); 4] = [
+    (["check", "config"], "prometheus.yml"),
+    (["check", "rules"], "rules.yml"),
+    (["test", "rules"], "rules_test.yml"),
+    (["test", "rules"], "rules_test_days.yml"),
+];
+
 /// Where both programs of the package are.
 #[derive(Debug)]
 struct Tools {
@@ -65,8 +74,18 @@ pub fn run(programs: &Programs) -> Result<Tally> {
             return Ok(Tally::default());
         }
     };
+    std::thread::scope(|scope| {
+        let rules = scope.spawn(|| rules(&tools.promtool));
+        let mut tally = scraped(programs, &tools)?;
+        let rules = rules.join().map_err(|_| Problem::new("the check of the rules panicked", "read why above"))?;
+        tally.add(rules?);
+        Ok(tally)
+    })
+}
+
+/// Has a Prometheus scrape an engine.
+fn scraped(programs: &Programs, tools: &Tools) -> Result<Tally> {
     let mut tally = Tally::default();
-    rules(&tools.promtool, &mut tally)?;
     let scrapes = free_port()?;
     let served = Served::measured(programs, scrapes)?;
     let prometheus = Prometheus::start(&tools.prometheus, scrapes)?;
@@ -74,6 +93,9 @@ pub fn run(programs: &Programs) -> Result<Tally> {
     lint(&tools.promtool, scrapes, &mut tally)?;
     for (what, expression, wanted) in told(&sent) {
         tally.check(&format!("prometheus: {what}"), prometheus.says(&expression, wanted));
+    }
+    for (title, expression) in dashboard::queries()? {
+        tally.check(&format!("prometheus: panel {title}"), prometheus.understands(&expression));
     }
     tally.check("prometheus: ends on SIGTERM", prometheus.stop());
     if !tally.failures().is_empty() {
@@ -117,7 +139,7 @@ fn send(served: &Served, scrapes: u16, tally: &mut Tally) -> Result<Vec<&'static
 /// What Prometheus must say of it.
 fn told(sent: &[&str]) -> Vec<(String, String, usize)> {
     let mut told = vec![
-        ("the engine is up".to_owned(), "up".to_owned(), 1),
+        ("the engine is up".to_owned(), "up{job=\"engined\"}".to_owned(), 1),
         ("it has seen every run".to_owned(), "sum(engined_executions_total)".to_owned(), sent.len()),
     ];
     let mut verdicts = sent.to_vec();
@@ -136,6 +158,10 @@ fn told(sent: &[&str]) -> Vec<(String, String, usize)> {
     let good = "sum(engined_slo_requests_total{slo=\"availability\",outcome=\"good\"})".to_owned();
     told.push(("all were served".to_owned(), good, sent.len()));
     told.push(("what was denied".to_owned(), "sum(engined_filter_notifications_total{call=\"ptrace\"})".to_owned(), 1));
+    let evaluated = "sum(prometheus_rule_evaluations_total > bool 0) > bool 0".to_owned();
+    told.push(("it evaluates the rules".to_owned(), evaluated, 1));
+    let failures = "sum(prometheus_rule_evaluation_failures_total)".to_owned();
+    told.push(("none of them fails with what the engine tells".to_owned(), failures, 0));
     told.push(("its version".to_owned(), "count(engined_build_info{version!=\"\"})".to_owned(), 1));
     told
 }
@@ -174,30 +200,18 @@ fn lint(promtool: &Path, scrapes: u16, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// The rules that ship, and their tests.
-fn rules(promtool: &Path, tally: &mut Tally) -> Result<()> {
-    let folder = rules_folder();
-    if !folder.exists() {
-        println!("xtask: no rules in {}", folder.display());
-        return Ok(());
-    }
-    let files = fs::read_dir(&folder).or_problem(folder.display().to_string(), "git checkout -- systemd")?;
-    let mut names: Vec<String> = files
-        .flatten()
-        .filter_map(|file| file.file_name().into_string().ok())
-        .filter(|n| n.ends_with(".yml"))
-        .collect();
-    names.sort();
-    for name in names {
-        let words = if name.ends_with("_test.yml") { ["test", "rules"] } else { ["check", "rules"] };
+/// The rules that ship, and their tests, which take some seconds.
+fn rules(promtool: &Path) -> Result<Tally> {
+    let (folder, mut tally) = (rules_folder(), Tally::default());
+    for (words, name) in FILES {
         // The tests name the rules by their place beside them.
-        let output = Command::new(promtool).args(words).arg(&name).current_dir(&folder).stdin(Stdio::null()).output();
+        let output = Command::new(promtool).args(words).arg(name).current_dir(&folder).stdin(Stdio::null()).output();
         let output = output.or_problem("promtool did not start", "apt-get install prometheus")?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         let outcome = if output.status.success() { Ok(()) } else { Err(said) };
         tally.check(&format!("promtool {} {name}", words.join(" ")), outcome);
     }
-    Ok(())
+    Ok(tally)
 }
 
 fn rules_folder() -> PathBuf {
@@ -216,10 +230,11 @@ impl Prometheus {
         let (scratch, port) = (Scratch::new("prometheus")?, free_port()?);
         let file = |name: &str| scratch.path().join(name);
         let rules = rules_folder().join("rules.yml");
-        let rules = if rules.exists() { format!("rule_files: [{:?}]\n", rules.display()) } else { String::new() };
+        let rules = format!("rule_files: [{:?}]\n", rules.display());
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n{rules}\
-             scrape_configs: [{{job_name: engined, static_configs: [{{targets: [\"127.0.0.1:{scrapes}\"]}}]}}]\n"
+             scrape_configs: [{{job_name: engined, static_configs: [{{targets: [\"127.0.0.1:{scrapes}\"]}}]}}, \
+             {{job_name: itself, static_configs: [{{targets: [\"127.0.0.1:{port}\"]}}]}}]\n"
         );
         fs::write(file("prometheus.yml"), config).or_problem("no config can be written", "free some disk")?;
         let log = fs::File::create(file("log")).or_problem("no log can be written", "free some disk")?;
@@ -250,14 +265,24 @@ impl Prometheus {
         }
     }
 
+    /// Whether it can make something of an expression, be it nothing.
+    fn understands(&self, expression: &str) -> std::result::Result<(), String> {
+        let answer = self.ask(expression)?;
+        if answer["status"] == "success" { Ok(()) } else { Err(format!("{expression}: {answer}")) }
+    }
+
     fn query(&self, expression: &str) -> std::result::Result<String, String> {
+        let answer = self.ask(expression)?;
+        let value = answer.pointer("/data/result/0/value/1").and_then(Value::as_str);
+        value.map(str::to_owned).ok_or_else(|| answer.to_string())
+    }
+
+    fn ask(&self, expression: &str) -> std::result::Result<Value, String> {
         let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let client = Client::connect(self.port);
         let asked = client.and_then(|mut client| client.ask("GET", &format!("/api/v1/query?query={encoded}"), ""));
         let (_, answer) = asked.map_err(|problem| problem.to_string())?;
-        let answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
-        let value = answer.pointer("/data/result/0/value/1").and_then(Value::as_str);
-        value.map(str::to_owned).ok_or_else(|| answer.to_string())
+        serde_json::from_slice(&answer).map_err(|error| error.to_string())
     }
 
     fn stop(mut self) -> std::result::Result<(), String> {

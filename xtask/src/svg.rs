@@ -17,6 +17,38 @@ impl Svg {
         svg
     }
 
+    /// A sheet without a ground, whose elements have their colours by the classes of a style sheet.
+    pub fn styled(wide: f64, high: f64, style: &str) -> Self {
+        let mut svg = Svg(String::new());
+        svg.add(format_args!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {high}\" width=\"{wide}\" height=\"{high}\" \
+             font-family=\"sans-serif\" font-size=\"10.5\">\n<style>\n{style}</style>"
+        ));
+        svg
+    }
+
+    /// Words at a place, of a class.
+    pub fn classed(&mut self, (x, y): (f64, f64), anchor: &str, class: &str, words: &str) {
+        let words = escaped(words);
+        self.add(format_args!(
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"
+        ));
+    }
+
+    /// A box of a class.
+    pub fn block(&mut self, (x, y): (f64, f64), (wide, high): (f64, f64), class: &str) {
+        self.add(format_args!(
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" rx=\"2\"/>"
+        ));
+    }
+
+    /// A line of a class through points; as a face, closed and filled.
+    pub fn path(&mut self, points: &[(f64, f64)], face: bool, class: &str) {
+        let shape = if face { "polygon" } else { "polyline" };
+        let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        self.add(format_args!("<{shape} class=\"{class}\" points=\"{}\"/>", points.join(" ")));
+    }
+
     fn add(&mut self, element: std::fmt::Arguments<'_>) {
         // Writing into a string cannot fail.
         writeln!(self.0, "{element}").unwrap_or_default();
@@ -33,7 +65,7 @@ impl Svg {
     }
 
     fn anchored(&mut self, x: f64, y: f64, anchor: &str, words: &str) {
-        let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let words = escaped(words);
         self.add(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"));
     }
 
@@ -61,6 +93,10 @@ impl Svg {
     pub fn end(self) -> String {
         self.0 + "</svg>\n"
     }
+}
+
+fn escaped(words: &str) -> String {
+    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ enum Runner {
     /// Nothing but `taskset`, on these CPUs.
     Bare { program: PathBuf, cpus: Vec<String> },
     /// An engine, by so many connections.
-    Engine { name: &'static str, served: Served, clients: Vec<Client> },
+    Engine { name: &'static str, served: Box<Served>, clients: Vec<Client> },
 }
 
 /// What `cargo xtask timing` is asked for.
@@ -212,7 +212,7 @@ impl Runner {
         let port = port.ok_or_else(|| Problem::new(format!("{} has no port", served.address), REMEDY))?;
         let connect = |_| Client::connect(port).map(|client| client.with_token(&served.token));
         let clients = (0..many).map(connect).collect::<Result<Vec<Client>>>()?;
-        Ok(Runner::Engine { name, served, clients })
+        Ok(Runner::Engine { name, served: Box::new(served), clients })
     }
 
     fn name(&self) -> &'static str {

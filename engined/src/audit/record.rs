@@ -66,10 +66,27 @@ pub enum Act {
     },
     /// Configuration and manifests were read again.
     Reload {
+        /// `configuration` or `languages`.
+        what: &'static str,
         /// `taken` or `refused`.
         outcome: &'static str,
         /// How many mistakes were found.
         mistakes: usize,
+    },
+    /// A sign of abuse was told.
+    AbuseSign {
+        /// Which.
+        sign: &'static str,
+        /// Of which tenant.
+        tenant: String,
+        /// Of which of its users, as the tenant calls it; `None`: of the tenant as a whole.
+        user: Option<String>,
+        /// So many runs.
+        runs: u32,
+        /// Within so many seconds.
+        within_s: u64,
+        /// The last of them.
+        execution: String,
     },
     /// Lines are missing here: so many found no room.
     Lost {
@@ -127,6 +144,8 @@ pub struct Used {
     pub cached: Option<bool>,
     /// Of the run.
     pub run: Option<api_spec::Usage>,
+    /// Watched system calls that the steps tried, those of a compile that was done before apart.
+    pub watched_calls: BTreeMap<String, u32>,
     /// What came out.
     pub output_bytes: u64,
     /// The layers that it did without.
@@ -139,8 +158,14 @@ impl Used {
     pub fn of(result: &ExecutionResult) -> Used {
         let streams = result.run.as_ref().map_or(0, |run| run.stdout.bytes.saturating_add(run.stderr.bytes));
         let files: u64 = result.outputs.iter().map(|file| file.bytes).sum();
+        let compiled = result.compile.as_ref().filter(|compile| !compile.cached);
+        let mut watched_calls = result.run.as_ref().map(|run| run.watched_calls.clone()).unwrap_or_default();
+        for (call, count) in compiled.iter().flat_map(|compile| &compile.watched_calls) {
+            *watched_calls.entry(call.clone()).or_default() += count;
+        }
         Used {
-            compile: result.compile.as_ref().filter(|compile| !compile.cached).map(|compile| compile.usage),
+            watched_calls,
+            compile: compiled.map(|compile| compile.usage),
             cached: result.compile.as_ref().map(|compile| compile.cached),
             run: result.run.as_ref().map(|run| run.usage),
             output_bytes: streams.saturating_add(files),
@@ -259,6 +284,11 @@ impl Record {
         match &self.what {
             What::Execution(execution) => escape::line(&execution.line(seq, &time, whole), into)?,
             What::Act(act) => {
+                let mut act = act.clone();
+                if let Act::AbuseSign { user, .. } = &mut act {
+                    user.take_if(|_| !whole);
+                }
+                let act = &act;
                 escape::line(&ActLine { seq, time: &time, act }, into)?;
                 if let Act::Lost { unwritten, .. } = act {
                     unwritten.iter().for_each(|row| counts.row(row));
@@ -364,6 +394,8 @@ struct Details<'a> {
     cached: Option<bool>,
     compile: Option<&'a api_spec::Usage>,
     run: Option<&'a api_spec::Usage>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    watched_calls: &'a BTreeMap<String, u32>,
     timings: &'a Timings,
     missing_layers: &'a [String],
 }
@@ -437,6 +469,7 @@ impl Execution {
             cached: self.used.cached,
             compile: self.used.compile.as_ref(),
             run: self.used.run.as_ref(),
+            watched_calls: &self.used.watched_calls,
             timings: &self.timings,
             missing_layers: &self.used.missing_layers,
         }
@@ -444,4 +477,4 @@ impl Execution {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

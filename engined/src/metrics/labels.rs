@@ -34,6 +34,12 @@ impl<T> Labels<T> {
         }
         self.other.get_or_init(|| make(OTHER))
     }
+
+    /// All that there is so far, the others last.
+    pub fn known(&self) -> impl Iterator<Item = &T> {
+        let own = self.own.iter().filter_map(|place| place.get().map(|(_, known)| known));
+        own.chain(self.other.get())
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +54,7 @@ mod tests {
         for (value, is) in [("a", "A"), ("b", "B"), ("c", "OTHER"), ("a", "A"), ("d", "OTHER"), ("b", "B")] {
             assert_eq!(labels.get(value, made), is);
         }
+        assert!(labels.known().eq(["A", "B", "OTHER"]));
     }
 
     #[test]

@@ -84,11 +84,19 @@ impl RunSeries {
         let series =
             RunSeries { executions, stages, languages: Labels::new(LANGUAGES), slo: SloSeries::new(&make, slo)? };
         for language in languages {
+            series.language(language);
+        }
+        series.plans(plans);
+        Ok(series)
+    }
+
+    /// There are these plans: what they have not done yet is told as zero, or the first of it would not be seen to rise.
+    pub fn plans(&self, plans: &[&str]) {
+        for language in self.languages.known() {
             for plan in plans {
-                series.verdicts(series.language(language), plan);
+                self.verdicts(language, plan);
             }
         }
-        Ok(series)
     }
 
     fn language(&self, id: &str) -> &Language {

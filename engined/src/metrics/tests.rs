@@ -15,6 +15,9 @@ fn text(metrics: &Metrics) -> String {
     let inventory = Held::ALL.into_iter().fold(Inventory::default(), |all, held| all.with(held, Some(1)));
     let now = Now { queue: &queue, memory: &Budget::new(1), kills: &Kills::default(), inventory: Some(&inventory) };
     metrics.layer("filter", true);
+    metrics.health.probe("c", true, Duration::ZERO);
+    metrics.health.check("broker", true);
+    metrics.health.disk("state", 1);
     metrics.abuse.sign("socket", "t");
     metrics.render(now).unwrap()
 }
@@ -96,6 +99,14 @@ fn result() -> ExecutionResult {
         "outputs_skipped": [], "outputs_omitted": 0, "labels": {}, "isolation": {"layers": [], "missing": []},
         "timings": {"queue_us": 30, "compile_us": 0, "setup_us": 1200, "run_us": 15_000, "total_us": 17_000}});
     serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn a_new_plan_begins_at_zero() {
+    let metrics = Metrics::new(&["c".into()], &["free"], SLO).unwrap();
+    metrics.plans(&["paid", "free"]);
+    let line = "engined_executions_total{language=\"c\",plan=\"paid\",verdict=\"ok\"} 0";
+    assert!(text(&metrics).lines().any(|l| l == line));
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub(super) struct State {
     interactive_in_a_row: u32,
     pub(super) tickets: u64,
     grants: u64,
+    /// Whose ticket was granted last.
+    #[cfg(test)]
+    pub(super) granted: u64,
     /// Moving average of how long a slot is held.
     pub(super) usual: Duration,
     /// When somebody interactive came last.
@@ -68,6 +71,8 @@ impl State {
             interactive_in_a_row: 0,
             tickets: 0,
             grants: 0,
+            #[cfg(test)]
+            granted: 0,
             usual: Duration::from_millis(100),
             interactive: None,
             batch_since: None,
@@ -216,6 +221,10 @@ impl State {
         course.running += 1;
         self.running += 1;
         self.memory += waiter.memory;
+        #[cfg(test)]
+        {
+            self.granted = waiter.ticket;
+        }
         let batch_waits = self.courses[BATCH].waiting > 0;
         if lane == BATCH {
             self.batch_since = batch_waits.then_some(now);

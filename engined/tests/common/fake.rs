@@ -79,8 +79,6 @@ impl Fake {
             while let Ok((socket, _)) = listener.accept() {
                 *link.lock().unwrap() = Some(socket.try_clone().unwrap());
                 serve(socket, slots, obtained, &seen);
-                seen.running.store(0, Ordering::SeqCst);
-                seen.aside.store(0, Ordering::SeqCst);
             }
         });
         fake
@@ -94,6 +92,18 @@ impl Fake {
     }
 }
 
+/// A link that is there: when it closes, all of its runs are over.
+struct Open(Arc<Mutex<bool>>, Arc<Seen>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = false;
+        self.1.running.store(0, Ordering::SeqCst);
+        self.1.aside.store(0, Ordering::SeqCst);
+    }
+}
+
 type Stops = Arc<Mutex<BTreeMap<u64, Option<StopReason>>>>;
 
 fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
@@ -102,6 +112,7 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
     let cgroup = CgroupVersion::V2;
     say(Report::Welcome(Welcome { wanted, obtained, cgroup, landlock_abi: 7, slots, ceiling: LIMITS, pinned_cpus: 0 }));
     let stops: Stops = Arc::default();
+    let open = Open(Arc::new(Mutex::new(true)), Arc::clone(seen));
     loop {
         let mut message = [0; MESSAGE_BYTES + 1];
         let Ok((length, fds)) = sys::recv_with_descriptors(socket.as_fd(), &mut message, MAX_DESCRIPTORS) else {
@@ -137,12 +148,18 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
                     continue;
                 }
                 let (stops, seen, socket) = (Arc::clone(&stops), Arc::clone(seen), socket.try_clone().unwrap());
+                let open = Arc::clone(&open.0);
                 std::thread::spawn(move || {
                     let id = order.id;
                     let report = play(order, fds, &stops, &seen);
-                    // As in jaild: the slot is free before the engine hears of it.
-                    let now = if aside { &seen.aside } else { &seen.running };
-                    now.fetch_sub(1, Ordering::SeqCst);
+                    // As in jaild: the slot is free before the engine hears of it. Those of an older link were free
+                    // when it closed.
+                    let still = open.lock().unwrap_or_else(PoisonError::into_inner);
+                    if *still {
+                        let now = if aside { &seen.aside } else { &seen.running };
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    }
+                    drop(still);
                     drop(sys::send_with_descriptors(socket.as_fd(), &report.encode(), &[]));
                     stops.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.0);
                 });

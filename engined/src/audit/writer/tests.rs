@@ -1,1 +1,115 @@
+//! Whatever becomes of the disk: lines are written or their loss is told, and usage is right.
 
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::audit::inbox::MOST;
+use crate::audit::log::{Log, Rotation, files};
+use crate::audit::record::tests::execution;
+use crate::audit::record::{Ended, Used, today};
+use crate::usage::count::{Counted, seq_of};
+use crate::usage::{Books, Query};
+
+const LARGE: Rotation = Rotation { bytes: 1 << 30, keep: 2, keep_for: None };
+
+struct Rig {
+    folder: PathBuf,
+    inbox: Arc<Inbox>,
+    metrics: AuditMetrics,
+    books: Arc<Books>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Rig {
+    fn start(name: &str, spool: bool) -> Rig {
+        let folder = std::env::temp_dir().join(format!("engined-writer-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("audit.jsonl");
+        let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+        let (log, found) = Log::open(&path, LARGE).unwrap();
+        let books = Books::start(crate::usage::open(None), found.files, found.last, path, metrics.clone()).unwrap();
+        let sinks = Sinks { log: Some(log), spool, journal: None, books: Some(Arc::clone(&books)) };
+        let inbox = Arc::new(Inbox::default());
+        let writer = Writer::new(Arc::clone(&inbox), sinks, metrics.clone(), found.last, false);
+        let thread = std::thread::spawn(move || writer.run());
+        Rig { folder, inbox, metrics, books, thread }
+    }
+
+    fn push(&self) -> Option<u64> {
+        let ended = Ended::Verdict(api_spec::Verdict::Ok);
+        let used = Used { output_bytes: 1, ..Used::default() };
+        self.inbox.push(Record::execution(execution(&[], ended, used)))
+    }
+
+    async fn executions(&self) -> u64 {
+        let (from, to) = ("2000-01-01".to_owned(), "9999-12-31".to_owned());
+        let (rows, _) = self.books.query(Query { from, to, tenant: None }).await.unwrap();
+        rows.iter().map(|row| row.executions).sum()
+    }
+
+    /// Every line, after the end of the thread.
+    fn end(self) -> Vec<String> {
+        self.inbox.close();
+        self.thread.join().unwrap();
+        let files = files(&self.folder.join("audit.jsonl")).unwrap();
+        let lines = files.into_iter().flat_map(|file| {
+            let text = io::read_to_string(file).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        });
+        let lines = lines.collect();
+        fs::remove_dir_all(&self.folder).unwrap();
+        lines
+    }
+}
+
+fn summed(lines: &[String]) -> Counts {
+    let mut counts = Counts::default();
+    lines.iter().for_each(|line| counts.line(&serde_json::from_str::<Counted<'_>>(line).unwrap()));
+    counts
+}
+
+#[tokio::test]
+async fn a_disk_in_trouble_costs_details_and_no_usage() {
+    let rig = Rig::start("trouble", false);
+    rig.push();
+    rig.inbox.flush().await.unwrap();
+    // The file can be neither found nor made.
+    let away = rig.folder.with_extension("away");
+    fs::rename(&rig.folder, &away).unwrap();
+    rig.push();
+    while rig.metrics.failures.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut taken = 2;
+    while rig.push().is_some() {
+        taken += 1;
+    }
+    assert!(taken >= MOST as u64);
+    assert!((0..9).all(|_| rig.push().is_none()));
+    assert_eq!(rig.executions().await, 1);
+    fs::rename(&away, &rig.folder).unwrap();
+    rig.inbox.flush().await.unwrap();
+    assert_eq!(rig.executions().await, taken + 10, "what was lost is counted all the same");
+    assert_eq!((rig.metrics.lost.get(), rig.metrics.written.get()), (10, taken + 1));
+    rig.push();
+    let lines = rig.end();
+    assert_eq!(summed(&lines).rows().iter().map(|row| row.sums.executions).sum::<u64>(), taken + 11);
+    let numbers: Vec<u64> = lines.iter().map(|line| seq_of(line.as_bytes()).unwrap()).collect();
+    assert_eq!(numbers, (1..=taken + 2).collect::<Vec<_>>(), "no number twice, and none left out");
+    let told: Vec<&String> = lines.iter().filter(|line| line.contains("\"act\":\"lost\",\"records\":10")).collect();
+    assert_eq!(told.len(), 1);
+}
+
+#[tokio::test]
+async fn a_spool_has_what_is_counted_and_nothing_else() {
+    let rig = Rig::start("spool", true);
+    for _ in 0..100 {
+        rig.push();
+    }
+    rig.inbox.flush().await.unwrap();
+    assert_eq!(rig.executions().await, 100);
+    let lines = rig.end();
+    assert_eq!(lines.len(), 100);
+    assert!(lines.iter().all(|line| !line.contains("request_id") && line.contains(&today())), "{}", lines[0]);
+}

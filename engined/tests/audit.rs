@@ -1,0 +1,472 @@
+//! The record of what was run, and the counters of usage: a real engine that is killed, stopped and short of disk, with a
+//! fake jaild behind it.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::live::ENGINED;
+use common::{Fake, Reply, Scratch};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+const TENANTS: [&str; 2] = ["blue", "green"];
+
+/// What lies around an engine, also when none runs.
+struct Place {
+    folder: Scratch,
+    _fake: Fake,
+}
+
+impl Place {
+    fn new(settings: &str) -> Place {
+        let folder = Scratch::new();
+        let path = |name: &str| folder.0.join(name);
+        fs::create_dir(path("state")).unwrap();
+        if let Some((uid, gid)) = account() {
+            for name in ["", "state"] {
+                chown(path(name), Some(uid), Some(gid)).unwrap();
+            }
+        }
+        let tenants = TENANTS.map(|name| {
+            let hash = engined::tenants::hash(name.as_bytes()).map(|byte| format!("{byte:02x}")).concat();
+            format!("[tenants.{name}]\ntokens = [\"sha256:{hash}\"]\n")
+        });
+        let config = format!(
+            "[listen]\ntcp = \"127.0.0.1:0\"\n[cache]\nenabled = false\n[engine]\njaild_socket = {:?}\n{}{settings}",
+            path("jaild.sock"),
+            tenants.concat()
+        );
+        fs::write(path("engined.toml"), config).unwrap();
+        let fake = Fake::start(&path("jaild.sock"), 4, &[]);
+        fs::set_permissions(path("jaild.sock"), fs::Permissions::from_mode(0o666)).unwrap();
+        Place { folder, _fake: fake }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.0.join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    fn start(&self) -> Engine {
+        self.started_by(&[])
+    }
+
+    /// `wrapper` goes before the command line.
+    fn started_by(&self, wrapper: &[&str]) -> Engine {
+        let words: Vec<&str> = wrapper.iter().copied().chain([ENGINED, "serve", "--notify", "--config"]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(self.path("engined.toml"));
+        if account().is_some() {
+            command.args(["--user", "engined"]);
+        }
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut child = command
+            .env("STATE_DIRECTORY", self.path("state"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let (say, said) = std::sync::mpsc::channel();
+        std::thread::spawn(move || lines.for_each(|line| say.send(line).unwrap_or_default()));
+        let mut engine = Engine { child, address: String::new() };
+        while let Ok(line) = said.recv_timeout(Duration::from_secs(30)) {
+            if let Some(address) = line.strip_prefix("listening ") {
+                engine.address = address.to_owned();
+            }
+            if line.starts_with("ready ") {
+                return engine;
+            }
+        }
+        panic!("not ready\n{}", self.log());
+    }
+
+    /// Every line, of all files.
+    fn lines(&self, folder: &Path) -> Vec<Value> {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("audit.jsonl"));
+        let text = files.iter().map(|path| fs::read_to_string(path).unwrap());
+        let lines = text.flat_map(|text| {
+            assert!(text.is_empty() || text.ends_with('\n'), "a torn line");
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+        });
+        let mut lines: Vec<Value> = lines.collect();
+        lines.sort_by_key(|line| line["seq"].as_u64());
+        let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=lines.len() as u64).collect::<Vec<_>>(), "no number twice, and none left out");
+        lines
+    }
+}
+
+/// The user that serves, where the test can become it.
+fn account() -> Option<(u32, u32)> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    let line = passwd.lines().find(|line| line.starts_with("engined:"));
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let line = line.expect("no account engined: run cargo xtask up as root once");
+    let mut ids = line.split(':').skip(2).map(|id| id.parse().unwrap());
+    Some((ids.next().unwrap(), ids.next().unwrap()))
+}
+
+/// `None`: the engine was killed meanwhile.
+fn call(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Option<Reply> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Type: application/json\r\nContent-Length: \
+         {length}\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    read(&mut stream)
+}
+
+fn run(address: &str, token: &str, language: &str, words: &str) -> Option<Reply> {
+    let body = json!({"language": language, "source": words}).to_string();
+    call(address, "POST", "/v1/executions", &format!("Authorization: Bearer {token}\r\n"), &body)
+}
+
+struct Engine {
+    child: Child,
+    address: String,
+}
+
+impl Engine {
+    fn run(&self, words: &str) -> Value {
+        let reply = run(&self.address, TENANTS[0], "python", words).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+
+    fn get(&self, path: &str, token: &str) -> Reply {
+        call(&self.address, "GET", path, &format!("Authorization: Bearer {token}\r\n"), "").unwrap()
+    }
+
+    fn usage(&self, token: &str) -> Value {
+        let path = "/v1/usage?from=2000-01-01&to=9999-12-31";
+        let reply = self.get(path, token);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.conforms("GET", path);
+        reply.json()
+    }
+
+    fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics", TENANTS[0]).text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// SIGTERM, and a good end.
+    fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+type Sums = BTreeMap<(String, String, String), BTreeMap<String, u64>>;
+
+/// What lines come to, by tenant, day and language.
+fn of_lines(lines: &[Value]) -> Sums {
+    let mut sums = Sums::new();
+    for line in lines.iter().filter(|line| line["act"] == "execution") {
+        let text = |name: &str| line[name].as_str().unwrap().to_owned();
+        let row = sums.entry((text("tenant"), text("time")[..10].to_owned(), text("language"))).or_default();
+        *row.entry("executions".to_owned()).or_default() += 1;
+        *row.entry(text("verdict")).or_default() += 1;
+        for (name, value) in line["charged"].as_object().unwrap() {
+            *row.entry(name.clone()).or_default() += value.as_u64().unwrap();
+        }
+    }
+    sums
+}
+
+fn of_usage(engine: &Engine) -> Sums {
+    let mut sums = Sums::new();
+    for tenant in TENANTS {
+        let usage = engine.usage(tenant);
+        assert_eq!((&usage["behind_records"], &usage["durable"]), (&json!(0), &json!(true)));
+        for row in usage["usage"].as_array().unwrap() {
+            assert_eq!(row["tenant"], tenant, "its own alone");
+            let text = |name: &str| row[name].as_str().unwrap().to_owned();
+            let numbers = row.as_object().unwrap().iter().chain(row["verdicts"].as_object().unwrap());
+            let numbers = numbers.filter_map(|(name, value)| Some((name.clone(), value.as_u64()?)));
+            sums.insert((text("tenant"), text("day"), text("language")), numbers.collect());
+        }
+    }
+    sums
+}
+
+/// A number below `most`.
+fn chance(most: u64) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() % most
+}
+
+/// Killed again and again under load. Gives what callers have seen of results, and all lines.
+fn killed(settings: &str, kills: u64) -> (Sums, Sums) {
+    let place = Place::new(settings);
+    let seen = Mutex::new(Sums::new());
+    for _ in 0..kills {
+        let mut engine = place.start();
+        let (over, address) = (AtomicBool::new(false), engine.address.clone());
+        std::thread::scope(|scope| {
+            for caller in 0..4 {
+                let (address, over, seen) = (address.clone(), &over, &seen);
+                scope.spawn(move || {
+                    let tenant = TENANTS[caller % 2];
+                    for turn in 0.. {
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let (language, words) = [("python", "say x"), ("c", "say y"), ("python", "exit 3")][turn % 3];
+                        let Some(reply) = run(&address, tenant, language, words) else { continue };
+                        assert_eq!(reply.status, 200, "{}", reply.text());
+                        let result = reply.json();
+                        let mut seen = seen.lock().unwrap();
+                        let row = seen.entry((tenant.to_owned(), String::new(), language.to_owned())).or_default();
+                        *row.entry(result["verdict"].as_str().unwrap().to_owned()).or_default() += 1;
+                    }
+                });
+            }
+            // What kills comes at any time, and so it does here.
+            std::thread::sleep(Duration::from_millis(20 + chance(400)));
+            engine.child.kill().unwrap();
+            engine.child.wait().unwrap();
+            over.store(true, Ordering::Relaxed);
+        });
+    }
+    let engine = place.start();
+    let usage = of_usage(&engine);
+    engine.stop();
+    let lines = place.lines(&place.path("state"));
+    assert_eq!(lines.iter().filter(|line| line["act"] == "start").count() as u64, kills + 1);
+    let sums = of_lines(&lines);
+    assert_eq!(usage, sums, "{}", place.log());
+    (seen.into_inner().unwrap(), sums)
+}
+
+/// As [`Reply::read`]; an answer that is cut off is none.
+fn read(stream: &mut TcpStream) -> Option<Reply> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Reply::read(stream))).ok().flatten()
+}
+
+/// How often: a long form has more.
+fn kills(usual: u64) -> u64 {
+    std::env::var("ENGINED_TEST_KILLS").map_or(usual, |number| number.parse().unwrap())
+}
+
+#[test]
+fn usage_is_the_sum_of_the_lines_wherever_the_engine_is_killed() {
+    killed("[audit]\nrotate_bytes = 65536\nkeep = 1000\n", kills(3));
+}
+
+#[test]
+fn no_answer_is_without_its_line_where_answers_wait() {
+    let (seen, lines) = killed("[audit]\nbefore_answer = true\n", kills(3));
+    assert!(!seen.is_empty(), "nothing was run");
+    for ((tenant, _, language), verdicts) in seen {
+        for (verdict, count) in verdicts {
+            let rows = lines.iter().filter(|((t, _, l), _)| *t == tenant && *l == language);
+            let written: u64 = rows.filter_map(|(_, row)| row.get(&verdict)).sum();
+            assert!(count <= written, "{tenant} {language} {verdict}: {count} answers, {written} lines");
+        }
+    }
+}
+
+/// Holds what is told of the disk of a process in a mount namespace of its own.
+struct Ballast(PathBuf);
+
+impl Ballast {
+    /// Leaves no room below `folder`, as `engine` sees it.
+    fn fill(engine: &Engine, folder: &Path) -> Ballast {
+        let path = PathBuf::from(format!("/proc/{}/root{}/ballast", engine.child.id(), folder.display()));
+        let mut file = fs::File::create(&path).unwrap();
+        let mut piece = vec![b'x'; 4096];
+        while !piece.is_empty() {
+            if file.write_all(&piece).is_err() {
+                piece.truncate(piece.len() / 2);
+            }
+        }
+        Ballast(path)
+    }
+
+    fn drop_it(self) {
+        fs::remove_file(self.0).unwrap();
+    }
+}
+
+/// An engine that sees a small disk at `full`.
+fn on_a_small_disk(place: &Place, full: &Path) -> Option<Engine> {
+    let Some((uid, gid)) = account() else {
+        eprintln!("SKIPPED: not root");
+        assert!(std::env::var_os("ENGINED_FORBID_SKIP").is_none_or(|v| v != "1"), "skipping is forbidden");
+        return None;
+    };
+    let mount =
+        format!("mount -t tmpfs -o size=1m,mode=700,uid={uid},gid={gid} none {} && exec \"$@\"", full.display());
+    Some(place.started_by(&["unshare", "--mount", "sh", "-c", &mount, "sh"]))
+}
+
+#[test]
+fn a_full_disk_under_the_audit_holds_nobody_up_and_loses_nothing() {
+    let place = Place::new("[audit]\nfile = \"FULL/audit.jsonl\"\nbefore_answer = true\n");
+    let full = place.path("full");
+    fs::create_dir(&full).unwrap();
+    let config = fs::read_to_string(place.path("engined.toml")).unwrap();
+    fs::write(place.path("engined.toml"), config.replace("FULL", full.to_str().unwrap())).unwrap();
+    let Some(engine) = on_a_small_disk(&place, &full) else { return };
+    engine.run("say x");
+    let ballast = Ballast::fill(&engine, &full);
+    // An answer waits for its line, and not for ever.
+    for _ in 0..12 {
+        engine.run("say x");
+    }
+    common::wait_for(|| engine.metric("engined_audit_failures_total") > 0);
+    assert!(engine.usage(TENANTS[0])["behind_records"].as_u64().unwrap() > 0);
+    ballast.drop_it();
+    common::wait_for(|| engine.metric("engined_audit_waiting") == 0 && engine.usage(TENANTS[0])["behind_records"] == 0);
+    engine.run("say x");
+    let usage = of_usage(&engine);
+    let seen = PathBuf::from(format!("/proc/{}/root{}", engine.child.id(), full.display()));
+    let lines = place.lines(&seen);
+    assert_eq!(usage, of_lines(&lines));
+    assert_eq!(lines.iter().filter(|line| line["act"] == "execution").count(), 14);
+    assert_eq!(engine.metric("engined_audit_records_total{outcome=\"lost\"}"), 0);
+    engine.stop();
+}
+
+#[test]
+fn a_full_disk_under_usage_holds_no_line_up() {
+    let place = Place::new("[usage]\nfile = \"FULL/usage.sqlite\"\n");
+    let full = place.path("full");
+    fs::create_dir(&full).unwrap();
+    let config = fs::read_to_string(place.path("engined.toml")).unwrap();
+    fs::write(place.path("engined.toml"), config.replace("FULL", full.to_str().unwrap())).unwrap();
+    let Some(engine) = on_a_small_disk(&place, &full) else { return };
+    engine.run("say x");
+    of_usage(&engine);
+    let ballast = Ballast::fill(&engine, &full);
+    // What SQLite has of room in its own file is used up first.
+    let runs = std::cell::Cell::new(1);
+    common::wait_for(|| {
+        engine.run("say x");
+        runs.set(runs.get() + 1);
+        engine.metric("engined_usage_up") == 0
+    });
+    let written = || place.lines(&place.path("state")).iter().filter(|line| line["act"] == "execution").count();
+    common::wait_for(|| written() == runs.get());
+    ballast.drop_it();
+    common::wait_for(|| engine.metric("engined_usage_up") == 1);
+    let usage = of_usage(&engine);
+    engine.stop();
+    assert_eq!(usage, of_lines(&place.lines(&place.path("state"))));
+}
+
+#[test]
+fn an_engine_that_ends_in_good_order_says_so() {
+    let place = Place::new("");
+    for _ in 0..2 {
+        let engine = place.start();
+        engine.run("say x");
+        engine.signal(Signal::SIGHUP);
+        let acts = |act: &str| place.lines(&place.path("state")).iter().filter(|line| line["act"] == act).count();
+        let reloads = acts("reload");
+        common::wait_for(|| acts("reload") > reloads || acts("start") == reloads);
+        engine.stop();
+    }
+    let lines = place.lines(&place.path("state"));
+    let acts: Vec<&str> = lines.iter().map(|line| line["act"].as_str().unwrap()).collect();
+    let once = ["start", "execution", "reload", "drain", "stop"];
+    assert_eq!(acts, [once, once].concat());
+    let mode = fs::metadata(place.path("state/usage.sqlite")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!lines.iter().any(|line| TENANTS.iter().any(|token| line["caller"].to_string().contains(token))));
+}
+
+#[test]
+fn a_place_that_was_asked_for_must_be_there() {
+    let place = Place::new("[audit]\nfile = \"/proc/audit.jsonl\"\n");
+    let started = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| place.start()));
+    assert!(started.is_err());
+    assert!(place.log().contains("audit: /proc/audit.jsonl: "), "{}", place.log());
+}
+
+/// Whatever callers send, a line of the log is one line, and none that they have written.
+#[test]
+fn nobody_forges_a_line_of_the_log() {
+    const FORGED: &str = "2026-01-01T00:00:00Z  INFO engined: forged";
+    for format in ["human", "json"] {
+        let place =
+            Place::new(&format!("[audit]\ntarget = \"off\"\n[log]\nformat = \"{format}\"\nlevel = \"debug\"\n"));
+        let engine = place.start();
+        let auth = format!("Authorization: Bearer {}\r\n", TENANTS[0]);
+        let odd = format!("\u{2028}{FORGED}\u{85}\u{9b}31m");
+        for (path, headers, body) in [
+            ("/v1/executions", "X-Request-Id: a%0a\r\n".to_owned(), json!({"language": format!("\n{FORGED}")})),
+            (
+                "/v1/executions",
+                format!(
+                    "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nX-Request-Id: \u{9b}{FORGED}\r\n"
+                ),
+                json!({"language": "python", "source": format!("say \n{FORGED}"), "labels": {"k": odd}}),
+            ),
+            (
+                "/v1/executions?wait=\u{1b}",
+                String::new(),
+                json!({"language": "python", "source": odd, "args": [format!("\n{FORGED}")]}),
+            ),
+            ("/v1/%0a2026-01-01T00:00:00Z", format!("Accept: {FORGED}\r\n"), json!({format!("\r\n{FORGED}"): 1})),
+            ("/v1/executions", format!("Content-Encoding: \t{FORGED}\r\n"), json!(FORGED)),
+        ] {
+            call(&engine.address, "POST", path, &format!("{auth}{headers}"), &body.to_string());
+        }
+        engine.stop();
+        let log = place.log();
+        assert!(log.contains("4bf92f3577b34da6a3ce929d0e0e4736"), "the trace stands in the log\n{log}");
+        for line in log.lines() {
+            if format == "json" {
+                assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"].is_string()), "{line}");
+            } else {
+                let (time, rest) = line.split_once("Z ").unwrap_or_else(|| panic!("{line:?}"));
+                assert!(
+                    time.starts_with("20") && rest.trim_start().starts_with(|c: char| c.is_ascii_uppercase()),
+                    "{line:?}"
+                );
+            }
+            assert!(!line.starts_with("2026-01-01"), "{line:?}");
+            assert!(!line.chars().any(|c| c.is_control() || c == '\u{2028}'), "{line:?}");
+        }
+    }
+}
