@@ -2,7 +2,8 @@
 //! engine does; the audit is the record of who has run what, and usage is counted from it.
 //!
 //! **What makes a line.** Every execution that got its place in the queue, however it ended: with a result, whoever fetched
-//! it (`act: "execution"` with its verdict); with its caller gone (the same, `caller_gone: true`, verdict `cancelled`);
+//! it (`act: "execution"` with its verdict); with its caller gone (the same, `caller_gone: true`, verdict `cancelled`, with what
+//! its sandbox had used until it was killed);
 //! with a problem before anything was run, as it waited too long or there was no memory (`act: "refused"` with the
 //! problem's code, nothing counted). And what operators do: `start`, `stop`, `drain`, `reload` (taken or refused). Where
 //! lines could not be kept, one of `act: "lost"` stands for them, with their number and what they have used, so that usage
@@ -37,6 +38,7 @@ pub mod escape;
 pub mod inbox;
 pub mod journal;
 pub mod log;
+pub mod orphan;
 pub mod record;
 pub mod writer;
 
@@ -199,8 +201,12 @@ pub fn administrative(engine: &Engine, act: Act) {
 }
 
 fn record(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Used) -> Record {
+    Record::execution(execution(engine, task, ended, timings, used))
+}
+
+fn execution(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Used) -> Execution {
     let tenants = engine.tenants();
-    Record::execution(Execution {
+    Execution {
         id: task.id.clone(),
         caller: task.caller.clone(),
         tenant: tenants.name(task.tenant).to_owned(),
@@ -212,7 +218,7 @@ fn record(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Us
         ended,
         timings,
         used,
-    })
+    }
 }
 
 fn timings(task: &Task) -> Timings {
@@ -269,7 +275,10 @@ impl Drop for Leaving<'_> {
             return;
         }
         let Leaving { engine, task, .. } = self;
-        let Receipt(_) = engine.audit.push(|| record(engine, task, Ended::Gone, timings(task), Used::default()));
+        if engine.audit.active {
+            let gone = execution(engine, task, Ended::Gone, timings(task), Used::default());
+            task.control.orphan.left(Arc::clone(&engine.audit.inbox), gone);
+        }
         if engine.audit.place == Place::Nowhere {
             let (tenants, total_us) = (engine.tenants(), timings(task).total_us);
             let tenant = tenants.name(task.tenant);
