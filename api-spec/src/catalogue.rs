@@ -177,3 +177,28 @@ pub enum Ready {
     /// Work can be taken.
     Ready,
 }
+
+/// The answer of `POST /v1/drain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DrainResponse {
+    /// Whether work is still under way.
+    pub status: DrainStatus,
+    /// Runs under way.
+    pub running: u64,
+    /// Runs that wait for their turn.
+    pub waiting: u64,
+    /// After so many milliseconds more, what is not over is ended, and answered with 503 `draining`.
+    pub deadline_ms: u64,
+}
+
+/// How far an engine that takes no more work has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DrainStatus {
+    /// Work is under way.
+    Draining,
+    /// There is none left.
+    Drained,
+}

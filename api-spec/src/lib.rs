@@ -30,8 +30,9 @@ pub mod stream;
 pub mod usage;
 
 pub use catalogue::{
-    ApiVersion, CgroupVersion, Degraded, Health, HealthResponse, IsolationResponse, Language, LanguageVersion,
-    LanguagesResponse, LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage, VersionResponse,
+    ApiVersion, CgroupVersion, Degraded, DrainResponse, DrainStatus, Health, HealthResponse, IsolationResponse,
+    Language, LanguageVersion, LanguagesResponse, LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage,
+    VersionResponse,
 };
 pub use check::Caps;
 pub use content::Content;

@@ -53,7 +53,8 @@ fn tables_name_every_field_limit_and_verdict() {
     assert_eq!(said.len(), fields.len());
     assert_eq!(first_cells("### Limits"), LimitName::ALL.map(LimitName::name));
     assert_eq!(first_cells("### Verdicts"), Verdict::ALL.map(Verdict::name));
-    let mut paths: BTreeSet<String> = first_cells("## Operate").iter().map(|cell| cell.replace("GET ", "")).collect();
+    let mut paths: BTreeSet<String> =
+        first_cells("## Operate").iter().map(|cell| cell.replace("GET ", "").replace("POST ", "")).collect();
     paths.insert("/v1/executions".to_owned());
     let calls = first_cells("### Run now, fetch later");
     paths.extend(calls.iter().filter_map(|call| call.strip_prefix("DELETE ")).map(str::to_owned));

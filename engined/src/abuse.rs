@@ -3,11 +3,11 @@
 //! Each run that ends is looked at: whether it made a [system call that ends its process](jail::spec::WatchedCall), asked
 //! for a network socket, computed for as long as it could while it wrote next to nothing, or hit its limit of memory or
 //! processes. Each of these happens to honest programs. Where it happens again and again within a window, to one user of a
-//! tenant or to a tenant as a whole, it is a [`Sign`]: a warning in the log with tenant, user, count and the last execution,
-//! and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for people.
+//! tenant or to a tenant as a whole, it is a [`Sign`]: a warning in the log and a line of the audit with tenant, user,
+//! count and the last execution, and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for people.
 //!
 //! The user is a label of the request, which the operator names (`abuse.label`). Its values are text of strangers: they
-//! stand quoted in the log, never in a metric, and as many of them as `abuse.users` are counted. Of more, whoever was
+//! stand quoted in log and audit, never in a metric, and as many of them as `abuse.users` are counted. Of more, whoever was
 //! conspicuous longest ago is forgotten; that many users do a little each is seen by what the tenant comes to. Runs in which
 //! nothing is conspicuous leave no trace here.
 //!
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use api_spec::{ExecutionResult, LimitName, Usage, Verdict};
 use jail::spec::{Limits, WatchedCall};
 
+use crate::audit::Act;
 use crate::config;
 use crate::job::Job;
 use crate::metrics::AbuseMetrics;
@@ -68,16 +69,19 @@ impl Sign {
 struct Count {
     since: Option<Instant>,
     runs: u32,
+    told: bool,
 }
 
 impl Count {
-    /// One more. Whether it is the one that makes a sign.
-    fn add(&mut self, now: Instant, window: Duration, threshold: u32) -> bool {
+    /// One more. How many there are, if it is the one that makes a sign.
+    fn add(&mut self, now: Instant, window: Duration, threshold: u32) -> Option<u32> {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= window) {
-            *self = Count { since: Some(now), runs: 0 };
+            *self = Count { since: Some(now), ..Count::default() };
         }
         self.runs = self.runs.saturating_add(1);
-        self.runs == threshold
+        let sign = self.runs >= threshold && !self.told;
+        self.told |= sign;
+        sign.then_some(self.runs)
     }
 }
 
@@ -99,10 +103,13 @@ impl Users {
         let last = self.last;
         if let Some((seen, _)) = self.counts.get(&user) {
             self.order.remove(seen);
-        } else if self.counts.len() >= most
-            && let Some((_, longest_ago)) = self.order.pop_first()
-        {
-            self.counts.remove(&longest_ago);
+        } else {
+            // More than one where a new configuration counts fewer.
+            while self.counts.len() >= most
+                && let Some((_, longest_ago)) = self.order.pop_first()
+            {
+                self.counts.remove(&longest_ago);
+            }
         }
         self.order.insert(last, (user.0, Arc::clone(&user.1)));
         let (seen, counts) = self.counts.entry(user).or_default();
@@ -143,31 +150,30 @@ impl Abuse {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An execution of this job is over.
-    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) {
+    /// An execution of this job is over. Tells the signs, and gives them for the audit.
+    #[must_use]
+    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) -> Vec<Act> {
         let settings = self.settings();
         if !settings.enabled {
-            return;
+            return Vec::new();
         }
         let compile = job.compile.as_ref().map(|compile| &compile.step.limits);
         let found = conspicuous(&settings, &job.run.limits, compile, result);
         if !found.contains(&true) {
-            return;
+            return Vec::new();
         }
         let user = result.labels.get(&settings.label).map(String::as_str);
-        for (sign, user, runs) in self.note(Instant::now(), tenant.0, user, found) {
-            self.metrics.sign(sign.name(), tenant.1);
-            tracing::warn!(
-                sign = sign.name(),
-                tenant = tenant.1,
-                // Quoted: a stranger's text must not pass for a line or a field of ours.
-                user = user.map(tracing::field::debug),
-                runs,
-                within_s = settings.window.as_secs(),
-                execution = result.id,
-                "sign of abuse"
-            );
-        }
+        let within_s = settings.window.as_secs();
+        let tell = |(sign, user, runs): Seen<'_>| {
+            let (sign, tenant, execution) = (sign.name(), tenant.1, result.id.as_str());
+            self.metrics.sign(sign, tenant);
+            // Quoted: a stranger's text must not pass for a line or a field of ours.
+            let quoted = user.map(tracing::field::debug);
+            tracing::warn!(sign, tenant, user = quoted, runs, within_s, execution, "sign of abuse");
+            let (tenant, user, execution) = (tenant.to_owned(), user.map(str::to_owned), execution.to_owned());
+            Act::AbuseSign { sign, tenant, user, runs, within_s, execution }
+        };
+        self.note(Instant::now(), tenant.0, user, found).into_iter().map(tell).collect()
     }
 
     /// Counts what was conspicuous, and says of what there are enough now.
@@ -185,8 +191,8 @@ impl Abuse {
         let mut count = |counts: &mut Counts, user: Option<&'a str>, times: u32| {
             for ((sign, count), _) in Sign::ALL.into_iter().zip(counts).zip(found).filter(|(_, found)| *found) {
                 let threshold = sign.threshold(&settings).saturating_mul(times);
-                if count.add(now, window, threshold) {
-                    signs.push((sign, user, threshold));
+                if let Some(runs) = count.add(now, window, threshold) {
+                    signs.push((sign, user, runs));
                 }
             }
         };

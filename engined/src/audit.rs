@@ -5,7 +5,8 @@
 //! it (`act: "execution"` with its verdict); with its caller gone (the same, `caller_gone: true`, verdict `cancelled`, with what
 //! its sandbox had used until it was killed);
 //! with a problem before anything was run, as it waited too long or there was no memory (`act: "refused"` with the
-//! problem's code, nothing counted). And what operators do: `start`, `stop`, `drain`, `reload` (taken or refused). Where
+//! problem's code, nothing counted). What operators do: `start`, `stop`, `drain`, `reload` (taken or refused). And an
+//! `abuse_sign`, with tenant, user and count, after the execution that made it one. Where
 //! lines could not be kept, one of `act: "lost"` stands for them, with their number and what they have used, so that usage
 //! stays right. A request that never had its place (a mistake in it, a full queue, a wrong token) makes none: those are
 //! counted by their codes in `engined_problems_total`. Tokens are in no line, only their names.
@@ -178,7 +179,6 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
     }
-    engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result);
     if engine.audit.place == Place::Nowhere {
         tell(engine, task, result);
     }
@@ -186,7 +186,11 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
         tracing::error!(execution = result.id, why = reason.message, "engine error");
     }
     let ended = Ended::Verdict(result.verdict);
-    engine.audit.push(|| record(engine, task, ended, result.timings, Used::of(result)))
+    let receipt = engine.audit.push(|| record(engine, task, ended, result.timings, Used::of(result)));
+    for sign in engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result) {
+        administrative(engine, sign);
+    }
+    receipt
 }
 
 /// An execution was answered with a problem after it had its place in the queue.

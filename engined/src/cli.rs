@@ -56,6 +56,9 @@ enum Command {
         /// Say on standard output where we listen and when we are ready
         #[arg(long, hide = true)]
         notify: bool,
+        /// The descriptor of a socket that stands for listen.tcp
+        #[arg(long, hide = true)]
+        listener: Option<i32>,
         #[command(flatten)]
         hidden: Hidden,
     },
@@ -219,8 +222,8 @@ pub fn main() -> ExitCode {
             let cache = cache.unwrap_or_default();
             supervise::up(&supervise::Options { listen, state, languages, cache, tuning, stock, parent })
         }
-        Command::Serve { config, notify, hidden } => {
-            serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify })
+        Command::Serve { config, notify, listener, hidden } => {
+            serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify, listener })
         }
         Command::Run { files, language, version, limits, outputs, into, json, args, files_to, hidden } => {
             let talker = hidden.into();

@@ -57,15 +57,18 @@ impl Drain {
 }
 
 impl Engine {
-    /// Refuses new work from now on, for good. Begun twice it goes on as it was.
-    pub fn drain(&self) {
+    /// Refuses new work from now on, for good. Begun twice it goes on as it was. Whether it was begun by this.
+    pub fn drain(&self) -> bool {
+        let mut first = false;
         self.drain.deadline.get_or_init(|| {
+            first = true;
             tracing::info!(within = ?self.config.engine.drain, "draining");
             Instant::now() + self.config.engine.drain
         });
         self.queue.drain();
         self.metrics.draining();
         self.tell();
+        first
     }
 
     /// Runs under way and runs that wait.

@@ -24,6 +24,7 @@ pub mod body;
 pub mod catalogue;
 pub mod executions;
 pub mod metered;
+pub mod operate;
 pub mod sending;
 pub mod service;
 pub mod usage;

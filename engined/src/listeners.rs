@@ -4,10 +4,9 @@
 //! `sd_listen_fds(3)`). While none runs, connections wait in the kernel's queue for the next one, and nobody is refused.
 //! Such a socket is not ours to remove. Without one engined binds by itself what `[listen]` says.
 
-use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 
 use nix::sys::socket::sockopt::AcceptConn;
@@ -20,6 +19,9 @@ use crate::http::Bound;
 const BACKLOG: i32 = 4096;
 /// The `FileDescriptorName=` of the socket for `/metrics`. All others are for callers, whatever their name.
 const METRICS: &str = "metrics";
+
+/// What to do where an address can't be had.
+pub const TAKEN: &str = "stop who listens there (ss -ltnp), or choose another port";
 
 /// A place where callers come in.
 #[derive(Debug)]
@@ -35,8 +37,15 @@ pub struct Door {
 ///
 /// # Errors
 /// Everything that can't be had, and what to do about it.
-pub fn open(config: &mut Config) -> Result<Vec<Door>, Vec<String>> {
+pub fn open(config: &mut Config, supervisors: Option<RawFd>) -> Result<Vec<Door>, Vec<String>> {
     let (mut doors, mut troubles) = passed(config);
+    if let Some(number) = supervisors {
+        // It starts nobody after us but when we crash: until the end, whoever comes is ours to answer.
+        match one(config, number, "callers") {
+            Ok(bound) => doors.push(Door { bound, held: false }),
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
     let kinds = |doors: &[Door]| {
         let any = |kind: fn(&Bound) -> bool| doors.iter().any(|door| kind(&door.bound));
         (
@@ -46,6 +55,9 @@ pub fn open(config: &mut Config) -> Result<Vec<Door>, Vec<String>> {
         )
     };
     let (unix, tcp, metrics) = kinds(&doors);
+    if !doors.is_empty() {
+        tracing::info!(unix, tcp, metrics, "sockets taken over");
+    }
     let listen = &mut config.listen;
     // It is somebody else's to remove, and to choose.
     listen.unix = listen.unix.take().filter(|_| !unix);
@@ -64,14 +76,18 @@ fn passed(config: &Config) -> (Vec<Door>, Vec<String>) {
         Err(error) => return (doors, vec![format!("LISTEN_FDS: {error}; start engined by systemd/engined.service")]),
     };
     for (number, name) in sockets {
-        let told = |why: &dyn Display| format!("the socket {name:?} that was passed as descriptor {number}: {why}");
-        let bound = jail::sys::inherit(number).map_err(|error| error.to_string()).and_then(|fd| take(fd, &name));
-        match bound.and_then(|bound| allowed(config, bound)) {
+        match one(config, number, &name) {
             Ok(bound) => doors.push(Door { bound, held: true }),
-            Err(why) => troubles.push(told(&why)),
+            Err(trouble) => troubles.push(trouble),
         }
     }
     (doors, troubles)
+}
+
+fn one(config: &Config, number: RawFd, name: &str) -> Result<Bound, String> {
+    let bound = jail::sys::inherit(number).map_err(|error| error.to_string()).and_then(|fd| take(fd, name));
+    let bound = bound.and_then(|bound| allowed(config, bound));
+    bound.map_err(|why| format!("the socket {name:?} that was passed as descriptor {number}: {why}"))
 }
 
 /// Makes of a descriptor what it is.
@@ -128,17 +144,17 @@ fn bind(config: &Config) -> (Vec<Bound>, Vec<String>) {
         let Some(address) = address else { continue };
         match listen_on(address) {
             Ok(listener) => listeners.push(kind(listener)),
-            Err(error) => {
-                let remedy = "stop who listens there (ss -ltnp), or choose another port";
-                troubles.push(format!("listen.{field} = \"{address}\": {error}; {remedy}"));
-            }
+            Err(error) => troubles.push(format!("listen.{field} = \"{address}\": {error}; {TAKEN}")),
         }
     }
     (listeners, troubles)
 }
 
 /// With room for a crowd that comes at once: who finds none tries again a second later.
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+///
+/// # Errors
+/// That of binding it; what to do about it is [`TAKEN`].
+pub fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listen(&listener.as_fd(), Backlog::new(BACKLOG)?)?;
     listener.set_nonblocking(true)?;

@@ -43,6 +43,8 @@ pub struct Options {
     pub parent: Option<i32>,
     /// Say on standard output where we listen and when we are ready.
     pub notify: bool,
+    /// The supervisor's socket, which stands for `listen.tcp`.
+    pub listener: Option<i32>,
 }
 
 /// `engined serve`.
@@ -86,7 +88,7 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     logging::start(&config.log);
     reload::tell_of_tokens(&config);
     let connections = descriptors(config.http.connections).map_err(|error| vec![format!("descriptors: {error}")])?;
-    let doors = listeners::open(&mut config)?;
+    let doors = listeners::open(&mut config, options.listener)?;
     let manager = Arc::new(Manager::of_environment());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
@@ -195,8 +197,9 @@ async fn run(
     manager.stopping();
     // Whoever comes from now on to a socket that somebody holds is for the next engine; at our own they are told.
     server.shut(Doors::HeldShut);
-    audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
-    engine.drain();
+    if engine.drain() {
+        audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
+    }
     engine.drained().await;
     // Nothing runs any more: what is left are requests that have not come whole.
     engine.drain.cut();

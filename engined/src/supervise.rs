@@ -2,13 +2,16 @@
 //! everything away at the end. It serves nobody, and has neither threads nor tokio.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 
+use crate::listeners;
 use crate::privileges;
 use crate::process::{Event, Kid, Signals};
 use crate::state::{self, State};
@@ -118,8 +121,11 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
         return Ok(());
     }
     let cache = options.cache.section(&state).map_err(told)?;
+    // Ours, so that while an engine is started anew callers wait for it and are not refused.
+    let callers = listeners::listen_on(options.listen)
+        .map_err(|error| format!("--listen {}: {error}; {}", options.listen, listeners::TAKEN))?;
     configure(&state, options.listen, &given, &cache).map_err(told)?;
-    engine.start(serve(&state).map_err(told)?).map_err(told)?;
+    passing(&callers, || engine.start(serve(&state, &callers)?)).map_err(told)?;
     let both = &mut [&mut engine, &mut jaild];
     let Some(address) = first_line(&signals, both, "listening ", START, &mut late)? else {
         return stop(&signals, engine, jaild);
@@ -145,13 +151,15 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
             [&mut jaild, &mut engine].into_iter().filter_map(|ward| ward.kid.as_mut()).collect();
         let events = signals.wait(&mut kids, patience).map_err(told)?;
         if events.contains(&Event::End) {
+            // From here on the engine alone says who comes in.
+            drop(callers);
             return stop(&signals, engine, jaild);
         }
         if events.contains(&Event::Reload) {
             reload(&jaild, &engine);
         }
         jaild.keep(|| jaild_of(&state, &given)).map_err(told)?;
-        engine.keep(|| serve(&state)).map_err(told)?;
+        passing(&callers, || engine.keep(|| serve(&state, &callers))).map_err(told)?;
     }
 }
 
@@ -294,10 +302,21 @@ fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> i
     state.write("engined.toml", &text).map(drop)
 }
 
-fn serve(state: &State) -> io::Result<Command> {
+fn serve(state: &State, callers: &TcpListener) -> io::Result<Command> {
     let mut command = state.ourselves()?;
     command.arg("serve").arg("--config").arg(state.file("engined.toml")).arg("--notify").args(state::identity());
+    command.arg("--listener").arg(callers.as_raw_fd().to_string());
     Ok(command)
+}
+
+/// Lets a child that is started by `start` have the socket under the number that it has here. There is one thread, so no
+/// other child gets it by the way.
+fn passing(callers: &TcpListener, start: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let on_exec = |flags| fcntl(callers, FcntlArg::F_SETFD(flags));
+    on_exec(FdFlag::empty())?;
+    let started = start();
+    on_exec(FdFlag::FD_CLOEXEC)?;
+    started
 }
 
 /// A child that is started anew, later each time that it ends soon.

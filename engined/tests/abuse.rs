@@ -7,7 +7,7 @@ mod common;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use common::Rig;
+use common::{Rig, Scratch, wait_for};
 use serde_json::{Value, json};
 
 /// The log of this process.
@@ -55,7 +55,10 @@ fn series(rig: &Rig) -> Vec<String> {
 fn signs_are_told_and_nobody_is_banned() {
     let log = Log::start();
     let settings = "[abuse]\nlabel = \"student\"\nsockets = 2\nminers = 2\nlimits = 2\nwhole_tenant_times = 20\n";
-    let rig = Rig::with(2, settings, &[]);
+    let folder = Scratch::new();
+    let file = folder.0.join("audit.jsonl");
+    let audit = format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n");
+    let rig = Rig::with(2, &format!("{settings}{audit}"), &[]);
     assert_eq!(series(&rig), [""; 0], "a tenant is there from its first sign on");
     let eve = "eve \"\u{202e}=x\" sign=\"none\"";
     for (times, words) in [(3, "signal 31"), (2, "socket"), (2, "cpu 5000\nlimit cpu"), (2, "limit memory")] {
@@ -96,4 +99,18 @@ fn signs_are_told_and_nobody_is_banned() {
             "engined_abuse_signs_total{sign=\"socket\",tenant=\"t\"} 1",
         ]
     );
+
+    // The record has them as well.
+    let audited = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["act"] == "abuse_sign").collect()
+    };
+    wait_for(|| audited().len() == 5);
+    for (line, sign) in audited().iter().zip(log.signs()) {
+        for field in ["sign", "tenant", "runs", "within_s", "execution"] {
+            assert_eq!(line[field], sign[field], "{line}");
+        }
+    }
+    assert_eq!((&audited()[0]["user"], &audited()[4]["user"]), (&json!(eve), &json!(null)));
 }

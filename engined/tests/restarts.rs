@@ -252,11 +252,19 @@ fn what_does_not_end_by_the_deadline_is_told_to_come_again() {
     // Those who are in by then are those who are answered.
     wait_for(|| held.get("/metrics").text().contains("engined_connections 7"));
     engine.signal(Signal::SIGTERM);
-    let answers: Vec<_> = [runs, waits, follows, partial].map(|mut stream| Reply::read(&mut stream)).into();
-    for answer in answers {
-        let answer = answer.expect("an answer, no reset");
-        let problem = answer.problem(503, "draining");
-        assert_eq!(answer.header("connection"), Some("close"), "{problem}");
+    let [runs, waits, follows, partial] = [runs, waits, follows, partial].map(|mut stream| {
+        let answer = Reply::read(&mut stream).expect("an answer, no reset");
+        assert_eq!(answer.header("connection"), Some("close"), "{answer:?}");
+        answer
+    });
+    for answer in [runs, waits, partial] {
+        answer.problem(503, "draining");
+    }
+    // It hears of the end, or that it is near, whichever came first.
+    if follows.status == 200 {
+        assert_eq!(follows.json()["verdict"], "engine_error", "{}", follows.text());
+    } else {
+        follows.problem(503, "draining");
     }
     assert!(engine.ended(), "{}", held.log());
     // The end of a connection without a request is no reset either.
@@ -328,4 +336,25 @@ fn a_socket_that_is_no_place_for_callers_stops_the_start() {
     let first = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
     assert!(!child.wait().unwrap().success());
     assert!(first.contains("descriptor 3: is no socket") && first.contains("ListenStream="), "{first}");
+}
+
+/// The supervisor of `engined up` holds the address as systemd does.
+#[test]
+fn an_engine_that_crashes_under_its_supervisor_refuses_nobody() {
+    if !live::live() {
+        return;
+    }
+    let up = live::Up::start();
+    let before = up.child("engined");
+    kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+    // Sent while nobody serves, and answered by the next engine.
+    let mut stream = TcpStream::connect(&up.address).expect("not refused");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    // The one that was killed may have taken it from the queue just before its end.
+    let answer = Reply::read(&mut stream).or_else(|| up.call("GET", "/healthz", &serde_json::Value::Null));
+    assert_eq!(answer.unwrap().status, 200);
+    assert_ne!(up.child("engined"), before);
+    up.comes_back(Duration::from_secs(60));
+    up.stop();
 }

@@ -7,6 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use common::{Reply, Rig, Scratch, TOKEN, wait_for};
 use engined::queue::TenantIndex;
@@ -156,6 +157,30 @@ fn what_was_used_before_a_restart_counts() {
     assert_eq!(rig.run("say x")["verdict"], "ok");
     rig.engine.cpu_days.restore(&["t"], &used("t"));
     of_user(&rig, None).problem(429, "quota_exceeded");
+}
+
+#[test]
+fn a_day_goes_on_after_a_restart() {
+    let scratch = Scratch::new();
+    let at = |name: &str| scratch.0.join(name);
+    let plan = format!(
+        "cpu_seconds_per_day = 1\n[audit]\ntarget = \"file\"\nfile = {:?}\n[usage]\nfile = {:?}",
+        at("audit.jsonl"),
+        at("usage.sqlite")
+    );
+    {
+        let rig = rig(&plan);
+        assert_eq!(
+            (rig.run("say x")["verdict"].as_str(), rig.run("say y")["verdict"].as_str()),
+            (Some("ok"), Some("ok"))
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(runtime.block_on(rig.engine.audit.flush(Duration::from_secs(10))));
+    }
+    let rig = rig(&plan);
+    assert_eq!(rig.engine.cpu_days.used(T), 2000);
+    assert_eq!(rig.run("say x")["verdict"], "ok");
+    assert_eq!(rig.engine.cpu_days.used(T), 3000);
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn passed(message: &libc::msghdr) -> Vec<OwnedFd> {
 pub fn inherit(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_GETFD reads a flag of the table entry and touches no memory.
     check(unsafe { libc::fcntl(number, libc::F_GETFD) }.into())?;
-    // SAFETY: the call above shows that it is open; jaild inherits each number once, at start, before it opens others.
+    // SAFETY: the call above shows that it is open; both programs inherit each number once, at their start.
     let fd = unsafe { OwnedFd::from_raw_fd(number) };
     nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
     Ok(fd)

@@ -104,7 +104,7 @@ fn job(programs: &Programs, kernel: Kernel, job: Job, depth: Depth) -> Result<Ta
     }
     let jobs = top.join("xtask/testhost/jobs");
     place(&jobs.join("common.sh"), &disk.join("common.sh"))?;
-    place(&jobs.join(job.folder()).join("run-in-guest.sh"), &disk.join("run-in-guest.sh"))?;
+    place(&jobs.join(job.folder()), &disk.to_owned())?;
     let settings = disk.join("settings.sh");
     fs::write(&settings, depth.settings()).or_problem(settings.display().to_string(), "free some disk")?;
     let mut command = Command::new(top.join("xtask/testhost/run.sh"));

@@ -62,6 +62,9 @@ OPEN_WORDS = {"ApiVersion", "CgroupVersion", "Hint", "MemoryPeakSource", "Stage"
 """Words of answers that the client passes on as strings, whatever they are."""
 OTHERWISE = {
     "Content": "str or bytes",
+    "Degraded": "ready() gives a bool; what is ill is for operators",
+    "DrainResponse": "for operators",
+    "DrainStatus": "for operators",
     "Health": "healthy() gives a bool",
     "HealthResponse": "healthy() gives a bool",
     "ProblemBody": "ProblemError; compared below",
@@ -79,7 +82,7 @@ METHODS = {
     "usage": ["usage"],
     "version": ["version"],
 }
-NO_METHOD = {"metrics": "for Prometheus", "openapiJson": "for tools", "openapiYaml": "for tools"}
+NO_METHOD = {"drain": "for operators", "metrics": "for Prometheus", "openapiJson": "for tools", "openapiYaml": "for tools"}
 
 
 def schema_type(schema: Mapping[str, Any]) -> str:

@@ -14,8 +14,8 @@ use super::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 use crate::check::Caps;
 use crate::problem::Code;
 use crate::{
-    Content, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, IsolationResponse, LanguagesResponse,
-    ProblemBody, ReadyResponse, UsageResponse, ValidationResponse, VersionResponse, conformance,
+    Content, DrainResponse, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, IsolationResponse,
+    LanguagesResponse, ProblemBody, ReadyResponse, UsageResponse, ValidationResponse, VersionResponse, conformance,
 };
 
 impl JsonSchema for Content {
@@ -60,6 +60,7 @@ fn derived() -> BTreeMap<String, Value> {
     add::<VersionResponse>(writes(), &mut all);
     add::<HealthResponse>(writes(), &mut all);
     add::<ReadyResponse>(writes(), &mut all);
+    add::<DrainResponse>(writes(), &mut all);
     add::<ProblemBody>(writes(), &mut all);
     add::<ExecutionRequest>(reads(), &mut all);
     all

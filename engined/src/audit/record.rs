@@ -73,6 +73,21 @@ pub enum Act {
         /// How many mistakes were found.
         mistakes: usize,
     },
+    /// A sign of abuse was told.
+    AbuseSign {
+        /// Which.
+        sign: &'static str,
+        /// Of which tenant.
+        tenant: String,
+        /// Of which of its users, as the tenant calls it; `None`: of the tenant as a whole.
+        user: Option<String>,
+        /// So many runs.
+        runs: u32,
+        /// Within so many seconds.
+        within_s: u64,
+        /// The last of them.
+        execution: String,
+    },
     /// Lines are missing here: so many found no room.
     Lost {
         /// How many.
@@ -269,6 +284,11 @@ impl Record {
         match &self.what {
             What::Execution(execution) => escape::line(&execution.line(seq, &time, whole), into)?,
             What::Act(act) => {
+                let mut act = act.clone();
+                if let Act::AbuseSign { user, .. } = &mut act {
+                    user.take_if(|_| !whole);
+                }
+                let act = &act;
                 escape::line(&ActLine { seq, time: &time, act }, into)?;
                 if let Act::Lost { unwritten, .. } = act {
                     unwritten.iter().for_each(|row| counts.row(row));

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::metered::Metered;
 use super::wire::Conn;
-use super::{catalogue, executions, usage};
+use super::{catalogue, executions, operate, usage};
 use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
@@ -34,13 +34,14 @@ enum Route {
     Languages,
     Isolation,
     Usage,
+    Drain,
     OpenapiJson,
     OpenapiYaml,
 }
 
 /// Path, methods, and whether anybody may ask without being known. `{id}` at the end stands for one part of a path; the
 /// first that fits is taken.
-const ROUTES: [(&str, Route, &str, bool); 11] = [
+const ROUTES: [(&str, Route, &str, bool); 12] = [
     ("/v1/executions", Route::Executions, "POST", false),
     ("/v1/executions/{id}", Route::Execution, "GET, HEAD, DELETE", false),
     ("/healthz", Route::Healthz, "GET, HEAD", true),
@@ -50,6 +51,7 @@ const ROUTES: [(&str, Route, &str, bool); 11] = [
     ("/v1/languages", Route::Languages, "GET, HEAD", false),
     ("/v1/isolation", Route::Isolation, "GET, HEAD", false),
     ("/v1/usage", Route::Usage, "GET, HEAD", false),
+    ("/v1/drain", Route::Drain, "POST", false),
     ("/openapi.json", Route::OpenapiJson, "GET, HEAD", false),
     ("/openapi.yaml", Route::OpenapiYaml, "GET, HEAD", false),
 ];
@@ -174,7 +176,10 @@ async fn handle(
             }
         }
         (Route::Usage, Some(tenant)) => usage::get(engine, tenant, request.uri().query()).await,
-        (Route::Executions | Route::Execution | Route::Languages | Route::Usage, None) => Err(Error::Unauthenticated),
+        (Route::Drain, Some(tenant)) => operate::drain(engine, tenant, &request),
+        (Route::Executions | Route::Execution | Route::Languages | Route::Usage | Route::Drain, None) => {
+            Err(Error::Unauthenticated)
+        }
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;

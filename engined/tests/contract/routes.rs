@@ -168,7 +168,7 @@ fn parameters_are_taken_or_refused_by_name() {
 }
 
 /// Every operation with its right answer, and the media type of that.
-const OPERATIONS: [(&str, u16, &str); 12] = [
+const OPERATIONS: [(&str, u16, &str); 13] = [
     ("POST /v1/executions", 200, "application/json"),
     ("GET /v1/executions/{id}", 200, "application/json"),
     ("DELETE /v1/executions/{id}", 200, "application/json"),
@@ -181,13 +181,15 @@ const OPERATIONS: [(&str, u16, &str); 12] = [
     ("GET /v1/usage", 200, "application/json"),
     ("GET /openapi.json", 200, "application/json"),
     ("GET /openapi.yaml", 200, "application/yaml"),
+    // The last: it takes no work from then on.
+    ("POST /v1/drain", 202, "application/json"),
 ];
 /// Who may be asked by anybody.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 #[test]
 fn every_operation_answers_and_refuses() {
-    let rig = Rig::start();
+    let rig = Rig::with(2, "[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n", &[]);
     let named = OPERATIONS.iter().map(|(operation, ..)| (*operation).to_owned()).collect();
     same("operation", &document::operations(), &named);
     let address = finished(&rig);
@@ -195,7 +197,7 @@ fn every_operation_answers_and_refuses() {
     for (operation, status, media) in OPERATIONS {
         let (method, path) = operation.split_once(' ').unwrap();
         let path = if path.contains('{') { &address } else { path };
-        let (kind, body) = if method == "POST" { (JSON, body.as_bytes()) } else { ("", &b""[..]) };
+        let (kind, body) = if path == "/v1/executions" { (JSON, body.as_bytes()) } else { ("", &b""[..]) };
         let with = |headers: &str| rig.call(method, path, &format!("{kind}{headers}"), body);
 
         let reply = with("");

@@ -15,7 +15,7 @@ use crate::soak::sample;
 
 const EVERY: Duration = Duration::from_secs(5);
 /// What no panel shows is left out: an hour of everything would be megabytes.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 9] = [
     "engined_executions_total",
     "engined_stage_duration_seconds",
     "engined_queue_depth",
@@ -24,6 +24,7 @@ const KEPT: [&str; 8] = [
     "engined_problems_total",
     "engined_kills_total",
     "engined_ready",
+    "process_start_time_seconds",
 ];
 
 /// Scrapes a live engine.

@@ -246,7 +246,8 @@ fn draw_lines(svg: &mut Svg, panel: &Panel, place: &Place, scale: &Scale) {
         }
         return;
     }
-    for (n, line) in panel.lines.iter().enumerate() {
+    // The first on top: the bound is the last.
+    for (n, line) in panel.lines.iter().enumerate().rev() {
         for piece in pieces(&line.points) {
             let mut points: Vec<(f64, f64)> = piece.iter().map(|(_, minute, number)| at((*minute, *number))).collect();
             // One point by itself would be invisible.

@@ -19,9 +19,9 @@ SEMANTICS="unix_sockets.py fork_orphans.py signal_handlers.py files_locked.py ma
 
 passed=0 failed=0
 
-# check NAME COMMAND...: counts one check, and shows what the command said when it failed.
+# check NAME COMMAND...: counts one check, and shows what the command said when it failed. $said holds it.
 check() {
-    local name=$1 said
+    local name=$1
     shift
     if said=$("$@" 2>&1); then
         passed=$((passed + 1))

@@ -79,6 +79,7 @@ fn a_line_is_counted_as_its_record_is() {
         Act::Start { engine: "1", pid: 2 },
         Act::Drain { by: "a\nb".to_owned() },
         Act::Reload { what: "languages", outcome: "refused", mistakes: 3 },
+        sign(),
         Act::Lost {
             records: 4,
             unwritten: written(&Record::execution(execution(&[], Ended::Gone, Used::default())), true).1.rows(),
@@ -86,6 +87,11 @@ fn a_line_is_counted_as_its_record_is() {
     ] {
         same(&Record::act(act));
     }
+}
+
+fn sign() -> Act {
+    let (tenant, execution) = ("t".to_owned(), "01K".to_owned());
+    Act::AbuseSign { sign: "socket", tenant, user: Some("a\nb".to_owned()), runs: 3, within_s: 60, execution }
 }
 
 #[test]
@@ -104,6 +110,9 @@ fn what_is_only_counted_says_nothing_else() {
     let line: Value = serde_json::from_str(&line).unwrap();
     let names: Vec<&String> = line.as_object().unwrap().keys().collect();
     assert_eq!(names, ["act", "charged", "language", "seq", "tenant", "time", "verdict"].iter().collect::<Vec<_>>());
+    let (line, _) = written(&Record::act(sign()), false);
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["act"], &line["user"]), (&json!("abuse_sign"), &json!(null)));
 }
 
 #[test]

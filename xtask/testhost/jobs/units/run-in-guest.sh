@@ -19,7 +19,8 @@ cgroups() { find /sys/fs/cgroup -type d | wc -l; }
 before_mounts=$(wc -l </proc/self/mountinfo) before_cgroups=$(cgroups)
 
 check "install as systemd/README.md says" step install
-check "units are valid" systemd-analyze verify /etc/systemd/system/jaild-tune.service /etc/systemd/system/jaild.service /etc/systemd/system/engined.service
+check "units are valid" systemd-analyze verify /etc/systemd/system/jaild-tune.service /etc/systemd/system/jaild.service \
+    /etc/systemd/system/engined.service /etc/systemd/system/engined.socket /etc/systemd/system/engined-tcp.socket
 check "token" step token
 # Emulated, the headers of C++ take ten minutes: without a proof it makes those of C alone.
 if [ "$PROVE" != yes ]; then
@@ -81,6 +82,17 @@ ready_again() { [ "$(systemctl show -P MainPID jaild)" != "$jaild" ] && ready; }
 check "jaild killed with -9 comes back" killed
 send "unix:$SOCKET" argv_args.py
 
+# An upgrade under load refuses nobody and loses nothing: both sockets are systemd's.
+held() { journalctl -u engined --no-pager -o cat | grep -q 'sockets taken over.*unix=true.*tcp=true'; }
+check "both sockets are passed on" held
+if [ "$PROVE" = yes ]; then restarts=(1000 10 1); else restarts=(1000 3 20); fi
+check "restarts under load lose nobody" python3 -B restarts.py "$SOCKET" /root/engined-token "${restarts[@]}"
+echo "info  $said"
+settled() { systemctl show -P StatusText engined | grep '^ready: 5 languages'; }
+check "systemd is told that it is ready" within 600 settled
+alive() { [ "$(systemctl show -P WatchdogTimestampMonotonic engined)" -gt 0 ] && [ "$(systemctl show -P NRestarts engined)" = 0 ]; }
+check "the watchdog is told that it is alive" alive
+
 # A run that is well stays well, and one that has no end is ended, while somebody sets the clock; then a hello.
 execute() {
     curl -s --max-time 300 --unix-socket "$SOCKET" -H 'Content-Type: application/json' -d "$1" http://localhost/v1/executions >"$2"
@@ -110,7 +122,7 @@ pinned() { journalctl -u jaild --no-pager -o cat | grep 'jaild ready: .* runs pi
 pin() { sed -i 's/^#pin = .*/pin = "threads"/' /etc/engined/jaild.toml && systemctl restart jaild && within 60 pinned; }
 check "runs are pinned by cpusets" pin
 
-check "stop" systemctl stop engined jaild
+check "stop" systemctl stop engined.socket engined-tcp.socket engined jaild
 nothing_left() {
     [ -z "$(ps -o pid= -u jaild,engined)" ] || { ps -f -u jaild,engined; return 1; }
     [ ! -e /sys/fs/cgroup/system.slice/jaild.service ] || { echo "cgroup of jaild"; return 1; }
