@@ -107,6 +107,13 @@ impl Audit {
             let log = path.unwrap_or_default();
             sinks.books = Some(Books::start(opened, backlog, seq, log, metrics.clone()).map_err(told)?);
         }
+        let [lines, counters] = settings::in_words(audit, usage);
+        if place == Place::Nowhere && audit.target != settings::Target::Off || usage.enabled && usage.place().is_none()
+        {
+            tracing::warn!("{lines}; {counters}");
+        } else {
+            tracing::info!("{lines}; {counters}");
+        }
         let active = sinks.log.is_some() || sinks.journal.is_some() || sinks.books.is_some();
         let (inbox, books) = (Arc::new(Inbox::default()), sinks.books.clone());
         if active {
