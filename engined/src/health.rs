@@ -65,8 +65,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Look {
     ok: bool,
     at: Instant,
-    /// It was well once.
-    worked: bool,
 }
 
 /// All that is known.
@@ -153,11 +151,7 @@ impl Health {
 
     /// A hello was run in a language, or could not be.
     pub fn looked(&self, language: &str, found: Result<(), Complaint>) {
-        {
-            let (ok, mut looks) = (found.is_ok(), lock(&self.looks));
-            let worked = ok || looks.get(language).is_some_and(|look| look.worked);
-            looks.insert(language.to_owned(), Look { ok, at: Instant::now(), worked });
-        }
+        lock(&self.looks).insert(language.to_owned(), Look { ok: found.is_ok(), at: Instant::now() });
         let check = self.register(&of_language(language), Weight::Partial);
         match found {
             Ok(()) => check.well(),
@@ -205,10 +199,10 @@ impl Health {
         self.metrics.forget(language, &of_language(language));
     }
 
-    /// Whether a language has stopped working. One that never did is looked at when its files change.
+    /// Whether a language that is installed does not work. A host that is too busy for a hello is not for ever.
     #[must_use]
     pub fn languages_ill(&self) -> bool {
-        lock(&self.looks).values().any(|look| look.worked && !look.ok)
+        lock(&self.looks).values().any(|look| !look.ok)
     }
 
     /// Brings what changes by itself up to date, for the metrics.
