@@ -100,8 +100,9 @@ impl Audit {
         if let Some(opened) = opened {
             if let Some(before) = opened.log.as_ref().filter(|before| Some(*before) != path.as_ref()) {
                 // The lines went elsewhere until now, and the last of them may not be counted.
-                let others = log::files(before).map_err(told)?;
-                backlog.splice(0..0, others);
+                backlog.extend(log::files(before));
+                log::in_order(&mut backlog);
+                seq = log::last_of(&backlog);
             }
             seq = seq.max(opened.counted);
             let log = path.unwrap_or_default();
@@ -300,3 +301,6 @@ impl Drop for Leaving<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ pub struct Ledger {
     /// The last line of those.
     seq: u64,
     log: PathBuf,
+    /// Where they were before.
+    before: PathBuf,
     /// Not brought to the disk yet.
     unsynced: Option<File>,
     flush: Option<Flush>,
@@ -52,13 +54,13 @@ impl Ledger {
         path: Option<PathBuf>,
         store: Result<Store, Unusable>,
         backlog: (Vec<File>, u64),
-        log: PathBuf,
+        (before, log): (PathBuf, PathBuf),
         counted: Arc<AtomicU64>,
         metrics: AuditMetrics,
     ) -> Self {
         let (pending, unsynced, flush) = Default::default();
         let seq = backlog.1;
-        Ledger { path, store, backlog: Some(backlog), pending, seq, log, unsynced, flush, counted, metrics }
+        Ledger { path, store, backlog: Some(backlog), pending, seq, log, before, unsynced, flush, counted, metrics }
     }
 
     /// Counts and answers until nothing comes any more.
@@ -154,7 +156,7 @@ impl Ledger {
             let after = store.counted().map_err(told)?.map_or(0, |(seq, _)| seq);
             self.counted.store(after, Ordering::Relaxed);
             let upto = *upto;
-            recount(store, files, after, upto, &self.log)?;
+            recount(store, files, after, upto, [&self.before, &self.log])?;
             self.counted.store(after.max(upto), Ordering::Relaxed);
             self.backlog = None;
         }
@@ -167,8 +169,8 @@ impl Ledger {
     }
 }
 
-/// Counts the lines after one number up to another, each once.
-fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path) -> Result<(), String> {
+/// Counts the lines after one number up to another, each once. Until all of them are counted, they are those of `before`.
+fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, [before, log]: [&Path; 2]) -> Result<(), String> {
     let (mut counts, mut last, mut committed, mut strange) = (Counts::default(), after, after, 0_u64);
     for file in files {
         let mut failed = None;
@@ -182,7 +184,7 @@ fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path)
                 _ => strange += 1,
             }
             if seq - committed >= PIECE {
-                match store.add(&std::mem::take(&mut counts), seq, log, &today()) {
+                match store.add(&std::mem::take(&mut counts), seq, before, &today()) {
                     Ok(()) => committed = seq,
                     Err(error) => failed = Some(error.to_string()),
                 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api_spec::UsageRow;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::count::{Counts, Sums};
 
@@ -130,6 +130,14 @@ impl Store {
             }
         }
         Ok(Store { connection })
+    }
+
+    /// The file whose lines were counted last, of a database that nobody has opened.
+    #[must_use]
+    pub fn log(path: &Path) -> Option<PathBuf> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Store { connection: Connection::open_with_flags(path, flags).ok()? };
+        Some(store.counted().ok()??.1)
     }
 
     /// The number of the last line that is counted, and the file that it was in.

@@ -42,7 +42,7 @@ impl Folder {
 
     fn books(&self, upto: u64) -> Arc<Books> {
         let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
-        Books::start(open(Some(self.database())), files(&self.log()).unwrap(), upto, self.log(), metrics).unwrap()
+        Books::start(open(Some(self.database())), files(&self.log()), upto, self.log(), metrics).unwrap()
     }
 }
 
@@ -145,7 +145,7 @@ async fn what_cannot_be_counted_waits_until_it_can() {
     // The folder of the database is not there yet.
     let place = folder.0.join("later/usage.sqlite");
     let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
-    let log = files(&folder.log()).unwrap();
+    let log = files(&folder.log());
     let books = Books::start(open(Some(place.clone())), log, 10, folder.log(), metrics.clone()).unwrap();
     assert!(books.query(query(None)).await.is_err());
     assert_eq!(metrics.behind(), 10);
