@@ -98,6 +98,7 @@ impl Audit {
         }
         sinks.journal = (place == Place::Journald).then(|| Journal::new(journal::SOCKET.as_ref()));
         if let Some(opened) = opened {
+            opened.alone().map_err(|why| why.to_string())?;
             if let Some(before) = opened.log.as_ref().filter(|before| Some(*before) != path.as_ref()) {
                 // The lines went elsewhere until now, and the last of them may not be counted.
                 backlog.extend(log::files(before));

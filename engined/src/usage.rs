@@ -81,6 +81,19 @@ pub fn open(path: Option<PathBuf>) -> Opened {
     Opened { path, store, counted, log }
 }
 
+impl Opened {
+    /// Whether no other engine has it.
+    ///
+    /// # Errors
+    /// What to do.
+    pub fn alone(&self) -> Result<(), &Unusable> {
+        match &self.store {
+            Err(why @ Unusable::Locked { .. }) => Err(why),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Where lines went before, when that is another folder than now: what is in them may still have to be counted. To be asked
 /// while every file can be read.
 #[must_use]

@@ -79,6 +79,10 @@ fn numbers(path: &Path) -> Vec<u64> {
 /// The threads of one that has ended let go of its files.
 async fn end(audit: Audit, path: &Path) {
     drop(audit);
+    let database = path.parent().unwrap().with_file_name("usage.sqlite");
+    while crate::usage::open(Some(database.clone())).alone().is_err() {
+        tokio::task::yield_now().await;
+    }
     while fs::File::open(path).unwrap().try_lock().is_err() {
         tokio::task::yield_now().await;
     }
