@@ -46,7 +46,7 @@ pub mod writer;
 /// An answer waits for its line at most so long.
 const BEFORE_ANSWER: Duration = Duration::from_millis(100);
 /// Of a spool.
-const SPOOL: Rotation = Rotation { bytes: 4 << 20, keep: 1, keep_for: None };
+const SPOOL: Rotation = Rotation { bytes: 4 << 20, keep: 1, keep_for: None, sync: true };
 
 /// The audit, and the counters that follow it.
 #[derive(Debug)]
@@ -80,10 +80,11 @@ impl Audit {
         })?;
         metrics.syncs = audit.sync;
         let opened = usage.enabled.then(|| usage::open(usage.place()));
-        let rotation = Rotation { bytes: audit.rotate_bytes, keep: audit.keep, keep_for: audit.keep_for };
+        let rotation =
+            Rotation { bytes: audit.rotate_bytes, keep: audit.keep, keep_for: audit.keep_for, sync: audit.sync };
         let (path, rotation) = match &place {
             Place::File(path) => (Some(path.clone()), rotation),
-            Place::Journald | Place::Nowhere => (usage.spool(), SPOOL),
+            Place::Journald | Place::Nowhere => (usage.spool(), Rotation { sync: audit.sync, ..SPOOL }),
         };
         let told = |error: std::io::Error| format!("audit: {error}; look at the folder's owner and room");
         let (mut sinks, mut seq, mut backlog) = (Sinks { spool: path.is_none(), ..Sinks::default() }, 0, Vec::new());

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::libc;
 
@@ -13,6 +13,9 @@ use crate::usage::count::seq_of;
 
 /// How far back a line may begin, from the end of a file: with a source it may be long.
 const TAIL: u64 = 16 << 20;
+
+/// Old files are looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
 /// When a file is put aside, and how long it is kept.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,8 @@ pub struct Rotation {
     pub keep: usize,
     /// How long.
     pub keep_for: Option<Duration>,
+    /// Whether lines are brought to the disk before one is put aside.
+    pub sync: bool,
 }
 
 /// The file that lines are appended to.
@@ -33,6 +38,12 @@ pub struct Log {
     rotation: Rotation,
     /// What a failed write has left and could not be cut off yet: the length before it.
     torn: Option<u64>,
+    /// The folder does not have the file's name on the disk yet.
+    fresh: bool,
+    /// When old files were last looked at.
+    looked: Option<Instant>,
+    /// What can't be done with old files was told.
+    told: bool,
 }
 
 /// What was found in a file that was there.
@@ -56,7 +67,9 @@ impl Log {
         let cut = mend(&file)?;
         let files = files(path);
         let found = Found { cut, last: last_of(&files), files };
-        Ok((Log { path: path.to_owned(), file, rotation, torn: None }, found))
+        let (torn, looked) = (None, None);
+        let log = Log { path: path.to_owned(), file, rotation, torn, fresh: true, looked, told: false };
+        Ok((log, found))
     }
 
     /// Its path.
@@ -80,7 +93,11 @@ impl Log {
             match self.rotate(counted) {
                 Ok(()) => length = 0,
                 // Better a file that is too long than a line that is not there.
-                Err(error) => tracing::error!(%error, path = %self.path.display(), "the audit file is not put aside"),
+                Err(error) => {
+                    if !std::mem::replace(&mut self.told, true) {
+                        tracing::error!(%error, path = %self.path.display(), "the audit file is not put aside");
+                    }
+                }
             }
         }
         self.file.write_all(lines).inspect_err(|_| {
@@ -91,9 +108,60 @@ impl Log {
     /// Brings what was written to the disk when the returned file is told so: who does that may take its time.
     ///
     /// # Errors
-    /// That of `dup`.
-    pub fn to_sync(&self) -> io::Result<File> {
+    /// That of `dup`, or of bringing the folder to the disk.
+    pub fn to_sync(&mut self) -> io::Result<File> {
+        if self.fresh
+            && self.rotation.sync
+            && let Some(folder) = self.path.parent()
+        {
+            File::open(folder)?.sync_all()?;
+        }
+        self.fresh = false;
         self.file.try_clone()
+    }
+
+    /// When old files should be looked at again; never where no age is too old.
+    #[must_use]
+    pub fn next_look(&self) -> Option<Instant> {
+        self.rotation.keep_for?;
+        Some(self.looked.map_or_else(Instant::now, |looked| looked + LOOK_EVERY))
+    }
+
+    /// Removes what is too old, if it is time for that.
+    pub fn tidy(&mut self, counted: u64) {
+        if self.next_look().is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        if let Err(error) = self.remove_old(counted) {
+            tracing::warn!(%error, path = %self.path.display(), "old audit files are not removed");
+        }
+    }
+
+    fn remove_old(&mut self, counted: u64) -> io::Result<()> {
+        for (_, path) in aside(&self.path)? {
+            if self.is_aged(&path) && self.is_counted(&path, counted) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_aged(&self, path: &Path) -> bool {
+        self.rotation.keep_for.is_some_and(|most| age(path).is_some_and(|age| age > most))
+    }
+
+    /// What can't be read is kept, and told once.
+    fn is_counted(&mut self, path: &Path, counted: u64) -> bool {
+        match old(path) {
+            Ok((_, last)) => last <= counted,
+            Err(error) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::error!(%error, path = %path.display(), "an old audit file can't be read, and is kept");
+                }
+                false
+            }
+        }
     }
 
     /// Begins a new file where somebody has taken ours away.
@@ -101,8 +169,13 @@ impl Log {
         let ours = self.file.metadata()?;
         let same = fs::metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
         if !same {
+            // Nobody else does it for the lines that are not handed over yet.
+            if self.rotation.sync {
+                self.file.sync_data()?;
+            }
             self.file = open(&self.path)?;
             self.torn = None;
+            self.fresh = true;
             let cut = mend(&self.file)?;
             tracing::warn!(path = %self.path.display(), cut, "the audit file was taken away; a new one is begun");
         }
@@ -110,19 +183,22 @@ impl Log {
     }
 
     fn rotate(&mut self, counted: u64) -> io::Result<()> {
-        let numbered = |number: usize| numbered(&self.path, number);
+        // While it can be told to: who brings lines to the disk later has the next file.
+        if self.rotation.sync {
+            self.file.sync_data()?;
+        }
         for (at, (number, path)) in aside(&self.path)?.into_iter().enumerate().rev() {
-            let aged = self.rotation.keep_for.is_some_and(|most| age(&path).is_some_and(|age| age > most));
             // Those that stay are one more after this.
-            let spare = (at + 1 >= self.rotation.keep || aged) && last_seq(&File::open(&path)?)? <= counted;
-            if spare {
+            let spare = at + 1 >= self.rotation.keep || self.is_aged(&path);
+            if spare && self.is_counted(&path, counted) {
                 fs::remove_file(&path)?;
             } else {
-                fs::rename(&path, numbered(number + 1))?;
+                fs::rename(&path, numbered(&self.path, number + 1))?;
             }
         }
-        fs::rename(&self.path, numbered(1))?;
+        fs::rename(&self.path, numbered(&self.path, 1))?;
         self.file = open(&self.path)?;
+        self.fresh = true;
         Ok(())
     }
 }

@@ -81,12 +81,17 @@ impl Writer {
     /// Writes until nothing comes any more.
     pub fn run(mut self) {
         loop {
-            let until = self.dirty.then(|| self.handed + HAND_OVER);
-            let mut batch = self.inbox.take(until);
+            let due = self.dirty.then(|| self.handed + HAND_OVER);
+            let look = self.sinks.log.as_ref().and_then(Log::next_look);
+            let mut batch = self.inbox.take(due.into_iter().chain(look).min());
             if !self.awaited && !batch.closed && !batch.is_empty() {
                 // A flush can wait as well; it is but a moment.
                 self.inbox.pause(LINGER);
                 batch.extend(self.inbox.take(Some(Instant::now())));
+            }
+            let counted = self.counted();
+            if let Some(log) = &mut self.sinks.log {
+                log.tidy(counted);
             }
             let over = batch.closed && batch.is_empty();
             self.batch(batch);
@@ -116,6 +121,11 @@ impl Writer {
             self.flush = batch.flush.or(self.flush.take());
             self.hand_over();
         }
+    }
+
+    /// Up to which line nobody needs a file any more.
+    fn counted(&self) -> u64 {
+        self.sinks.books.as_ref().map_or(u64::MAX, |books| books.counted())
     }
 
     fn add(&mut self, record: &Record, piece: &mut Piece) {
@@ -163,7 +173,7 @@ impl Writer {
     }
 
     fn attempt(&mut self, piece: &Piece, written: &mut bool, sent: &mut usize) -> io::Result<()> {
-        let counted = self.sinks.books.as_ref().map_or(u64::MAX, |books| books.counted());
+        let counted = self.counted();
         if let Some(log) = self.sinks.log.as_mut().filter(|_| !*written) {
             log.append(&piece.lines, counted)?;
             *written = true;
@@ -180,7 +190,7 @@ impl Writer {
     /// To the counters, which bring the lines to the disk first. Where nobody counts, or does any more, that is done here.
     fn hand_over(&mut self) {
         self.handed = Instant::now();
-        let log = match self.sinks.log.as_ref().map(|log| Ok((log.path().to_owned(), log.to_sync()?))).transpose() {
+        let log = match self.sinks.log.as_mut().map(|log| Ok((log.path().to_owned(), log.to_sync()?))).transpose() {
             Ok(log) => log,
             Err(error) => return self.not_synced(&error),
         };

@@ -216,3 +216,23 @@ async fn without_a_folder_usage_is_in_memory() {
     assert_eq!(books.cpu_today(), [("t".to_owned(), 12)].into());
     assert!(!books.is_durable());
 }
+
+#[tokio::test]
+async fn lines_come_to_the_disk_before_counters() {
+    let folder = Folder::new("first");
+    let mut metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+    metrics.syncs = true;
+    let books = Books::start(open(None), Vec::new(), 0, folder.log(), metrics.clone()).unwrap();
+    let hand = |seq: u64, file: File| {
+        let mut counts = Counts::default();
+        let key = Key { day: "2026-11-12".into(), tenant: "t".into(), language: "c".into(), verdict: "ok".into() };
+        counts.execution(key, &Charged { cpu_time_us: seq, ..Charged::default() });
+        books.count(Handed { counts, seq, log: Some((folder.log(), file)), flush: None }).unwrap();
+    };
+    let (_, writer) = nix::unistd::pipe().unwrap();
+    // A pipe can't be brought there.
+    hand(1, File::from(writer));
+    assert_eq!((total(&books).await, books.counted()), ((0, 0), 0));
+    hand(2, File::create(folder.log()).unwrap());
+    assert_eq!((total(&books).await, books.counted()), ((2, 3), 2));
+}

@@ -31,8 +31,8 @@ impl Drop for Folder {
     }
 }
 
-const SMALL: Rotation = Rotation { bytes: 64, keep: 2, keep_for: None };
-const LARGE: Rotation = Rotation { bytes: 1 << 20, keep: 2, keep_for: None };
+const SMALL: Rotation = Rotation { bytes: 64, keep: 2, keep_for: None, sync: true };
+const LARGE: Rotation = Rotation { bytes: 1 << 20, keep: 2, keep_for: None, sync: true };
 
 fn line(seq: u64) -> Vec<u8> {
     format!("{{\"seq\":{seq},\"time\":\"2026-11-26T00:00:00Z\"}}\n").into_bytes()
@@ -146,4 +146,66 @@ fn a_long_last_line_is_found() {
     fs::write(folder.file(), [line(6), long.as_bytes()[..150_000].to_vec()].concat()).unwrap();
     let (_, found) = Log::open(&folder.file(), LARGE).unwrap();
     assert_eq!((found.last, found.cut), (6, 150_000));
+}
+
+/// A file that can't be brought to the disk.
+fn unsyncable() -> File {
+    let (_, writer) = nix::unistd::pipe().unwrap();
+    File::from(writer)
+}
+
+#[test]
+fn lines_are_on_the_disk_before_their_file_goes() {
+    let folder = Folder::new("synced");
+    let (mut log, _) = Log::open(&folder.file(), SMALL).unwrap();
+    log.append(&line(1), 0).unwrap();
+    // Its name is brought there, too: once for each new file.
+    let away = folder.0.with_extension("away");
+    fs::rename(&folder.0, &away).unwrap();
+    assert!(log.to_sync().is_err());
+    fs::rename(&away, &folder.0).unwrap();
+    log.to_sync().unwrap();
+    assert!(!log.fresh);
+    let file = std::mem::replace(&mut log.file, unsyncable());
+    assert!(log.rotate(9).is_err());
+    assert!(log.append(&line(2), 9).is_err(), "somebody has put another in its place");
+    assert_eq!(folder.names(), ["audit.jsonl"]);
+    log.file = file;
+    log.append(&line(2), 9).unwrap();
+    assert_eq!(folder.names(), ["audit.jsonl", "audit.jsonl.1"]);
+    assert!(log.fresh);
+}
+
+#[test]
+fn old_files_go_without_a_new_one() {
+    let folder = Folder::new("tidy");
+    let rotation = Rotation { keep: 9, keep_for: Some(Duration::from_secs(86_400)), ..SMALL };
+    let (mut log, _) = Log::open(&folder.file(), rotation).unwrap();
+    for seq in 1..=3 {
+        log.append(&line(seq), 9).unwrap();
+    }
+    let old = SystemTime::now() - Duration::from_secs(2 * 86_400);
+    let aged = |name: &str| File::options().write(true).open(folder.0.join(name)).unwrap().set_modified(old).unwrap();
+    aged("audit.jsonl.1");
+    aged("audit.jsonl.2");
+    log.tidy(1);
+    assert_eq!(folder.names(), ["audit.jsonl", "audit.jsonl.1"], "the other is not counted");
+    assert!(log.next_look().unwrap() > Instant::now());
+    log.tidy(9);
+    assert_eq!(folder.names().len(), 2, "not all the time");
+    log.looked = None;
+    log.tidy(9);
+    assert_eq!(folder.names(), ["audit.jsonl"]);
+}
+
+#[test]
+fn what_cannot_be_read_stops_no_rotation() {
+    let folder = Folder::new("strange");
+    let (mut log, _) = Log::open(&folder.file(), SMALL).unwrap();
+    fs::create_dir(folder.0.join("audit.jsonl.1")).unwrap();
+    for seq in 1..=4 {
+        log.append(&line(seq), 9).unwrap();
+    }
+    assert_eq!(numbers(&files(&folder.file()), 0), [2, 3, 4]);
+    assert!(folder.0.join("audit.jsonl.4").is_dir());
 }

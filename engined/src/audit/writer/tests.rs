@@ -11,7 +11,9 @@ use crate::audit::record::{Ended, Used, today};
 use crate::usage::count::{Counted, seq_of};
 use crate::usage::{Books, Query};
 
-const LARGE: Rotation = Rotation { bytes: 1 << 30, keep: 2, keep_for: None };
+const DAY: Duration = Duration::from_secs(86_400);
+
+const LARGE: Rotation = Rotation { bytes: 1 << 30, keep: 2, keep_for: Some(DAY), sync: true };
 
 struct Rig {
     folder: PathBuf,
@@ -151,4 +153,19 @@ async fn counters_that_have_ended_stop_no_line() {
     let query = Query { from: today(), to: today(), tenant: None };
     assert!(books.query(query).await.unwrap_err().contains("have ended"));
     assert_eq!(rig.end().len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_is_counted_before_it_is_on_the_disk() {
+    let rig = Rig::start("unsynced", false);
+    // The file's name can't be brought there.
+    let away = rig.folder.with_extension("away");
+    fs::rename(&rig.folder, &away).unwrap();
+    let mut flush = std::pin::pin!(rig.inbox.flush());
+    while rig.metrics.failures.get() < 2 {
+        assert!(tokio::time::timeout(Duration::from_millis(10), &mut flush).await.is_err());
+    }
+    fs::rename(&away, &rig.folder).unwrap();
+    assert_eq!(flush.await, Flushed::Whole);
+    rig.end();
 }
