@@ -215,7 +215,8 @@ impl Section<'_> {
         };
         match text.parse::<jiff::Timestamp>() {
             Ok(time) => {
-                self.print(key, Some(&time.to_string()), doc);
+                // Quoted: TOML's own times have no years before 0.
+                self.print(key, Some(&Value::String(time.to_string()).to_string()), doc);
                 Some(time.as_second())
             }
             Err(_) => {

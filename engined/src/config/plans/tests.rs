@@ -137,6 +137,8 @@ fn tokens_say_who_until_when() {
     assert_eq!((tokens.len(), tokens[0].expires, tokens[0].revoked), (3, None, false));
     assert_eq!((tokens[1].expires, tokens[1].name.as_deref()), (Some(1_801_389_600), Some("ci")));
     assert!(tokens[2].revoked);
+    let long_ago = format!("[[tenants.a.token]]\nhash = \"{}\"\nexpires = \"-000044-03-15T12:00:00Z\"\n", hash("a"));
+    assert!(parse(&long_ago, 8 << 30, 4).unwrap().tenants[0].tokens[0].expires.is_some_and(|end| end < 0));
     let one = format!("hash = \"{}\"", hash("a"));
     for (text, beginning) in [
         ("name = \"x\"", "tenants.a.token[0].hash: is missing; "),
