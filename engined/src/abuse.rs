@@ -69,16 +69,19 @@ impl Sign {
 struct Count {
     since: Option<Instant>,
     runs: u32,
+    told: bool,
 }
 
 impl Count {
-    /// One more. Whether it is the one that makes a sign.
-    fn add(&mut self, now: Instant, window: Duration, threshold: u32) -> bool {
+    /// One more. How many there are, if it is the one that makes a sign.
+    fn add(&mut self, now: Instant, window: Duration, threshold: u32) -> Option<u32> {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= window) {
-            *self = Count { since: Some(now), runs: 0 };
+            *self = Count { since: Some(now), ..Count::default() };
         }
         self.runs = self.runs.saturating_add(1);
-        self.runs == threshold
+        let sign = self.runs >= threshold && !self.told;
+        self.told |= sign;
+        sign.then_some(self.runs)
     }
 }
 
@@ -100,10 +103,13 @@ impl Users {
         let last = self.last;
         if let Some((seen, _)) = self.counts.get(&user) {
             self.order.remove(seen);
-        } else if self.counts.len() >= most
-            && let Some((_, longest_ago)) = self.order.pop_first()
-        {
-            self.counts.remove(&longest_ago);
+        } else {
+            // More than one where a new configuration counts fewer.
+            while self.counts.len() >= most
+                && let Some((_, longest_ago)) = self.order.pop_first()
+            {
+                self.counts.remove(&longest_ago);
+            }
         }
         self.order.insert(last, (user.0, Arc::clone(&user.1)));
         let (seen, counts) = self.counts.entry(user).or_default();
@@ -185,8 +191,8 @@ impl Abuse {
         let mut count = |counts: &mut Counts, user: Option<&'a str>, times: u32| {
             for ((sign, count), _) in Sign::ALL.into_iter().zip(counts).zip(found).filter(|(_, found)| *found) {
                 let threshold = sign.threshold(&settings).saturating_mul(times);
-                if count.add(now, window, threshold) {
-                    signs.push((sign, user, threshold));
+                if let Some(runs) = count.add(now, window, threshold) {
+                    signs.push((sign, user, runs));
                 }
             }
         };

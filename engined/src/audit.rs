@@ -2,7 +2,8 @@
 //! engine does; the audit is the record of who has run what, and usage is counted from it.
 //!
 //! **What makes a line.** Every execution that got its place in the queue, however it ended: with a result, whoever fetched
-//! it (`act: "execution"` with its verdict); with its caller gone (the same, `caller_gone: true`, verdict `cancelled`);
+//! it (`act: "execution"` with its verdict); with its caller gone (the same, `caller_gone: true`, verdict `cancelled`, with what
+//! its sandbox had used until it was killed);
 //! with a problem before anything was run, as it waited too long or there was no memory (`act: "refused"` with the
 //! problem's code, nothing counted). What operators do: `start`, `stop`, `drain`, `reload` (taken or refused). And an
 //! `abuse_sign`, with tenant, user and count, after the execution that made it one. Where
@@ -38,6 +39,7 @@ pub mod escape;
 pub mod inbox;
 pub mod journal;
 pub mod log;
+pub mod orphan;
 pub mod record;
 pub mod writer;
 
@@ -104,6 +106,13 @@ impl Audit {
             seq = seq.max(opened.counted);
             let log = path.unwrap_or_default();
             sinks.books = Some(Books::start(opened, backlog, seq, log, metrics.clone()).map_err(told)?);
+        }
+        let [lines, counters] = settings::in_words(audit, usage);
+        if place == Place::Nowhere && audit.target != settings::Target::Off || usage.enabled && usage.place().is_none()
+        {
+            tracing::warn!("{lines}; {counters}");
+        } else {
+            tracing::info!("{lines}; {counters}");
         }
         let active = sinks.log.is_some() || sinks.journal.is_some() || sinks.books.is_some();
         let (inbox, books) = (Arc::new(Inbox::default()), sinks.books.clone());
@@ -203,8 +212,12 @@ pub fn administrative(engine: &Engine, act: Act) {
 }
 
 fn record(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Used) -> Record {
+    Record::execution(execution(engine, task, ended, timings, used))
+}
+
+fn execution(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Used) -> Execution {
     let tenants = engine.tenants();
-    Record::execution(Execution {
+    Execution {
         id: task.id.clone(),
         caller: task.caller.clone(),
         tenant: tenants.name(task.tenant).to_owned(),
@@ -216,7 +229,7 @@ fn record(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used: Us
         ended,
         timings,
         used,
-    })
+    }
 }
 
 fn timings(task: &Task) -> Timings {
@@ -273,7 +286,10 @@ impl Drop for Leaving<'_> {
             return;
         }
         let Leaving { engine, task, .. } = self;
-        let Receipt(_) = engine.audit.push(|| record(engine, task, Ended::Gone, timings(task), Used::default()));
+        if engine.audit.active {
+            let gone = execution(engine, task, Ended::Gone, timings(task), Used::default());
+            task.control.orphan.left(Arc::clone(&engine.audit.inbox), gone);
+        }
         if engine.audit.place == Place::Nowhere {
             let (tenants, total_us) = (engine.tenants(), timings(task).total_us);
             let tenant = tenants.name(task.tenant);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::audit;
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
 use crate::supervise::Kept;
@@ -240,9 +241,13 @@ pub fn main() -> ExitCode {
 
 fn check(path: &Path, print: bool) -> ExitCode {
     match serve::load(path) {
-        Ok((.., printed)) => {
+        Ok((config, .., printed)) => {
             if print {
-                say!("{}", printed.trim_end());
+                say!("{}\n", printed.trim_end());
+            }
+            // What depends on more than the file. As comments, so that what is printed is a configuration.
+            for line in audit::in_words(&config.audit, &config.usage) {
+                say!("# {line}");
             }
             ExitCode::SUCCESS
         }

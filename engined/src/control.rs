@@ -1,8 +1,11 @@
 //! What others can know of an execution under way, and do to it: how far it is, and that it shall stop.
 
 use api_spec::Stage;
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
+use crate::audit::orphan::Orphan;
 use crate::queue::Place;
 
 /// How far an execution is.
@@ -19,13 +22,19 @@ pub enum Phase {
 pub struct Control {
     phase: watch::Sender<Phase>,
     cancelled: watch::Sender<bool>,
+    /// What it has used, should its caller leave.
+    pub orphan: Arc<Orphan>,
 }
 
 impl Control {
     /// Of an execution that waits.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Control { phase: watch::Sender::new(Phase::Queued(place)), cancelled: watch::Sender::new(false) }
+        Control {
+            phase: watch::Sender::new(Phase::Queued(place)),
+            cancelled: watch::Sender::new(false),
+            orphan: Arc::default(),
+        }
     }
 
     /// A step begins.
@@ -37,6 +46,15 @@ impl Control {
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// Which step is under way.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self.phase() {
+            Phase::Running(stage) => stage,
+            Phase::Queued(_) => Stage::Run,
+        }
     }
 
     /// It shall stop, whatever it does. Saying so again changes nothing.

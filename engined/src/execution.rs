@@ -15,6 +15,7 @@ use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
 use jail::stop_point;
 use tokio::sync::Notify;
 
+use crate::audit::orphan::Watch;
 use crate::audit::{self, Caller, Receipt, Source};
 use crate::budget::{Budget, Reservation};
 use crate::cache::Key;
@@ -32,7 +33,7 @@ use crate::verdict::{self, Facts};
 
 use telling::{answer, ended};
 
-mod telling;
+pub(crate) mod telling;
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -338,7 +339,13 @@ struct Input<'a> {
 ///
 /// # Errors
 /// `NotConnected` while the link is down, else that of making pipes or sending.
-pub async fn begin(link: &Arc<Link>, step: &Step, memfds: &Memfds, slot: Option<Arc<Slot>>) -> io::Result<(Run, Ours)> {
+pub async fn begin(
+    link: &Arc<Link>,
+    step: &Step,
+    memfds: &Memfds,
+    slot: Option<Arc<Slot>>,
+    watch: Option<Watch>,
+) -> io::Result<(Run, Ours)> {
     let (ours, theirs) = capture::pipes()?;
     let Memfds { bundle, artifact, collection } = memfds;
     let draft = Draft {
@@ -350,7 +357,7 @@ pub async fn begin(link: &Arc<Link>, step: &Step, memfds: &Memfds, slot: Option<
     let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
     descriptors.extend(artifact.iter().chain(collection).map(AsFd::as_fd));
     stop_point!("engined.prepared");
-    let run = link.order(draft, &descriptors, slot).await?;
+    let run = link.order(draft, &descriptors, slot, watch).await?;
     stop_point!("engined.ordered");
     // Our copies of the program's ends go here, or its streams would never end.
     drop(theirs);
@@ -367,7 +374,9 @@ async fn run_step(
     control: &Control,
 ) -> io::Result<Done> {
     let Input { stdin, on_output_limit, mut collector } = input;
-    let (mut run, ours) = match begin(link, step, &memfds, slot).await {
+    let stage = control.stage();
+    let watch = slot.is_some().then(|| Watch::new(&control.orphan, stage));
+    let (mut run, ours) = match begin(link, step, &memfds, slot, watch).await {
         Ok(begun) => begun,
         Err(error) if link_is_down(&error) => {
             // Between the slot and the order: the same as a link that is lost meanwhile.
@@ -419,6 +428,8 @@ async fn run_step(
         stop_point!("engined.drained");
         end
     };
+    // For the case that the caller leaves before the next.
+    control.orphan.used(stage, &end);
     Ok(Done { end, output, on_output_limit, collector })
 }
 

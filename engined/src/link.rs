@@ -18,6 +18,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{oneshot, watch};
 
+use crate::audit::orphan::Watch;
 use crate::cpu_days::CpuDays;
 use crate::metrics::Kills;
 use crate::queue::Slot;
@@ -59,12 +60,14 @@ struct Waiting {
     end: oneshot::Sender<RunEnd>,
     /// Given back when jaild has reported the end, also when nobody waits for it any more.
     slot: Option<Arc<Slot>>,
+    watch: Option<Watch>,
 }
 
 impl Waiting {
     fn over(self, end: RunEnd) {
         if self.end.send(end).is_err() {
             tracing::debug!("a run is over that nobody waited for any more");
+            self.watch.iter().for_each(|watch| watch.unheard(&end));
         }
     }
 }
@@ -280,7 +283,8 @@ impl Link {
         }
     }
 
-    /// Orders a run. `slot` is held until jaild has reported its end.
+    /// Orders a run. `slot` is held until jaild has reported its end, and so is `watch`, which is told of an end that nobody
+    /// waits for.
     ///
     /// # Errors
     /// `NotConnected` while the link is down, else that of `sendmsg`.
@@ -289,6 +293,7 @@ impl Link {
         draft: Draft,
         descriptors: &[BorrowedFd<'_>],
         slot: Option<Arc<Slot>>,
+        watch: Option<Watch>,
     ) -> io::Result<Run> {
         let id = RunId(self.ids.fetch_add(1, Ordering::Relaxed));
         let (end, report) = oneshot::channel();
@@ -297,7 +302,7 @@ impl Link {
         let client = {
             let mut state = self.lock();
             let client = state.client.clone().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            state.runs.insert(id, Waiting { end, slot });
+            state.runs.insert(id, Waiting { end, slot, watch: watch.as_ref().map(Watch::another) });
             client
         };
         let Draft { profile, limits, has_artifact, collects } = draft;
@@ -306,7 +311,7 @@ impl Link {
         let unsent = Unsent { link: self, id };
         client.async_io(Interest::WRITABLE, |client| client.send(&request, descriptors)).await?;
         std::mem::forget(unsent);
-        Ok(Run { link: Arc::clone(self), id, report, over: false })
+        Ok(Run { link: Arc::clone(self), id, report, over: false, watch })
     }
 
     fn stop(&self, id: RunId, why: StopReason) {
@@ -358,6 +363,7 @@ pub struct Run {
     id: RunId,
     report: oneshot::Receiver<RunEnd>,
     over: bool,
+    watch: Option<Watch>,
 }
 
 impl Run {
@@ -377,7 +383,12 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if !self.over {
-            self.stop(StopReason::Gone);
+            // An end that is there already, or comes from now on, is heard by nobody.
+            self.report.close();
+            match self.report.try_recv() {
+                Ok(end) => self.watch.iter().for_each(|watch| watch.unheard(&end)),
+                Err(_) => self.stop(StopReason::Gone),
+            }
         }
     }
 }

@@ -258,7 +258,7 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
         wanted.then(|| Collector::of_outputs(&job.outputs)).transpose().map_err(told)?.unzip();
     let memfds = Memfds { bundle: job.run_bundle().map_err(told)?, artifact, collection };
     let stop = interrupted().map_err(told)?;
-    let (mut run, ours) = execution::begin(link, &job.run, &memfds, None).await.map_err(told)?;
+    let (mut run, ours) = execution::begin(link, &job.run, &memfds, None, None).await.map_err(told)?;
     // The sandbox has its own. A pipe that we hold open ourselves would never end.
     drop(memfds);
     let (stdin, stdout, stderr) = ours.into_parts();

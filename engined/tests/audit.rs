@@ -27,7 +27,7 @@ const TENANTS: [&str; 2] = ["blue", "green"];
 /// What lies around an engine, also when none runs.
 struct Place {
     folder: Scratch,
-    _fake: Fake,
+    fake: Fake,
 }
 
 impl Place {
@@ -52,7 +52,7 @@ impl Place {
         fs::write(path("engined.toml"), config).unwrap();
         let fake = Fake::start(&path("jaild.sock"), 4, &[]);
         fs::set_permissions(path("jaild.sock"), fs::Permissions::from_mode(0o666)).unwrap();
-        Place { folder, _fake: fake }
+        Place { folder, fake }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -385,8 +385,8 @@ fn a_full_disk_under_usage_holds_no_line_up() {
         runs.set(runs.get() + 1);
         engine.metric("engined_usage_up") == 0
     });
-    let written = || place.lines(&place.path("state")).iter().filter(|line| line["act"] == "execution").count();
-    common::wait_for(|| written() == runs.get());
+    let written = || fs::read_to_string(place.path("state/audit.jsonl")).unwrap();
+    common::wait_for(|| written().matches("\"act\":\"execution\"").count() == runs.get());
     ballast.drop_it();
     common::wait_for(|| engine.metric("engined_usage_up") == 1);
     let usage = of_usage(&engine);
@@ -397,18 +397,18 @@ fn a_full_disk_under_usage_holds_no_line_up() {
 #[test]
 fn an_engine_that_ends_in_good_order_says_so() {
     let place = Place::new("");
-    for _ in 0..2 {
+    let written = || fs::read_to_string(place.path("state/audit.jsonl")).unwrap();
+    for round in 1..=2 {
         let engine = place.start();
         engine.run("say x");
         engine.signal(Signal::SIGHUP);
-        let acts = |act: &str| place.lines(&place.path("state")).iter().filter(|line| line["act"] == act).count();
-        let reloads = acts("reload");
-        common::wait_for(|| acts("reload") > reloads || acts("start") == reloads);
+        // Of the configuration and of the languages.
+        common::wait_for(|| written().matches("\"act\":\"reload\"").count() == 2 * round);
         engine.stop();
     }
     let lines = place.lines(&place.path("state"));
     let acts: Vec<&str> = lines.iter().map(|line| line["act"].as_str().unwrap()).collect();
-    let once = ["start", "execution", "reload", "drain", "stop"];
+    let once = ["start", "execution", "reload", "reload", "drain", "stop"];
     assert_eq!(acts, [once, once].concat());
     let mode = fs::metadata(place.path("state/usage.sqlite")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -469,4 +469,37 @@ fn nobody_forges_a_line_of_the_log() {
             assert!(!line.chars().any(|c| c.is_control() || c == '\u{2028}'), "{line:?}");
         }
     }
+}
+
+#[test]
+fn who_hangs_up_pays_for_what_was_used() {
+    let place = Place::new("");
+    let engine = place.start();
+    let before = place.fake.seen.stopped.lock().unwrap().len();
+    let body = json!({"language": "c", "source": "sleep 60000"}).to_string();
+    let head = format!(
+        "POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: \
+         application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        TENANTS[0],
+        body.len()
+    );
+    let mut stream = TcpStream::connect(&engine.address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    common::wait_for(|| {
+        let profiles = place.fake.seen.profiles.lock().unwrap();
+        profiles.iter().any(|profile| profile.starts_with("c/") && !profile.ends_with("/compile"))
+    });
+    drop(stream);
+    common::wait_for(|| place.fake.seen.stopped.lock().unwrap().len() > before);
+    common::wait_for(|| !of_usage(&engine).is_empty());
+    let usage = engine.usage(TENANTS[0]);
+    let row = &usage["usage"][0];
+    assert_eq!((&row["executions"], &row["verdicts"]), (&json!(1), &json!({"cancelled": 1})));
+    // What the fake says of each step.
+    assert_eq!((&row["cpu_time_us"], &row["compile_cpu_time_us"]), (&json!(1000), &json!(1000)));
+    engine.stop();
+    let lines = place.lines(&place.path("state"));
+    let line = lines.iter().find(|line| line["act"] == "execution").unwrap();
+    assert_eq!(line["caller_gone"], true);
+    assert_eq!(of_lines(&lines).len(), 1);
 }

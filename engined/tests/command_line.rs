@@ -22,6 +22,14 @@ fn a_configuration_is_checked_and_printed() {
     let good = engined(&["config", "check", "--config", shown, "--print"]);
     assert!(good.status.success(), "{}", text(&good.stderr));
     assert!(text(&good.stdout).contains("engine_memory_bytes = 536870912"));
+    // Where records go depends on how it is started.
+    assert!(
+        text(&good.stdout)
+            .contains("\n# usage is counted in memory, and gone with engined, where it is started without")
+    );
+    std::fs::write(&path, "[audit]\nfile = \"/var/lib/x/audit.jsonl\"\n[usage]\nenabled = false\n").unwrap();
+    let told = text(&engined(&["config", "check", "--config", shown]).stdout);
+    assert_eq!(told, "# audit lines go to /var/lib/x/audit.jsonl\n# usage is not counted\n");
     std::fs::write(&path, "[engine]\nslots = 0\nqueue_length = -1\n").unwrap();
     let bad = engined(&["config", "check", "--config", shown]);
     assert_eq!((bad.status.code(), text(&bad.stderr).lines().count()), (Some(1), 2));

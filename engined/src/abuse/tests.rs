@@ -152,6 +152,18 @@ fn ten_thousand_users_cost_as_much_as_may_be_counted_and_show_in_the_whole() {
 }
 
 #[test]
+fn new_thresholds_count_what_there_is() {
+    let abuse = abuse("users = 50\nwhole_tenant_times = 1000\n");
+    let now = Instant::now();
+    let note = |user: &str| abuse.note(now, TenantIndex(0), Some(user), VIOLATION).len();
+    assert_eq!((note("eve"), note("eve")), (0, 0));
+    (0..49).for_each(|n| assert_eq!(note(&n.to_string()), 0));
+    abuse.set(settings("users = 2\nsecurity_violations = 1\nwhole_tenant_times = 1000\n"));
+    assert_eq!((note("eve"), note("eve"), note("new")), (1, 0, 1));
+    assert_eq!(abuse.state.lock().unwrap().users.counts.len(), 2);
+}
+
+#[test]
 fn mistakes_of_the_section_are_told() {
     let accounts = crate::accounts::Accounts::parse("root:x:0:0::/:/bin/sh\n", "", 0);
     let host = Host { accounts, memory: 1 << 33, cpus: 2 };

@@ -98,6 +98,31 @@ impl Usage {
     }
 }
 
+/// Where lines go and usage is counted, in words: one line each.
+#[must_use]
+pub fn in_words(audit: &Audit, usage: &Usage) -> [String; 2] {
+    let without = "started without a state folder (systemd's StateDirectory)";
+    let lines = match (audit.place(), audit.target) {
+        (Some(Place::File(file)), _) => format!("audit lines go to {}", file.display()),
+        (Some(Place::Journald), _) => {
+            "audit lines go to journald (journalctl SYSLOG_IDENTIFIER=engined-audit)".to_owned()
+        }
+        (Some(Place::Nowhere), Target::Off) => {
+            "audit lines are switched off; the log has a line of each execution".to_owned()
+        }
+        (Some(Place::Nowhere), _) => {
+            format!("audit lines are kept nowhere where engined is {without}; the log has a line of each execution")
+        }
+        (None, _) => format!("audit lines have no file: engined does not start where it is {without}"),
+    };
+    let counters = match usage.place() {
+        Some(file) => format!("usage is counted in {}", file.display()),
+        None if usage.enabled => format!("usage is counted in memory, and gone with engined, where it is {without}"),
+        None => "usage is not counted".to_owned(),
+    };
+    [lines, counters]
+}
+
 /// The folders that both write in.
 #[must_use]
 pub fn folders(audit: &Audit, usage: &Usage) -> Vec<PathBuf> {

@@ -50,7 +50,7 @@ pub(super) fn answer(
 }
 
 /// `None` for a step that never ran.
-pub(super) fn ended(end: &RunEnd) -> Option<&Ended> {
+pub(crate) fn ended(end: &RunEnd) -> Option<&Ended> {
     match end {
         RunEnd::Ended(ended) if !matches!(ended.outcome, Outcome::Failed { .. }) => Some(ended),
         _ => None,
@@ -69,7 +69,7 @@ pub(super) fn watched_calls(ended: &Ended) -> BTreeMap<String, u32> {
     ended.attempts.iter().map(|(call, count)| (call.name().to_owned(), count)).collect()
 }
 
-pub(super) fn usage(ended: &Ended) -> Usage {
+pub(crate) fn usage(ended: &Ended) -> Usage {
     let usage = &ended.usage;
     Usage {
         cpu_time_us: usage.cpu.0,

@@ -233,16 +233,18 @@ async fn what_is_told_of_a_place_comes_true_when_nobody_else_comes() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However many slots, whatever the weights and lengths: tenants that wait all the time are apart by what is in flight.
+    /// However many slots, whatever the weights and lengths: tenants that wait all the time are apart by what is in flight,
+    /// and whoever comes then is the next.
     #[test]
-    fn who_waits_all_the_time_is_apart_by_one_run_in_each_slot(
+    fn who_waits_all_the_time_is_apart_by_one_run_in_each_slot_and_a_newcomer_is_the_next(
         slots in 1..=6_usize,
         tenants in prop::collection::vec((1..=5_u32, prop::collection::vec(1..=50_u32, 1..4)), 2..=4),
         steps in 1..400_usize,
     ) {
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let outcome: Result<(), TestCaseError> = clock.block_on(async {
-            let weights: Vec<u32> = tenants.iter().map(|(weight, _)| *weight).collect();
+            let newcomer = tenants.len();
+            let weights: Vec<u32> = tenants.iter().map(|(weight, _)| *weight).chain([1]).collect();
             let mut bench = Bench::new(slots, &weights);
             for _ in 0..400 {
                 for (tenant, (_, lengths)) in tenants.iter().enumerate() {
@@ -265,6 +267,12 @@ proptest! {
                     }
                 }
             }
+            let so_far = bench.started.len();
+            bench.add(newcomer, SECOND);
+            while bench.started.len() == so_far {
+                bench.step().await;
+            }
+            prop_assert_eq!(bench.started[so_far], newcomer);
             Ok(())
         });
         outcome?;
