@@ -161,7 +161,7 @@ pub struct ReadyResponse {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Degraded {
-    /// Which: `language:ID`, `disk:PLACE`, or the name of a component.
+    /// Which: `language:ID`, `disk:PLACE`, `store:NAME`, or the name of another part.
     pub check: String,
     /// What is wrong with it.
     pub reason: String,

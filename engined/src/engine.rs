@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jail::link::{SPARE_SLOTS, Welcome};
 use jail::spec::Layers;
-use languages::{Catalogue, Limits};
+use languages::Catalogue;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -28,26 +28,15 @@ use crate::problem::Error;
 use crate::queue::{Queue, Shed};
 use crate::tenants::Tenants;
 
+pub use bounds::of_jaild;
+
+mod bounds;
 mod proving;
 
 /// Runs of our own that jaild has room for beside those of callers.
 const SPARE: usize = SPARE_SLOTS as usize;
 /// Between two looks at a host that lacks something.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
-/// Where jaild has not said yet what it allows, the plans alone hold.
-const UNBOUNDED: Limits = Limits {
-    cpu_time_ms: u64::MAX,
-    wall_time_ms: u64::MAX,
-    memory_bytes: u64::MAX,
-    processes: u64::MAX,
-    cpus_milli: u64::MAX,
-    output_bytes: u64::MAX,
-    file_bytes: u64::MAX,
-    disk_bytes: u64::MAX,
-    open_files: u64::MAX,
-    stack_bytes: u64::MAX,
-};
 
 /// What can be offered at the moment.
 #[derive(Clone, Debug, Default)]
@@ -185,14 +174,6 @@ impl Engine {
     /// From now on these may call. What counts by their index must be ready for those who are new.
     pub(crate) fn set_tenants(&self, tenants: Tenants) {
         *self.tenants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tenants);
-    }
-
-    /// The most that anybody may ask for, whatever the plan: jaild's ceiling and the memory of this host together.
-    #[must_use]
-    pub fn ceiling(&self, welcome: Option<&Welcome>) -> Limits {
-        let mut ceiling = welcome.map_or(UNBOUNDED, of_jaild);
-        ceiling.memory_bytes = ceiling.memory_bytes.min(self.config.engine.sandbox_memory);
-        ceiling
     }
 
     /// Keeps the link, and with each new link finds out what it has to offer. Never returns.
@@ -409,22 +390,4 @@ impl Engine {
 /// How many runs jaild has room for.
 fn slots(welcome: &Welcome) -> usize {
     usize::try_from(welcome.slots).unwrap_or(usize::MAX)
-}
-
-/// jaild's ceiling, as admission counts. It knows nothing of output.
-#[must_use]
-pub fn of_jaild(welcome: &Welcome) -> Limits {
-    let most = &welcome.ceiling;
-    Limits {
-        cpu_time_ms: most.cpu_time.0,
-        wall_time_ms: most.wall_time.0,
-        memory_bytes: most.memory.0,
-        processes: most.processes.into(),
-        cpus_milli: most.cpus_milli.into(),
-        output_bytes: u64::MAX,
-        file_bytes: most.file.0,
-        disk_bytes: most.disk.0,
-        open_files: most.open_files.into(),
-        stack_bytes: most.stack.0,
-    }
 }

@@ -15,13 +15,19 @@ use std::time::{Duration, Instant};
 use api_spec::Degraded;
 use nix::sys::statvfs::statvfs;
 
+use crate::audit::record::today;
 use crate::confinement;
 use crate::engine::Engine;
 use crate::metrics::HealthMetrics;
 use crate::offers::{self, Offers, Trouble};
+use crate::usage::Query;
 
 /// Between two looks at the broker and at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 1 } else { 5 });
+/// What a store may take to write down or to give what it has been told.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+/// One that did not is waited for, so long at a time.
+const STORE_PATIENCE: Duration = Duration::from_secs(3600);
 /// So often in a row the broker may leave a question unanswered: it may be making sandboxes just then.
 const UNANSWERED: u32 = 2;
 
@@ -59,8 +65,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Look {
     ok: bool,
     at: Instant,
-    /// It was well once.
-    worked: bool,
 }
 
 /// All that is known.
@@ -147,11 +151,7 @@ impl Health {
 
     /// A hello was run in a language, or could not be.
     pub fn looked(&self, language: &str, found: Result<(), Complaint>) {
-        {
-            let (ok, mut looks) = (found.is_ok(), lock(&self.looks));
-            let worked = ok || looks.get(language).is_some_and(|look| look.worked);
-            looks.insert(language.to_owned(), Look { ok, at: Instant::now(), worked });
-        }
+        lock(&self.looks).insert(language.to_owned(), Look { ok: found.is_ok(), at: Instant::now() });
         let check = self.register(&of_language(language), Weight::Partial);
         match found {
             Ok(()) => check.well(),
@@ -199,10 +199,10 @@ impl Health {
         self.metrics.forget(language, &of_language(language));
     }
 
-    /// Whether a language has stopped working. One that never did is looked at when its files change.
+    /// Whether a language that is installed does not work. A host that is too busy for a hello is not for ever.
     #[must_use]
     pub fn languages_ill(&self) -> bool {
-        lock(&self.looks).values().any(|look| look.worked && !look.ok)
+        lock(&self.looks).values().any(|look| !look.ok)
     }
 
     /// Brings what changes by itself up to date, for the metrics.
@@ -219,8 +219,13 @@ fn of_language(id: &str) -> String {
     format!("{LANGUAGE}{id}")
 }
 
-/// Looks at the broker and at the disk from time to time. Never returns.
+/// Looks at the broker, at the disk and at the stores from time to time. Never returns.
 pub async fn watch(engine: Arc<Engine>) {
+    // By itself: one that hangs must not keep us from the rest.
+    tokio::join!(watch_rest(Arc::clone(&engine)), watch_stores(engine));
+}
+
+async fn watch_rest(engine: Arc<Engine>) {
     let broker = engine.health.register("broker", Weight::Vital);
     let places = places(&engine);
     let mut unanswered = 0;
@@ -239,6 +244,33 @@ pub async fn watch(engine: Arc<Engine>) {
         for (name, place, check) in &places {
             disk(&engine, name, place, check).await;
         }
+    }
+}
+
+/// Asks the stores of audit and usage from time to time whether they take and give. Never returns.
+async fn watch_stores(engine: Arc<Engine>) {
+    let lines = engine.health.register("store:audit", Weight::Partial);
+    let counters = engine.health.register("store:usage", Weight::Partial);
+    loop {
+        if engine.audit.flush(STORE_WITHIN).await {
+            lines.well();
+        } else {
+            let within = STORE_WITHIN.as_secs();
+            let reason = format!("the last audit lines could not be written, or not be counted, within {within} s");
+            lines.ill(reason, "see the journal of engined for the error; look at owner and room of its state folder");
+            // One question at a time is on its way, or they would fill the queue of what cannot be written.
+            while !engine.audit.flush(STORE_PATIENCE).await {}
+            continue;
+        }
+        if let Some(books) = engine.audit.books() {
+            let today = today();
+            let nobody = Query { from: today.clone(), to: today, tenant: Some(String::new()) };
+            match books.query(nobody).await {
+                Ok(_) => counters.well(),
+                Err(why) => counters.ill(why, "see the journal of engined for the error of the database"),
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

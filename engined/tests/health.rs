@@ -99,3 +99,22 @@ fn a_disk_that_is_nearly_full_is_told() {
     assert!(metric(&rig, "engined_check_ok{check=\"disk:cache\"} 0"));
     assert_eq!(rig.run("say x")["verdict"], "ok");
 }
+
+#[test]
+fn a_store_that_takes_nothing_is_told_and_runs_go_on() {
+    let scratch = Scratch::new();
+    let (folder, away) = (scratch.0.join("audit"), scratch.0.join("away"));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("audit.jsonl");
+    let rig = Rig::with(2, &format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n"), &[]);
+    assert_eq!(degraded(&rig), Vec::<Value>::new());
+    std::fs::rename(&folder, &away).unwrap();
+    assert_eq!(rig.run("say x")["verdict"], "ok");
+    wait_for(|| !degraded(&rig).is_empty());
+    let told = degraded(&rig);
+    assert_eq!((told.len(), &told[0]["check"]), (1, &json!("store:audit")), "{told:?}");
+    assert!(metric(&rig, "engined_check_ok{check=\"store:audit\"} 0"));
+    assert_eq!(rig.run("say x")["verdict"], "ok");
+    std::fs::rename(&away, &folder).unwrap();
+    wait_for(|| degraded(&rig).is_empty());
+}

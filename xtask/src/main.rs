@@ -11,6 +11,7 @@ mod alerts;
 mod bench;
 mod build;
 mod corpus;
+mod cost;
 mod dashboard;
 #[cfg(test)]
 mod docs;
@@ -157,6 +158,15 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
     },
+    /// Count what knowing callers, metrics, audit and usage cost of a request, in instructions
+    Cost {
+        /// Runs of a program that does nothing
+        #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+        requests: u32,
+        /// Where both programs are, instead of a release build
+        #[arg(long, value_name = "DIR")]
+        programs: Option<std::path::PathBuf>,
+    },
     /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
         /// Rounds of each row; slow rows have fewer
@@ -248,6 +258,7 @@ fn main() -> ExitCode {
             let mixed = Mixed { time, pause: std::time::Duration::from_millis(pause_ms), reload, restart, seed };
             mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
+        Command::Cost { requests, programs } => cost::run(requests, programs.as_deref()).map(Some),
         Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
             bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })
                 .map(Some)

@@ -13,7 +13,7 @@ use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, fuzz, python_client, schemathesis, setup, tests, timing, toolchains};
+use crate::{bench, cost, fuzz, python_client, schemathesis, setup, tests, timing, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -73,6 +73,7 @@ pub fn run() -> Result<Tally> {
         "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
     );
     proof.part("soak, 10,000 mixed runs", || soak::run(&programs, Soak::FULL))?;
+    proof.part("what a request costs in instructions", || cost::run(400, None))?;
     proof.part("an hour of three tenants, equal books", || mixed::run(&programs, Mixed::FULL, None))?;
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
     let mut fuzzed = String::new();

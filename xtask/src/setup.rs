@@ -76,6 +76,23 @@ pub fn ensure_pip() -> Result<()> {
     if there() { Ok(()) } else { Err(Problem::new("the set-up did not take", install.join(" "))) }
 }
 
+/// Makes sure that a program of a package that only one measurement needs is there.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_program(package: &str, file: &str) -> Result<()> {
+    if Path::new(file).exists() {
+        return Ok(());
+    }
+    let install = step(&["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]);
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Problem::new(format!("{file} is not here"), format!("sudo {}", install.join(" "))));
+    }
+    run(&step(&["apt-get", "update", "-qq"]))?;
+    run(&install)?;
+    if Path::new(file).exists() { Ok(()) } else { Err(Problem::new("the set-up did not take", install.join(" "))) }
+}
+
 /// Set where AppArmor lets no program without a profile make user namespaces (Ubuntu 23.10 and newer).
 const RESTRICTED: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 const PROFILE: &str = "/etc/apparmor.d/jaild-checkout";
