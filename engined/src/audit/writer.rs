@@ -19,8 +19,10 @@ use crate::usage::count::Counts;
 
 /// What comes within this time is written in one piece.
 const LINGER: Duration = Duration::from_millis(10);
-/// The counters wait so long for more.
-const HAND_OVER: Duration = Duration::from_millis(500);
+/// The counters wait so long for more, or for so many: a commit costs as much as some dozens of lines, and nothing depends
+/// on it. Who asks for usage has them handed over at once.
+const HAND_OVER: Duration = Duration::from_secs(5);
+const HAND_OVER_RECORDS: u64 = 2000;
 /// Between two attempts to write.
 const RETRY: Duration = Duration::from_millis(500);
 /// After the last record, the disk has this long to find room.
@@ -56,6 +58,8 @@ pub struct Writer {
     /// Written, and not handed over yet.
     counts: Counts,
     handed: Instant,
+    /// How many records these are.
+    uncounted: u64,
     ailing: bool,
 }
 
@@ -73,7 +77,7 @@ impl Writer {
     pub fn new(inbox: Arc<Inbox>, sinks: Sinks, metrics: AuditMetrics, seq: u64, awaited: bool) -> Self {
         let whole = sinks.journal.is_some() || !sinks.spool;
         let (counts, handed) = (Counts::default(), Instant::now());
-        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, handed, ailing: false }
+        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, handed, uncounted: 0, ailing: false }
     }
 
     /// Writes until nothing comes any more.
@@ -121,7 +125,8 @@ impl Writer {
         }
         self.write(piece);
         self.inbox.written(upto);
-        let due = self.handed.elapsed() >= HAND_OVER && !self.counts.is_empty();
+        let late = self.handed.elapsed() >= HAND_OVER || self.uncounted >= HAND_OVER_RECORDS;
+        let due = late && !self.counts.is_empty();
         if due || !flushes.is_empty() {
             self.hand_over(Some(flushes));
         }
@@ -166,6 +171,7 @@ impl Writer {
         }
         if written || self.sinks.log.is_none() {
             self.counts.absorb(piece.counts);
+            self.uncounted += piece.records;
             self.metrics.written.inc_by(piece.records);
         }
     }
@@ -186,7 +192,7 @@ impl Writer {
     }
 
     fn hand_over(&mut self, flushes: Option<Vec<oneshot::Sender<()>>>) {
-        self.handed = Instant::now();
+        (self.handed, self.uncounted) = (Instant::now(), 0);
         let Some(books) = &self.sinks.books else { return };
         let log = self.sinks.log.as_ref().and_then(|log| match log.to_sync() {
             Ok(file) => Some((log.path().to_owned(), file)),
