@@ -259,7 +259,10 @@ async fn watch_stores(engine: Arc<Engine>) {
             let reason = format!("the last audit lines could not be written, or not be counted, within {within} s");
             lines.ill(reason, "see the journal of engined for the error; look at owner and room of its state folder");
             // One question at a time is on its way, or they would fill the queue of what cannot be written.
-            while !engine.audit.flush(STORE_PATIENCE).await {}
+            while !engine.audit.flush(STORE_PATIENCE).await {
+                // Its thread may be gone for good.
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             continue;
         }
         if let Some(books) = engine.audit.books() {
