@@ -206,19 +206,25 @@ pub struct SourceFile {
 }
 
 impl Source {
-    /// Of files as they came. The hash is that of the text which `sha256sum FILE…` prints for them in their order, so that
-    /// `sha256sum FILE… | sha256sum` finds it again. `most`: how many bytes of them are kept.
+    /// Of files as they came. The hash of one file is what `sha256sum` says of it; that of several is of the text which
+    /// `sha256sum FILE…` prints for them in their order, so that `sha256sum FILE… | sha256sum` finds it again. `most`: how
+    /// many bytes of them are kept.
     #[must_use]
     pub fn of(files: &[JobFile], most: Option<usize>) -> Source {
-        let mut list = Sha256::new();
-        for file in files {
-            let hash: [u8; 32] = Sha256::digest(file.content.as_bytes()).into();
-            list.update(Digits::<64>::of(&hash).as_str());
-            list.update("  ");
-            list.update(&file.path);
-            list.update("\n");
-        }
-        let sha256: [u8; 32] = list.finalize().into();
+        let hash = |file: &JobFile| -> [u8; 32] { Sha256::digest(file.content.as_bytes()).into() };
+        let sha256 = match files {
+            [file] => hash(file),
+            files => {
+                let mut list = Sha256::new();
+                for file in files {
+                    list.update(Digits::<64>::of(&hash(file)).as_str());
+                    list.update("  ");
+                    list.update(&file.path);
+                    list.update("\n");
+                }
+                list.finalize().into()
+            }
+        };
         Source { sha256: Some(Digits::of(&sha256)), files: most.map(|most| head(files, most)) }
     }
 }
