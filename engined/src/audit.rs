@@ -38,6 +38,7 @@ pub use record::{Act, Caller, Source};
 pub mod escape;
 pub mod inbox;
 pub mod journal;
+mod line;
 pub mod log;
 pub mod orphan;
 pub mod record;
