@@ -75,9 +75,6 @@ pub fn run(requests: u32, built: Option<&Path>) -> Result<Tally> {
     counting(&served, "off")?;
     served.end().or_problem("engined did not stop", "read its log")?;
     let text = annotated(&out)?;
-    if let Some(keep) = std::env::var_os("COST_KEEP") {
-        std::fs::copy(&out, keep).ok();
-    }
     judge(&text, requests)
 }
 
