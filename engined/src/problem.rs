@@ -224,6 +224,12 @@ fn shed_problem(shed: Shed) -> Problem {
         Shed::Full { waiting } => {
             Problem::new(Code::QueueFull, format!("the queue is full: {waiting} waiting (engine.queue_length)"))
         }
+        Shed::PartFull { waiting, part } => Problem::new(
+            Code::QueueFull,
+            format!(
+                "the queue is nearly full, and {waiting} of the tenant's runs wait, its part being {part} (engine.queue_length)"
+            ),
+        ),
         Shed::TenantFull { waiting } => Problem::new(
             Code::QuotaExceeded,
             format!("the tenant has as many runs waiting as its plan allows: {waiting}"),

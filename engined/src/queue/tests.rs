@@ -10,7 +10,7 @@ fn wish(tenant: usize, priority: Priority) -> Wish {
 }
 
 fn queue(slots: usize, shares: &[Share]) -> Arc<Queue> {
-    let queue = Queue::new(10_000, 1 << 30, shares);
+    let queue = Queue::new(20_000, 1 << 30, shares);
     queue.open(slots);
     queue
 }
