@@ -235,6 +235,12 @@ fn shed_problem(shed: Shed) -> Problem {
             format!("the tenant has as many runs waiting as its plan allows: {waiting}"),
         ),
         Shed::WaitedTooLong => Problem::new(Code::QueueFull, "no slot came free in the time that a run may wait"),
+        Shed::OwnRunning { running } => Problem::new(
+            Code::QuotaExceeded,
+            format!(
+                "no slot came free in the time that a run may wait: the tenant had as many runs under way as its plan allows, {running}"
+            ),
+        ),
         Shed::NotReady => Problem::new(Code::NotReady, "the sandbox broker is not connected"),
         Shed::Draining => Problem::new(Code::Draining, "the engine takes no new work"),
         Shed::NeverFits { budget } => {

@@ -125,6 +125,12 @@ pub enum Shed {
     },
     /// No slot came free within the time that a run may wait.
     WaitedTooLong,
+    /// The same, and for most of that time the tenant had as many runs under way as its plan allows, which is fewer than there
+    /// are slots.
+    OwnRunning {
+        /// So many it may have under way.
+        running: u32,
+    },
     /// There is no sandbox to be had at the moment.
     NotReady,
     /// The engine is on its way down.
@@ -198,9 +204,10 @@ impl Queue {
     /// Sets what each tenant may have: of those that there are from the next grant on, and what is more in the list becomes
     /// new accounts. Those that are missing in it keep what they have.
     pub fn reshare(self: &Arc<Self>, shares: &[Share]) {
-        self.change(Instant::now(), |state| {
+        let now = Instant::now();
+        self.change(now, |state| {
             for (index, share) in shares.iter().enumerate() {
-                state.share(index, *share);
+                state.share(index, *share, now);
             }
         });
     }
@@ -326,7 +333,7 @@ impl Queue {
         let used = now.duration_since(slot.since);
         self.change(now, |state| {
             state.usual = (state.usual * 7 + used) / 8;
-            state.free(&slot.place, slot.memory, |lane, weight| lane.pay(used, slot.pledge, weight));
+            state.free(&slot.place, slot.memory, now, |lane, weight| lane.pay(used, slot.pledge, weight));
         });
     }
 
@@ -336,7 +343,8 @@ impl Queue {
         slot.over = true;
         let (now, Place { ticket, tenant, lane }) = (Instant::now(), slot.place);
         self.change(now, |state| {
-            state.free(&slot.place, slot.memory, |lane, _| lane.pledged = lane.pledged.saturating_sub(slot.pledge));
+            state
+                .free(&slot.place, slot.memory, now, |lane, _| lane.pledged = lane.pledged.saturating_sub(slot.pledge));
             state.place((tenant, lane), Waiter { ticket, memory, since: slot.came, grant }, held, now);
         });
         receiver

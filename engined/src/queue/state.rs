@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Sets what a tenant may have, one that there is or the next.
-    pub(super) fn share(&mut self, index: usize, share: Share) {
+    pub(super) fn share(&mut self, index: usize, share: Share, now: Instant) {
         if index >= self.accounts.len() {
             self.accounts.push(Account::new(share));
             return;
@@ -136,7 +136,7 @@ impl State {
         let last = self.last();
         self.change(index, |account, _| {
             account.share = share;
-            account.uncap(last);
+            account.uncap(last, now);
         });
     }
 
@@ -228,7 +228,7 @@ impl State {
             own.last = grants;
             let spent = own.spent;
             account.running += 1;
-            account.capped = (!account.may_run()).then_some(grants);
+            account.cap(grants, now);
             Some((waiter, spent, pledge))
         })?;
         let course = &mut self.courses[lane];
@@ -251,7 +251,7 @@ impl State {
     }
 
     /// A slot is free again. `settle`: what its run comes to, for the account's lane and weight.
-    pub(super) fn free(&mut self, place: &Place, memory: u64, settle: impl FnOnce(&mut Lane, u32)) {
+    pub(super) fn free(&mut self, place: &Place, memory: u64, now: Instant, settle: impl FnOnce(&mut Lane, u32)) {
         let (last, lane) = (self.last(), place.lane);
         self.running -= 1;
         self.memory -= memory;
@@ -259,7 +259,7 @@ impl State {
         self.change(place.tenant, |account, _| {
             account.running -= 1;
             settle(&mut account.lanes[lane], account.share.weight);
-            account.uncap(last);
+            account.uncap(last, now);
         });
     }
 

@@ -79,6 +79,31 @@ async fn bounds_shed_by_name() {
     assert_eq!(queue.enqueue(wish(1, Priority::Interactive)).err(), Some(Shed::Draining));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_own_runs_is_told_so() {
+    let one = Share { weight: 1, running: 1, queued: 10 };
+    let queue = queue(2, &[one, Share { running: 2, ..PLENTY }, PLENTY]);
+    let own = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let waits =
+        |tenant: usize| queue.enqueue(wish(tenant, Priority::Interactive)).unwrap().slot(Duration::from_secs(9));
+    assert_eq!(waits(0).await.unwrap_err(), Shed::OwnRunning { running: 1 });
+    // The same run is under way, but the engine is full: for most of the time somebody else was the reason.
+    let other = slot(queue.enqueue(wish(2, Priority::Interactive)).unwrap()).await;
+    let second = queue.enqueue(wish(2, Priority::Interactive)).unwrap();
+    let ends_early = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        drop(own);
+    };
+    assert_eq!(tokio::join!(waits(0), ends_early).0.unwrap_err(), Shed::WaitedTooLong);
+    drop((other, second));
+    // Both slots are its own, and it may have as many: more slots would help it.
+    let _both = (
+        slot(queue.enqueue(wish(1, Priority::Interactive)).unwrap()).await,
+        slot(queue.enqueue(wish(1, Priority::Interactive)).unwrap()).await,
+    );
+    assert_eq!(waits(1).await.unwrap_err(), Shed::WaitedTooLong);
+}
+
 #[tokio::test]
 async fn a_large_run_is_not_overtaken() {
     let queue = Queue::new(10, 100, &[PLENTY]);
