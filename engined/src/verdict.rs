@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use api_spec::{Hint, LimitName, OnOutputLimit, Reason, Verdict};
+use api_spec::{Code, Hint, LimitName, OnOutputLimit, Reason, Verdict};
 use jail::error::Step as SandboxStep;
 use jail::link::Refusal;
 use jail::spec::{Ended, Outcome, StopReason};
@@ -257,7 +257,12 @@ pub fn not_begun(error: &Error, patience: Duration) -> (Verdict, Option<Reason>)
         );
         return (Verdict::Cancelled, Some(Reason { hint: Some(Hint::QueueWait), ..plain(&message) }));
     }
-    engine_error(&format!("The run could not be begun: {}. Run it again.", error.problem().detail))
+    let problem = error.problem();
+    // What is the caller's own share is no error of ours.
+    if matches!(problem.code, Code::QuotaExceeded | Code::Forbidden) {
+        return (Verdict::Cancelled, Some(plain(&format!("The run was not begun: {}.", problem.detail))));
+    }
+    engine_error(&format!("The run could not be begun: {}. Run it again.", problem.detail))
 }
 
 /// Ours, never the program's.
