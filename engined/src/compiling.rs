@@ -136,6 +136,8 @@ async fn slot(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Option<Slo
         slot = ticket.slot(engine.config.engine.queue_wait) => slot?,
         () = task.control.cancelled() => return Ok(None),
     };
+    // Others of the tenant may have used up the day while it waited.
+    engine.cpu_days.check(task.tenant, engine.tenants().plan(task.tenant).cpu_seconds_per_day)?;
     stop_point!("engined.slot");
     Ok(Some(slot))
 }

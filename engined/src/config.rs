@@ -247,6 +247,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         host,
         sandbox_memory: engine.sandbox_memory,
         slots: engine.slots,
+        queue_length: engine.queue_length,
         kept: (results.bytes_per_tenant, engine.kept_bytes()),
     };
     let plans = plans::read(reader, root, &size);
@@ -361,8 +362,9 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let doc = "A folder with manifests of your own, /etc/engined/languages where it exists. Give jaild the same (--languages).";
     let languages = s.parsed("languages", None, doc, absolute);
     let slots = s.optional("slots", 1..=4096, "Runs at once, where it shall be fewer than jaild has slots.").map(count);
-    let queue_length =
-        count(s.number("queue_length", 1000, 1..=1_000_000, "Runs waiting at once; more get 503 queue_full."));
+    let doc =
+        "Runs waiting at once; more get 503 queue_full. Of several tenants none has more than three quarters of them.";
+    let queue_length = count(s.number("queue_length", 1000, 1..=1_000_000, doc));
     let queue_wait = s.millis("queue_wait_ms", 120_000, "How long a run may wait for its slot.");
     let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget.";
     let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);

@@ -83,6 +83,8 @@ pub(super) struct Size<'h> {
     pub sandbox_memory: u64,
     /// Runs at once, where the configuration says so.
     pub slots: Option<usize>,
+    /// Runs waiting at once.
+    pub queue_length: usize,
     /// Results that a tenant may keep, where its plan does not say so, and at most.
     pub kept: (u64, u64),
 }
@@ -123,7 +125,13 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
         let why = format!("is more than the engine runs at once: {slots} (engine.slots)");
         s.mistake("running", &running.to_string(), why, format!("write at most {slots}"));
     }
-    let queued = narrow(s.number("queued", MOST, 1..=MOST, "Runs waiting at once; more get 429 quota_exceeded."));
+    let length = size.queue_length as u64;
+    let queued = s.number("queued", length, 1..=MOST, "Runs waiting at once; more get 429 quota_exceeded.");
+    if queued > length {
+        let why = format!("is more than the queue has places: {length} (engine.queue_length)");
+        s.mistake("queued", &queued.to_string(), why, format!("write at most {length}"));
+    }
+    let queued = narrow(queued);
     let share = Share { weight, running: narrow(running), queued };
     let doc = "Requests for work in a minute, evenly; more get 429 rate_limited.";
     let rate = rate(&mut s, 6 * MOST, doc, "How many of them may come at once after a pause.");

@@ -50,6 +50,15 @@ fn the_examples_fit_four_platforms() {
 }
 
 #[test]
+fn no_plan_has_more_waiting_than_there_are_places() {
+    let queued = |text: &str| parse(text, 8 << 30, 4).unwrap().plans[0].share.queued;
+    assert_eq!((queued(""), queued("[engine]\nqueue_length = 7\n")), (1000, 7), "it follows the length");
+    let told = mistakes("[plans.default]\nqueued = 1001\n");
+    let expected = "plans.default.queued = 1001: is more than the queue has places: 1000 (engine.queue_length); write at most 1000";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
 fn a_plan_above_the_hosts_size_is_told_with_the_hosts_figure() {
     let text = "[engine]\nslots = 2\n[plans.a]\nrunning = 3\n[plans.a.ceiling]\nmemory_bytes = 8_000_000_000\ncpus = 5\n\
                 [plans.a.ceiling_by_language.java]\nmemory_bytes = 9_000_000_000\n";
