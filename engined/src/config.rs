@@ -21,7 +21,7 @@ pub use host::Host;
 pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
-pub use tenants::{TenantConfig, Token, prefix};
+pub use tenants::{TenantConfig, Token, doubts, prefix};
 
 use reader::Reader;
 
@@ -31,6 +31,7 @@ mod health;
 mod host;
 mod plans;
 mod reader;
+mod secret;
 mod slo;
 mod tenants;
 
@@ -203,6 +204,18 @@ impl Config {
     /// # Errors
     /// Every mistake in it.
     pub fn load(path: &Path, host: &Host) -> Result<(Config, String), Vec<Mistake>> {
+        Config::load_with(path, host, |_| Vec::new())
+    }
+
+    /// The same, with the mistakes that `more` finds in what was understood of it.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load_with(
+        path: &Path,
+        host: &Host,
+        more: impl FnOnce(&Config) -> Vec<Mistake>,
+    ) -> Result<(Config, String), Vec<Mistake>> {
         let text = fs::read_to_string(path).map_err(|error| {
             vec![Mistake {
                 field: String::new(),
@@ -211,7 +224,7 @@ impl Config {
                 remedy: "write it (an empty file works), or name another with --config".to_owned(),
             }]
         })?;
-        Config::parse(&text, host)
+        Config::parse_with(&text, host, more)
     }
 
     /// Reads a configuration, and gives it back with a commented file that says what is in force.
@@ -219,12 +232,19 @@ impl Config {
     /// # Errors
     /// Every mistake in it.
     pub fn parse(text: &str, host: &Host) -> Result<(Config, String), Vec<Mistake>> {
+        Config::parse_with(text, host, |_| Vec::new())
+    }
+
+    fn parse_with(
+        text: &str,
+        host: &Host,
+        more: impl FnOnce(&Config) -> Vec<Mistake>,
+    ) -> Result<(Config, String), Vec<Mistake>> {
         let mut reader = Reader::default();
         let mut root = match text.parse::<Table>() {
             Ok(root) => root,
             Err(error) => {
-                let why = format!("the file is no TOML: {}", error.to_string().trim().replace('\n', " "));
-                reader.mistake("", "", why, "correct the line");
+                reader.mistake("", "", secret::no_toml(text, &error), "correct the line");
                 return Err(reader.mistakes);
             }
         };
@@ -236,6 +256,9 @@ impl Config {
                 "audit", "usage", "slo", "plans", "tenants",
             ],
         );
+        for Mistake { field, value, why, remedy } in more(&config) {
+            reader.mistake(&field, &value, why, remedy);
+        }
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
 }
