@@ -27,7 +27,7 @@ use crate::job::JobFile;
 use crate::metrics::AuditMetrics;
 use crate::problem::Error;
 use crate::usage::{self, Books};
-use inbox::Inbox;
+use inbox::{Flushed, Inbox};
 use journal::Journal;
 use log::{Log, Rotation};
 use record::{Ended, Execution, Record, Used};
@@ -116,7 +116,7 @@ impl Audit {
             tracing::info!("{lines}; {counters}");
         }
         let active = sinks.log.is_some() || sinks.journal.is_some() || sinks.books.is_some();
-        let (inbox, books) = (Arc::new(Inbox::default()), sinks.books.clone());
+        let (inbox, books) = (Arc::new(Inbox::new(metrics.lost.clone())), sinks.books.clone());
         if active {
             let writer = Writer::new(Arc::clone(&inbox), sinks, metrics.clone(), seq, audit.before_answer);
             std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run()).map_err(told)?;
@@ -154,9 +154,12 @@ impl Audit {
         }
     }
 
-    /// Waits until all that has happened is written and counted. `false`: that takes longer than `patience`.
-    pub async fn flush(&self, patience: Duration) -> bool {
-        !self.active || tokio::time::timeout(patience, self.inbox.flush()).await.is_ok_and(|told| told.is_ok())
+    /// Waits until all that has happened is written and counted, where that is done, at most for `patience`.
+    pub async fn flush(&self, patience: Duration) -> Flushed {
+        if !self.active {
+            return Flushed::Whole;
+        }
+        tokio::time::timeout(patience, self.inbox.flush()).await.unwrap_or(Flushed::Late)
     }
 
     /// For the metrics, as they are asked for.
@@ -167,7 +170,7 @@ impl Audit {
     /// How many lines are not counted yet.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        self.metrics.behind().saturating_add(self.inbox.waiting() as u64)
+        self.metrics.behind().saturating_add(self.inbox.waiting())
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use api_spec::Degraded;
 use nix::sys::statvfs::statvfs;
 
+use crate::audit::inbox::Flushed;
 use crate::audit::record::today;
 use crate::confinement;
 use crate::engine::Engine;
@@ -252,20 +253,22 @@ async fn watch_stores(engine: Arc<Engine>) {
     let lines = engine.health.register("store:audit", Weight::Partial);
     let counters = engine.health.register("store:usage", Weight::Partial);
     loop {
-        if engine.audit.flush(STORE_WITHIN).await {
-            lines.well();
-        } else {
+        let flushed = engine.audit.flush(STORE_WITHIN).await;
+        if flushed == Flushed::Late {
             let within = STORE_WITHIN.as_secs();
-            let reason = format!("the last audit lines could not be written, or not be counted, within {within} s");
+            let reason = format!("the last audit lines could not be written within {within} s");
             lines.ill(reason, "see the journal of engined for the error; look at owner and room of its state folder");
-            // One question at a time is on its way, or they would fill the queue of what cannot be written.
-            while !engine.audit.flush(STORE_PATIENCE).await {
-                // Its thread may be gone for good.
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
+            // A late answer never comes before its patience is at its end.
+            while engine.audit.flush(STORE_PATIENCE).await == Flushed::Late {}
             continue;
         }
-        if let Some(books) = engine.audit.books() {
+        lines.well();
+        if flushed == Flushed::Uncounted {
+            counters.ill(
+                "the last audit lines could not be counted",
+                "see the journal of engined for the error of the database",
+            );
+        } else if let Some(books) = engine.audit.books() {
             let today = today();
             let nobody = Query { from: today.clone(), to: today, tenant: Some(String::new()) };
             match books.query(nobody).await {

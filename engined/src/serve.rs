@@ -12,6 +12,7 @@ use nix::sys::signal::SigSet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::audit::inbox::Flushed;
 use crate::audit::{self, Act};
 use crate::cache;
 use crate::config::{Config, Host};
@@ -213,8 +214,10 @@ async fn run(
     engine.drain.cut();
     server.end(LAST_ANSWERS).await;
     audit::administrative(engine, Act::Stop { pid });
-    if !engine.audit.flush(LAST_LINES).await {
-        tracing::error!("the last audit lines may be lost: they could not be written in time");
+    match engine.audit.flush(LAST_LINES).await {
+        Flushed::Whole => {}
+        Flushed::Uncounted => tracing::warn!("usage lacks the last audit lines; they are counted at the next start"),
+        Flushed::Late => tracing::error!("the last audit lines may be lost: they could not be written in time"),
     }
     if let Some(cache) = engine.cache.clone()
         && let Err(error) = tokio::task::spawn_blocking(move || cache.settle()).await

@@ -17,32 +17,27 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use api_spec::UsageRow;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::audit::log::lines_after;
-use crate::audit::record::today;
 use crate::metrics::AuditMetrics;
-use count::{Counted, Counts};
+use desk::{Desk, Handed, Question};
+use ledger::Ledger;
 use store::{Store, Unusable};
 
 pub mod count;
+pub mod desk;
+mod ledger;
 pub mod store;
 
-/// Between two attempts to get at a database that can't be written.
-const RETRY: Duration = Duration::from_secs(2);
 /// Who asks waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Those who count today's CPU time at the start may wait for old lines to be counted.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// Lines that are counted in one transaction.
-const PIECE: u64 = 50_000;
-
 /// What a query gets: the rows, and the day from which on all is counted.
 pub type Answer = Result<(Vec<UsageRow>, Option<String>), String>;
 
@@ -57,16 +52,10 @@ pub struct Query {
     pub tenant: Option<String>,
 }
 
-enum Message {
-    Count { counts: Counts, seq: u64, log: Option<(PathBuf, File)>, done: Vec<oneshot::Sender<()>> },
-    Query(Query, oneshot::Sender<Answer>),
-    Cpu(mpsc::Sender<BTreeMap<String, u64>>),
-}
-
 /// The counters, for all who add to them or ask.
 #[derive(Debug)]
 pub struct Books {
-    sender: Mutex<Sender<Message>>,
+    desk: Arc<Desk>,
     counted: Arc<AtomicU64>,
     durable: bool,
 }
@@ -131,34 +120,20 @@ impl Books {
         metrics: AuditMetrics,
     ) -> std::io::Result<Arc<Books>> {
         let Opened { path, store, counted, log: _ } = opened;
-        let (sender, messages) = mpsc::channel();
+        let desk = Arc::new(Desk::default());
         let counted = Arc::new(AtomicU64::new(counted));
-        let books = Books { sender: Mutex::new(sender), counted: Arc::clone(&counted), durable: path.is_some() };
-        let mut ledger = Ledger {
-            path,
-            store,
-            backlog: Some((backlog, upto)),
-            pending: Counts::default(),
-            seq: upto,
-            log,
-            counted,
-            metrics,
-        };
-        std::thread::Builder::new().name("usage".to_owned()).spawn(move || ledger.run(&messages))?;
+        let books = Books { desk: Arc::clone(&desk), counted: Arc::clone(&counted), durable: path.is_some() };
+        let ledger = Ledger::new(path, store, (backlog, upto), log, counted, metrics);
+        std::thread::Builder::new().name("usage".to_owned()).spawn(move || ledger.run(&desk))?;
         Ok(Arc::new(books))
     }
 
-    fn send(&self, message: Message) {
-        let sent = self.sender.lock().unwrap_or_else(PoisonError::into_inner).send(message);
-        if sent.is_err() {
-            tracing::error!("the counters of usage have ended: report this as a bug");
-        }
-    }
-
-    /// Adds what comes of the lines up to `seq`, and says so to whoever waits for it. `log`: where these lines are, to be
-    /// brought to the disk before.
-    pub fn count(&self, counts: Counts, seq: u64, log: Option<(PathBuf, File)>, done: Vec<oneshot::Sender<()>>) {
-        self.send(Message::Count { counts, seq, log, done });
+    /// Adds what comes of the lines up to a number, and says so to whoever waits for it.
+    ///
+    /// # Errors
+    /// It comes back where the thread has ended.
+    pub fn count(&self, handed: Handed) -> Result<(), Handed> {
+        self.desk.hand(handed)
     }
 
     /// The number of the last line that is counted.
@@ -173,16 +148,24 @@ impl Books {
         self.durable
     }
 
+    /// The thread has ended.
+    #[cfg(test)]
+    pub fn end(&self) {
+        self.desk.leave();
+    }
+
     /// Asks.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn query(&self, query: Query) -> Answer {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Query(query, reply));
+        self.desk.ask(Question::Rows(query, reply))?;
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err("the counters of usage have ended; restart the engine".to_owned()),
+            Ok(Err(_)) => {
+                Err("the counters of usage have ended: report this as a bug, and restart the engine".to_owned())
+            }
             Err(_) => Err("the database is busy; ask again".to_owned()),
         }
     }
@@ -192,164 +175,19 @@ impl Books {
     #[must_use]
     pub fn cpu_today(&self) -> BTreeMap<String, u64> {
         let (reply, answer) = mpsc::channel();
-        self.send(Message::Cpu(reply));
-        answer.recv_timeout(START_PATIENCE).unwrap_or_else(|error| {
+        let asked = self.desk.ask(Question::Cpu(reply)).map_err(str::to_owned);
+        let told = asked.and_then(|()| answer.recv_timeout(START_PATIENCE).map_err(|error| error.to_string()));
+        told.unwrap_or_else(|error| {
             tracing::error!(%error, "today's CPU time is not known: daily quotas begin anew");
             BTreeMap::new()
         })
     }
 }
 
-/// The thread's own.
-struct Ledger {
-    path: Option<PathBuf>,
-    store: Result<Store, Unusable>,
-    backlog: Option<(Vec<File>, u64)>,
-    /// Not in the database yet.
-    pending: Counts,
-    /// The last line of those.
-    seq: u64,
-    log: PathBuf,
-    counted: Arc<AtomicU64>,
-    metrics: AuditMetrics,
-}
-
-impl Ledger {
-    fn run(&mut self, messages: &Receiver<Message>) {
-        let mut ailing = false;
-        loop {
-            let sound = match self.settle() {
-                Ok(()) => {
-                    if std::mem::take(&mut ailing) {
-                        tracing::info!("usage is counted again");
-                    }
-                    true
-                }
-                Err(why) => {
-                    if !std::mem::replace(&mut ailing, true) {
-                        tracing::error!(%why, "usage can't be counted; tried again until it can");
-                    }
-                    false
-                }
-            };
-            let behind = self.seq.saturating_sub(self.counted.load(Ordering::Relaxed));
-            self.metrics.usage(sound, behind);
-            let message = if sound {
-                messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                messages.recv_timeout(RETRY)
-            };
-            match message {
-                Ok(message) => self.take(message),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
+impl Drop for Books {
+    fn drop(&mut self) {
+        self.desk.close();
     }
-
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Count { counts, seq, log, done } => {
-                self.pending.absorb(counts);
-                self.seq = self.seq.max(seq);
-                if let Some((path, file)) = log {
-                    self.log = path;
-                    if self.metrics.syncs
-                        && let Err(error) = file.sync_data()
-                    {
-                        tracing::warn!(%error, "audit lines are not brought to the disk");
-                    }
-                }
-                if let Err(why) = self.settle() {
-                    tracing::debug!(%why, "not counted yet");
-                }
-                for done in done {
-                    // Who has hung up needs no answer.
-                    done.send(()).unwrap_or_default();
-                }
-            }
-            Message::Query(query, reply) => drop(reply.send(self.answer(&query))),
-            Message::Cpu(reply) => {
-                let store = self.store.as_ref().ok();
-                let rows = store.and_then(|store| store.cpu_time_us(&today()).ok()).unwrap_or_default();
-                drop(reply.send(rows.into_iter().collect()));
-            }
-        }
-    }
-
-    fn answer(&self, query: &Query) -> Answer {
-        let store = self.store.as_ref().map_err(ToString::to_string)?;
-        let told = |error: rusqlite::Error| format!("the database of usage can't be read: {error}");
-        let rows = store.rows(&query.from, &query.to, query.tenant.as_deref()).map_err(told)?;
-        Ok((rows, store.since().map_err(told)?))
-    }
-
-    /// Brings everything into the database that is not in it.
-    fn settle(&mut self) -> Result<(), String> {
-        if let Err(why) = &self.store {
-            let text = why.to_string();
-            // One of a later engine is not looked at again: who has moved it away starts us anew.
-            if matches!(why, Unusable::Newer { .. }) {
-                return Err(text);
-            }
-            self.store = unbroken(self.path.as_deref());
-        }
-        let store = self.store.as_mut().map_err(|why| why.to_string())?;
-        let told = |error: rusqlite::Error| error.to_string();
-        if let Some((files, upto)) = &self.backlog {
-            let after = store.counted().map_err(told)?.map_or(0, |(seq, _)| seq);
-            self.counted.store(after, Ordering::Relaxed);
-            let upto = *upto;
-            recount(store, files, after, upto, &self.log)?;
-            self.counted.store(after.max(upto), Ordering::Relaxed);
-            self.backlog = None;
-        }
-        if !self.pending.is_empty() || self.seq > self.counted.load(Ordering::Relaxed) {
-            store.add(&self.pending, self.seq, &self.log, &today()).map_err(told)?;
-            self.pending = Counts::default();
-            self.counted.store(self.seq, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
-/// Counts the lines after one number up to another, each once.
-fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path) -> Result<(), String> {
-    let (mut counts, mut last, mut committed, mut strange) = (Counts::default(), after, after, 0_u64);
-    for file in files {
-        let mut failed = None;
-        let read = lines_after(file, last, |seq, line| {
-            if seq > upto {
-                return false;
-            }
-            last = seq;
-            match std::str::from_utf8(line).map(serde_json::from_str::<Counted<'_>>) {
-                Ok(Ok(line)) => counts.line(&line),
-                _ => strange += 1,
-            }
-            if seq - committed >= PIECE {
-                match store.add(&std::mem::take(&mut counts), seq, log, &today()) {
-                    Ok(()) => committed = seq,
-                    Err(error) => failed = Some(error.to_string()),
-                }
-            }
-            failed.is_none()
-        });
-        if let Some(why) = failed {
-            return Err(why);
-        }
-        read.map_err(|error| format!("audit lines can't be read: {error}"))?;
-    }
-    if strange > 0 {
-        tracing::warn!(strange, "audit lines that are none of ours are not counted");
-    }
-    if last > after {
-        tracing::info!(lines = last - after, "lines counted that an earlier engine has left");
-    }
-    if last > committed {
-        store.add(&counts, last, log, &today()).map_err(|error| error.to_string())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

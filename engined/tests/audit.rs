@@ -385,6 +385,10 @@ fn a_full_disk_under_usage_holds_no_line_up() {
         runs.set(runs.get() + 1);
         engine.metric("engined_usage_up") == 0
     });
+    // Sums that lack something say so, and it is the counters that are ill.
+    assert!(engine.usage(TENANTS[0])["behind_records"].as_u64().unwrap() > 0);
+    common::wait_for(|| engine.metric("engined_check_ok{check=\"store:usage\"}") == 0);
+    assert_eq!(engine.metric("engined_check_ok{check=\"store:audit\"}"), 1);
     let written = || fs::read_to_string(place.path("state/audit.jsonl")).unwrap();
     common::wait_for(|| written().matches("\"act\":\"execution\"").count() == runs.get());
     ballast.drop_it();
@@ -392,6 +396,20 @@ fn a_full_disk_under_usage_holds_no_line_up() {
     let usage = of_usage(&engine);
     engine.stop();
     assert_eq!(usage, of_lines(&place.lines(&place.path("state"))));
+}
+
+#[test]
+fn lines_without_counters_are_no_trouble() {
+    let place = Place::new("[usage]\nenabled = false\n");
+    let engine = place.start();
+    engine.run("say x");
+    common::wait_for(|| {
+        engine.get("/metrics", TENANTS[0]).text().contains("engined_check_ok{check=\"store:audit\"} 1")
+    });
+    engine.stop();
+    let log = place.log();
+    assert!(!log.contains("may be lost") && !log.contains("could not be written"), "{log}");
+    assert_eq!(place.lines(&place.path("state")).len(), 4);
 }
 
 #[test]

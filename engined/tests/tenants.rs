@@ -175,7 +175,8 @@ fn a_day_goes_on_after_a_restart() {
             (Some("ok"), Some("ok"))
         );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        assert!(runtime.block_on(rig.engine.audit.flush(Duration::from_secs(10))));
+        let flushed = runtime.block_on(rig.engine.audit.flush(Duration::from_secs(10)));
+        assert_eq!(flushed, engined::audit::inbox::Flushed::Whole);
     }
     let rig = rig(&plan);
     assert_eq!(rig.engine.cpu_days.used(T), 2000);

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_line_waits_for_the_last_sandbox() {
         let orphan = Arc::new(Orphan::default());
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(prometheus::IntCounter::new("lost", "lost").unwrap()));
         let gone = || execution(&[], Ended::Gone, Used::default());
         let watch = Watch::new(&orphan, Stage::Run);
         let runs = watch.another();

@@ -7,15 +7,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::inbox::{Batch, Entry, Inbox};
+use super::inbox::{Batch, Flush, Inbox};
 use super::journal::Journal;
 use super::log::Log;
 use super::record::{Act, Record};
 use crate::metrics::AuditMetrics;
 use crate::usage::Books;
 use crate::usage::count::Counts;
+use crate::usage::desk::Handed;
 
 /// What comes within this time is written in one piece.
 const LINGER: Duration = Duration::from_millis(10);
@@ -57,6 +56,9 @@ pub struct Writer {
     awaited: bool,
     /// Written, and not handed over yet.
     counts: Counts,
+    /// Whether anything was written since the last time.
+    dirty: bool,
+    flush: Option<Flush>,
     handed: Instant,
     /// How many records these are.
     uncounted: u64,
@@ -76,47 +78,36 @@ impl Writer {
     #[must_use]
     pub fn new(inbox: Arc<Inbox>, sinks: Sinks, metrics: AuditMetrics, seq: u64, awaited: bool) -> Self {
         let whole = sinks.journal.is_some() || !sinks.spool;
-        let (counts, handed) = (Counts::default(), Instant::now());
-        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, handed, uncounted: 0, ailing: false }
+        let (counts, dirty, flush, uncounted, ailing) = Default::default();
+        let handed = Instant::now();
+        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, dirty, flush, handed, uncounted, ailing }
     }
 
     /// Writes until nothing comes any more.
     pub fn run(mut self) {
         loop {
-            let until = (!self.counts.is_empty()).then(|| self.handed + HAND_OVER);
+            let until = self.dirty.then(|| self.handed + HAND_OVER);
             let mut batch = self.inbox.take(until);
-            if !self.awaited && !batch.closed && !batch.entries.is_empty() {
+            if !self.awaited && !batch.closed && !batch.is_empty() {
                 // A flush can wait as well; it is but a moment.
                 self.inbox.pause(LINGER);
-                let more = self.inbox.take(Some(Instant::now()));
-                batch.entries.extend(more.entries);
-                batch.unwritten.absorb(more.unwritten);
-                batch.lost += more.lost;
-                (batch.upto, batch.closed) = (more.upto, more.closed);
+                batch.extend(self.inbox.take(Some(Instant::now())));
             }
-            let closed = batch.closed;
-            let idle = batch.entries.is_empty() && batch.lost == 0;
+            let over = batch.closed && batch.is_empty();
             self.batch(batch);
-            if closed && idle {
+            if over {
                 break;
             }
         }
-        self.hand_over(None);
+        self.hand_over();
     }
 
     fn batch(&mut self, batch: Batch) {
-        let (mut piece, mut flushes) = (Piece::default(), Vec::new());
-        let upto = batch.upto;
-        self.metrics.lost.inc_by(batch.lost);
-        for entry in batch.entries {
-            match entry {
-                Entry::Record(record) => {
-                    self.add(&record, &mut piece);
-                    if piece.lines.len() >= PIECE {
-                        self.write(std::mem::take(&mut piece));
-                    }
-                }
-                Entry::Flush(done) => flushes.push(done),
+        let mut piece = Piece::default();
+        for record in batch.records {
+            self.add(&record, &mut piece);
+            if piece.lines.len() >= PIECE {
+                self.write(std::mem::take(&mut piece));
             }
         }
         if batch.lost > 0 {
@@ -124,11 +115,11 @@ impl Writer {
             self.add(&Record::act(Act::Lost { records: batch.lost, unwritten }), &mut piece);
         }
         self.write(piece);
-        self.inbox.written(upto);
+        self.inbox.written(batch.upto);
         let late = self.handed.elapsed() >= HAND_OVER || self.uncounted >= HAND_OVER_RECORDS;
-        let due = late && !self.counts.is_empty();
-        if due || !flushes.is_empty() {
-            self.hand_over(Some(flushes));
+        if (self.dirty && late) || batch.flush.is_some() {
+            self.flush = batch.flush.or(self.flush.take());
+            self.hand_over();
         }
     }
 
@@ -172,6 +163,7 @@ impl Writer {
         if written || self.sinks.log.is_none() {
             self.counts.absorb(piece.counts);
             self.uncounted += piece.records;
+            self.dirty = true;
             self.metrics.written.inc_by(piece.records);
         }
     }
@@ -191,17 +183,36 @@ impl Writer {
         Ok(())
     }
 
-    fn hand_over(&mut self, flushes: Option<Vec<oneshot::Sender<()>>>) {
+    /// To the counters, which bring the lines to the disk first. Where nobody counts, or does any more, that is done here.
+    fn hand_over(&mut self) {
         (self.handed, self.uncounted) = (Instant::now(), 0);
-        let Some(books) = &self.sinks.books else { return };
-        let log = self.sinks.log.as_ref().and_then(|log| match log.to_sync() {
-            Ok(file) => Some((log.path().to_owned(), file)),
-            Err(error) => {
-                tracing::warn!(%error, "audit lines are not brought to the disk");
-                None
+        let log = match self.sinks.log.as_ref().map(|log| Ok((log.path().to_owned(), log.to_sync()?))).transpose() {
+            Ok(log) => log,
+            Err(error) => return self.not_synced(&error),
+        };
+        let handed = Handed { counts: std::mem::take(&mut self.counts), seq: self.seq, log, flush: self.flush.take() };
+        let handed = match &self.sinks.books {
+            Some(books) => books.count(handed),
+            None => Err(handed),
+        };
+        if let Err(handed) = handed {
+            self.flush = handed.flush;
+            let synced = handed.log.filter(|_| self.metrics.syncs).map_or(Ok(()), |(_, file)| file.sync_data());
+            if let Err(error) = synced {
+                return self.not_synced(&error);
             }
-        });
-        books.count(std::mem::take(&mut self.counts), self.seq, log, flushes.unwrap_or_default());
+            if let Some(flush) = self.flush.take() {
+                flush.over(self.sinks.books.is_none());
+            }
+        }
+        self.dirty = false;
+    }
+
+    /// Tried again with the next lines, or a little later.
+    fn not_synced(&mut self, error: &io::Error) {
+        self.dirty = true;
+        self.metrics.failures.inc();
+        tracing::warn!(%error, "audit lines are not brought to the disk; tried again");
     }
 }
 

@@ -3,6 +3,7 @@
 use api_spec::{Code, Problem, UsageQuery, UsageResponse, usage_query};
 
 use super::answer::{self, Answer};
+use crate::audit::inbox::Flushed;
 use crate::audit::record::today;
 use crate::engine::Engine;
 use crate::problem::Error;
@@ -34,7 +35,7 @@ pub async fn get(engine: &Engine, tenant: TenantIndex, query: Option<&str>) -> R
     let to = to.map_or_else(|| from.unwrap_or_default().max(&today).to_owned(), str::to_owned);
     let from = from.map_or_else(|| today.as_str().min(&to).to_owned(), str::to_owned);
     let settled = engine.audit.flush(PATIENCE).await;
-    let behind_records = if settled { 0 } else { engine.audit.behind().max(1) };
+    let behind_records = if settled == Flushed::Whole { 0 } else { engine.audit.behind().max(1) };
     let asked = Query { from: from.clone(), to: to.clone(), tenant };
     let (usage, since) = books.query(asked).await.map_err(|why| Error::NotReady(vec![why]))?;
     let durable = books.is_durable();

@@ -47,7 +47,7 @@ impl AuditMetrics {
     }
 
     /// So many records wait.
-    pub fn waiting(&self, records: usize) {
+    pub fn waiting(&self, records: u64) {
         self.waiting.set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 

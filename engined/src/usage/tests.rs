@@ -4,8 +4,9 @@ use std::io::Write;
 
 use super::*;
 use crate::audit::log::files;
+use crate::audit::record::today;
 use crate::metrics::AuditMetrics;
-use count::{Charged, Key};
+use count::{Charged, Counts, Key};
 
 struct Folder(PathBuf);
 
@@ -86,7 +87,7 @@ async fn lines_that_are_not_counted_are_counted_once() {
         verdict: "cancelled".to_owned(),
     };
     counts.execution(key, &Charged { cpu_time_us: 1000, ..Charged::default() });
-    books.count(counts, 131, None, Vec::new());
+    books.count(Handed { counts, seq: 131, ..Handed::default() }).unwrap();
     assert_eq!(total(&books).await, (131, sum(1, 130).1 + 1000));
     assert_eq!(books.counted(), 131);
     let (rows, since) = books.query(query(Some("t0"))).await.unwrap();
@@ -149,7 +150,7 @@ async fn what_cannot_be_counted_waits_until_it_can() {
     assert!(books.query(query(None)).await.is_err());
     assert_eq!(metrics.behind(), 10);
     fs::create_dir(place.parent().unwrap()).unwrap();
-    books.count(Counts::default(), 10, None, Vec::new());
+    books.count(Handed { seq: 10, ..Handed::default() }).unwrap();
     assert_eq!(total(&books).await, sum(1, 10));
 }
 
@@ -161,7 +162,7 @@ async fn without_a_folder_usage_is_in_memory() {
     let key = Key { day: today(), tenant: "t".into(), language: "c".into(), verdict: "ok".into() };
     let charged = Charged { cpu_time_us: 5, compile_cpu_time_us: 7, ..Charged::default() };
     counts.execution(key, &charged);
-    books.count(counts, 1, None, Vec::new());
+    books.count(Handed { counts, seq: 1, ..Handed::default() }).unwrap();
     assert_eq!(books.cpu_today(), [("t".to_owned(), 12)].into());
     assert!(!books.is_durable());
 }

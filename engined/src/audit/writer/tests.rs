@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::audit::inbox::MOST;
+use crate::audit::inbox::{Flushed, MOST};
 use crate::audit::log::{Log, Rotation, files};
 use crate::audit::record::tests::execution;
 use crate::audit::record::{Ended, Used, today};
@@ -17,20 +17,30 @@ struct Rig {
     folder: PathBuf,
     inbox: Arc<Inbox>,
     metrics: AuditMetrics,
-    books: Arc<Books>,
+    books: Option<Arc<Books>>,
     thread: std::thread::JoinHandle<()>,
 }
 
 impl Rig {
     fn start(name: &str, spool: bool) -> Rig {
+        Rig::with(name, spool, true)
+    }
+
+    fn without_books(name: &str) -> Rig {
+        Rig::with(name, false, false)
+    }
+
+    fn with(name: &str, spool: bool, counts: bool) -> Rig {
         let folder = std::env::temp_dir().join(format!("engined-writer-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("audit.jsonl");
-        let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+        let mut metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
+        metrics.syncs = true;
         let (log, found) = Log::open(&path, LARGE).unwrap();
-        let books = Books::start(crate::usage::open(None), found.files, found.last, path, metrics.clone()).unwrap();
-        let sinks = Sinks { log: Some(log), spool, journal: None, books: Some(Arc::clone(&books)) };
-        let inbox = Arc::new(Inbox::default());
+        let start = || Books::start(crate::usage::open(None), found.files, found.last, path, metrics.clone()).unwrap();
+        let books = counts.then(start);
+        let sinks = Sinks { log: Some(log), spool, journal: None, books: books.clone() };
+        let inbox = Arc::new(Inbox::new(metrics.lost.clone()));
         let writer = Writer::new(Arc::clone(&inbox), sinks, metrics.clone(), found.last, false);
         let thread = std::thread::spawn(move || writer.run());
         Rig { folder, inbox, metrics, books, thread }
@@ -44,7 +54,7 @@ impl Rig {
 
     async fn executions(&self) -> u64 {
         let (from, to) = ("2000-01-01".to_owned(), "9999-12-31".to_owned());
-        let (rows, _) = self.books.query(Query { from, to, tenant: None }).await.unwrap();
+        let (rows, _) = self.books.as_ref().unwrap().query(Query { from, to, tenant: None }).await.unwrap();
         rows.iter().map(|row| row.executions).sum()
     }
 
@@ -73,7 +83,7 @@ fn summed(lines: &[String]) -> Counts {
 async fn a_disk_in_trouble_costs_details_and_no_usage() {
     let rig = Rig::start("trouble", false);
     rig.push();
-    rig.inbox.flush().await.unwrap();
+    assert_eq!(rig.inbox.flush().await, Flushed::Whole);
     // The file can be neither found nor made.
     let away = rig.folder.with_extension("away");
     fs::rename(&rig.folder, &away).unwrap();
@@ -88,8 +98,9 @@ async fn a_disk_in_trouble_costs_details_and_no_usage() {
     assert!(taken >= MOST as u64);
     assert!((0..9).all(|_| rig.push().is_none()));
     assert_eq!(rig.executions().await, 1);
+    assert_eq!((rig.metrics.lost.get(), rig.inbox.waiting()), (10, taken - 1), "told while it is stuck");
     fs::rename(&away, &rig.folder).unwrap();
-    rig.inbox.flush().await.unwrap();
+    assert_eq!(rig.inbox.flush().await, Flushed::Whole);
     assert_eq!(rig.executions().await, taken + 10, "what was lost is counted all the same");
     assert_eq!((rig.metrics.lost.get(), rig.metrics.written.get()), (10, taken + 1));
     rig.push();
@@ -107,9 +118,37 @@ async fn a_spool_has_what_is_counted_and_nothing_else() {
     for _ in 0..100 {
         rig.push();
     }
-    rig.inbox.flush().await.unwrap();
+    assert_eq!(rig.inbox.flush().await, Flushed::Whole);
     assert_eq!(rig.executions().await, 100);
     let lines = rig.end();
     assert_eq!(lines.len(), 100);
     assert!(lines.iter().all(|line| !line.contains("request_id") && line.contains(&today())), "{}", lines[0]);
+}
+
+/// Nobody counts: usage is switched off.
+#[tokio::test]
+async fn lines_come_to_the_disk_and_nobody_waits_in_vain_where_usage_is_not_counted() {
+    let rig = Rig::without_books("uncounted");
+    for _ in 0..3 {
+        rig.push();
+        let flushed = tokio::time::timeout(Duration::from_secs(60), rig.inbox.flush()).await;
+        assert_eq!(flushed.unwrap(), Flushed::Whole);
+    }
+    assert_eq!(rig.end().len(), 3);
+}
+
+#[tokio::test]
+async fn counters_that_have_ended_stop_no_line() {
+    let rig = Rig::start("ended", false);
+    rig.push();
+    assert_eq!(rig.inbox.flush().await, Flushed::Whole);
+    let books = rig.books.clone().unwrap();
+    books.end();
+    for _ in 0..3 {
+        rig.push();
+        assert_eq!(rig.inbox.flush().await, Flushed::Uncounted);
+    }
+    let query = Query { from: today(), to: today(), tenant: None };
+    assert!(books.query(query).await.unwrap_err().contains("have ended"));
+    assert_eq!(rig.end().len(), 4);
 }
