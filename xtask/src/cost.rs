@@ -33,7 +33,10 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("who calls, and its rate", &["engined::tenants::Tenants::identify", "engined::http::metered::Metered::t"]),
     ("metrics, signs of abuse, the record handed over", &["engined::audit::executed"]),
     ("the hash of the source", &["engined::audit::Audit::source"]),
-    ("audit line and usage, behind the answer", &["engined::audit::writer::Writer::run", "engined::usage::Ledger::run"]),
+    (
+        "audit line and usage, behind the answer",
+        &["engined::audit::writer::Writer::run", "engined::usage::Ledger::run"],
+    ),
 ];
 
 /// The command.
@@ -45,7 +48,8 @@ pub fn run(requests: u32, built: Option<&Path>) -> Result<Tally> {
         None => build::release()?,
     };
     let (token, line) = new_token(&programs)?;
-    let sections = format!("waive_layers = [\"engine_landlock\", \"engine_seccomp\", \"engine_no_dump\"]\n[tenants.a]\n{line}\n");
+    let sections =
+        format!("waive_layers = [\"engine_landlock\", \"engine_seccomp\", \"engine_no_dump\"]\n[tenants.a]\n{line}\n");
     let words = ["setpriv", "--reuid", "engined", "--regid", "engined", "--clear-groups"];
     let scratch = Scratch::new("cost")?;
     let account = User::from_name("engined").ok().flatten().map(|user| user.uid.as_raw());
@@ -112,7 +116,10 @@ fn judge(text: &str, requests: u32) -> Result<Tally> {
     let total = total.ok_or_else(|| Problem::new("callgrind counted nothing", "run it again"))?;
     let of = |names: &[&str]| -> u64 {
         // The outermost of a name stands for those below it.
-        names.iter().filter_map(|name| counts.iter().filter(|(found, _)| found.starts_with(name)).map(|(_, n)| *n).max()).sum()
+        names
+            .iter()
+            .filter_map(|name| counts.iter().filter(|(found, _)| found.starts_with(name)).map(|(_, n)| *n).max())
+            .sum()
     };
     let total = total.saturating_sub(of(&ASIDE));
     let per = |number: u64| number / u64::from(requests.max(1));
@@ -126,7 +133,12 @@ fn judge(text: &str, requests: u32) -> Result<Tally> {
         let seen = if number > 0 { Ok(()) } else { Err(format!("none of {names:?} was seen: they were renamed")) };
         tally.check(&format!("cost: {part}"), seen);
     }
-    println!("| together | {} | {:.2} % |\n| all of a request | {} | |", per(sum), 100.0 * share(sum, total), per(total));
+    println!(
+        "| together | {} | {:.2} % |\n| all of a request | {} | |",
+        per(sum),
+        100.0 * share(sum, total),
+        per(total)
+    );
     let share = share(sum, total);
     let small = if share <= MOST { Ok(()) } else { Err(format!("{:.2} % instead of at most 3 %", 100.0 * share)) };
     tally.check("cost: at most 3 % of a no-op's request", small);

@@ -131,6 +131,8 @@ pub enum Ended {
     Verdict(Verdict),
     /// Its caller had hung up: there is nobody to tell.
     Gone,
+    /// It was ended at the deadline of a drain, whoever waited for it.
+    Cut,
     /// By a problem of this code: it had its place in the queue and was never run.
     Problem(&'static str),
 }
@@ -329,6 +331,7 @@ impl Ended {
         match self {
             Ended::Verdict(verdict) => Some(verdict),
             Ended::Gone => Some(Verdict::Cancelled),
+            Ended::Cut => Some(Verdict::EngineError),
             Ended::Problem(_) => None,
         }
     }
@@ -357,6 +360,8 @@ struct Line<'a> {
     problem: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     caller_gone: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     what: Option<Details<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -422,7 +427,7 @@ impl Execution {
     fn line<'a>(&'a self, seq: u64, time: &'a str, whole: bool) -> Line<'a> {
         let (act, problem) = match self.ended {
             Ended::Problem(code) => ("refused", Some(code)),
-            Ended::Verdict(_) | Ended::Gone => ("execution", None),
+            Ended::Verdict(_) | Ended::Gone | Ended::Cut => ("execution", None),
         };
         let verdict = self.ended.verdict();
         Line {
@@ -435,6 +440,7 @@ impl Execution {
             verdict,
             problem,
             caller_gone: self.ended == Ended::Gone,
+            cut: self.ended == Ended::Cut,
             what: whole.then(|| self.details()),
             charged: verdict.map(|_| self.used.charged()),
         }
