@@ -210,7 +210,7 @@ async fn run(
         audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
     }
     engine.drained().await;
-    // Nothing runs any more: what is left are requests that have not come whole.
+    // Nothing runs any more, and each has its line: what is left are requests that have not come whole.
     engine.drain.cut();
     server.end(LAST_ANSWERS).await;
     audit::administrative(engine, Act::Stop { pid });

@@ -265,6 +265,14 @@ pub fn not_begun(error: &Error, patience: Duration) -> (Verdict, Option<Reason>)
     engine_error(&format!("The run could not be begun: {}. Run it again.", problem.detail))
 }
 
+/// Of a job that nobody waited for and that the deadline of a drain ended.
+#[must_use]
+pub fn cut() -> (Verdict, Option<Reason>) {
+    engine_error(
+        "The engine was stopped, and ended the run as it was not over when that was due (engine.drain_ms). Run it again.",
+    )
+}
+
 /// Ours, never the program's.
 #[must_use]
 pub fn engine_error(message: &str) -> (Verdict, Option<Reason>) {

@@ -32,7 +32,7 @@ fn fields(execution: &Execution, seq: u64, time: &str, whole: bool, line: &mut O
     line.text("time", time)?;
     let (act, problem) = match execution.ended {
         Ended::Problem(code) => ("refused", Some(code)),
-        Ended::Verdict(_) | Ended::Gone => ("execution", None),
+        Ended::Verdict(_) | Ended::Gone | Ended::Cut => ("execution", None),
     };
     line.text("act", act)?;
     if whole {
@@ -50,6 +50,9 @@ fn fields(execution: &Execution, seq: u64, time: &str, whole: bool, line: &mut O
     }
     if execution.ended == Ended::Gone {
         line.value("caller_gone", &true)?;
+    }
+    if execution.ended == Ended::Cut {
+        line.value("cut", &true)?;
     }
     if whole {
         details(execution, line)?;

@@ -130,6 +130,8 @@ pub enum Ended {
     Verdict(Verdict),
     /// Its caller had hung up: there is nobody to tell.
     Gone,
+    /// It was ended at the deadline of a drain, whoever waited for it.
+    Cut,
     /// By a problem of this code: it had its place in the queue and was never run.
     Problem(&'static str),
 }
@@ -334,6 +336,7 @@ impl Ended {
         match self {
             Ended::Verdict(verdict) => Some(verdict),
             Ended::Gone => Some(Verdict::Cancelled),
+            Ended::Cut => Some(Verdict::EngineError),
             Ended::Problem(_) => None,
         }
     }

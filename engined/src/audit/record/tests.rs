@@ -72,6 +72,8 @@ fn a_line_is_counted_as_its_record_is() {
     assert_eq!(line["caller"], json!({"address": "127.0.0.1", "token": "ci"}));
     let gone = same(&Record::execution(execution(&[], Ended::Gone, Used::default())));
     assert_eq!((&gone["verdict"], &gone["caller_gone"]), (&json!("cancelled"), &json!(true)));
+    let cut = same(&Record::execution(execution(&[], Ended::Cut, Used::default())));
+    assert_eq!((&cut["verdict"], &cut["cut"], cut.get("caller_gone")), (&json!("engine_error"), &json!(true), None));
     let refused = same(&Record::execution(execution(&[], Ended::Problem("queue_full"), Used::default())));
     assert_eq!((&refused["act"], &refused["problem"]), (&json!("refused"), &json!("queue_full")));
     assert_eq!((refused.get("charged"), refused.get("verdict")), (None, None));
