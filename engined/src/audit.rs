@@ -101,10 +101,12 @@ impl Audit {
         }
         sinks.journal = (place == Place::Journald).then(|| Journal::new(journal::SOCKET.as_ref()));
         if let Some(opened) = opened {
+            opened.alone().map_err(|why| why.to_string())?;
             if let Some(before) = opened.log.as_ref().filter(|before| Some(*before) != path.as_ref()) {
                 // The lines went elsewhere until now, and the last of them may not be counted.
-                let others = log::files(before).map_err(told)?;
-                backlog.splice(0..0, others);
+                backlog.extend(log::files(before));
+                log::in_order(&mut backlog);
+                seq = log::last_of(&backlog);
             }
             seq = seq.max(opened.counted);
             let log = path.unwrap_or_default();
@@ -328,3 +330,6 @@ impl Drop for Leaving<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

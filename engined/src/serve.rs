@@ -24,7 +24,7 @@ use crate::listeners::{self, Door};
 use crate::manager::Manager;
 use crate::privileges;
 use crate::reload::{self, Reloader};
-use crate::{logging, offers::Offers};
+use crate::{logging, offers::Offers, usage};
 
 /// What the last answers may take after the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -108,6 +108,7 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     confinement::alone()?;
     let mut paths = confinement::paths(&config, &catalogue, &confinement::state_folders());
     paths.read.extend(reload::readable(&options.config));
+    paths.list.extend(usage::earlier(&config.audit, &config.usage));
     let confinement = Confinement::put_on(&paths, &config.engine.waived)?;
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| vec![format!("threads: {error}; raise the limit of tasks")])?;

@@ -24,6 +24,7 @@ use api_spec::UsageRow;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::config::audit as settings;
 use crate::metrics::AuditMetrics;
 use desk::{Desk, Handed, Question};
 use ledger::Ledger;
@@ -80,6 +81,29 @@ pub fn open(path: Option<PathBuf>) -> Opened {
     Opened { path, store, counted, log }
 }
 
+impl Opened {
+    /// Whether no other engine has it.
+    ///
+    /// # Errors
+    /// What to do.
+    pub fn alone(&self) -> Result<(), &Unusable> {
+        match &self.store {
+            Err(why @ Unusable::Locked { .. }) => Err(why),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Where lines went before, when that is another folder than now: what is in them may still have to be counted. To be asked
+/// while every file can be read.
+#[must_use]
+pub fn earlier(audit: &settings::Audit, usage: &settings::Usage) -> Option<PathBuf> {
+    let before = Store::log(&usage.place().filter(|path| path.exists())?)?;
+    let folder = before.parent()?.to_owned();
+    let known = settings::folders(audit, usage).contains(&folder);
+    (!known && folder.parent().is_some() && folder.is_dir()).then_some(folder)
+}
+
 /// A damaged database makes room for a new one.
 fn unbroken(path: Option<&Path>) -> Result<Store, Unusable> {
     let store = Store::open(path);
@@ -119,11 +143,12 @@ impl Books {
         log: PathBuf,
         metrics: AuditMetrics,
     ) -> std::io::Result<Arc<Books>> {
-        let Opened { path, store, counted, log: _ } = opened;
+        let Opened { path, store, counted, log: before } = opened;
         let desk = Arc::new(Desk::default());
         let counted = Arc::new(AtomicU64::new(counted));
         let books = Books { desk: Arc::clone(&desk), counted: Arc::clone(&counted), durable: path.is_some() };
-        let ledger = Ledger::new(path, store, (backlog, upto), log, counted, metrics);
+        let logs = (before.unwrap_or_else(|| log.clone()), log);
+        let ledger = Ledger::new(path, store, (backlog, upto), logs, counted, metrics);
         std::thread::Builder::new().name("usage".to_owned()).spawn(move || ledger.run(&desk))?;
         Ok(Arc::new(books))
     }

@@ -53,11 +53,9 @@ impl Log {
     /// It can't be made, is no file of ours, or another engine writes it.
     pub fn open(path: &Path, rotation: Rotation) -> io::Result<(Log, Found)> {
         let file = open(path)?;
-        let mut found = Found { cut: mend(&file)?, ..Found::default() };
-        found.files = files(path)?;
-        for file in &found.files {
-            found.last = found.last.max(last_seq(file)?);
-        }
+        let cut = mend(&file)?;
+        let files = files(path);
+        let found = Found { cut, last: last_of(&files), files };
         Ok((Log { path: path.to_owned(), file, rotation, torn: None }, found))
     }
 
@@ -205,15 +203,40 @@ fn age(path: &Path) -> Option<Duration> {
     SystemTime::now().duration_since(fs::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// The file at `path` and all that were put aside from it, the oldest first. None is a mistake.
-///
-/// # Errors
-/// That of opening what is there.
-pub fn files(path: &Path) -> io::Result<Vec<File>> {
+/// The file at `path` and all that were put aside from it, the oldest first. What can't be read is told and left out.
+#[must_use]
+pub fn files(path: &Path) -> Vec<File> {
+    let told = |path: &Path, error: &io::Error| {
+        let path = path.display();
+        tracing::warn!(%error, %path, "an old audit file can't be read: lines in it that are not counted yet stay so");
+    };
     let folder = path.parent().is_some_and(Path::is_dir);
-    let aside = if folder { aside(path)? } else { Vec::new() };
-    let paths = aside.into_iter().rev().map(|(_, path)| path).chain([path.to_owned()]);
-    paths.filter(|path| path.exists()).map(File::open).collect()
+    let aside =
+        if folder { aside(path).inspect_err(|error| told(path, error)).unwrap_or_default() } else { Vec::new() };
+    let paths = aside.into_iter().rev().map(|(_, path)| path).chain([path.to_owned()]).filter(|path| path.exists());
+    paths.filter_map(|path| Some(old(&path).inspect_err(|error| told(&path, error)).ok()?.0)).collect()
+}
+
+/// One that was put aside, and the number of its last line.
+fn old(path: &Path) -> io::Result<(File, u64)> {
+    // Whatever has come by such a name must not hold us up.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is no plain file"));
+    }
+    let last = last_seq(&file)?;
+    Ok((file, last))
+}
+
+/// The number of the last line of all these.
+#[must_use]
+pub fn last_of(files: &[File]) -> u64 {
+    files.iter().filter_map(|file| last_seq(file).ok()).max().unwrap_or(0)
+}
+
+/// As their lines follow each other.
+pub fn in_order(files: &mut [File]) {
+    files.sort_by_cached_key(|file| last_seq(file).unwrap_or(0));
 }
 
 /// Gives every line of `file` whose number is above `after`, as long as `take` wants more.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use api_spec::UsageRow;
+
 use super::count::{Counted, Counts};
 use super::desk::{Desk, Handed, Question, Work};
-use super::store::{Store, Unusable};
+use super::store::{self, Store, Unusable};
 use super::{Answer, Query, unbroken};
 use crate::audit::inbox::Flush;
-use crate::audit::log::lines_after;
+use crate::audit::log::{self, lines_after};
 use crate::audit::record::today;
 use crate::metrics::AuditMetrics;
 
@@ -30,11 +32,36 @@ pub struct Ledger {
     /// The last line of those.
     seq: u64,
     log: PathBuf,
+    /// Where they were before.
+    before: PathBuf,
     /// Not brought to the disk yet.
     unsynced: Option<File>,
     flush: Option<Flush>,
     counted: Arc<AtomicU64>,
     metrics: AuditMetrics,
+}
+
+/// Why something can't be counted, or told.
+enum Trouble {
+    /// The database is damaged.
+    Damaged(rusqlite::Error),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        if store::is_damage(&error) { Trouble::Damaged(error) } else { Trouble::Other(error.to_string()) }
+    }
+}
+
+impl From<Trouble> for String {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Damaged(why) => format!("the database of usage is damaged: {why}"),
+            Trouble::Other(why) => why,
+        }
+    }
 }
 
 /// Says that nobody counts any more, whatever the end of the thread was.
@@ -52,13 +79,13 @@ impl Ledger {
         path: Option<PathBuf>,
         store: Result<Store, Unusable>,
         backlog: (Vec<File>, u64),
-        log: PathBuf,
+        (before, log): (PathBuf, PathBuf),
         counted: Arc<AtomicU64>,
         metrics: AuditMetrics,
     ) -> Self {
         let (pending, unsynced, flush) = Default::default();
         let seq = backlog.1;
-        Ledger { path, store, backlog: Some(backlog), pending, seq, log, unsynced, flush, counted, metrics }
+        Ledger { path, store, backlog: Some(backlog), pending, seq, log, before, unsynced, flush, counted, metrics }
     }
 
     /// Counts and answers until nothing comes any more.
@@ -115,7 +142,7 @@ impl Ledger {
         }
     }
 
-    fn reply(&self, question: Question) {
+    fn reply(&mut self, question: Question) {
         match question {
             Question::Rows(query, reply) => drop(reply.send(self.answer(&query))),
             Question::Cpu(reply) => {
@@ -126,11 +153,36 @@ impl Ledger {
         }
     }
 
-    fn answer(&self, query: &Query) -> Answer {
-        let store = self.store.as_ref().map_err(ToString::to_string)?;
-        let told = |error: rusqlite::Error| format!("the database of usage can't be read: {error}");
-        let rows = store.rows(&query.from, &query.to, query.tenant.as_deref()).map_err(told)?;
-        Ok((rows, store.since().map_err(told)?))
+    fn answer(&mut self, query: &Query) -> Answer {
+        let told = |trouble: Trouble| format!("the database of usage can't be read: {}", String::from(trouble));
+        match self.rows(query) {
+            Err(Trouble::Damaged(why)) => {
+                self.forsake(why);
+                self.settle()?;
+                self.rows(query).map_err(told)
+            }
+            answer => answer.map_err(told),
+        }
+    }
+
+    fn rows(&self, query: &Query) -> Result<(Vec<UsageRow>, Option<String>), Trouble> {
+        let store = self.store.as_ref().map_err(|why| Trouble::Other(why.to_string()))?;
+        let rows = store.rows(&query.from, &query.to, query.tenant.as_deref())?;
+        Ok((rows, store.since()?))
+    }
+
+    /// What is damaged is opened anew, which moves it aside, and all is counted of the lines that are left. Those that are
+    /// handed over and not in it are among them.
+    fn forsake(&mut self, why: rusqlite::Error) {
+        let Some(path) = self.path.clone() else { return };
+        self.store = Err(Unusable::Damaged { path, why });
+        let (mut files, _) = self.backlog.take().unwrap_or_default();
+        files.extend(log::files(&self.log));
+        log::in_order(&mut files);
+        self.backlog = Some((files, self.seq));
+        self.pending = Counts::default();
+        // No file may go.
+        self.counted.store(0, Ordering::Relaxed);
     }
 
     /// Brings everything into the database that is not in it.
@@ -140,26 +192,35 @@ impl Ledger {
             file.sync_data().map_err(|error| format!("audit lines are not brought to the disk: {error}"))?;
             self.unsynced = None;
         }
+        match self.enter() {
+            Err(Trouble::Damaged(why)) => {
+                self.forsake(why);
+                self.enter().map_err(String::from)
+            }
+            entered => entered.map_err(String::from),
+        }
+    }
+
+    fn enter(&mut self) -> Result<(), Trouble> {
         if let Err(why) = &self.store {
             let text = why.to_string();
-            // One of a later engine is not looked at again: who has moved it away starts us anew.
-            if matches!(why, Unusable::Newer { .. }) {
-                return Err(text);
+            // One of another engine is not looked at again: who has moved it away starts us anew.
+            if matches!(why, Unusable::Newer { .. } | Unusable::Locked { .. }) {
+                return Err(Trouble::Other(text));
             }
             self.store = unbroken(self.path.as_deref());
         }
-        let store = self.store.as_mut().map_err(|why| why.to_string())?;
-        let told = |error: rusqlite::Error| error.to_string();
+        let store = self.store.as_mut().map_err(|why| Trouble::Other(why.to_string()))?;
         if let Some((files, upto)) = &self.backlog {
-            let after = store.counted().map_err(told)?.map_or(0, |(seq, _)| seq);
+            let after = store.counted()?.map_or(0, |(seq, _)| seq);
             self.counted.store(after, Ordering::Relaxed);
             let upto = *upto;
-            recount(store, files, after, upto, &self.log)?;
+            recount(store, files, after, upto, [&self.before, &self.log])?;
             self.counted.store(after.max(upto), Ordering::Relaxed);
             self.backlog = None;
         }
         if !self.pending.is_empty() || self.seq > self.counted.load(Ordering::Relaxed) {
-            store.add(&self.pending, self.seq, &self.log, &today()).map_err(told)?;
+            store.add(&self.pending, self.seq, &self.log, &today())?;
             self.pending = Counts::default();
             self.counted.store(self.seq, Ordering::Relaxed);
         }
@@ -167,8 +228,8 @@ impl Ledger {
     }
 }
 
-/// Counts the lines after one number up to another, each once.
-fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path) -> Result<(), String> {
+/// Counts the lines after one number up to another, each once. Until all of them are counted, they are those of `before`.
+fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, [before, log]: [&Path; 2]) -> Result<(), Trouble> {
     let (mut counts, mut last, mut committed, mut strange) = (Counts::default(), after, after, 0_u64);
     for file in files {
         let mut failed = None;
@@ -182,9 +243,9 @@ fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path)
                 _ => strange += 1,
             }
             if seq - committed >= PIECE {
-                match store.add(&std::mem::take(&mut counts), seq, log, &today()) {
+                match store.add(&std::mem::take(&mut counts), seq, before, &today()) {
                     Ok(()) => committed = seq,
-                    Err(error) => failed = Some(error.to_string()),
+                    Err(error) => failed = Some(error.into()),
                 }
             }
             failed.is_none()
@@ -192,7 +253,7 @@ fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path)
         if let Some(why) = failed {
             return Err(why);
         }
-        read.map_err(|error| format!("audit lines can't be read: {error}"))?;
+        read.map_err(|error| Trouble::Other(format!("audit lines can't be read: {error}")))?;
     }
     if strange > 0 {
         tracing::warn!(strange, "audit lines that are none of ours are not counted");
@@ -201,7 +262,7 @@ fn recount(store: &mut Store, files: &[File], after: u64, upto: u64, log: &Path)
         tracing::info!(lines = last - after, "lines counted that an earlier engine has left");
     }
     if last > committed {
-        store.add(&counts, last, log, &today()).map_err(|error| error.to_string())?;
+        store.add(&counts, last, log, &today())?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! The counters on the disk: SQLite in WAL mode. With them stands the number of the last line that is in them, in the
 //! same transaction: whatever kills the engine, what is not in them yet is found in the lines after that number.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api_spec::UsageRow;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::count::{Counts, Sums};
 
@@ -55,6 +55,12 @@ pub enum Unusable {
         /// What SQLite says.
         why: rusqlite::Error,
     },
+    /// Another engine counts in it.
+    #[error("{}: another engined counts in it; stop that one, or name another file in [usage]", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is damaged and can't be moved away.
     #[error("{} is damaged and can't be moved aside: {why}; move it away", path.display())]
     Moving {
@@ -85,6 +91,8 @@ pub enum Unusable {
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    /// For one engine alone. It goes after the connection: whoever closes a descriptor of the file takes SQLite's locks away.
+    _alone: Option<File>,
 }
 
 impl Store {
@@ -95,18 +103,12 @@ impl Store {
     pub fn open(path: Option<&Path>) -> Result<Store, Unusable> {
         let told = |why: rusqlite::Error| {
             let path = path.unwrap_or(Path::new(":memory:")).to_owned();
-            match why.sqlite_error_code() {
-                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Unusable::Damaged { path, why },
-                _ => Unusable::Other { path, why },
-            }
+            if is_damage(&why) { Unusable::Damaged { path, why } } else { Unusable::Other { path, why } }
         };
+        // What SQLite makes beside it gets the mode of this one.
+        let alone = path.map(alone).transpose()?;
         let connection = match path {
-            Some(path) => {
-                // What SQLite makes beside it gets the mode of this one.
-                let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-                made.map_err(|why| Unusable::File { path: path.to_owned(), why })?;
-                Connection::open(path)
-            }
+            Some(path) => Connection::open(path),
             None => Connection::open_in_memory(),
         };
         let connection = connection.map_err(told)?;
@@ -129,7 +131,15 @@ impl Store {
                 }
             }
         }
-        Ok(Store { connection })
+        Ok(Store { connection, _alone: alone })
+    }
+
+    /// The file whose lines were counted last, of a database that nobody has opened.
+    #[must_use]
+    pub fn log(path: &Path) -> Option<PathBuf> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Store { connection: Connection::open_with_flags(path, flags).ok()?, _alone: None };
+        Some(store.counted().ok()??.1)
     }
 
     /// The number of the last line that is counted, and the file that it was in.
@@ -223,6 +233,23 @@ impl Store {
         let rows = query.query_map([day], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
         rows.collect()
     }
+}
+
+/// Makes the file where it is not there, and locks it.
+fn alone(path: &Path) -> Result<File, Unusable> {
+    let told = |why| Unusable::File { path: path.to_owned(), why };
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(told)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Unusable::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(why)) => Err(told(why)),
+    }
+}
+
+/// Whether SQLite has found no database, or a damaged one.
+#[must_use]
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

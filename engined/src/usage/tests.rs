@@ -42,7 +42,13 @@ impl Folder {
 
     fn books(&self, upto: u64) -> Arc<Books> {
         let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
-        Books::start(open(Some(self.database())), files(&self.log()).unwrap(), upto, self.log(), metrics).unwrap()
+        // The thread of the one before may not have ended yet.
+        let mut opened = open(Some(self.database()));
+        while opened.alone().is_err() {
+            std::thread::yield_now();
+            opened = open(Some(self.database()));
+        }
+        Books::start(opened, files(&self.log()), upto, self.log(), metrics).unwrap()
     }
 }
 
@@ -123,6 +129,50 @@ async fn a_damaged_database_is_made_anew_of_the_lines() {
 }
 
 #[tokio::test]
+async fn one_that_is_damaged_while_it_serves_is_made_anew() {
+    for asked_first in [true, false] {
+        let folder = Folder::new("serving");
+        folder.write(1, 50);
+        let books = folder.books(50);
+        assert_eq!(total(&books).await, sum(1, 50));
+        // What another has changed is read again.
+        let other = rusqlite::Connection::open(folder.database()).unwrap();
+        other.execute_batch("CREATE TABLE other (x); PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
+        let bytes = fs::metadata(folder.database()).unwrap().len();
+        let file = File::options().write(true).open(folder.database()).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![0x5a; usize::try_from(bytes).unwrap()], 0).unwrap();
+        drop(other);
+        if asked_first {
+            assert_eq!(total(&books).await, sum(1, 50));
+        }
+        folder.write(51, 60);
+        let mut counts = Counts::default();
+        for seq in 51..=60 {
+            let key = Key {
+                day: format!("2026-11-{}", 10 + seq % 3),
+                tenant: "t".into(),
+                language: "c".into(),
+                verdict: "ok".into(),
+            };
+            counts.execution(key, &Charged { cpu_time_us: seq, ..Charged::default() });
+        }
+        books.count(Handed { counts, seq: 60, ..Handed::default() }).unwrap();
+        assert_eq!(total(&books).await, sum(1, 60));
+        assert_eq!(books.counted(), 60);
+        let names = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(names.filter(|name| name.contains("usage.sqlite.damaged-")).count() >= 1);
+    }
+}
+
+#[tokio::test]
+async fn two_engines_do_not_count_in_one() {
+    let folder = Folder::new("two");
+    let _books = folder.books(0);
+    let why = open(Some(folder.database())).alone().unwrap_err().to_string();
+    assert!(why.contains("another engined counts in it"), "{why}");
+}
+
+#[tokio::test]
 async fn a_database_of_a_later_engine_is_left_alone() {
     let folder = Folder::new("newer");
     folder.write(1, 3);
@@ -145,7 +195,7 @@ async fn what_cannot_be_counted_waits_until_it_can() {
     // The folder of the database is not there yet.
     let place = folder.0.join("later/usage.sqlite");
     let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
-    let log = files(&folder.log()).unwrap();
+    let log = files(&folder.log());
     let books = Books::start(open(Some(place.clone())), log, 10, folder.log(), metrics.clone()).unwrap();
     assert!(books.query(query(None)).await.is_err());
     assert_eq!(metrics.behind(), 10);

@@ -62,7 +62,7 @@ impl Rig {
     fn end(self) -> Vec<String> {
         self.inbox.close();
         self.thread.join().unwrap();
-        let files = files(&self.folder.join("audit.jsonl")).unwrap();
+        let files = files(&self.folder.join("audit.jsonl"));
         let lines = files.into_iter().flat_map(|file| {
             let text = io::read_to_string(file).unwrap();
             text.lines().map(str::to_owned).collect::<Vec<_>>()

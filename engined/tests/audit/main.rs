@@ -3,197 +3,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod place;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::live::ENGINED;
-use common::{Fake, Reply, Scratch};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-const TENANTS: [&str; 2] = ["blue", "green"];
-
-/// What lies around an engine, also when none runs.
-struct Place {
-    folder: Scratch,
-    fake: Fake,
-}
-
-impl Place {
-    fn new(settings: &str) -> Place {
-        let folder = Scratch::new();
-        let path = |name: &str| folder.0.join(name);
-        fs::create_dir(path("state")).unwrap();
-        if let Some((uid, gid)) = account() {
-            for name in ["", "state"] {
-                chown(path(name), Some(uid), Some(gid)).unwrap();
-            }
-        }
-        let tenants = TENANTS.map(|name| {
-            let hash = engined::tenants::hash(name.as_bytes()).map(|byte| format!("{byte:02x}")).concat();
-            format!("[tenants.{name}]\ntokens = [\"sha256:{hash}\"]\n")
-        });
-        let config = format!(
-            "[listen]\ntcp = \"127.0.0.1:0\"\n[cache]\nenabled = false\n[engine]\njaild_socket = {:?}\n{}{settings}",
-            path("jaild.sock"),
-            tenants.concat()
-        );
-        fs::write(path("engined.toml"), config).unwrap();
-        let fake = Fake::start(&path("jaild.sock"), 4, &[]);
-        fs::set_permissions(path("jaild.sock"), fs::Permissions::from_mode(0o666)).unwrap();
-        Place { folder, fake }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.0.join(name)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.path("log")).unwrap()
-    }
-
-    fn start(&self) -> Engine {
-        self.started_by(&[])
-    }
-
-    /// `wrapper` goes before the command line.
-    fn started_by(&self, wrapper: &[&str]) -> Engine {
-        let words: Vec<&str> = wrapper.iter().copied().chain([ENGINED, "serve", "--notify", "--config"]).collect();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(self.path("engined.toml"));
-        if account().is_some() {
-            command.args(["--user", "engined"]);
-        }
-        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut child = command
-            .env("STATE_DIRECTORY", self.path("state"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let (say, said) = std::sync::mpsc::channel();
-        std::thread::spawn(move || lines.for_each(|line| say.send(line).unwrap_or_default()));
-        let mut engine = Engine { child, address: String::new() };
-        while let Ok(line) = said.recv_timeout(Duration::from_secs(30)) {
-            if let Some(address) = line.strip_prefix("listening ") {
-                engine.address = address.to_owned();
-            }
-            if line.starts_with("ready ") {
-                return engine;
-            }
-        }
-        panic!("not ready\n{}", self.log());
-    }
-
-    /// Every line, of all files.
-    fn lines(&self, folder: &Path) -> Vec<Value> {
-        let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("audit.jsonl"));
-        let text = files.iter().map(|path| fs::read_to_string(path).unwrap());
-        let lines = text.flat_map(|text| {
-            assert!(text.is_empty() || text.ends_with('\n'), "a torn line");
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
-        });
-        let mut lines: Vec<Value> = lines.collect();
-        lines.sort_by_key(|line| line["seq"].as_u64());
-        let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
-        assert_eq!(numbers, (1..=lines.len() as u64).collect::<Vec<_>>(), "no number twice, and none left out");
-        lines
-    }
-}
-
-/// The user that serves, where the test can become it.
-fn account() -> Option<(u32, u32)> {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap();
-    let line = passwd.lines().find(|line| line.starts_with("engined:"));
-    if !nix::unistd::geteuid().is_root() {
-        return None;
-    }
-    let line = line.expect("no account engined: run cargo xtask up as root once");
-    let mut ids = line.split(':').skip(2).map(|id| id.parse().unwrap());
-    Some((ids.next().unwrap(), ids.next().unwrap()))
-}
-
-/// `None`: the engine was killed meanwhile.
-fn call(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Option<Reply> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Type: application/json\r\nContent-Length: \
-         {length}\r\n\r\n{body}"
-    );
-    stream.write_all(head.as_bytes()).ok()?;
-    read(&mut stream)
-}
-
-fn run(address: &str, token: &str, language: &str, words: &str) -> Option<Reply> {
-    let body = json!({"language": language, "source": words}).to_string();
-    call(address, "POST", "/v1/executions", &format!("Authorization: Bearer {token}\r\n"), &body)
-}
-
-struct Engine {
-    child: Child,
-    address: String,
-}
-
-impl Engine {
-    fn run(&self, words: &str) -> Value {
-        let reply = run(&self.address, TENANTS[0], "python", words).unwrap();
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        reply.json()
-    }
-
-    fn get(&self, path: &str, token: &str) -> Reply {
-        call(&self.address, "GET", path, &format!("Authorization: Bearer {token}\r\n"), "").unwrap()
-    }
-
-    fn usage(&self, token: &str) -> Value {
-        let path = "/v1/usage?from=2000-01-01&to=9999-12-31";
-        let reply = self.get(path, token);
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        reply.conforms("GET", path);
-        reply.json()
-    }
-
-    fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics", TENANTS[0]).text();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-        line.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
-    }
-
-    /// SIGTERM, and a good end.
-    fn stop(mut self) {
-        self.signal(Signal::SIGTERM);
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            self.child.kill().unwrap();
-            self.child.wait().unwrap();
-        }
-    }
-}
+use place::{Engine, Place, TENANTS, account, call, run};
 
 type Sums = BTreeMap<(String, String, String), BTreeMap<String, u64>>;
 
@@ -275,11 +102,6 @@ fn killed(settings: &str, kills: u64) -> (Sums, Sums) {
     let sums = of_lines(&lines);
     assert_eq!(usage, sums, "{}", place.log());
     (seen.into_inner().unwrap(), sums)
-}
-
-/// As [`Reply::read`]; an answer that is cut off is none.
-fn read(stream: &mut TcpStream) -> Option<Reply> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Reply::read(stream))).ok().flatten()
 }
 
 /// How often: a long form has more.
@@ -520,4 +342,43 @@ fn who_hangs_up_pays_for_what_was_used() {
     let line = lines.iter().find(|line| line["act"] == "execution").unwrap();
     assert_eq!(line["caller_gone"], true);
     assert_eq!(of_lines(&lines).len(), 1);
+}
+
+#[test]
+fn lines_that_go_elsewhere_are_counted_where_they_were() {
+    let place = Place::new("[audit]\nfile = \"WHERE/audit.jsonl\"\n");
+    let config = fs::read_to_string(place.path("engined.toml")).unwrap();
+    let start = |name: &str| {
+        place.folder_for_all(name);
+        let text = config.replace("WHERE", place.path(name).to_str().unwrap());
+        fs::write(place.path("engined.toml"), text).unwrap();
+        place.start()
+    };
+    let engine = start("old");
+    engine.run("say x");
+    engine.stop();
+    // The last that another has written, and not counted.
+    let old = place.path("old/audit.jsonl");
+    let mut lines = place.lines(&place.path("old"));
+    let mut line = lines.iter().find(|line| line["act"] == "execution").unwrap().clone();
+    line["seq"] = json!(lines.len() + 1);
+    let seq = lines.len() + 1;
+    let rest = line.to_string();
+    let rest = rest.replacen(&format!("\"seq\":{seq},"), "", 1).replacen(&format!(",\"seq\":{seq}"), "", 1);
+    fs::File::options()
+        .append(true)
+        .open(old)
+        .unwrap()
+        .write_all(format!("{{\"seq\":{seq},{}\n", &rest[1..]).as_bytes())
+        .unwrap();
+    lines.push(line);
+    let engine = start("new");
+    engine.run("say x");
+    let usage = of_usage(&engine);
+    engine.stop();
+    let new = fs::read_to_string(place.path("new/audit.jsonl")).unwrap();
+    lines.extend(new.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+    let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=lines.len() as u64).collect::<Vec<_>>(), "no number twice, and none left out");
+    assert_eq!(usage, of_lines(&lines));
 }
