@@ -3,7 +3,8 @@
 //!
 //! **What makes a line.** Every execution that got its place in the queue, however it ended: with a result, whoever fetched
 //! it (`act: "execution"` with its verdict); with its caller gone (the same, `caller_gone: true`, verdict `cancelled`, with what
-//! its sandbox had used until it was killed);
+//! its sandbox had used until it was killed); ended at the deadline of a drain (`cut: true`, verdict `engine_error`, and
+//! the same);
 //! with a problem before anything was run, as it waited too long or there was no memory (`act: "refused"` with the
 //! problem's code, nothing counted). What operators do: `start`, `stop`, `drain`, `reload` (taken or refused). And an
 //! `abuse_sign`, with tenant, user and count, after the execution that made it one. Where
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use api_spec::{ExecutionResult, Timings, Verdict};
 
 use crate::config::audit::{self as settings, Place};
+use crate::control::Phase;
 use crate::engine::Engine;
 use crate::execution::Task;
 use crate::job::JobFile;
@@ -30,14 +32,15 @@ use crate::usage::{self, Books};
 use inbox::{Flushed, Inbox};
 use journal::Journal;
 use log::{Log, Rotation};
-use record::{Ended, Execution, Record, Used};
+use record::{Execution, Record, Used};
 use writer::{Sinks, Writer};
 
-pub use record::{Act, Caller, Source};
+pub use record::{Act, Caller, Ended, Source};
 
 pub mod escape;
 pub mod inbox;
 pub mod journal;
+mod line;
 pub mod log;
 pub mod orphan;
 pub mod record;
@@ -188,15 +191,9 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
     // What is told again was counted when it happened.
     let fresh = compile_watched_calls.filter(|_| result.compile.as_ref().is_some_and(|compile| !compile.cached));
     let watched_calls = result.run.as_ref().map(|run| &run.watched_calls);
-    engine.metrics.finished(engine.tenants().plan_name(task.tenant), task.job.priority, result);
+    over(engine, task, result);
     for calls in fresh.into_iter().chain(watched_calls) {
         engine.metrics.watched_calls(calls);
-    }
-    if engine.audit.place == Place::Nowhere {
-        tell(engine, task, result);
-    }
-    if let (Verdict::EngineError, Some(reason)) = (result.verdict, &result.reason) {
-        tracing::error!(execution = result.id, why = reason.message, "engine error");
     }
     let ended = Ended::Verdict(result.verdict);
     let receipt = engine.audit.push(|| record(engine, task, ended, result.timings, Used::of(result)));
@@ -204,6 +201,30 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
         administrative(engine, sign);
     }
     receipt
+}
+
+/// For the metrics and the log.
+fn over(engine: &Engine, task: &Task, result: &ExecutionResult) {
+    engine.metrics.finished(engine.tenants().plan_name(task.tenant), task.job.priority, result);
+    if engine.audit.place == Place::Nowhere {
+        tell(engine, task, result);
+    }
+    if let (Verdict::EngineError, Some(reason)) = (result.verdict, &result.reason) {
+        tracing::error!(execution = result.id, why = reason.message, "engine error");
+    }
+}
+
+/// An execution that was begun was ended before its time: its line waits until no sandbox is left of it.
+pub fn ended_early(engine: &Engine, task: &Task, result: &ExecutionResult, ended: Ended) {
+    over(engine, task, result);
+    leave(engine, task, ended);
+}
+
+fn leave(engine: &Engine, task: &Task, ended: Ended) {
+    if engine.audit.active {
+        let left = execution(engine, task, ended, timings(task), Used::default());
+        task.control.orphan.left(Arc::clone(&engine.audit.inbox), left);
+    }
 }
 
 /// An execution was answered with a problem after it had its place in the queue.
@@ -284,6 +305,16 @@ impl<'a> Leaving<'a> {
     pub fn stayed(mut self) {
         self.armed = false;
     }
+
+    /// So it is, and is told by `error` that the deadline of a drain has ended it.
+    pub fn cut(self, error: &Error) {
+        let (engine, task) = (self.engine, self.task);
+        self.stayed();
+        match task.control.phase() {
+            Phase::Queued(_) => refused(engine, task, error),
+            Phase::Running(_) => leave(engine, task, Ended::Cut),
+        }
+    }
 }
 
 impl Drop for Leaving<'_> {
@@ -292,10 +323,7 @@ impl Drop for Leaving<'_> {
             return;
         }
         let Leaving { engine, task, .. } = self;
-        if engine.audit.active {
-            let gone = execution(engine, task, Ended::Gone, timings(task), Used::default());
-            task.control.orphan.left(Arc::clone(&engine.audit.inbox), gone);
-        }
+        leave(engine, task, Ended::Gone);
         if engine.audit.place == Place::Nowhere {
             let (tenants, total_us) = (engine.tenants(), timings(task).total_us);
             let tenant = tenants.name(task.tenant);

@@ -191,7 +191,7 @@ impl Cache {
     pub fn begin<C, F>(
         self: &Arc<Self>,
         key: &Key,
-        owner: Owner,
+        (owner, control): (Owner, Control),
         compile: C,
         still: impl FnOnce() -> bool + Send + 'static,
     ) -> Option<Waiter>
@@ -199,7 +199,7 @@ impl Cache {
         C: FnOnce(Arc<Control>) -> F,
         F: Future<Output = io::Result<Outcome>> + Send + 'static,
     {
-        let flight = Flight::new();
+        let flight = Flight::new(control);
         let waiter = {
             let mut state = lock(&self.state);
             if state.flights.contains_key(key) || state.index.get(key).is_some() {

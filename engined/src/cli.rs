@@ -11,7 +11,7 @@ use crate::config::audit;
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
 use crate::supervise::Kept;
-use crate::{clock, doctor, run, selftest, serve, supervise, tenants};
+use crate::{clock, config, doctor, run, selftest, serve, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
 
@@ -244,6 +244,9 @@ fn check(path: &Path, print: bool) -> ExitCode {
         Ok((config, .., printed)) => {
             if print {
                 say!("{}\n", printed.trim_end());
+            }
+            for doubt in config::doubts(&config, clock::seconds()) {
+                complain!("engined: warning: {doubt}");
             }
             // What depends on more than the file. As comments, so that what is printed is a configuration.
             for line in audit::in_words(&config.audit, &config.usage) {

@@ -18,6 +18,7 @@ use crate::budget::{Budget, Exhausted, Reservation};
 use crate::cache::flight::{Landed, Outcome, Waiter};
 use crate::cache::{Key, Look, entry};
 use crate::collection::Artifact;
+use crate::control::Control;
 use crate::engine::Engine;
 use crate::execution::{self, Compiled, Done, Task};
 use crate::job::{CompileStep, Job};
@@ -136,6 +137,8 @@ async fn slot(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Option<Slo
         slot = ticket.slot(engine.config.engine.queue_wait) => slot?,
         () = task.control.cancelled() => return Ok(None),
     };
+    // Others of the tenant may have used up the day while it waited.
+    engine.cpu_days.check(task.tenant, engine.tenants().plan(task.tenant).cpu_seconds_per_day)?;
     stop_point!("engined.slot");
     Ok(Some(slot))
 }
@@ -238,7 +241,7 @@ impl<'a> Cached<'a> {
         };
         let begun = self.cache.begin(
             &self.key,
-            owner,
+            (owner, Control::of_compile(&task.control.orphan)),
             |control| {
                 let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
                 async move {

@@ -21,7 +21,7 @@ pub use host::Host;
 pub use plans::{Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
-pub use tenants::{TenantConfig, Token, prefix};
+pub use tenants::{TenantConfig, Token, doubts, prefix};
 
 use reader::Reader;
 
@@ -31,6 +31,7 @@ mod health;
 mod host;
 mod plans;
 mod reader;
+mod secret;
 mod slo;
 mod tenants;
 
@@ -203,6 +204,18 @@ impl Config {
     /// # Errors
     /// Every mistake in it.
     pub fn load(path: &Path, host: &Host) -> Result<(Config, String), Vec<Mistake>> {
+        Config::load_with(path, host, |_| Vec::new())
+    }
+
+    /// The same, with the mistakes that `more` finds in what was understood of it.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load_with(
+        path: &Path,
+        host: &Host,
+        more: impl FnOnce(&Config) -> Vec<Mistake>,
+    ) -> Result<(Config, String), Vec<Mistake>> {
         let text = fs::read_to_string(path).map_err(|error| {
             vec![Mistake {
                 field: String::new(),
@@ -211,7 +224,7 @@ impl Config {
                 remedy: "write it (an empty file works), or name another with --config".to_owned(),
             }]
         })?;
-        Config::parse(&text, host)
+        Config::parse_with(&text, host, more)
     }
 
     /// Reads a configuration, and gives it back with a commented file that says what is in force.
@@ -219,12 +232,19 @@ impl Config {
     /// # Errors
     /// Every mistake in it.
     pub fn parse(text: &str, host: &Host) -> Result<(Config, String), Vec<Mistake>> {
+        Config::parse_with(text, host, |_| Vec::new())
+    }
+
+    fn parse_with(
+        text: &str,
+        host: &Host,
+        more: impl FnOnce(&Config) -> Vec<Mistake>,
+    ) -> Result<(Config, String), Vec<Mistake>> {
         let mut reader = Reader::default();
         let mut root = match text.parse::<Table>() {
             Ok(root) => root,
             Err(error) => {
-                let why = format!("the file is no TOML: {}", error.to_string().trim().replace('\n', " "));
-                reader.mistake("", "", why, "correct the line");
+                reader.mistake("", "", secret::no_toml(text, &error), "correct the line");
                 return Err(reader.mistakes);
             }
         };
@@ -236,6 +256,9 @@ impl Config {
                 "audit", "usage", "slo", "plans", "tenants",
             ],
         );
+        for Mistake { field, value, why, remedy } in more(&config) {
+            reader.mistake(&field, &value, why, remedy);
+        }
         if reader.mistakes.is_empty() { Ok((config, reader.printed)) } else { Err(reader.mistakes) }
     }
 }
@@ -247,6 +270,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         host,
         sandbox_memory: engine.sandbox_memory,
         slots: engine.slots,
+        queue_length: engine.queue_length,
         kept: (results.bytes_per_tenant, engine.kept_bytes()),
     };
     let plans = plans::read(reader, root, &size);
@@ -361,8 +385,9 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
     let doc = "A folder with manifests of your own, /etc/engined/languages where it exists. Give jaild the same (--languages).";
     let languages = s.parsed("languages", None, doc, absolute);
     let slots = s.optional("slots", 1..=4096, "Runs at once, where it shall be fewer than jaild has slots.").map(count);
-    let queue_length =
-        count(s.number("queue_length", 1000, 1..=1_000_000, "Runs waiting at once; more get 503 queue_full."));
+    let doc =
+        "Runs waiting at once; more get 503 queue_full. Of several tenants none has more than three quarters of them.";
+    let queue_length = count(s.number("queue_length", 1000, 1..=1_000_000, doc));
     let queue_wait = s.millis("queue_wait_ms", 120_000, "How long a run may wait for its slot.");
     let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget.";
     let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);

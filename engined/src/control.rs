@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::audit::orphan::Orphan;
+use crate::drain::UnderWay;
 use crate::queue::Place;
 
 /// How far an execution is.
@@ -27,14 +28,20 @@ pub struct Control {
 }
 
 impl Control {
-    /// Of an execution that waits.
+    /// Of an execution that waits, which is under way until its line is written.
     #[must_use]
-    pub fn new(place: Place) -> Self {
-        Control {
-            phase: watch::Sender::new(Phase::Queued(place)),
-            cancelled: watch::Sender::new(false),
-            orphan: Arc::default(),
-        }
+    pub fn new(place: Place, under_way: UnderWay) -> Self {
+        Control::of(place, Orphan::new(under_way))
+    }
+
+    fn of(place: Place, orphan: Arc<Orphan>) -> Self {
+        Control { phase: watch::Sender::new(Phase::Queued(place)), cancelled: watch::Sender::new(false), orphan }
+    }
+
+    /// Of a compile that goes on by itself, by who began it: what it uses is told with the rest of that execution.
+    #[must_use]
+    pub fn of_compile(orphan: &Arc<Orphan>) -> Self {
+        Control::of(Place::default(), Arc::clone(orphan))
     }
 
     /// A step begins.
@@ -74,7 +81,7 @@ impl Control {
 /// Of something that nobody follows.
 impl Default for Control {
     fn default() -> Self {
-        Control::new(Place::default())
+        Control::of(Place::default(), Arc::default())
     }
 }
 

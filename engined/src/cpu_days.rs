@@ -1,5 +1,6 @@
 //! CPU time that each tenant has used today, by UTC. It is charged where jaild's reports arrive, so that a run counts
-//! however its request ended, and is checked when work is asked for: what runs by then goes on.
+//! however its request ended, and is checked when work is asked for and
+//! again when its turn has come: what runs by then goes on.
 //!
 //! When the clock is put forward the count begins anew, as on every day. When it is put back the count stays and goes with
 //! the day: nobody gains by it, and no mistaken date holds a tenant for longer than it stands.

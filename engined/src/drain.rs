@@ -5,7 +5,8 @@
 //! `POST /v1/drain` the process stays, idle, until SIGTERM: results that are kept can be fetched, and whoever does
 //! maintenance decides when it goes.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -16,12 +17,27 @@ use crate::queue::Shed;
 
 /// Between two looks at what is still under way.
 const LOOK: Duration = Duration::from_millis(20);
+/// What is ended at the deadline has so long to be over: its sandbox is killed, and what that had used is written down.
+const AFTER_CUT: Duration = Duration::from_secs(5);
 
 /// Whether the engine is on its way down.
 #[derive(Debug, Default)]
 pub struct Drain {
     deadline: OnceLock<Instant>,
     cut: watch::Sender<bool>,
+    over: watch::Sender<bool>,
+    executions: Arc<AtomicUsize>,
+}
+
+/// An execution that is not over: from its place in the queue until its line is handed to the audit, also when nobody
+/// waits for it any more and its sandbox is still there.
+#[derive(Debug)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Drain {
@@ -47,12 +63,38 @@ impl Drain {
     /// # Errors
     /// That the engine is draining, which a caller may take to another engine.
     pub async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        let mut cut = self.cut.subscribe();
-        tokio::select! {
-            biased;
-            done = work => Ok(done),
-            _ = cut.wait_for(|cut| *cut) => Err(Error::Shed(Shed::Draining)),
-        }
+        unless(&self.cut, work).await
+    }
+
+    /// What `work` comes to, unless everything is over: who follows an execution that the deadline ends hears how it
+    /// ended, as the next engine has never heard of it.
+    ///
+    /// # Errors
+    /// As of [`Drain::unless_cut`].
+    pub async fn unless_over<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        unless(&self.over, work).await
+    }
+
+    /// One more execution, until what comes back is dropped.
+    #[must_use]
+    pub fn under_way(&self) -> UnderWay {
+        self.executions.fetch_add(1, Ordering::AcqRel);
+        UnderWay(Arc::clone(&self.executions))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn executions(&self) -> usize {
+        self.executions.load(Ordering::Acquire)
+    }
+}
+
+async fn unless<T>(told: &watch::Sender<bool>, work: impl Future<Output = T>) -> Result<T, Error> {
+    let mut told = told.subscribe();
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        _ = told.wait_for(|told| *told) => Err(Error::Shed(Shed::Draining)),
     }
 }
 
@@ -78,17 +120,41 @@ impl Engine {
         (gauges.running, gauges.waiting.iter().sum())
     }
 
-    /// Returns when all work is over, at the latest at the deadline, at which whatever is left is ended.
+    /// Whether no execution is under way: none runs or waits, each has its line, and each that was accepted its result.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.drain.executions() == 0 && self.kept.pending() == 0
+    }
+
+    /// Returns when all work is over. What is left at the deadline is ended, and has some seconds for that.
     pub async fn drained(&self) {
-        loop {
-            let ((running, waiting), pending) = (self.under_way(), self.kept.pending());
-            if running == 0 && waiting == 0 && pending == 0 {
-                return;
-            }
+        while !self.is_idle() {
             if self.drain.left().is_none_or(|left| left.is_zero()) {
+                let ((running, waiting), pending) = (self.under_way(), self.kept.pending());
                 tracing::warn!(running, waiting, pending, "not all runs were over at the deadline: they are ended");
                 self.drain.cut();
-                return;
+                self.ended().await;
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.drain.over.send_replace(true);
+    }
+
+    /// Waits for what was ended. Of a sandbox whose end jaild does not report nobody will hear what it has used, and it
+    /// has its line all the same.
+    async fn ended(&self) {
+        let until = Instant::now() + AFTER_CUT;
+        let mut given_up = false;
+        while !self.is_idle() {
+            if Instant::now() >= until {
+                if given_up {
+                    tracing::error!(executions = self.drain.executions(), "not all runs have ended");
+                    return;
+                }
+                tracing::error!("jaild does not say that runs have ended: what they have used is not known");
+                self.link.give_up();
+                given_up = true;
             }
             tokio::time::sleep(LOOK).await;
         }

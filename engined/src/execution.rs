@@ -83,7 +83,7 @@ pub fn enqueue(
     let key = compiling::key(engine, tenant, &job);
     let ticket = compiling::enqueue(engine, tenant, &job, key.as_ref())?;
     tracing::debug!(position = ticket.position(), "queued");
-    let control = Arc::new(Control::new(ticket.place()));
+    let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
     stop_point!("engined.queued");
     Ok((Task { id, tenant, job, caller, source, key, received, queued, control }, ticket))
 }
@@ -124,6 +124,15 @@ pub fn without_run(engine: &Engine, task: &Task, (verdict, reason): (Verdict, Op
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
     let receipt = audit::executed(engine, task, &result);
     Execution { result, memory: engine.memory.nothing(), receipt }
+}
+
+/// The result of a job that was begun and ended before its time. Its line waits until no sandbox is left of it.
+pub fn ended_early(engine: &Engine, task: &Task, told: (Verdict, Option<Reason>), ended: audit::Ended) -> Execution {
+    let (verdict, reason) = told;
+    let timings = Timings { total_us: micros(task.received.elapsed()), ..Timings::default() };
+    let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
+    audit::ended_early(engine, task, &result, ended);
+    Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default() }
 }
 
 /// A finished job with the memory that its result holds.

@@ -283,6 +283,17 @@ impl Link {
         }
     }
 
+    /// Waits no longer for the ends of callers' runs, as if the link had closed.
+    pub fn give_up(&self) {
+        let lost: Vec<Waiting> = {
+            let mut state = self.lock();
+            state.runs.extract_if(|_, waiting| waiting.slot.is_some()).map(|(_, waiting)| waiting).collect()
+        };
+        for waiting in lost {
+            waiting.over(RunEnd::Lost);
+        }
+    }
+
     /// Orders a run. `slot` is held until jaild has reported its end, and so is `watch`, which is told of an end that nobody
     /// waits for.
     ///

@@ -224,11 +224,23 @@ fn shed_problem(shed: Shed) -> Problem {
         Shed::Full { waiting } => {
             Problem::new(Code::QueueFull, format!("the queue is full: {waiting} waiting (engine.queue_length)"))
         }
+        Shed::PartFull { waiting, part } => Problem::new(
+            Code::QueueFull,
+            format!(
+                "the queue is nearly full, and {waiting} of the tenant's runs wait, its part being {part} (engine.queue_length)"
+            ),
+        ),
         Shed::TenantFull { waiting } => Problem::new(
             Code::QuotaExceeded,
             format!("the tenant has as many runs waiting as its plan allows: {waiting}"),
         ),
         Shed::WaitedTooLong => Problem::new(Code::QueueFull, "no slot came free in the time that a run may wait"),
+        Shed::OwnRunning { running } => Problem::new(
+            Code::QuotaExceeded,
+            format!(
+                "no slot came free in the time that a run may wait: the tenant had as many runs under way as its plan allows, {running}"
+            ),
+        ),
         Shed::NotReady => Problem::new(Code::NotReady, "the sandbox broker is not connected"),
         Shed::Draining => Problem::new(Code::Draining, "the engine takes no new work"),
         Shed::NeverFits { budget } => {

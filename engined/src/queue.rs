@@ -23,6 +23,9 @@
 //! somebody who runs something every nine seconds does not shut out batch for ever. A kept slot is no memory that is kept.
 //! While the engine drains nothing is kept.
 //!
+//! # Places
+//! A tenant that queues as much as it can leaves [places](places) to others.
+//!
 //! # Memory
 //! A run that is at the head waits until its memory fits; nobody smaller overtakes it, so that large runs don't starve.
 //!
@@ -36,12 +39,13 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use account::{Account, Waiter, remove};
+use account::{Account, Waiter};
 use state::{BATCH, INTERACTIVE, State};
 
 pub use slot::{Place, Slot, Ticket};
 
 mod account;
+mod places;
 mod slot;
 mod state;
 
@@ -107,6 +111,13 @@ pub enum Shed {
         /// How many wait.
         waiting: usize,
     },
+    /// Most places are taken, and the tenant has [its part](places) of them.
+    PartFull {
+        /// How many wait for the tenant.
+        waiting: usize,
+        /// Its part.
+        part: usize,
+    },
     /// The tenant has as many waiting as its plan allows.
     TenantFull {
         /// How many wait for the tenant.
@@ -114,6 +125,12 @@ pub enum Shed {
     },
     /// No slot came free within the time that a run may wait.
     WaitedTooLong,
+    /// The same, and for most of that time the tenant had as many runs under way as its plan allows, which is fewer than there
+    /// are slots.
+    OwnRunning {
+        /// So many it may have under way.
+        running: u32,
+    },
     /// There is no sandbox to be had at the moment.
     NotReady,
     /// The engine is on its way down.
@@ -148,7 +165,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue of at most `length` waiting runs in front of `memory` bytes for running sandboxes. Slots are set later.
+    /// A queue of `length` waiting runs ([more or less](places)) in front of `memory` bytes for running sandboxes. Slots are set later.
     #[must_use]
     pub fn new(length: usize, memory: u64, shares: &[Share]) -> Arc<Self> {
         Arc::new(Queue { state: Mutex::new(State::new(shares)), length, memory, keeps: Notify::new() })
@@ -187,9 +204,10 @@ impl Queue {
     /// Sets what each tenant may have: of those that there are from the next grant on, and what is more in the list becomes
     /// new accounts. Those that are missing in it keep what they have.
     pub fn reshare(self: &Arc<Self>, shares: &[Share]) {
-        self.change(Instant::now(), |state| {
+        let now = Instant::now();
+        self.change(now, |state| {
             for (index, share) in shares.iter().enumerate() {
-                state.share(index, *share);
+                state.share(index, *share, now);
             }
         });
     }
@@ -281,14 +299,7 @@ impl Queue {
             // must.
             let room = state.memory + wish.memory <= self.memory && state.accounts[tenant].may_run();
             if held || !room || !state.idle(lane, now) {
-                let (own, waiting) = (state.accounts[tenant].queued(), state.queued());
-                let own = u32::try_from(own).unwrap_or(u32::MAX);
-                if own >= state.accounts[tenant].share.queued {
-                    return Err(Shed::TenantFull { waiting: own });
-                }
-                if waiting >= self.length {
-                    return Err(Shed::Full { waiting });
-                }
+                state.admit(tenant, self.length)?;
             }
             if lane == INTERACTIVE {
                 state.interactive = Some(now);
@@ -322,7 +333,7 @@ impl Queue {
         let used = now.duration_since(slot.since);
         self.change(now, |state| {
             state.usual = (state.usual * 7 + used) / 8;
-            state.free(&slot.place, slot.memory, |lane, weight| lane.pay(used, slot.pledge, weight));
+            state.free(&slot.place, slot.memory, now, |lane, weight| lane.pay(used, slot.pledge, weight));
         });
     }
 
@@ -332,21 +343,17 @@ impl Queue {
         slot.over = true;
         let (now, Place { ticket, tenant, lane }) = (Instant::now(), slot.place);
         self.change(now, |state| {
-            state.free(&slot.place, slot.memory, |lane, _| lane.pledged = lane.pledged.saturating_sub(slot.pledge));
+            state
+                .free(&slot.place, slot.memory, now, |lane, _| lane.pledged = lane.pledged.saturating_sub(slot.pledge));
             state.place((tenant, lane), Waiter { ticket, memory, since: slot.came, grant }, held, now);
         });
         receiver
     }
 
     /// Lets somebody who holds a place wait for a slot with so much memory.
-    fn release(self: &Arc<Self>, memory: u64, Place { ticket, tenant, lane }: Place) {
+    fn release(self: &Arc<Self>, memory: u64, place: Place) {
         let now = Instant::now();
-        self.change(now, |state| {
-            if let Some(waiter) = remove(&mut state.accounts[tenant].lanes[lane].held, ticket) {
-                state.courses[lane].held -= 1;
-                state.place((tenant, lane), Waiter { memory, ..waiter }, false, now);
-            }
-        });
+        self.change(now, |state| state.release(place, memory, now));
     }
 
     /// Somebody leaves. If it was at the head and did not fit, those behind it waited for it alone.

@@ -16,7 +16,7 @@ use toml::{Table, Value};
 
 use crate::audit::{self, Act};
 use crate::clock;
-use crate::config::{Config, Host, Mistake};
+use crate::config::{self, Config, Host, Mistake};
 use crate::engine::Engine;
 use crate::manager::Manager;
 
@@ -98,15 +98,13 @@ impl Reloader {
             let line = |mistake: &Mistake| format!("{}: {mistake}", self.path.display());
             Outcome::Refused(mistakes.iter().map(line).collect())
         };
-        let (config, printed) = match Config::load(&self.path, &self.host) {
+        let catalogue = engine.catalogue();
+        let read = Config::load_with(&self.path, &self.host, |config| unknown_languages(config, &catalogue));
+        let (config, printed) = match read {
             Ok(read) => read,
             Err(mistakes) => return refused(mistakes),
         };
-        let unknown = unknown_languages(&config, &engine.catalogue());
-        if !unknown.is_empty() {
-            return refused(unknown);
-        }
-        tell_of_tokens(&config);
+        tell_of_doubts(&config);
         let tenants = engine.tenants().renewed(&config.tenants, &self.host.accounts);
         // Whatever counts by a tenant's index has a place for it before anybody calls on its account.
         engine.cpu_days.grow(tenants.names().len());
@@ -138,9 +136,12 @@ pub fn unknown_languages(config: &Config, catalogue: &Catalogue) -> Vec<Mistake>
     unknown
 }
 
-/// Says in the log which tokens are of no use any more.
-pub fn tell_of_tokens(config: &Config) {
+/// Says in the log what is hardly meant, and which tokens are of no use any more.
+pub fn tell_of_doubts(config: &Config) {
     let now = clock::seconds();
+    for doubt in config::doubts(config, now) {
+        tracing::warn!("{doubt}");
+    }
     for tenant in &config.tenants {
         for token in tenant.tokens.iter().filter(|token| token.expires.is_some_and(|end| end <= now)) {
             let name = token.name.as_deref().unwrap_or("without a name");

@@ -87,7 +87,7 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
     }
     let (mut config, catalogue, host, printed) = load(&options.config)?;
     logging::start(&config.log);
-    reload::tell_of_tokens(&config);
+    reload::tell_of_doubts(&config);
     let connections = descriptors(config.http.connections).map_err(|error| vec![format!("descriptors: {error}")])?;
     let doors = listeners::open(&mut config, options.listener)?;
     let manager = Arc::new(Manager::of_environment());
@@ -135,11 +135,19 @@ pub fn load(path: &Path) -> Result<(Config, Catalogue, Host, String), Vec<String
     let text = |mistakes: Vec<crate::config::Mistake>| {
         mistakes.iter().map(|m| format!("{}: {m}", path.display())).collect::<Vec<_>>()
     };
-    let (config, printed) = Config::load(path, &host).map_err(text)?;
-    let catalogue = Catalogue::load(config.engine.manifests().as_deref());
-    let catalogue = catalogue.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let unknown = reload::unknown_languages(&config, &catalogue);
-    if unknown.is_empty() { Ok((config, catalogue, host, printed)) } else { Err(text(unknown)) }
+    let (mut catalogue, mut wrong) = (None, Vec::new());
+    let read = Config::load_with(path, &host, |config| match Catalogue::load(config.engine.manifests().as_deref()) {
+        Ok(read) => reload::unknown_languages(config, catalogue.insert(read)),
+        Err(mistakes) => {
+            wrong = mistakes.iter().map(ToString::to_string).collect();
+            Vec::new()
+        }
+    });
+    match (read.map_err(text), catalogue) {
+        (Ok((config, printed)), Some(catalogue)) => Ok((config, catalogue, host, printed)),
+        (Ok(_), None) => Err(wrong),
+        (Err(mistakes), _) => Err(mistakes.into_iter().chain(wrong).collect()),
+    }
 }
 
 /// Takes as many descriptors as we may have, and fits the cap on connections to them.
@@ -203,7 +211,7 @@ async fn run(
         audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
     }
     engine.drained().await;
-    // Nothing runs any more: what is left are requests that have not come whole.
+    // Nothing runs any more, and each has its line: what is left are requests that have not come whole.
     engine.drain.cut();
     server.end(LAST_ANSWERS).await;
     audit::administrative(engine, Act::Stop { pid });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api_spec::{ExecutionStatus, Status};
 use tracing::Instrument;
 
+use crate::audit::Ended;
 use crate::budget::Reservation;
 use crate::contained::contained;
 use crate::control::{Control, Phase};
@@ -44,18 +45,27 @@ pub fn begin(engine: &Arc<Engine>, task: Task, ticket: Ticket, memory: Reservati
 /// Runs it; what a waiting caller would be told as a problem is a result here.
 async fn finished(engine: &Engine, task: &Task, ticket: Ticket) -> Execution {
     let work = engine.drain.unless_cut(execution::execute(engine, task, ticket));
-    let error = match contained(work).await {
+    let (error, cut) = match contained(work).await {
         Some(Ok(Ok(execution))) => return execution,
-        Some(Ok(Err(error)) | Err(error)) => error,
+        Some(Ok(Err(error))) => (error, false),
+        Some(Err(error)) => (error, true),
         None => {
             engine.metrics.panicked();
-            Error::internal("a run panicked")
+            (Error::internal("a run panicked"), false)
         }
     };
     if let Error::Internal(why) = &error {
         tracing::error!(%why, execution = task.id, "internal error");
     }
-    execution::without_run(engine, task, verdict::not_begun(&error, engine.config.engine.queue_wait))
+    let told = verdict::not_begun(&error, engine.config.engine.queue_wait);
+    match (task.control.phase(), cut) {
+        (Phase::Queued(_), _) => execution::without_run(engine, task, told),
+        (Phase::Running(_), true) => execution::ended_early(engine, task, verdict::cut(), Ended::Cut),
+        (Phase::Running(_), false) => {
+            let ended = Ended::Verdict(told.0);
+            execution::ended_early(engine, task, told, ended)
+        }
+    }
 }
 
 /// How far an execution is that is not over.

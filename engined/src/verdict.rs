@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use api_spec::{Hint, LimitName, OnOutputLimit, Reason, Verdict};
+use api_spec::{Code, Hint, LimitName, OnOutputLimit, Reason, Verdict};
 use jail::error::Step as SandboxStep;
 use jail::link::Refusal;
 use jail::spec::{Ended, Outcome, StopReason};
@@ -247,15 +247,30 @@ pub fn cancelled_while_compiling() -> (Verdict, Option<Reason>) {
 /// Of a job that nobody waited for and that could not be begun. `patience` is what a run may wait.
 #[must_use]
 pub fn not_begun(error: &Error, patience: Duration) -> (Verdict, Option<Reason>) {
-    if let Error::Shed(Shed::WaitedTooLong) = error {
+    if let Error::Shed(shed @ (Shed::WaitedTooLong | Shed::OwnRunning { .. })) = error {
+        let own = matches!(shed, Shed::OwnRunning { .. });
+        let own = if own { ", the tenant having as many runs under way as its plan allows" } else { "" };
         let message = format!(
-            "It waited longer than the engine lets a run wait ({}, engine.queue_wait_ms) and was dropped. Run it again \
+            "It waited longer than the engine lets a run wait ({}, engine.queue_wait_ms){own} and was dropped. Run it again \
              when there is less to do.",
             seconds(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
         );
         return (Verdict::Cancelled, Some(Reason { hint: Some(Hint::QueueWait), ..plain(&message) }));
     }
-    engine_error(&format!("The run could not be begun: {}. Run it again.", error.problem().detail))
+    let problem = error.problem();
+    // What is the caller's own share is no error of ours.
+    if matches!(problem.code, Code::QuotaExceeded | Code::Forbidden) {
+        return (Verdict::Cancelled, Some(plain(&format!("The run was not begun: {}.", problem.detail))));
+    }
+    engine_error(&format!("The run could not be begun: {}. Run it again.", problem.detail))
+}
+
+/// Of a job that nobody waited for and that the deadline of a drain ended.
+#[must_use]
+pub fn cut() -> (Verdict, Option<Reason>) {
+    engine_error(
+        "The engine was stopped, and ended the run as it was not over when that was due (engine.drain_ms). Run it again.",
+    )
 }
 
 /// Ours, never the program's.

@@ -7,8 +7,8 @@ mod common;
 
 use std::sync::atomic::Ordering;
 
-use common::{Reply, Rig, wait_for};
-use serde_json::json;
+use common::{Reply, Rig, Scratch, wait_for};
+use serde_json::{Value, json};
 
 const TENANTS: &str = "[tenants.operator]\nadmin = true\ntokens = [\"HASH\"]\n\n[tenants.user]\ntokens = [\"OTHER\"]\n";
 const USER: &str = "engined_a-user";
@@ -85,11 +85,9 @@ fn what_does_not_end_is_answered_and_not_cut_off() {
         assert_eq!(drain(&rig).status, 202);
         runs.join().unwrap().problem(503, "draining");
         waits.join().unwrap().problem(503, "draining");
-        // Whoever follows hears of the end, or that it is near.
+        // Whoever follows hears of the end: the next engine would not know of it.
         let followed = follows.join().unwrap();
-        if followed.status != 200 {
-            followed.problem(503, "draining");
-        }
+        assert_eq!(followed.json()["verdict"], "engine_error", "{}", followed.text());
         wait_for(|| drain(&rig).json()["status"] == "drained");
         let result = rig.get(&kept).json();
         assert_eq!(result["verdict"], "engine_error", "{result}");
@@ -97,4 +95,78 @@ fn what_does_not_end_is_answered_and_not_cut_off() {
     });
     // jaild was told to end what ran.
     wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 0);
+}
+
+/// All lines of an audit.
+fn lines(file: &std::path::Path) -> Vec<Value> {
+    std::fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_is_ended_at_the_deadline_has_its_line_and_is_charged() {
+    let scratch = Scratch::new();
+    let file = scratch.0.join("audit.jsonl");
+    let tenants = "[tenants.operator]\nadmin = true\ntokens = [\"HASH\"]\n";
+    let audit = format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n[usage]\nfile = {:?}\n", scratch.0.join("usage"));
+    let rig = Rig::with(3, &format!("[engine]\ndrain_ms = 300\n\n{audit}{tenants}"), &[]);
+    // Each takes a moment to die when it is told to.
+    let source = json!({"language": "python", "source": "lingers 300"});
+    let body = source.to_string();
+    let compiles = json!({"language": "c", "source": "#lingers 300"});
+    std::thread::scope(|scope| {
+        let runs = scope.spawn(|| rig.execute(&source));
+        let compiles = scope.spawn(|| rig.execute(&compiles));
+        let kept = rig.call("POST", "/v1/executions?wait=false", JSON, body.as_bytes());
+        let kept = kept.header("location").unwrap().to_owned();
+        wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 3);
+        let waits = scope.spawn(|| rig.execute(&json!({"language": "python", "source": "say x"})));
+        wait_for(|| rig.engine.queue.gauges().waiting == [1, 0]);
+        assert_eq!(drain(&rig).status, 202);
+        for answer in [runs, compiles, waits] {
+            answer.join().unwrap().problem(503, "draining");
+        }
+        let result = rig.get(&format!("{kept}?wait_ms=60000")).json();
+        assert_eq!(result["verdict"], "engine_error", "{result}");
+        assert!(result["reason"]["message"].as_str().unwrap().contains("drain_ms"), "{result}");
+        // Drained means that nothing is left to be written down.
+        wait_for(|| drain(&rig).json()["status"] == "drained");
+    });
+    assert_eq!(rig.fake.seen.running.load(Ordering::SeqCst), 0);
+    wait_for(|| rig.engine.audit.behind() == 0);
+    let lines = lines(&file);
+    let of = |act: &str| lines.iter().filter(|line| line["act"] == act).cloned().collect::<Vec<_>>();
+    let ended = of("execution");
+    assert_eq!(ended.len(), 3, "{lines:?}");
+    for line in &ended {
+        assert_eq!((&line["cut"], &line["verdict"]), (&json!(true), &json!("engine_error")), "{line}");
+        // What the fake says of each step.
+        let charged = &line["charged"];
+        let compile = line["language"] == "c";
+        let (step, other) =
+            if compile { ("compile_cpu_time_us", "cpu_time_us") } else { ("cpu_time_us", "compile_cpu_time_us") };
+        assert_eq!((&charged[step], &charged[other]), (&json!(1000), &json!(0)), "{line}");
+    }
+    let refused = of("refused");
+    assert_eq!((refused.len(), &refused[0]["problem"]), (1, &json!("draining")), "{lines:?}");
+    let usage = rig.get("/v1/usage").json();
+    let executions: u64 =
+        usage["usage"].as_array().unwrap().iter().map(|row| row["executions"].as_u64().unwrap()).sum();
+    assert_eq!(executions, 3, "{usage}");
+}
+
+#[test]
+fn a_broker_that_does_not_say_that_runs_have_ended_holds_up_no_line() {
+    let scratch = Scratch::new();
+    let file = scratch.0.join("audit.jsonl");
+    let tenants = "[tenants.operator]\nadmin = true\ntokens = [\"HASH\"]\n";
+    let audit = format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n");
+    let rig = Rig::with(1, &format!("[engine]\ndrain_ms = 300\n\n{audit}{tenants}"), &[]);
+    std::thread::scope(|scope| {
+        let runs = scope.spawn(|| rig.execute(&json!({"language": "python", "source": "lingers 600000"})));
+        wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 1);
+        assert_eq!(drain(&rig).status, 202);
+        runs.join().unwrap().problem(503, "draining");
+        wait_for(|| drain(&rig).json()["status"] == "drained");
+    });
+    wait_for(|| lines(&file).iter().any(|line| line["cut"] == true));
 }

@@ -117,7 +117,7 @@ fn what_cannot_change_is_told_and_the_rest_is_taken() {
 fn a_broken_configuration_is_refused_with_every_mistake_and_the_old_one_stays() {
     let it = Reloading::start(&format!("[tenants.a]\ntokens = [\"{}\"]\n", hash("a")));
     let broken = format!(
-        "[plans.default]\nrunning = 0\n[plans.x]\nlanguages = [\"c\"]\n[plans.x.ceiling]\ncpus = 99\n\
+        "[plans.default]\nrunning = 0\n[plans.x]\nlanguages = [\"c\", \"jav\"]\n[plans.x.ceiling]\ncpus = 99\n\
          [tenants.a]\ntokens = [\"{}\"]\nallowed_users = [\"newcomer\"]\n",
         hash("b")
     );
@@ -126,10 +126,11 @@ fn a_broken_configuration_is_refused_with_every_mistake_and_the_old_one_stays() 
         "plans.default.running = 0: is zero, which never means unlimited",
         "plans.x.ceiling.cpus = 99.000: is more than this host has: 4 processors",
         "tenants.a.allowed_users[0] = \"newcomer\": user newcomer does not exist; useradd --system newcomer and restart",
+        "plans.x = jav: is no language",
     ] {
         assert!(mistakes.iter().any(|mistake| mistake.contains(words)), "{words}\n{mistakes:#?}");
     }
-    assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
     let Outcome::Refused(mistakes) =
         it.reload("[plans.x]\nlanguages = [\"pyhton\"]\n[tenants.a]\nallowed_users = [\"web\"]\n[listen]")
     else {

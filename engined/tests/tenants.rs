@@ -275,3 +275,57 @@ fn a_thousand_tenants_are_told_apart() {
     }
     rig.raw_call("GET", "/v1/version", "Authorization: Bearer token-1000\r\n", b"").problem(401, "unauthenticated");
 }
+
+/// Has the words run without waiting, and gives the address of the result.
+fn begin(rig: &Rig, words: &str) -> String {
+    let body = json!({"language": "python", "source": words}).to_string();
+    let reply = rig.call("POST", "/v1/executions?wait=false", JSON, body.as_bytes());
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    reply.header("location").unwrap().to_owned()
+}
+
+fn result(rig: &Rig, address: &str) -> Value {
+    rig.get(&format!("{address}?wait_ms=30000")).json()
+}
+
+#[test]
+fn who_waits_for_its_own_runs_has_used_up_its_share() {
+    let config =
+        "[engine]\nqueue_wait_ms = 100\n[tenants.t]\nplan = \"p\"\ntokens = [\"HASH\"]\n[plans.p]\nrunning = 1\n";
+    let rig = Rig::with(2, config, &[]);
+    let first = begin(&rig, "sleep 60000");
+    wait_for(|| rig.engine.queue.gauges().running == 1);
+    let second = of_user(&rig, None);
+    second.problem(429, "quota_exceeded");
+    assert!(number(&second, "retry-after") > 0);
+    let third = result(&rig, &begin(&rig, "say x"));
+    assert_eq!((&third["verdict"], &third["reason"]["hint"]), (&json!("cancelled"), &json!("queue_wait")));
+    assert!(third["reason"]["message"].as_str().unwrap().contains("as its plan allows"), "{third}");
+    assert!([200, 202].contains(&rig.call("DELETE", &first, "", b"").status));
+    let metrics = rig.get("/metrics").text();
+    assert!(metrics.contains("engined_slo_requests_total{outcome=\"bad\",slo=\"availability\"} 0"), "{metrics}");
+}
+
+#[test]
+fn a_day_that_is_used_up_meanwhile_lets_nothing_begin() {
+    let rig = rig("cpu_seconds_per_day = 1");
+    let under_way = [begin(&rig, "sleep 60000"), begin(&rig, "sleep 60000")];
+    wait_for(|| rig.engine.queue.gauges().running == 2);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| of_user(&rig, None));
+        let kept = begin(&rig, "say x");
+        wait_for(|| rig.engine.queue.gauges().waiting == [2, 0]);
+        rig.engine.cpu_days.charge(T, 1_000_000);
+        for address in &under_way {
+            // 200 where it was over by the time of the answer.
+            assert!([200, 202].contains(&rig.call("DELETE", address, "", b"").status), "what runs went on");
+        }
+        let told = waits.join().unwrap();
+        told.problem(429, "quota_exceeded");
+        assert!(number(&told, "retry-after") > 0);
+        let result = result(&rig, &kept);
+        assert_eq!((&result["verdict"], &result["run"]), (&json!("cancelled"), &Value::Null), "{result}");
+        assert!(result["reason"]["message"].as_str().unwrap().contains("CPU time"), "{result}");
+    });
+    assert!(!rig.fake.seen.played.lock().unwrap().iter().any(|run| run.0 == "say x"));
+}

@@ -152,11 +152,12 @@ fn compare(
     let books = callers.books.into_inner().unwrap_or_else(PoisonError::into_inner);
     let shed = callers.shed.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
-        "xtask: mixed: {} s, {} attempts, {} answered, {} left, {} broken off; refused: {shed:?}; {upset:?}",
+        "xtask: mixed: {} s, {} attempts, {} answered, {} left, {} accepted and not fetched, {} broken off; refused: {shed:?}; {upset:?}",
         begun.elapsed().as_secs(),
         callers.attempts.load(Ordering::Relaxed),
         books.answered(),
         books.left(),
+        books.accepted(),
         callers.broken.load(Ordering::Relaxed),
     );
     let complaints = callers.complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -221,6 +222,8 @@ enum Attempt {
     Over(Value),
     /// Nobody waited for it.
     Left,
+    /// It was accepted under this id, and its result was not fetched.
+    Accepted(String),
     /// Refused for now.
     Shed,
     /// It was no request.
@@ -284,6 +287,10 @@ impl Callers {
                     self.books.lock().unwrap_or_else(PoisonError::into_inner).leave(id, tenant.name);
                     return Ok(None);
                 }
+                Ok(Attempt::Accepted(execution)) => {
+                    self.books.lock().unwrap_or_else(PoisonError::into_inner).accept(id, tenant.name, &execution);
+                    return Ok(None);
+                }
                 Ok(Attempt::Refused) => return Ok(None),
                 Ok(Attempt::Shed) => {
                     std::thread::sleep(client.retry_after().unwrap_or(PAUSE).min(PAUSE));
@@ -320,17 +327,18 @@ impl Callers {
                 if status != 202 {
                     return self.shed(status, &queued);
                 }
-                let path = format!("/v1/executions/{}", queued["id"].as_str().unwrap_or_default());
+                let id = queued["id"].as_str().unwrap_or_default().to_owned();
+                let path = format!("/v1/executions/{id}");
                 if call.manner == Manner::Cancels {
                     std::thread::sleep(pause);
                     if client.ask("DELETE", &path, "").is_err() {
-                        return Ok(Attempt::Left);
+                        return Ok(Attempt::Accepted(id));
                     }
                 }
                 // It was taken. Its result does not outlive a restart (api.md), its audit line does.
                 match client.ask("GET", &format!("{path}?wait_ms=60000"), "") {
                     Ok((200, answer)) => self.answer(Ok((200, answer))),
-                    _ => Ok(Attempt::Left),
+                    _ => Ok(Attempt::Accepted(id)),
                 }
             }
         }

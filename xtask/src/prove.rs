@@ -20,6 +20,9 @@ const LIES: u32 = 10;
 /// Repetitions of the fault tests, all of which must pass.
 const FAULTS: u32 = 20;
 
+/// How often an engine is killed under load.
+const KILLS: &str = "100";
+
 /// One part of the proof.
 struct Part {
     name: String,
@@ -59,6 +62,7 @@ pub fn run() -> Result<Tally> {
         proof.part(&format!("corpus without {what}"), || corpus::run_with(&programs, &[load], &options))?;
     }
     proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
+    proof.part(&format!("usage after {KILLS} times kill -9"), || tests::killed(KILLS))?;
     let mut worst = "None: see what failed.\n".to_owned();
     proof.part("attacks beside an honest program", || {
         let (tally, table) = corpus::beside(&programs)?;

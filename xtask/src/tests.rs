@@ -109,6 +109,15 @@ pub fn tuned() -> Result<Tally> {
     )
 }
 
+/// An engine that is killed so many times under load: usage must be the sums over the audit lines.
+pub fn killed(times: &str) -> Result<Tally> {
+    build::test_with(
+        "usage after kill -9",
+        &["--package", "engined", "--test", "audit", "killed", "--", "--test-threads=1"],
+        ("ENGINED_TEST_KILLS", times),
+    )
+}
+
 const HOOKED: [&str; 6] =
     ["--package", "engined", "--package", "jail", "--features", "jail/test-hooks,engined/test-hooks"];
 

@@ -1,4 +1,4 @@
-//! What an execution has used whose caller hung up while it ran. Its future is dropped at once, and its sandbox is killed;
+//! What an execution has used whose caller hung up while it ran, or that the deadline of a drain ended. Its future is dropped at once, and its sandbox is killed;
 //! what that had used jaild says afterwards, to nobody but the link. The line waits for that: whoever lets a program run
 //! and hangs up before its end has used what it has used.
 
@@ -8,6 +8,7 @@ use api_spec::{Stage, Usage};
 
 use super::inbox::Inbox;
 use super::record::{Execution, Record};
+use crate::drain::UnderWay;
 use crate::execution::telling::{ended, usage};
 use crate::link::RunEnd;
 
@@ -22,11 +23,21 @@ struct State {
 
 /// What the steps of one execution have used, for the case that nobody else is left who could tell.
 #[derive(Debug, Default)]
-pub struct Orphan(Mutex<State>);
+pub struct Orphan {
+    state: Mutex<State>,
+    /// Whoever waits for the last line waits for this.
+    _under_way: Option<UnderWay>,
+}
 
 impl Orphan {
+    /// Of an execution that is over when this is dropped.
+    #[must_use]
+    pub fn new(under_way: UnderWay) -> Arc<Orphan> {
+        Arc::new(Orphan { state: Mutex::default(), _under_way: Some(under_way) })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A step is over.
@@ -41,7 +52,7 @@ impl Orphan {
         *used = Some(used.map_or(more, |before| both(&before, &more)));
     }
 
-    /// The caller has gone: the line is written as soon as no sandbox is left.
+    /// Nobody waits for it any more: the line is written as soon as no sandbox is left.
     pub fn left(&self, inbox: Arc<Inbox>, execution: Execution) {
         let mut state = self.lock();
         state.left = Some((inbox, Box::new(execution)));

@@ -2,15 +2,14 @@
 //! what is needed for it and goes on.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use api_spec::{ExecutionResult, LanguageUsed, Timings, Verdict};
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::escape;
+use super::{escape, line};
 use crate::job::JobFile;
 use crate::queue::Priority;
 use crate::tenants::Peer;
@@ -131,6 +130,8 @@ pub enum Ended {
     Verdict(Verdict),
     /// Its caller had hung up: there is nobody to tell.
     Gone,
+    /// It was ended at the deadline of a drain, whoever waited for it.
+    Cut,
     /// By a problem of this code: it had its place in the queue and was never run.
     Problem(&'static str),
 }
@@ -173,7 +174,7 @@ impl Used {
         }
     }
 
-    fn charged(&self) -> Charged {
+    pub(super) fn charged(&self) -> Charged {
         let cpu = |usage: &Option<api_spec::Usage>| usage.as_ref().map_or(0, |usage| usage.cpu_time_us);
         let memory = |usage: &Option<api_spec::Usage>| {
             usage.as_ref().map_or(0, |usage| memory_kib_ms(usage.memory_peak_bytes, usage.wall_time_us))
@@ -206,19 +207,25 @@ pub struct SourceFile {
 }
 
 impl Source {
-    /// Of files as they came. The hash is that of the text which `sha256sum FILE…` prints for them in their order, so that
-    /// `sha256sum FILE… | sha256sum` finds it again. `most`: how many bytes of them are kept.
+    /// Of files as they came. The hash of one file is what `sha256sum` says of it; that of several is of the text which
+    /// `sha256sum FILE…` prints for them in their order, so that `sha256sum FILE… | sha256sum` finds it again. `most`: how
+    /// many bytes of them are kept.
     #[must_use]
     pub fn of(files: &[JobFile], most: Option<usize>) -> Source {
-        let mut list = Sha256::new();
-        for file in files {
-            let hash: [u8; 32] = Sha256::digest(file.content.as_bytes()).into();
-            list.update(Digits::<64>::of(&hash).as_str());
-            list.update("  ");
-            list.update(&file.path);
-            list.update("\n");
-        }
-        let sha256: [u8; 32] = list.finalize().into();
+        let hash = |file: &JobFile| -> [u8; 32] { Sha256::digest(file.content.as_bytes()).into() };
+        let sha256 = match files {
+            [file] => hash(file),
+            files => {
+                let mut list = Sha256::new();
+                for file in files {
+                    list.update(Digits::<64>::of(&hash(file)).as_str());
+                    list.update("  ");
+                    list.update(&file.path);
+                    list.update("\n");
+                }
+                list.finalize().into()
+            }
+        };
         Source { sha256: Some(Digits::of(&sha256)), files: most.map(|most| head(files, most)) }
     }
 }
@@ -282,7 +289,7 @@ impl Record {
     pub fn write(&self, seq: u64, whole: bool, into: &mut Vec<u8>, counts: &mut Counts) -> serde_json::Result<()> {
         let time = time(self.time);
         match &self.what {
-            What::Execution(execution) => escape::line(&execution.line(seq, &time, whole), into)?,
+            What::Execution(execution) => line::append(execution, seq, &time, whole, into)?,
             What::Act(act) => {
                 let mut act = act.clone();
                 if let Act::AbuseSign { user, .. } = &mut act {
@@ -325,10 +332,11 @@ pub fn today() -> String {
 }
 
 impl Ended {
-    fn verdict(self) -> Option<Verdict> {
+    pub(super) fn verdict(self) -> Option<Verdict> {
         match self {
             Ended::Verdict(verdict) => Some(verdict),
             Ended::Gone => Some(Verdict::Cancelled),
+            Ended::Cut => Some(Verdict::EngineError),
             Ended::Problem(_) => None,
         }
     }
@@ -340,140 +348,6 @@ struct ActLine<'a> {
     time: &'a str,
     #[serde(flatten)]
     act: &'a Act,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    seq: u64,
-    time: &'a str,
-    act: &'static str,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    who: Option<Who<'a>>,
-    tenant: &'a str,
-    language: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<Verdict>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<&'static str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    caller_gone: bool,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    what: Option<Details<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    charged: Option<Charged>,
-}
-
-/// The first details.
-#[derive(Serialize)]
-struct Who<'a> {
-    id: &'a str,
-    request_id: &'a str,
-    caller: CallerLine<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<Digits<32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    span_id: Option<Digits<16>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_span_id: Option<Digits<16>>,
-}
-
-/// The other details.
-#[derive(Serialize)]
-struct Details<'a> {
-    plan: &'a str,
-    version: &'a str,
-    toolchain: &'a str,
-    priority: &'static str,
-    labels: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_sha256: Option<&'a Digits<64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a [SourceFile]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_cut: Option<bool>,
-    cached: Option<bool>,
-    compile: Option<&'a api_spec::Usage>,
-    run: Option<&'a api_spec::Usage>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    watched_calls: &'a BTreeMap<String, u32>,
-    timings: &'a Timings,
-    missing_layers: &'a [String],
-}
-
-#[derive(Serialize)]
-struct CallerLine<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<std::net::IpAddr>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a str>,
-}
-
-struct Shown<T>(T);
-
-impl<T: fmt::Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl Execution {
-    fn line<'a>(&'a self, seq: u64, time: &'a str, whole: bool) -> Line<'a> {
-        let (act, problem) = match self.ended {
-            Ended::Problem(code) => ("refused", Some(code)),
-            Ended::Verdict(_) | Ended::Gone => ("execution", None),
-        };
-        let verdict = self.ended.verdict();
-        Line {
-            seq,
-            time,
-            act,
-            who: whole.then(|| self.who()),
-            tenant: &self.tenant,
-            language: &self.language.id,
-            verdict,
-            problem,
-            caller_gone: self.ended == Ended::Gone,
-            what: whole.then(|| self.details()),
-            charged: verdict.map(|_| self.used.charged()),
-        }
-    }
-
-    fn who(&self) -> Who<'_> {
-        let Caller { request, peer, token, trace } = &self.caller;
-        let (uid, address) = match peer {
-            Peer::Unix { uid, .. } => (Some(*uid), None),
-            Peer::Tcp(address) => (None, Some(Shown(*address))),
-        };
-        Who {
-            id: &self.id,
-            request_id: request,
-            caller: CallerLine { uid, address, token: token.as_deref() },
-            trace_id: trace.map(|trace| trace.id),
-            span_id: trace.map(|trace| trace.span),
-            parent_span_id: trace.map(|trace| trace.parent),
-        }
-    }
-
-    fn details(&self) -> Details<'_> {
-        Details {
-            plan: &self.plan,
-            version: &self.language.version,
-            toolchain: &self.language.toolchain,
-            priority: name(self.priority),
-            labels: &self.labels,
-            source_sha256: self.source.sha256.as_ref(),
-            source: self.source.files.as_ref().map(|(files, _)| files.as_slice()),
-            source_cut: self.source.files.as_ref().map(|(_, cut)| *cut),
-            cached: self.used.cached,
-            compile: self.used.compile.as_ref(),
-            run: self.used.run.as_ref(),
-            watched_calls: &self.used.watched_calls,
-            timings: &self.timings,
-            missing_layers: &self.used.missing_layers,
-        }
-    }
 }
 
 #[cfg(test)]

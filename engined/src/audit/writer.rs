@@ -18,8 +18,10 @@ use crate::usage::desk::Handed;
 
 /// What comes within this time is written in one piece.
 const LINGER: Duration = Duration::from_millis(10);
-/// The counters wait so long for more.
-const HAND_OVER: Duration = Duration::from_millis(500);
+/// The counters wait so long for more, or for so many: a commit costs as much as some dozens of lines, and nothing depends
+/// on it. Who asks for usage has them handed over at once.
+const HAND_OVER: Duration = Duration::from_secs(5);
+const HAND_OVER_RECORDS: u64 = 2000;
 /// Between two attempts to write.
 const RETRY: Duration = Duration::from_millis(500);
 /// After the last record, the disk has this long to find room.
@@ -58,6 +60,8 @@ pub struct Writer {
     dirty: bool,
     flush: Option<Flush>,
     handed: Instant,
+    /// How many records these are.
+    uncounted: u64,
     ailing: bool,
 }
 
@@ -74,8 +78,9 @@ impl Writer {
     #[must_use]
     pub fn new(inbox: Arc<Inbox>, sinks: Sinks, metrics: AuditMetrics, seq: u64, awaited: bool) -> Self {
         let whole = sinks.journal.is_some() || !sinks.spool;
-        let (counts, dirty, flush, ailing) = Default::default();
-        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, dirty, flush, handed: Instant::now(), ailing }
+        let (counts, dirty, flush, uncounted, ailing) = Default::default();
+        let handed = Instant::now();
+        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, dirty, flush, handed, uncounted, ailing }
     }
 
     /// Writes until nothing comes any more.
@@ -116,8 +121,8 @@ impl Writer {
         }
         self.write(piece);
         self.inbox.written(batch.upto);
-        let due = self.dirty && self.handed.elapsed() >= HAND_OVER;
-        if due || batch.flush.is_some() {
+        let late = self.handed.elapsed() >= HAND_OVER || self.uncounted >= HAND_OVER_RECORDS;
+        if (self.dirty && late) || batch.flush.is_some() {
             self.flush = batch.flush.or(self.flush.take());
             self.hand_over();
         }
@@ -167,6 +172,7 @@ impl Writer {
         }
         if written || self.sinks.log.is_none() {
             self.counts.absorb(piece.counts);
+            self.uncounted += piece.records;
             self.dirty = true;
             self.metrics.written.inc_by(piece.records);
         }
@@ -189,7 +195,7 @@ impl Writer {
 
     /// To the counters, which bring the lines to the disk first. Where nobody counts, or does any more, that is done here.
     fn hand_over(&mut self) {
-        self.handed = Instant::now();
+        (self.handed, self.uncounted) = (Instant::now(), 0);
         let log = match self.sinks.log.as_mut().map(|log| Ok((log.path().to_owned(), log.to_sync()?))).transpose() {
             Ok(log) => log,
             Err(error) => return self.not_synced(&error),

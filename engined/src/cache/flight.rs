@@ -50,12 +50,11 @@ pub struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new() -> Arc<Flight> {
-        let control = Arc::new(Control::default());
+    pub(super) fn new(control: Control) -> Arc<Flight> {
         Arc::new(Flight {
             landed: watch::Sender::new(None),
             over: watch::Sender::new(false),
-            control,
+            control: Arc::new(control),
             task: OnceLock::new(),
         })
     }

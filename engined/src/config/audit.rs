@@ -154,7 +154,8 @@ pub(super) fn audit(reader: &mut Reader, root: &mut Table) -> Audit {
     let keep = count(s.number("keep", 8, 1..=10_000, "How many of those are kept."));
     let doc = "How many days they are kept at most; without it their number alone decides.";
     let keep_for = s.optional("keep_days", 1..=36_500, doc).and_then(|days| u32::try_from(days).ok()).map(|d| DAY * d);
-    let doc = "batch: on the disk within about a second; never: when the kernel likes, which matters when power fails.";
+    let doc =
+        "batch: on the disk within about five seconds; never: when the kernel likes, which matters when power fails.";
     let sync = s.parsed("sync", Some("batch"), doc, |text| match text {
         "batch" => Ok(true),
         "never" => Ok(false),

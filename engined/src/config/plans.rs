@@ -67,6 +67,9 @@ impl Plan {
     }
 }
 
+/// CPU seconds in a day that no machine has: no bound.
+pub(super) const EVERY_DAY: u64 = 1_000_000_000;
+
 /// The most that a request may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ceiling {
@@ -83,6 +86,8 @@ pub(super) struct Size<'h> {
     pub sandbox_memory: u64,
     /// Runs at once, where the configuration says so.
     pub slots: Option<usize>,
+    /// Runs waiting at once.
+    pub queue_length: usize,
     /// Results that a tenant may keep, where its plan does not say so, and at most.
     pub kept: (u64, u64),
 }
@@ -123,12 +128,18 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
         let why = format!("is more than the engine runs at once: {slots} (engine.slots)");
         s.mistake("running", &running.to_string(), why, format!("write at most {slots}"));
     }
-    let queued = narrow(s.number("queued", MOST, 1..=MOST, "Runs waiting at once; more get 429 quota_exceeded."));
+    let length = size.queue_length as u64;
+    let queued = s.number("queued", length, 1..=MOST, "Runs waiting at once; more get 429 quota_exceeded.");
+    if queued > length {
+        let why = format!("is more than the queue has places: {length} (engine.queue_length)");
+        s.mistake("queued", &queued.to_string(), why, format!("write at most {length}"));
+    }
+    let queued = narrow(queued);
     let share = Share { weight, running: narrow(running), queued };
     let doc = "Requests for work in a minute, evenly; more get 429 rate_limited.";
     let rate = rate(&mut s, 6 * MOST, doc, "How many of them may come at once after a pause.");
     let doc = "CPU seconds of all compiles and runs in a day by UTC; then 429 quota_exceeded until midnight.";
-    let cpu_seconds_per_day = s.number("cpu_seconds_per_day", 1_000_000_000, 1..=1_000_000_000, doc);
+    let cpu_seconds_per_day = s.number("cpu_seconds_per_day", EVERY_DAY, 1..=EVERY_DAY, doc);
     let doc = "Bytes of results of wait=false that are kept; the oldest go first.";
     let kept_bytes = s.number("kept_bytes", size.kept.0, KIB..=size.kept.1, doc);
     let doc = "The priorities that a request may ask for; another gets 403 forbidden.";

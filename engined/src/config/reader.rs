@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
+use super::secret;
+
 /// One mistake in the configuration. Its text is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -47,8 +49,15 @@ pub struct Reader {
 impl Reader {
     /// Notes a mistake.
     pub fn mistake(&mut self, field: &str, value: &str, why: impl Into<String>, remedy: impl Into<String>) {
-        let (field, value) = (field.to_owned(), value.to_owned());
-        self.mistakes.push(Mistake { field, value, why: why.into(), remedy: remedy.into() });
+        // Whoever notes a mistake need not think of tokens.
+        let value = secret::value(field, value);
+        let [field, why, remedy] = [field, &why.into(), &remedy.into()].map(secret::without_tokens);
+        self.mistakes.push(Mistake { field, value, why, remedy });
+    }
+
+    /// The same of a value that may have others in it.
+    pub fn mistake_in(&mut self, field: &str, value: &Value, why: impl Into<String>, remedy: impl Into<String>) {
+        self.mistake(field, &secret::shown(field, value), why, remedy);
     }
 
     /// Opens the section `name` of `root`, removing it there. One that is absent has nothing but defaults.
@@ -59,7 +68,7 @@ impl Reader {
             None => Table::new(),
             Some(Value::Table(table)) => table,
             Some(other) => {
-                self.mistake(name, &other.to_string(), "is no section", format!("write [{name}] and its fields below"));
+                self.mistake_in(name, &other, "is no section", format!("write [{name}] and its fields below"));
                 Table::new()
             }
         };
@@ -95,12 +104,12 @@ impl Reader {
                         Value::Table(table) => found.push((own, table)),
                         other => {
                             let remedy = format!("write [{name}.{own}] and its fields below");
-                            self.mistake(&format!("{name}.{own}"), &other.to_string(), "is no section", remedy);
+                            self.mistake_in(&format!("{name}.{own}"), &other, "is no section", remedy);
                         }
                     }
                 }
             }
-            Some(other) => self.mistake(name, &other.to_string(), "is no section", format!("write [{name}.NAME]")),
+            Some(other) => self.mistake_in(name, &other, "is no section", format!("write [{name}.NAME]")),
         }
         found
     }
@@ -109,7 +118,7 @@ impl Reader {
     pub fn end(&mut self, root: &Table, known: &[&str]) {
         for (key, value) in root {
             let remedy = format!("remove it, or write one of {}", known.join(", "));
-            self.mistake(key, &value.to_string(), "is no field or section", remedy);
+            self.mistake(key, &secret::of_unknown(key, value), "is no field or section", remedy);
         }
     }
 }
@@ -140,6 +149,12 @@ impl Section<'_> {
         self.reader.mistake(&field, value, why, remedy);
     }
 
+    /// The same of a value that may have others in it.
+    fn mistake_of(&mut self, key: &str, value: &Value, why: impl Into<String>, remedy: impl Into<String>) {
+        let field = self.field(key);
+        self.reader.mistake_in(&field, value, why, remedy);
+    }
+
     fn print(&mut self, key: &str, value: Option<&str>, doc: &str) {
         // A field without a value stands there as a comment: what may be set.
         let line = value.map_or_else(|| format!("# {key} ="), |value| format!("{key} = {value}"));
@@ -159,7 +174,7 @@ impl Section<'_> {
                         None => "is no whole number from 1 up",
                     };
                     let remedy = format!("write a number from {} to {}", range.start(), range.end());
-                    self.mistake(key, &value.to_string(), why, remedy);
+                    self.mistake_of(key, &value, why, remedy);
                     default
                 }
             },
@@ -207,6 +222,7 @@ impl Section<'_> {
         let text = match &found {
             None => None,
             Some(Value::String(text)) => Some(text.clone()),
+            Some(other @ (Value::Table(_) | Value::Array(_))) => Some(secret::shown(key, other)),
             Some(other) => Some(other.to_string()),
         };
         let Some(text) = text else {
@@ -215,7 +231,8 @@ impl Section<'_> {
         };
         match text.parse::<jiff::Timestamp>() {
             Ok(time) => {
-                self.print(key, Some(&time.to_string()), doc);
+                // Quoted: TOML's own times have no years before 0.
+                self.print(key, Some(&Value::String(time.to_string()).to_string()), doc);
                 Some(time.as_second())
             }
             Err(_) => {
@@ -236,7 +253,7 @@ impl Section<'_> {
                 milli.filter(|milli| range.contains(milli)).unwrap_or_else(|| {
                     let (least, most) = (*range.start(), *range.end());
                     let remedy = format!("write a number from {} to {}", thousandths(least), thousandths(most));
-                    self.mistake(key, &value.to_string(), "is out of its range", remedy);
+                    self.mistake_of(key, &value, "is out of its range", remedy);
                     default
                 })
             }
@@ -251,7 +268,7 @@ impl Section<'_> {
             None => default,
             Some(Value::Boolean(value)) => value,
             Some(other) => {
-                self.mistake(key, &other.to_string(), "is neither true nor false", "write true or false");
+                self.mistake_of(key, &other, "is neither true nor false", "write true or false");
                 default
             }
         };
@@ -272,7 +289,7 @@ impl Section<'_> {
             None => default.map(str::to_owned),
             Some(Value::String(text)) => Some(text.clone()),
             Some(other) => {
-                self.mistake(key, &other.to_string(), "is no text", "write it in quotes");
+                self.mistake_of(key, &other, "is no text", "write it in quotes");
                 None
             }
         };
@@ -316,7 +333,7 @@ impl Section<'_> {
         let found = self.take(key).unwrap_or_else(|| Value::Array(Vec::new()));
         self.print(key, Some(&found.to_string()), doc);
         let Value::Array(items) = &found else {
-            self.mistake(key, &found.to_string(), "is no list", "write [\"…\", \"…\"]");
+            self.mistake_of(key, &found, "is no list", "write [\"…\", \"…\"]");
             return Vec::new();
         };
         let mut list = Vec::new();
@@ -327,7 +344,7 @@ impl Section<'_> {
                 .and_then(&parse)
             {
                 Ok(value) => list.push(value),
-                Err((why, remedy)) => self.mistake(&format!("{key}[{index}]"), &item.to_string(), why, remedy),
+                Err((why, remedy)) => self.mistake_of(&format!("{key}[{index}]"), item, why, remedy),
             }
         }
         list
@@ -344,7 +361,8 @@ impl Section<'_> {
         let known: Vec<&str> = self.known.iter().chain(inner).copied().collect();
         for (key, value) in std::mem::take(&mut self.table) {
             let remedy = format!("remove it, or write one of {}", known.join(", "));
-            self.mistake(&key, &value.to_string(), "is no field of this section", remedy);
+            let field = self.field(&key);
+            self.reader.mistake(&field, &secret::of_unknown(&field, &value), "is no field of this section", remedy);
         }
         rest
     }

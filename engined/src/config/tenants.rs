@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
-use super::plans::{DEFAULT, Plan, Plans};
+use super::plans::{DEFAULT, EVERY_DAY, Plan, Plans};
 use super::reader::{Reader, Section, key};
+use super::secret;
+use super::{Config, Mistake};
 use crate::accounts::Accounts;
 
 /// One tenant with its plan.
@@ -55,27 +57,56 @@ pub(super) fn read(reader: &mut Reader, root: &mut Table, plans: &Plans, account
     tenants
 }
 
-/// A caller that two tenants claim would be the one's or the other's by chance.
+/// A caller that two tenants claim would be the one's or the other's by chance. Each such caller is told.
 fn shared_keys(reader: &mut Reader, tenants: &[TenantConfig]) {
     let (mut tokens, mut users, mut groups) = (HashMap::new(), HashMap::new(), HashMap::new());
     for tenant in tenants {
-        let mut claim = |key: &str, earlier: Option<&str>| {
+        let mut claim = |key: &str, entry: &dyn Fn() -> String, earlier: Option<&str>| {
             if let Some(earlier) = earlier {
                 let field = format!("tenants.{}.{key}", tenant.name);
                 let why = match earlier == tenant.name {
-                    true => "has an entry twice".to_owned(),
-                    false => format!("has an entry that tenant {earlier} has as well"),
+                    true => format!("has {} twice", entry()),
+                    false => format!("has {}, which tenant {earlier} has as well", entry()),
                 };
                 reader.mistake(&field, "", why, "let each caller belong to one tenant, and stand there once");
             }
         };
         let name = tenant.name.as_str();
-        // As far as they are looked up by: two tokens that are alike so far are the same one.
-        let token = tenant.tokens.iter().find_map(|token| tokens.insert(prefix(&token.hash), name));
-        claim("tokens", token);
-        claim("allowed_users", tenant.users.iter().find_map(|user| users.insert(*user, name)));
-        claim("allowed_groups", tenant.groups.iter().find_map(|group| groups.insert(*group, name)));
+        for Token { hash, .. } in &tenant.tokens {
+            // As far as they are looked up by: two tokens that are alike so far are the same one.
+            let prefix = prefix(hash);
+            claim("tokens", &|| format!("the token whose hash begins with {prefix:016x}"), tokens.insert(prefix, name));
+        }
+        for user in &tenant.users {
+            claim("allowed_users", &|| format!("the user with the id {user}"), users.insert(*user, name));
+        }
+        for group in &tenant.groups {
+            claim("allowed_groups", &|| format!("the group with the id {group}"), groups.insert(*group, name));
+        }
     }
+}
+
+/// What is no mistake, but hardly meant: in check, at the start and after a reload.
+#[must_use]
+pub fn doubts(config: &Config, now: i64) -> Vec<Mistake> {
+    let mut doubts = Vec::new();
+    let mut doubt = |field: String, value: String, why: &str, remedy: &str| {
+        doubts.push(Mistake { field, value, why: why.to_owned(), remedy: remedy.to_owned() });
+    };
+    let tokens = || config.tenants.iter().flat_map(|tenant| &tenant.tokens);
+    let works = |token: &Token| !token.revoked && token.expires.is_none_or(|end| now < end);
+    if let Some(address) = config.listen.tcp.filter(|_| !config.listen.development)
+        && !tokens().any(works)
+    {
+        let why = "lets nobody in: every token is revoked or has ended";
+        doubt("listen.tcp".to_owned(), address.to_string(), why, "run `engined token new` and add what it prints");
+    }
+    for plan in config.plans.iter().filter(|plan| plan.cpu_seconds_per_day < EVERY_DAY && !config.usage.enabled) {
+        let field = format!("plans.{}.cpu_seconds_per_day", key(&plan.name));
+        let why = "begins anew whenever engined starts, as usage is not counted ([usage] enabled = false)";
+        doubt(field, plan.cpu_seconds_per_day.to_string(), why, "count usage, or leave the bound out");
+    }
+    doubts
 }
 
 /// The part of a hash by which a token is found.
@@ -139,7 +170,7 @@ fn tokens_of(reader: &mut Reader, name: &str, inner: &mut Table) -> Vec<Token> {
         None => return Vec::new(),
         Some(Value::Array(items)) => items,
         Some(other) => {
-            reader.mistake(&field, &other.to_string(), "is no list of sections", format!("write [[{field}]]"));
+            reader.mistake_in(&field, &other, "is no list of sections", format!("write [[{field}]]"));
             return Vec::new();
         }
     };
@@ -153,12 +184,7 @@ fn tokens_of(reader: &mut Reader, name: &str, inner: &mut Table) -> Vec<Token> {
             }
             other => {
                 let field = format!("{field}[{index}]");
-                reader.mistake(
-                    &field,
-                    &other.to_string(),
-                    "is no section",
-                    format!("write [[tenants.{name}.{TOKEN}]]"),
-                );
+                reader.mistake_in(&field, &other, "is no section", format!("write [[tenants.{name}.{TOKEN}]]"));
             }
         }
     }
@@ -171,8 +197,10 @@ fn token(mut s: Section<'_>) -> Option<Token> {
     }
     let hash = s.parsed("hash", None, "Its SHA-256.", token_hash);
     let name = s.parsed("name", None, "For people: what it is for.", |text| {
-        let legal = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
-        let complaint = || ("is no name".to_owned(), "write 1 to 64 characters".to_owned());
+        let short = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control);
+        // It stands in audit lines.
+        let legal = short && !secret::has_token(text);
+        let complaint = || ("is no name".to_owned(), "write 1 to 64 characters, and not the token itself".to_owned());
         legal.then(|| text.to_owned()).ok_or_else(complaint)
     });
     let expires = s.instant("expires", "From then on it is not taken any more.");

@@ -87,7 +87,7 @@ fn every_mistake_is_told_with_field_value_reason_and_remedy() {
         "tenants.a.plan = \"gold\": is no plan; add [plans.gold]",
         "tenants.a.allowed_users[0] = \"nobody-at-all\": user nobody-at-all does not exist; ",
         "tenants.a.allowed_users[1] = 3: is no text; ",
-        "tenants.a.tokens[0] = \"abc\": is no SHA-256 of a token; ",
+        "tenants.a.tokens[0] = (not shown): is no SHA-256 of a token; ",
         "tenants.b: nobody can call on its account; ",
         "colour = 1: is no field or section; ",
     ] {
@@ -121,4 +121,90 @@ fn nobody_is_let_in_by_chance() {
     let (config, _) = Config::parse(&text, &host()).unwrap();
     assert_eq!(config.listen.unix, None, "who writes tcp alone gets tcp alone");
     assert_eq!(config.tenants[0].tokens[0].hash, [0xab; 32]);
+}
+
+#[test]
+fn a_token_in_the_place_of_its_hash_is_not_shown() {
+    let token = "engined_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    // Nor one that somebody else has made.
+    for token in [token, "s3cret-of-another-kind"] {
+        let q = format!("\"{token}\"");
+        for text in [
+            format!("[tenants.a]\ntokens = [{q}]\n"),
+            format!("[tenants.a]\ntokens = {q}\n"),
+            format!("[tenants.a]\ntokens = [{token}]\n"),
+            format!("[tenants.a]\ntokens = [{q}\n"),
+            format!("[tenants.a]\ntokens = [[{q}], {{ hash = {q} }}]\n"),
+            format!("[tenants.a]\ntokens.plain = {q}\n"),
+            format!("[tenants.a]\ntoken = {q}\n"),
+            format!("[tenants.a]\ntoken = [{q}]\n"),
+            format!("[tenants.a.token]\nhash = {q}\n"),
+            format!("[[tenants.a.token]]\nhash = {q}\n"),
+            format!("[[tenants.a.token]]\nhash = [{q}]\n"),
+            format!("[[tenants.a.token]]\nhash = {token}\n"),
+            format!("[tenants]\na = {q}\n"),
+            format!("tenants = {q}\n"),
+            format!("tenants = [{{ hash = {q} }}]\n"),
+            format!("tokens = [{q}]\n"),
+            format!("[[token]]\nhash = {q}\n"),
+            format!("[tenants.a]\ntokns = [{q}]\n"),
+            format!("[[tenants.a.token]]\nhsh = {q}\n"),
+            format!("token-of-a = {q}\n"),
+            format!("[tenant.a]\ntokens = [{q}]\n"),
+            format!("[plans]\na = {{ tokens = [{q}] }}\n"),
+            format!("[http]\nheaders = {{ tokens = [{q}] }}\n"),
+            format!("[tenants.a]\nplan = {{ tokens = [{q}] }}\n"),
+        ] {
+            let told = mistakes(&text);
+            assert!(!told.is_empty(), "{text}");
+            assert!(told.iter().all(|line| !line.contains(&token[..12])), "{text}\n{told:#?}");
+        }
+    }
+    // One of ours is known wherever it stands.
+    for text in [
+        format!("[tenants.a]\nallowed_users = [\"{token}\"]\n"),
+        format!("[tenants.a]\nplan = \"{token}\"\n"),
+        format!("[tenants.a]\n{token} = 1\n"),
+        format!("[tenants.a.{token}]\n"),
+        format!("[[tenants.a.token]]\nname = \"{}\"\n", &token[..60]),
+        format!("{token}\n"),
+    ] {
+        let told = mistakes(&text);
+        assert!(!told.is_empty() && told.iter().all(|line| !line.contains(&token[..16])), "{text}\n{told:#?}");
+    }
+    let told = mistakes("[listen]\n\n  tcp = [bare]\n");
+    assert!(told[0].starts_with("the file is no TOML: line 3, column 10: "), "{told:?}");
+}
+
+#[test]
+fn every_caller_that_two_tenants_claim_is_told() {
+    let (one, two) = ("ab".repeat(32), "cd".repeat(32));
+    let told = mistakes(&format!(
+        "[tenants.a]\ntokens = [\"{one}\", \"{two}\"]\nallowed_users = [\"1\", \"2\"]\nallowed_groups = [\"3\", \"4\"]\n\
+         [tenants.b]\ntokens = [\"{one}\", \"{two}\"]\nallowed_users = [\"1\", \"2\"]\nallowed_groups = [\"3\", \"4\"]\n"
+    ));
+    assert_eq!(told.len(), 6, "{told:#?}");
+    assert!(told[1].contains("tenants.b.tokens: has the token whose hash begins with cdcd"), "{told:#?}");
+    assert!(
+        told[3].contains("tenants.b.allowed_users: has the user with the id 2, which tenant a has as well"),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn what_is_hardly_meant_is_doubted() {
+    let doubted = |text: &str, now: i64| {
+        let (config, _) = Config::parse(text, &host()).unwrap();
+        doubts(&config, now).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (one, two) = ("ab".repeat(32), "cd".repeat(32));
+    let text = format!(
+        "[listen]\ntcp = \"0.0.0.0:1\"\n[[tenants.a.token]]\nhash = \"{one}\"\nrevoked = true\n\
+         [[tenants.a.token]]\nhash = \"{two}\"\nexpires = 2001-01-01T00:00:00Z\n"
+    );
+    assert_eq!(doubted(&text, 0), [""; 0]);
+    let told = doubted(&text, 1_000_000_000);
+    assert!(told.len() == 1 && told[0].starts_with("listen.tcp = 0.0.0.0:1: lets nobody in"), "{told:?}");
+    let told = doubted("[usage]\nenabled = false\n[plans.a]\ncpu_seconds_per_day = 10\n", 0);
+    assert!(told.len() == 1 && told[0].starts_with("plans.a.cpu_seconds_per_day = 10: begins anew"), "{told:?}");
 }

@@ -51,10 +51,16 @@ pub async fn post(
         return answer::accepted(&status, Some(&location));
     }
     let leaving = Leaving::new(engine, &task);
-    let execution = engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await;
-    leaving.stayed();
-    let execution =
-        execution.and_then(|executed| executed).inspect_err(|error| audit::refused(engine, &task, error))?;
+    let execution = match engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await {
+        Ok(executed) => {
+            leaving.stayed();
+            executed.inspect_err(|error| audit::refused(engine, &task, error))?
+        }
+        Err(error) => {
+            leaving.cut(&error);
+            return Err(error);
+        }
+    };
     drop((task, memory));
     jail::stop_point!("engined.answering");
     let answer = answer::json(&execution.result, Some(execution.memory));
@@ -121,7 +127,7 @@ pub async fn get(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&
         Found::Pending(pending) => pending,
     };
     let followed = tokio::time::timeout(patience, pending.finished());
-    match engine.drain.unless_cut(followed).await? {
+    match engine.drain.unless_over(followed).await? {
         Ok(Some(result)) => Ok(answer::kept(result)),
         Ok(None) => Err(Error::internal("an execution ended without a result")),
         Err(_) => answer::json(&unattended::status(engine, id, &pending.control), None),

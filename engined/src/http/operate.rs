@@ -28,10 +28,9 @@ pub fn drain(engine: &Arc<Engine>, tenant: TenantIndex, request: &Request<Incomi
         tokio::spawn(async move { engine.drained().await });
     }
     let (running, waiting) = engine.under_way();
-    let over = running == 0 && waiting == 0 && engine.kept.pending() == 0;
     let left = engine.drain.left().unwrap_or_default();
     let answer = DrainResponse {
-        status: if over { DrainStatus::Drained } else { DrainStatus::Draining },
+        status: if engine.is_idle() { DrainStatus::Drained } else { DrainStatus::Draining },
         running: running as u64,
         waiting: waiting as u64,
         deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),

@@ -81,13 +81,15 @@ pub(super) struct Account {
     pub(super) share: Share,
     pub(super) running: u32,
     pub(super) lanes: [Lane; 2],
-    /// The number of the last grant before it had as many under way as it may, while it has.
-    pub(super) capped: Option<u64>,
+    /// The number of the last grant before it had as many under way as it may, and since when, while it has.
+    capped: Option<(u64, Instant)>,
+    /// For how long that was so before.
+    capped_before: Duration,
 }
 
 impl Account {
     pub(super) fn new(share: Share) -> Self {
-        Account { share, running: 0, lanes: <[Lane; 2]>::default(), capped: None }
+        Account { share, running: 0, lanes: <[Lane; 2]>::default(), capped: None, capped_before: Duration::ZERO }
     }
 
     /// How many of its runs are in the queue.
@@ -100,10 +102,26 @@ impl Account {
         self.running < self.share.running
     }
 
-    /// It may have one more again. What was granted meanwhile it could not have taken, so it is not owed to it. `last`: the
+    /// Notes it if it has as many under way as it may from now on. `last`: the number of the last grant.
+    pub(super) fn cap(&mut self, last: u64, now: Instant) {
+        if !self.may_run() {
+            self.capped.get_or_insert((last, now));
+        }
+    }
+
+    /// For how long in all it has had as many under way as it may.
+    pub(super) fn capped(&self, now: Instant) -> Duration {
+        self.capped_before + self.capped.map_or(Duration::ZERO, |(_, since)| now.saturating_duration_since(since))
+    }
+
+    /// Notes it if it may have one more again. What was granted meanwhile it could not have taken, so it is not owed to it. `last`: the
     /// number of the last grant of each lane, and what that tenant had used up.
-    pub(super) fn uncap(&mut self, last: [(u64, Virtual); 2]) {
-        let Some(since) = self.capped.take_if(|_| self.running < self.share.running) else { return };
+    pub(super) fn uncap(&mut self, last: [(u64, Virtual); 2], now: Instant) {
+        if !self.may_run() {
+            return;
+        }
+        self.capped_before = self.capped(now);
+        let Some((since, _)) = self.capped.take() else { return };
         for (lane, (number, spent)) in self.lanes.iter_mut().zip(last) {
             if number > since && !lane.waiting.is_empty() {
                 lane.spent = lane.spent.max(spent);

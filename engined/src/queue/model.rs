@@ -89,7 +89,14 @@ impl Model {
         match event {
             Event::Comes(wish) | Event::Holds(wish) => match self.come(wish, matches!(event, Event::Holds(_))) {
                 Ok(()) => {}
-                Err(Shed::Full { waiting }) => assert!(waiting >= LENGTH && self.waiting.len() >= LENGTH),
+                Err(Shed::Full { waiting }) => {
+                    assert!(waiting >= LENGTH && self.waiting.len() >= LENGTH);
+                    assert!(self.shares.len() == 1 || self.of(wish.tenant) > 0, "the first of a tenant was refused");
+                }
+                Err(Shed::PartFull { waiting, part }) => {
+                    assert!(self.waiting.len() >= LENGTH - LENGTH / 4 && waiting >= part);
+                    assert_eq!(self.of(wish.tenant), waiting);
+                }
                 Err(Shed::TenantFull { waiting }) => {
                     let TenantIndex(tenant) = wish.tenant;
                     assert!(waiting >= self.shares[tenant].queued);
@@ -180,7 +187,7 @@ impl Model {
         assert_eq!(gauges.waiting.iter().sum::<usize>(), self.waiting.len());
         let memory: u64 = self.running.iter().map(|(wish, _)| wish.memory).sum();
         assert!(gauges.memory == memory && memory <= MEMORY && gauges.running <= gauges.slots);
-        assert!(self.waiting.len() <= LENGTH + self.beyond);
+        assert!(self.waiting.len() <= LENGTH + self.shares.len() + self.beyond);
         for (index, share) in self.shares.iter().enumerate() {
             let running = self.running.iter().filter(|(wish, _)| wish.tenant == TenantIndex(index)).count();
             let waiting = self.of(TenantIndex(index));

@@ -60,8 +60,15 @@ impl Ticket {
     /// Waits for the slot, at most `patience`.
     ///
     /// # Errors
-    /// [`Shed::WaitedTooLong`], or [`Shed::NotReady`] when the sandboxes went away meanwhile.
+    /// [`Shed::WaitedTooLong`] or [`Shed::OwnRunning`], or [`Shed::NotReady`] when the sandboxes went away meanwhile.
     pub async fn slot(mut self, patience: Duration) -> Result<Slot, Shed> {
+        if let Ok(slot) = self.granted.try_recv() {
+            self.left = true;
+            return Ok(slot);
+        }
+        let TenantIndex(tenant) = self.wish.tenant;
+        let capped = |queue: &Queue| queue.lock().accounts[tenant].capped(Instant::now());
+        let (began, before) = (Instant::now(), capped(&self.queue));
         match tokio::time::timeout(patience, &mut self.granted).await {
             Ok(Ok(slot)) => {
                 self.left = true;
@@ -69,8 +76,16 @@ impl Ticket {
             }
             Ok(Err(_)) => Err(Shed::NotReady),
             Err(_) => {
-                let open = self.queue.lock().open;
-                Err(if open { Shed::WaitedTooLong } else { Shed::NotReady })
+                let capped = capped(&self.queue).saturating_sub(before);
+                let state = self.queue.lock();
+                let running = state.accounts[tenant].share.running;
+                // A plan that allows as many as there are slots keeps nobody from one that is free.
+                let own = capped * 2 > began.elapsed() && usize::try_from(running).is_ok_and(|most| most < state.slots);
+                Err(match state.open {
+                    false => Shed::NotReady,
+                    true if own => Shed::OwnRunning { running },
+                    true => Shed::WaitedTooLong,
+                })
             }
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) memory: u64,
     pub(super) accounts: Vec<Account>,
     pub(super) courses: [Course; 2],
+    /// Of all tenants that have something in the queue, together.
+    pub(super) weights: u64,
     interactive_in_a_row: u32,
     pub(super) tickets: u64,
     grants: u64,
@@ -68,6 +70,7 @@ impl State {
             memory: 0,
             accounts: shares.iter().copied().map(Account::new).collect(),
             courses: <[Course; 2]>::default(),
+            weights: 0,
             interactive_in_a_row: 0,
             tickets: 0,
             grants: 0,
@@ -98,6 +101,12 @@ impl State {
     /// Puts an account in the orders that it belongs to, or takes it out.
     fn list(&mut self, index: usize, belongs: bool) {
         let account = &self.accounts[index];
+        let weight = u64::from(account.share.weight);
+        match (account.queued() == 0, belongs) {
+            (true, _) => {}
+            (false, true) => self.weights += weight,
+            (false, false) => self.weights -= weight,
+        }
         if !account.may_run() {
             return;
         }
@@ -119,7 +128,7 @@ impl State {
     }
 
     /// Sets what a tenant may have, one that there is or the next.
-    pub(super) fn share(&mut self, index: usize, share: Share) {
+    pub(super) fn share(&mut self, index: usize, share: Share, now: Instant) {
         if index >= self.accounts.len() {
             self.accounts.push(Account::new(share));
             return;
@@ -127,7 +136,7 @@ impl State {
         let last = self.last();
         self.change(index, |account, _| {
             account.share = share;
-            account.uncap(last);
+            account.uncap(last, now);
         });
     }
 
@@ -135,7 +144,7 @@ impl State {
     pub(super) fn place(&mut self, (tenant, lane): (usize, usize), waiter: Waiter, held: bool, now: Instant) {
         if held {
             self.courses[lane].held += 1;
-            return insert(&mut self.accounts[tenant].lanes[lane].held, waiter);
+            return self.change(tenant, |account, _| insert(&mut account.lanes[lane].held, waiter));
         }
         self.courses[lane].waiting += 1;
         if lane == BATCH && self.courses[BATCH].waiting == 1 {
@@ -148,6 +157,14 @@ impl State {
             }
             insert(&mut own.waiting, waiter);
         });
+    }
+
+    /// Somebody who held its place waits from now on, for so much memory.
+    pub(super) fn release(&mut self, Place { ticket, tenant, lane }: Place, memory: u64, now: Instant) {
+        if let Some(waiter) = self.change(tenant, |account, _| remove(&mut account.lanes[lane].held, ticket)) {
+            self.courses[lane].held -= 1;
+            self.place((tenant, lane), Waiter { memory, ..waiter }, false, now);
+        }
     }
 
     /// Somebody who has no slot yet leaves the queue.
@@ -211,7 +228,7 @@ impl State {
             own.last = grants;
             let spent = own.spent;
             account.running += 1;
-            account.capped = (!account.may_run()).then_some(grants);
+            account.cap(grants, now);
             Some((waiter, spent, pledge))
         })?;
         let course = &mut self.courses[lane];
@@ -234,7 +251,7 @@ impl State {
     }
 
     /// A slot is free again. `settle`: what its run comes to, for the account's lane and weight.
-    pub(super) fn free(&mut self, place: &Place, memory: u64, settle: impl FnOnce(&mut Lane, u32)) {
+    pub(super) fn free(&mut self, place: &Place, memory: u64, now: Instant, settle: impl FnOnce(&mut Lane, u32)) {
         let (last, lane) = (self.last(), place.lane);
         self.running -= 1;
         self.memory -= memory;
@@ -242,7 +259,7 @@ impl State {
         self.change(place.tenant, |account, _| {
             account.running -= 1;
             settle(&mut account.lanes[lane], account.share.weight);
-            account.uncap(last);
+            account.uncap(last, now);
         });
     }
 
@@ -292,6 +309,8 @@ impl State {
             let spent = ready.iter().map(|(index, lane)| (lane.spent, *index)).collect();
             assert_eq!((&course.ready.turns, &course.ready.spent), (&turns, &spent));
         }
+        let queued = self.accounts.iter().filter(|account| account.queued() > 0);
+        assert_eq!(self.weights, queued.map(|account| u64::from(account.share.weight)).sum::<u64>());
         let running: u32 = self.accounts.iter().map(|account| account.running).sum();
         assert_eq!(self.courses.iter().map(|course| course.running).sum::<usize>(), self.running);
         assert_eq!(usize::try_from(running).ok(), Some(self.running));

@@ -10,7 +10,7 @@ fn wish(tenant: usize, priority: Priority) -> Wish {
 }
 
 fn queue(slots: usize, shares: &[Share]) -> Arc<Queue> {
-    let queue = Queue::new(10_000, 1 << 30, shares);
+    let queue = Queue::new(20_000, 1 << 30, shares);
     queue.open(slots);
     queue
 }
@@ -77,6 +77,31 @@ async fn bounds_shed_by_name() {
     assert_eq!(queue.enqueue(wish(1, Priority::Interactive)).err(), Some(Shed::Full { waiting: 2 }));
     queue.drain();
     assert_eq!(queue.enqueue(wish(1, Priority::Interactive)).err(), Some(Shed::Draining));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_own_runs_is_told_so() {
+    let one = Share { weight: 1, running: 1, queued: 10 };
+    let queue = queue(2, &[one, Share { running: 2, ..PLENTY }, PLENTY]);
+    let own = slot(queue.enqueue(wish(0, Priority::Interactive)).unwrap()).await;
+    let waits =
+        |tenant: usize| queue.enqueue(wish(tenant, Priority::Interactive)).unwrap().slot(Duration::from_secs(9));
+    assert_eq!(waits(0).await.unwrap_err(), Shed::OwnRunning { running: 1 });
+    // The same run is under way, but the engine is full: for most of the time somebody else was the reason.
+    let other = slot(queue.enqueue(wish(2, Priority::Interactive)).unwrap()).await;
+    let second = queue.enqueue(wish(2, Priority::Interactive)).unwrap();
+    let ends_early = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        drop(own);
+    };
+    assert_eq!(tokio::join!(waits(0), ends_early).0.unwrap_err(), Shed::WaitedTooLong);
+    drop((other, second));
+    // Both slots are its own, and it may have as many: more slots would help it.
+    let _both = (
+        slot(queue.enqueue(wish(1, Priority::Interactive)).unwrap()).await,
+        slot(queue.enqueue(wish(1, Priority::Interactive)).unwrap()).await,
+    );
+    assert_eq!(waits(1).await.unwrap_err(), Shed::WaitedTooLong);
 }
 
 #[tokio::test]

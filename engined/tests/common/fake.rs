@@ -296,6 +296,13 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
+                "#lingers" => {
+                    while !self.stopped() {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    std::thread::sleep(Duration::from_millis(rest.parse().unwrap()));
+                    return Outcome::Signalled(9);
+                }
                 "#limit" => {
                     self.stop = Some(StopReason::CpuTime);
                     return Outcome::Signalled(9);
@@ -378,6 +385,22 @@ impl Actor<'_> {
                         }
                         std::thread::sleep(Duration::from_millis(1));
                     }
+                }
+                // Is over at once, and its last words come so much later.
+                "late" => {
+                    let (mut stdout, pause) = (self.stdout.try_clone().unwrap(), Duration::from_millis(number()));
+                    std::thread::spawn(move || {
+                        std::thread::sleep(pause);
+                        writeln!(stdout, "late").unwrap_or_default();
+                    });
+                }
+                // Takes so long to end once it was told to.
+                "lingers" => {
+                    while !self.stopped() {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    std::thread::sleep(Duration::from_millis(number()));
+                    return KILLED;
                 }
                 "socket" => self.attempts.count(WatchedCall::SOCKET),
                 "cpu" => self.usage.cpu = Micros(number() * 1000),

@@ -52,6 +52,8 @@ pub struct Books {
     answered: HashMap<String, Answered>,
     /// Nobody waited for the answer, by request id, and whose it was.
     left: HashMap<String, String>,
+    /// It was accepted (202), and its result was not fetched: whose it was, and its id.
+    accepted: HashMap<String, [String; 2]>,
 }
 
 /// One line of the audit that tells of an execution.
@@ -61,6 +63,8 @@ pub struct Line {
     day: String,
     told: Answered,
     charged: [u64; CHARGED.len()],
+    /// It was ended at the deadline of a drain.
+    cut: bool,
 }
 
 /// What `/v1/usage` and sums over audit lines have alike, by tenant, day and language.
@@ -97,6 +101,16 @@ impl Books {
         self.left.insert(request, tenant.to_owned());
     }
 
+    /// An attempt was accepted under `id`, and its result was not fetched.
+    pub fn accept(&mut self, request: String, tenant: &str, id: &str) {
+        self.accepted.insert(request, [tenant.to_owned(), id.to_owned()]);
+    }
+
+    /// How many were accepted and not fetched.
+    pub fn accepted(&self) -> usize {
+        self.accepted.len()
+    }
+
     /// How many were answered.
     pub fn answered(&self) -> usize {
         self.answered.len()
@@ -114,18 +128,12 @@ impl Books {
             if !told.insert(&line.request) {
                 wrong.push(format!("{} has two lines", line.request));
             }
-            match (self.answered.get(&line.request), self.left.get(&line.request)) {
-                (Some(answered), _) if *answered == line.told => {}
-                (Some(answered), _) => {
-                    wrong.push(format!("{}: answered {answered:?}, audit {:?}", line.request, line.told))
-                }
-                (None, Some(tenant)) if *tenant == line.told.tenant => {}
-                (None, Some(tenant)) => wrong.push(format!("{}: of {tenant}, audit {:?}", line.request, line.told)),
-                (None, None) => wrong.push(format!("{} was not answered, and was run: {:?}", line.request, line.told)),
-            }
+            wrong.extend(self.differs(line));
         }
         let silent = self.answered.keys().filter(|request| !told.contains(request));
         wrong.extend(silent.map(|request| format!("{request} was answered and has no line")));
+        let silent = self.accepted.keys().filter(|request| !told.contains(request));
+        wrong.extend(silent.map(|request| format!("{request} was accepted and has no line")));
         wrong.extend(audit.gaps.iter().cloned());
         println!(
             "xtask: mixed: {} audit lines of executions in {} files, {} of {} attempts that nobody waited for among them",
@@ -148,6 +156,28 @@ impl Books {
             println!("xtask: mixed: {}: {} executions, {:?}", key.join(" "), sum.executions, sum.charged);
         }
         tally.check("mixed: usage is the sum of the audit lines", outcome(&apart));
+    }
+
+    /// In what a line is not what its caller knows.
+    fn differs(&self, line: &Line) -> Option<String> {
+        let Line { request, told, cut, .. } = line;
+        if let Some(answered) = self.answered.get(request) {
+            // What was ended at a deadline was told before it was known what it had used.
+            let used = if *cut { told.cpu_us } else { answered.cpu_us };
+            let same = Answered { cpu_us: used, ..answered.clone() } == *told;
+            return (!same).then(|| format!("{request}: answered {answered:?}, audit {told:?}"));
+        }
+        if let Some([tenant, id]) = self.accepted.get(request) {
+            let same = *tenant == told.tenant && *id == told.id;
+            return (!same).then(|| format!("{request}: accepted from {tenant} as {id}, audit {told:?}"));
+        }
+        match self.left.get(request) {
+            Some(tenant) if *tenant == told.tenant => None,
+            Some(tenant) => Some(format!("{request}: of {tenant}, audit {told:?}")),
+            // Its caller was told to come again, after a part of it was run.
+            None if *cut => None,
+            None => Some(format!("{request} was not answered, and was run: {told:?}")),
+        }
     }
 }
 
@@ -233,7 +263,8 @@ fn read(line: &Value) -> Result<Line> {
             verdict: text("verdict")?,
             cpu_us: [charged[0], charged[1]],
         };
-        Some(Line { request: text("request_id")?, day: text("time")?.get(..10)?.to_owned(), told, charged })
+        let (day, cut) = (text("time")?.get(..10)?.to_owned(), line["cut"] == true);
+        Some(Line { request: text("request_id")?, day, told, charged, cut })
     };
     read().ok_or_else(|| Problem::new(format!("an audit line lacks something: {line:.500}"), REMEDY))
 }
@@ -281,7 +312,27 @@ mod tests {
         told(&[line("r1", "e1", 9), line("r1", "e3", 9)], "r1 has two lines");
         told(&[line("r1", "e1", 8)], "answered");
         told(&[line("r1", "e1", 9), line("r3", "e4", 1)], "was not answered, and was run");
+        let cut = |mut line: Value| {
+            line["cut"] = true.into();
+            line
+        };
+        assert!(failures(&[cut(line("r1", "e1", 8)), cut(line("r3", "e4", 1))], |_, _| ()).is_empty());
         let usage = failures(&good, |_, usage| usage.0.values_mut().for_each(|sum| sum.charged[3] += 1));
         assert!(usage.len() == 1 && usage[0].contains("usage is the sum"), "{usage:?}");
+    }
+
+    #[test]
+    fn what_was_accepted_has_its_one_line() {
+        let accepted = |lines: &[Value]| failures(lines, |books, _| books.accept("r5".to_owned(), "a", "e5"));
+        let (first, good) = (line("r1", "e1", 9), line("r5", "e5", 3));
+        assert!(accepted(&[first.clone(), good.clone()]).is_empty());
+        for (lines, words) in [
+            (vec![first.clone()], "r5 was accepted and has no line"),
+            (vec![first.clone(), line("r5", "e6", 3)], "r5: accepted from a as e5"),
+            (vec![first, good.clone(), good], "r5 has two lines"),
+        ] {
+            let told = accepted(&lines);
+            assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
+        }
     }
 }

@@ -72,6 +72,8 @@ fn a_line_is_counted_as_its_record_is() {
     assert_eq!(line["caller"], json!({"address": "127.0.0.1", "token": "ci"}));
     let gone = same(&Record::execution(execution(&[], Ended::Gone, Used::default())));
     assert_eq!((&gone["verdict"], &gone["caller_gone"]), (&json!("cancelled"), &json!(true)));
+    let cut = same(&Record::execution(execution(&[], Ended::Cut, Used::default())));
+    assert_eq!((&cut["verdict"], &cut["cut"], cut.get("caller_gone")), (&json!("engine_error"), &json!(true), None));
     let refused = same(&Record::execution(execution(&[], Ended::Problem("queue_full"), Used::default())));
     assert_eq!((&refused["act"], &refused["problem"]), (&json!("refused"), &json!("queue_full")));
     assert_eq!((refused.get("charged"), refused.get("verdict")), (None, None));
@@ -125,9 +127,12 @@ fn times_are_utc_in_microseconds() {
 
 #[test]
 fn a_source_is_known_by_a_hash_that_anybody_can_make() {
-    // printf 'print(1)' > main.py; sha256sum main.py | sha256sum
+    // printf 'print(1)' > main.py; sha256sum main.py
     let source = Source::of(&[file("main.py", "print(1)")], None);
-    assert_eq!(source.sha256.unwrap().as_str(), "39d82d611f061f4f6195d5313f67c3683397698c851e3c817bbfa4e224b0d15d");
+    assert_eq!(source.sha256.unwrap().as_str(), "d287bb7f9d15abdc5b6e98536263815744b6ef21c8f3c839fc434ca70d8efe99");
+    // printf 1 > a; printf 2 > b; sha256sum a b | sha256sum
+    let two = Source::of(&[file("a", "1"), file("b", "2")], None);
+    assert_eq!(two.sha256.unwrap().as_str(), "68c2919f4305e50800082ab7f11eb17d96c7832f59154e97b1d373a5179a63ea");
     let files = [file("a", "12345"), file("b", ""), file("c", "é"), file("d", "x")];
     let (kept, cut) = Source::of(&files, Some(6)).files.unwrap();
     let kept: Vec<(&str, &str)> = kept.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();

@@ -50,6 +50,15 @@ fn the_examples_fit_four_platforms() {
 }
 
 #[test]
+fn no_plan_has_more_waiting_than_there_are_places() {
+    let queued = |text: &str| parse(text, 8 << 30, 4).unwrap().plans[0].share.queued;
+    assert_eq!((queued(""), queued("[engine]\nqueue_length = 7\n")), (1000, 7), "it follows the length");
+    let told = mistakes("[plans.default]\nqueued = 1001\n");
+    let expected = "plans.default.queued = 1001: is more than the queue has places: 1000 (engine.queue_length); write at most 1000";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
 fn a_plan_above_the_hosts_size_is_told_with_the_hosts_figure() {
     let text = "[engine]\nslots = 2\n[plans.a]\nrunning = 3\n[plans.a.ceiling]\nmemory_bytes = 8_000_000_000\ncpus = 5\n\
                 [plans.a.ceiling_by_language.java]\nmemory_bytes = 9_000_000_000\n";
@@ -137,13 +146,15 @@ fn tokens_say_who_until_when() {
     assert_eq!((tokens.len(), tokens[0].expires, tokens[0].revoked), (3, None, false));
     assert_eq!((tokens[1].expires, tokens[1].name.as_deref()), (Some(1_801_389_600), Some("ci")));
     assert!(tokens[2].revoked);
+    let long_ago = format!("[[tenants.a.token]]\nhash = \"{}\"\nexpires = \"-000044-03-15T12:00:00Z\"\n", hash("a"));
+    assert!(parse(&long_ago, 8 << 30, 4).unwrap().tenants[0].tokens[0].expires.is_some_and(|end| end < 0));
     let one = format!("hash = \"{}\"", hash("a"));
     for (text, beginning) in [
         ("name = \"x\"", "tenants.a.token[0].hash: is missing; "),
         (&format!("{one}\nexpires = 2027-01-31"), "tenants.a.token[0].expires = 2027-01-31: is no time with a date"),
         (&format!("{one}\nexpires = \"soon\""), "tenants.a.token[0].expires = soon: is no time with a date and an"),
-        (&format!("{one}\nuntil = 1"), "tenants.a.token[0].until = 1: is no field of this section; "),
-        (&format!("{one}\n[[tenants.a.token]]\n{one}"), "tenants.a.tokens: has an entry twice; "),
+        (&format!("{one}\nuntil = 1"), "tenants.a.token[0].until = (not shown): is no field of this section; "),
+        (&format!("{one}\n[[tenants.a.token]]\n{one}"), "tenants.a.tokens: has the token whose hash begins with aaaaaaaaaaaaaaaa twice; "),
         (&format!("{one}\n[tenants.b]\ntokens = [\"{}\"]", hash("a")), "tenants.b.tokens: has an entry that tenant a"),
     ] {
         let told = mistakes(&format!("[[tenants.a.token]]\n{text}\n"));

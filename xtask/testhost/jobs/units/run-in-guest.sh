@@ -85,7 +85,7 @@ send "unix:$SOCKET" argv_args.py
 # An upgrade under load refuses nobody and loses nothing: both sockets are systemd's.
 held() { journalctl -u engined --no-pager -o cat | grep -q 'sockets taken over.*unix=true.*tcp=true'; }
 check "both sockets are passed on" held
-if [ "$PROVE" = yes ]; then restarts=(1000 10 1); else restarts=(1000 3 20); fi
+if [ "$PROVE" = yes ]; then restarts=(1000 10 1); else restarts=(1000 2 40); fi
 check "restarts under load lose nobody" python3 -B restarts.py "$SOCKET" /root/engined-token "${restarts[@]}"
 echo "info  $said"
 settled() { systemctl show -P StatusText engined | grep '^ready: 5 languages'; }
