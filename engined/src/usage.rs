@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use api_spec::UsageRow;
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::audit::log::lines_after;
 use crate::audit::record::today;
@@ -38,6 +38,9 @@ pub mod store;
 const RETRY: Duration = Duration::from_secs(2);
 /// Who asks waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+const BUSY: &str = "the database is busy; ask again";
+/// So many may wait for an answer at once.
+const ASKING: usize = 16;
 /// Those who count today's CPU time at the start may wait for old lines to be counted.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// Lines that are counted in one transaction.
@@ -59,7 +62,7 @@ pub struct Query {
 
 enum Message {
     Count { counts: Counts, seq: u64, log: Option<(PathBuf, File)>, done: Vec<oneshot::Sender<()>> },
-    Query(Query, oneshot::Sender<Answer>),
+    Query(Query, oneshot::Sender<Answer>, Option<OwnedSemaphorePermit>),
     Cpu(mpsc::Sender<BTreeMap<String, u64>>),
 }
 
@@ -69,6 +72,7 @@ pub struct Books {
     sender: Mutex<Sender<Message>>,
     counted: Arc<AtomicU64>,
     durable: bool,
+    asking: Arc<Semaphore>,
 }
 
 /// The database before anything is counted.
@@ -133,7 +137,12 @@ impl Books {
         let Opened { path, store, counted, log: _ } = opened;
         let (sender, messages) = mpsc::channel();
         let counted = Arc::new(AtomicU64::new(counted));
-        let books = Books { sender: Mutex::new(sender), counted: Arc::clone(&counted), durable: path.is_some() };
+        let books = Books {
+            sender: Mutex::new(sender),
+            counted: Arc::clone(&counted),
+            durable: path.is_some(),
+            asking: Arc::new(Semaphore::new(ASKING)),
+        };
         let mut ledger = Ledger {
             path,
             store,
@@ -173,17 +182,31 @@ impl Books {
         self.durable
     }
 
+    /// Asks for a caller: of those so many wait at once, and not in the way of what the engine asks itself.
+    ///
+    /// # Errors
+    /// As [`Books::query`].
+    pub async fn query_of_caller(&self, query: Query) -> Answer {
+        // Held until it was answered, also where nobody waits for that any more.
+        let place = Arc::clone(&self.asking).try_acquire_owned();
+        self.ask(query, Some(place.map_err(|_| BUSY.to_owned())?)).await
+    }
+
     /// Asks.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn query(&self, query: Query) -> Answer {
+        self.ask(query, None).await
+    }
+
+    async fn ask(&self, query: Query, place: Option<OwnedSemaphorePermit>) -> Answer {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Query(query, reply));
+        self.send(Message::Query(query, reply, place));
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("the counters of usage have ended; restart the engine".to_owned()),
-            Err(_) => Err("the database is busy; ask again".to_owned()),
+            Err(_) => Err(BUSY.to_owned()),
         }
     }
 
@@ -268,7 +291,12 @@ impl Ledger {
                     done.send(()).unwrap_or_default();
                 }
             }
-            Message::Query(query, reply) => drop(reply.send(self.answer(&query))),
+            // Nobody waits for it any more.
+            Message::Query(_, reply, _) if reply.is_closed() => {}
+            Message::Query(query, reply, place) => {
+                drop(reply.send(self.answer(&query)));
+                drop(place);
+            }
             Message::Cpu(reply) => {
                 let store = self.store.as_ref().ok();
                 let rows = store.and_then(|store| store.cpu_time_us(&today()).ok()).unwrap_or_default();

@@ -36,7 +36,7 @@ pub async fn get(engine: &Engine, tenant: TenantIndex, query: Option<&str>) -> R
     let settled = engine.audit.flush(PATIENCE).await;
     let behind_records = if settled { 0 } else { engine.audit.behind().max(1) };
     let asked = Query { from: from.clone(), to: to.clone(), tenant };
-    let (usage, since) = books.query(asked).await.map_err(|why| Error::NotReady(vec![why]))?;
+    let (usage, since) = books.query_of_caller(asked).await.map_err(|why| Error::NotReady(vec![why]))?;
     let durable = books.is_durable();
     answer::json(&UsageResponse { first_day: from, last_day: to, since, durable, behind_records, usage }, None)
 }
