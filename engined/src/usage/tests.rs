@@ -165,3 +165,23 @@ async fn without_a_folder_usage_is_in_memory() {
     assert_eq!(books.cpu_today(), [("t".to_owned(), 12)].into());
     assert!(!books.is_durable());
 }
+
+#[tokio::test]
+async fn few_callers_wait_at_once_and_those_who_left_are_not_answered() {
+    let folder = Folder::new("asking");
+    folder.write(1, 3);
+    let books = folder.books(3);
+    // As if so many were waiting.
+    let places: Vec<_> = (0..ASKING).map(|_| Arc::clone(&books.asking).try_acquire_owned().unwrap()).collect();
+    assert_eq!(books.query_of_caller(query(None)).await.unwrap_err(), BUSY);
+    assert!(books.query(query(None)).await.is_ok(), "what the engine asks itself is not in their way");
+    drop(places);
+    assert!(books.query_of_caller(query(None)).await.is_ok());
+    // One who has left: the place is free once the thread has come by.
+    let (reply, answer) = oneshot::channel();
+    drop(answer);
+    let place = Arc::clone(&books.asking).try_acquire_owned().unwrap();
+    books.send(Message::Query(query(None), reply, Some(place)));
+    books.query(query(None)).await.unwrap();
+    assert_eq!(books.asking.available_permits(), ASKING);
+}
