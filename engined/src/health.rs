@@ -242,6 +242,7 @@ async fn watch_rest(engine: Arc<Engine>) {
             broker.well();
         }
         engine.tell();
+        engine.tenants().tidy();
         for (name, place, check) in &places {
             disk(&engine, name, place, check).await;
         }

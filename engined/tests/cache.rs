@@ -161,7 +161,7 @@ fn what_did_not_end_by_itself_is_done_again() {
 #[test]
 fn another_tenant_has_to_compile_for_itself() {
     let folder = Scratch::new();
-    let tenants = "[tenants.t]\ntokens = [\"HASH\"]\n[tenants.other]\nallowed_users = [\"root\"]\n";
+    let tenants = "[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n[tenants.other]\nallowed_users = [\"root\"]\n";
     let rig = rig(2, &folder.0, tenants);
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: not root");

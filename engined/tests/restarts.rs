@@ -39,7 +39,7 @@ impl Held {
         }
         let hash: String = engined::tenants::hash(TOKEN.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         let text = format!(
-            "[engine]\njaild_socket = {jaild:?}\n{more}\n[cache]\nenabled = false\n\n[tenants.t]\ntokens = [\"{hash}\"]\nallowed_users = [\"root\"]\n"
+            "[engine]\njaild_socket = {jaild:?}\n{more}\n[cache]\nenabled = false\n\n[tenants.t]\nadmin = true\ntokens = [\"{hash}\"]\nallowed_users = [\"root\"]\n"
         );
         std::fs::write(scratch.0.join("engined.toml"), text).unwrap();
         Held { scratch, fake, tcp: TcpListener::bind("127.0.0.1:0").unwrap(), unix }

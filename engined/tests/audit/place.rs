@@ -37,8 +37,10 @@ impl Place {
             let hash = engined::tenants::hash(name.as_bytes()).map(|byte| format!("{byte:02x}")).concat();
             format!("[tenants.{name}]\ntokens = [\"sha256:{hash}\"]\n")
         });
+        let operator = engined::tenants::hash(b"operator").map(|byte| format!("{byte:02x}")).concat();
+        let operator = format!("[tenants.operator]\nadmin = true\ntokens = [\"{operator}\"]\n");
         let config = format!(
-            "[listen]\ntcp = \"127.0.0.1:0\"\n[cache]\nenabled = false\n[engine]\njaild_socket = {:?}\n{}{settings}",
+            "[listen]\ntcp = \"127.0.0.1:0\"\n[cache]\nenabled = false\n[engine]\njaild_socket = {:?}\n{}{operator}{settings}",
             path("jaild.sock"),
             tenants.concat()
         );
@@ -171,7 +173,7 @@ impl Engine {
     }
 
     pub fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics", TENANTS[0]).text();
+        let text = self.get("/metrics", "operator").text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
         line.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
     }
