@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
+use crate::audit::orphan::Orphan;
 use crate::budget::{Budget, Exhausted};
 use crate::collection::Artifact;
 use crate::control::Control;
@@ -187,11 +188,11 @@ impl Cache {
     }
 
     /// Begins a compile, unless there is something of it by now. It is kept for `owner` if it may be and `still`, asked
-    /// when it is over, says that it is what the key says.
+    /// when it is over, says that it is what the key says. What it uses `account` has used.
     pub fn begin<C, F>(
         self: &Arc<Self>,
         key: &Key,
-        owner: Owner,
+        (owner, account): (Owner, &Arc<Orphan>),
         compile: C,
         still: impl FnOnce() -> bool + Send + 'static,
     ) -> Option<Waiter>
@@ -199,7 +200,7 @@ impl Cache {
         C: FnOnce(Arc<Control>) -> F,
         F: Future<Output = io::Result<Outcome>> + Send + 'static,
     {
-        let flight = Flight::new();
+        let flight = Flight::new(account);
         let waiter = {
             let mut state = lock(&self.state);
             if state.flights.contains_key(key) || state.index.get(key).is_some() {

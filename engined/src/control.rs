@@ -37,6 +37,12 @@ impl Control {
         }
     }
 
+    /// Of what is done for another execution, which has used what this uses.
+    #[must_use]
+    pub fn on_account_of(orphan: &Arc<Orphan>) -> Self {
+        Control { orphan: Arc::clone(orphan), ..Control::default() }
+    }
+
     /// A step begins.
     pub fn begin(&self, stage: Stage) {
         self.phase.send_replace(Phase::Running(stage));

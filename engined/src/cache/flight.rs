@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::{Cache, Key};
+use crate::audit::orphan::Orphan;
 use crate::budget::Reservation;
 use crate::capture::Output;
 use crate::collection::Artifact;
@@ -50,8 +51,8 @@ pub struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new() -> Arc<Flight> {
-        let control = Arc::new(Control::default());
+    pub(super) fn new(account: &Arc<Orphan>) -> Arc<Flight> {
+        let control = Arc::new(Control::on_account_of(account));
         Arc::new(Flight {
             landed: watch::Sender::new(None),
             over: watch::Sender::new(false),
