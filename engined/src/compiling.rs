@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use api_spec::{Reason, Stage, Verdict};
 use jail::stop_point;
 
+use crate::audit::orphan::Watch;
 use crate::budget::{Budget, Exhausted, Reservation};
 use crate::cache::flight::{Landed, Outcome, Waiter};
 use crate::cache::{Key, Look, entry};
@@ -244,11 +245,14 @@ impl<'a> Cached<'a> {
             (owner, Control::of_compile(&task.control.orphan)),
             |control| {
                 let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
+                // Who begins it pays for it, also when it goes on for others. It may be repeated.
+                let whole = Watch::new(&control.orphan, Stage::Compile);
                 async move {
                     let budget = cache.memory();
                     let compiled = execution::compile(&link, budget, &step, bundles, Some(slot), &control).await?;
                     let Compiled { done: Done { end, output, .. }, took, outcome: result, .. } = compiled;
                     let mut memory = budget.nothing();
+                    drop(whole);
                     memory.settle((output.stdout.kept.len() + output.stderr.kept.len()) as u64);
                     Ok(Outcome { end, output, result, took, memory })
                 }

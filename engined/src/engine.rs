@@ -67,7 +67,7 @@ pub struct Engine {
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
     /// What operators should hear of.
-    pub abuse: Abuse,
+    pub abuse: Arc<Abuse>,
     /// What operators see.
     pub metrics: Metrics,
     /// What is known of its own health.
@@ -118,7 +118,7 @@ impl Engine {
             cache,
             memory,
             kept,
-            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
+            abuse: Arc::new(Abuse::new(config.abuse.clone(), metrics.abuse.clone())),
             health: Health::new(metrics.health.clone()),
             metrics,
             audit,

@@ -413,6 +413,7 @@ impl Actor<'_> {
                     return KILLED;
                 }
                 "socket" => self.attempts.count(WatchedCall::SOCKET),
+                "forks" => self.usage.processes_hit = true,
                 "cpu" => self.usage.cpu = Micros(number() * 1000),
                 "exit" => return Outcome::Exited(u8::try_from(number()).unwrap()),
                 "signal" => return Outcome::Signalled(u8::try_from(number()).unwrap()),
