@@ -119,7 +119,8 @@ mod tests {
     use crate::health::Health;
 
     /// The file system that hangs until it is told to answer.
-    static HUNG: LazyLock<(Mutex<Sender<()>>, Mutex<Receiver<()>>)> = LazyLock::new(|| {
+    type Gate = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
+    static HUNG: LazyLock<Gate> = LazyLock::new(|| {
         let (answer, answers) = channel();
         (Mutex::new(answer), Mutex::new(answers))
     });
