@@ -1,7 +1,7 @@
 //! What operators see. Every label comes from a closed list: verdicts, problem codes and the like from one of ours, languages
 //! and plans from what the operator has set (`labels` has an end for them). `systemd/METRICS.md` lists them all.
 //!
-//! What the path of a request adds to is looked up at start ([`runs`]): there it costs atomic additions.
+//! What the path of a request adds to is looked up at start (`runs`): there it costs atomic additions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
