@@ -75,9 +75,15 @@ pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
     Ok(value)
 }
 
+/// Without a text that stood where none belongs: it may be a source, or a secret, and problems are logged.
+fn untold(said: &str) -> String {
+    let text = said.find("string \"").zip(said.rfind("\", expected"));
+    text.map_or_else(|| said.to_owned(), |(from, to)| format!("{}string{}", &said[..from], &said[to + 1..]))
+}
+
 fn problem(error: &serde_json::Error, path: Option<&Path>) -> Problem {
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let said = error.to_string();
+    let said = untold(&error.to_string());
     let said = said.strip_suffix(&place).unwrap_or(&said);
     let pointer = path.map(pointer).unwrap_or_default();
     // A number that no f64 can hold is valid JSON: the mistake is its value.
