@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use api_spec::{Reason, Stage, Verdict};
 use jail::stop_point;
 
+use crate::audit::orphan::Watch;
 use crate::budget::{Budget, Exhausted, Reservation};
 use crate::cache::flight::{Landed, Outcome, Waiter};
 use crate::cache::{Key, Look, entry};
@@ -55,6 +56,8 @@ pub enum Seated {
     Ready(Box<Seat>),
     /// Its caller has cancelled it.
     Over((Verdict, Option<Reason>)),
+    /// The same, and the compile that it has begun goes on for others, on its account.
+    Left((Verdict, Option<Reason>)),
 }
 
 /// Names what a job's compile makes. `None` without a compile, or where nothing of it may be kept or joined.
@@ -244,7 +247,10 @@ impl<'a> Cached<'a> {
             (owner, Control::of_compile(&task.control.orphan)),
             |control| {
                 let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
+                // Whoever begins it may leave before it is ordered: its line waits all the same.
+                let watch = Watch::new(&task.control.orphan, Stage::Compile);
                 async move {
+                    let _watch = watch;
                     let budget = cache.memory();
                     let compiled = execution::compile(&link, budget, &step, bundles, Some(slot), &control).await?;
                     let Compiled { done: Done { end, output, .. }, took, outcome: result, .. } = compiled;
@@ -266,7 +272,7 @@ impl<'a> Cached<'a> {
             landed = waiter.landed() => landed,
             () = task.control.cancelled() => {
                 if !waiter.cancel() {
-                    return Ok(Ok(Seated::Over(verdict::cancelled_while_compiling())));
+                    return Ok(Ok(Seated::Left(verdict::cancelled_while_compiling())));
                 }
                 waiter.landed().await
             }
