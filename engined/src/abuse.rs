@@ -2,7 +2,7 @@
 //!
 //! Each run that ends is looked at: whether it made a [system call that ends its process](jail::spec::WatchedCall), asked
 //! for a network socket, computed for as long as it could while it wrote next to nothing, or hit its limit of memory or
-//! processes. Each of these happens to honest programs. Where it happens again and again within a window, to one user of a
+//! processes, whatever its verdict was then, and whether or not its caller was still there. Each of these happens to honest programs. Where it happens again and again within a window, to one user of a
 //! tenant or to a tenant as a whole, it is a [`Sign`]: a warning in the log and a line of the audit with tenant, user,
 //! count and the last execution, and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for people.
 //!
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use api_spec::{ExecutionResult, LimitName, Usage, Verdict};
-use jail::spec::{Limits, WatchedCall};
+use jail::spec::{Ended, Limits, Outcome, WatchedCall};
 
 use crate::audit::Act;
 use crate::config;
@@ -85,12 +85,15 @@ impl Count {
     }
 }
 
+/// What ends whoever makes a call that the filter kills for.
+const SIGSYS: u8 = 31;
+
 /// In the order of [`Sign::ALL`].
 type Counts = [Count; Sign::ALL.len()];
 type User = (TenantIndex, Arc<str>);
 
 /// The users that are counted, and who was conspicuous when.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Users {
     counts: HashMap<User, (u64, Counts)>,
     order: BTreeMap<u64, User>,
@@ -118,13 +121,14 @@ impl Users {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     tenants: Vec<Counts>,
     users: Users,
 }
 
 /// Looks for signs of abuse.
+#[derive(Debug)]
 pub struct Abuse {
     settings: RwLock<Arc<config::Abuse>>,
     state: Mutex<State>,
@@ -150,22 +154,63 @@ impl Abuse {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An execution of this job is over. Tells the signs, and gives them for the audit.
+    /// An execution of this job is over. `hit`: [a limit was](crate::audit::orphan::Orphan::hit), whatever the verdict. Tells the
+    /// signs, and gives them for the audit.
     #[must_use]
-    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult) -> Vec<Act> {
+    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult, hit: bool) -> Vec<Act> {
         let settings = self.settings();
         if !settings.enabled {
             return Vec::new();
         }
         let compile = job.compile.as_ref().map(|compile| &compile.step.limits);
-        let found = conspicuous(&settings, &job.run.limits, compile, result);
+        let mut found = conspicuous(&settings, &job.run.limits, compile, result);
+        found[Sign::Limit as usize] |= hit;
+        self.tell(&settings, tenant, &result.labels, &result.id, found)
+    }
+
+    /// The same of an execution whose caller has left, by the steps that it got to, with their limits. What it wrote nobody
+    /// has counted.
+    #[must_use]
+    pub fn left<'a>(
+        &self,
+        tenant: (TenantIndex, &str),
+        labels: &BTreeMap<String, String>,
+        id: &str,
+        steps: impl Iterator<Item = (&'a Limits, &'a Ended)>,
+        hit: bool,
+    ) -> Vec<Act> {
+        let settings = self.settings();
+        if !settings.enabled {
+            return Vec::new();
+        }
+        let mut found = [false; Sign::ALL.len()];
+        for (limits, ended) in steps {
+            let calls = || ended.attempts.iter().map(|(call, _)| call);
+            found[Sign::Socket as usize] |= calls().any(|call| call == WatchedCall::SOCKET);
+            let killed = ended.outcome == Outcome::Signalled(SIGSYS);
+            found[Sign::SecurityViolation as usize] |= killed || calls().any(|call| call != WatchedCall::SOCKET);
+            found[Sign::Miner as usize] |= computes(&settings, limits, ended.usage.cpu.0, 0);
+        }
+        found[Sign::Limit as usize] = hit;
+        self.tell(&settings, tenant, labels, id, found)
+    }
+
+    /// Counts what was conspicuous, tells the signs that it makes, and gives them.
+    fn tell(
+        &self,
+        settings: &config::Abuse,
+        tenant: (TenantIndex, &str),
+        labels: &BTreeMap<String, String>,
+        id: &str,
+        found: [bool; Sign::ALL.len()],
+    ) -> Vec<Act> {
         if !found.contains(&true) {
             return Vec::new();
         }
-        let user = result.labels.get(&settings.label).map(String::as_str);
+        let user = labels.get(&settings.label).map(String::as_str);
         let within_s = settings.window.as_secs();
         let tell = |(sign, user, runs): Seen<'_>| {
-            let (sign, tenant, execution) = (sign.name(), tenant.1, result.id.as_str());
+            let (sign, tenant, execution) = (sign.name(), tenant.1, id);
             self.metrics.sign(sign, tenant);
             // Quoted: a stranger's text must not pass for a line or a field of ours.
             let quoted = user.map(tracing::field::debug);
@@ -228,17 +273,21 @@ fn conspicuous(
         }
         _ => false,
     };
-    let computes = |limits: &Limits, usage: &Usage, written: u64| {
-        let of_wall = limits.wall_time.0.saturating_mul(limits.cpus_milli.into());
-        let could_us = limits.cpu_time.0.saturating_mul(1000).min(of_wall);
-        let most = usage.cpu_time_us.saturating_mul(100) >= could_us.saturating_mul(settings.miner_cpu_percent);
-        most && written < settings.miner_output_bytes
-    };
+    let computes =
+        |limits: &Limits, usage: &Usage, written: u64| computes(settings, limits, usage.cpu_time_us, written);
     let ran = result.run.as_ref().is_some_and(|step| computes(run, &step.usage, step.stdout.bytes + step.stderr.bytes));
     let compiled = fresh.zip(compile);
     let compiled =
         compiled.is_some_and(|(step, limits)| computes(limits, &step.usage, step.stdout.bytes + step.stderr.bytes));
     [violation, socket, ran || compiled, limit]
+}
+
+/// Whether a step has computed for as long as it could and said next to nothing.
+fn computes(settings: &config::Abuse, limits: &Limits, cpu_us: u64, written: u64) -> bool {
+    let of_wall = limits.wall_time.0.saturating_mul(limits.cpus_milli.into());
+    let could_us = limits.cpu_time.0.saturating_mul(1000).min(of_wall);
+    let most = cpu_us.saturating_mul(100) >= could_us.saturating_mul(settings.miner_cpu_percent);
+    most && written < settings.miner_output_bytes
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ use crate::usage::{self, Books};
 use inbox::{Flushed, Inbox};
 use journal::Journal;
 use log::{Log, Rotation};
+use orphan::{Left, Look};
 use record::{Execution, Record, Used};
 use writer::{Sinks, Writer};
 
@@ -196,8 +197,15 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
         engine.metrics.watched_calls(calls);
     }
     let ended = Ended::Verdict(result.verdict);
+    let orphan = &task.control.orphan;
+    if result.compile.is_none() && result.run.is_none() {
+        // Cancelled while its compile goes on for others, or lost: what it used and did is known when that is over.
+        let execution = execution(engine, task, ended, result.timings, Used::of(result));
+        return Receipt(orphan.left(left(engine, task, execution)));
+    }
     let receipt = engine.audit.push(|| record(engine, task, ended, result.timings, Used::of(result)));
-    for sign in engine.abuse.observe((task.tenant, engine.tenants().name(task.tenant)), &task.job, result) {
+    let tenants = engine.tenants();
+    for sign in engine.abuse.observe((task.tenant, tenants.name(task.tenant)), &task.job, result, orphan.hit()) {
         administrative(engine, sign);
     }
     receipt
@@ -229,10 +237,8 @@ fn unheard(engine: &Engine, task: &Task, ended: Ended) {
 }
 
 fn leave(engine: &Engine, task: &Task, ended: Ended) {
-    if engine.audit.active {
-        let left = execution(engine, task, ended, timings(task), Used::default());
-        task.control.orphan.left(Arc::clone(&engine.audit.inbox), left);
-    }
+    let execution = execution(engine, task, ended, timings(task), Used::default());
+    let _number: Option<u64> = task.control.orphan.left(left(engine, task, execution));
 }
 
 /// An execution was answered with a problem after it had its place in the queue.
@@ -265,6 +271,14 @@ fn execution(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used:
         timings,
         used,
     }
+}
+
+/// For what nobody hears of any more, or not yet.
+fn left(engine: &Engine, task: &Task, execution: Execution) -> Left {
+    let inbox = engine.audit.active.then(|| Arc::clone(&engine.audit.inbox));
+    let compile = task.job.compile.as_ref().map(|compile| compile.step.limits);
+    let (abuse, tenant, run) = (Arc::clone(&engine.abuse), task.tenant, task.job.run.limits);
+    Left { execution, inbox, look: Some(Look { abuse, tenant, run, compile }) }
 }
 
 fn timings(task: &Task) -> Timings {

@@ -187,7 +187,7 @@ impl Cache {
     }
 
     /// Begins a compile, unless there is something of it by now. It is kept for `owner` if it may be and `still`, asked
-    /// when it is over, says that it is what the key says.
+    /// when it is over, says that it is what the key says. What it uses `account` has used.
     pub fn begin<C, F>(
         self: &Arc<Self>,
         key: &Key,

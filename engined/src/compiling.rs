@@ -247,14 +247,14 @@ impl<'a> Cached<'a> {
             (owner, Control::of_compile(&task.control.orphan)),
             |control| {
                 let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
-                // Whoever begins it may leave before it is ordered: its line waits all the same.
-                let watch = Watch::new(&task.control.orphan, Stage::Compile);
+                // Who begins it pays for it, also when it goes on for others. It may be repeated.
+                let whole = Watch::new(&control.orphan, Stage::Compile);
                 async move {
-                    let _watch = watch;
                     let budget = cache.memory();
                     let compiled = execution::compile(&link, budget, &step, bundles, Some(slot), &control).await?;
                     let Compiled { done: Done { end, output, .. }, took, outcome: result, .. } = compiled;
                     let mut memory = budget.nothing();
+                    drop(whole);
                     memory.settle((output.stdout.kept.len() + output.stderr.kept.len()) as u64);
                     Ok(Outcome { end, output, result, took, memory })
                 }

@@ -67,7 +67,7 @@ pub struct Engine {
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
     /// What operators should hear of.
-    pub abuse: Abuse,
+    pub abuse: Arc<Abuse>,
     /// What operators see.
     pub metrics: Metrics,
     /// What is known of its own health.
@@ -118,7 +118,7 @@ impl Engine {
             cache,
             memory,
             kept,
-            abuse: Abuse::new(config.abuse.clone(), metrics.abuse.clone()),
+            abuse: Arc::new(Abuse::new(config.abuse.clone(), metrics.abuse.clone())),
             health: Health::new(metrics.health.clone()),
             metrics,
             audit,
@@ -193,7 +193,7 @@ impl Engine {
                 continue;
             };
             self.metrics.link(true);
-            self.take_up(now).await;
+            self.take_up(now, &welcome).await;
             again = if self.health.languages_ill() { (again * 2).min(self.longest()) } else { LOOK_AGAIN };
             if self.until_another_look(&mut welcome, &now, again).await {
                 continue;
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     /// Probes every toolchain and runs a hello in each language, before anybody's run of that language gets a slot.
-    async fn take_up(&self, welcome: Welcome) {
+    async fn take_up(&self, welcome: Welcome, link: &watch::Receiver<Option<Welcome>>) {
         for layer in Layers::all().iter() {
             self.metrics.layer(layer.name(), welcome.obtained.has(layer));
         }
@@ -235,6 +235,12 @@ impl Engine {
                 self.withdraw(&self.catalogue());
             }
             offers = self.probe(&welcome, first).await;
+            if link.has_changed().unwrap_or(true) {
+                // What was lost with the link, or looked at with files that are others now, says nothing of a language.
+                // What was offered stays so until the next look, which follows at once.
+                tracing::info!("the link has changed during the look at the languages: they are looked at anew");
+                return;
+            }
             if offers.languages.is_empty() {
                 let reasons =
                     offers.unavailable.iter().map(|(_, language)| format!("{}: {}", language.id, language.reason));

@@ -1,4 +1,4 @@
-//! What the engine knows of its own health: of each language, of the broker, of the disk, and what components say of
+//! What the engine knows of its own health: of each language, of the broker, of the disks, and what components say of
 //! themselves. `/readyz` answers from the last look at once; looking is done here and in [`Engine::keep`], by tasks of
 //! their own.
 //!
@@ -8,22 +8,21 @@
 //! still works.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use api_spec::Degraded;
-use nix::sys::statvfs::statvfs;
 
 use crate::audit::inbox::Flushed;
 use crate::audit::record::today;
-use crate::confinement;
 use crate::engine::Engine;
 use crate::metrics::HealthMetrics;
 use crate::offers::{self, Offers, Trouble};
 use crate::usage::Query;
 
-/// Between two looks at the broker and at the disk.
+mod disks;
+
+/// Between two looks at the broker and at the disks.
 const LOOK_EVERY: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 1 } else { 5 });
 /// What a store may take to write down or to give what it has been told.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
@@ -150,7 +149,7 @@ impl Health {
         self.of(Weight::Partial).into_iter().map(told).collect()
     }
 
-    /// A hello was run in a language, or could not be.
+    /// A hello was run in every version of a language, or could not be in one.
     pub fn looked(&self, language: &str, found: Result<(), Complaint>) {
         lock(&self.looks).insert(language.to_owned(), Look { ok: found.is_ok(), at: Instant::now() });
         let check = self.register(&of_language(language), Weight::Partial);
@@ -160,15 +159,15 @@ impl Health {
         }
     }
 
-    /// Every language was looked at. One that is not installed is no complaint, unless it was there before.
+    /// Every language was looked at. One that is not installed is no complaint, unless it was there before; one of which a
+    /// version is broken is one, though the others are offered.
     pub fn looked_at_all(&self, offers: &Offers) {
         for offer in &offers.languages {
             let id = &offer.definition.id;
             let broken = offers.broken.iter().find(|broken| broken.id == *id);
-            self.looked(id, Ok(()));
-            if let Some(broken) = broken {
-                self.register(&of_language(id), Weight::Partial).ill(&*broken.reason, &*broken.remedy);
-            }
+            let complaint =
+                broken.map(|broken| Complaint { reason: broken.reason.clone(), remedy: broken.remedy.clone() });
+            self.looked(id, complaint.map_or(Ok(()), Err));
         }
         for (definition, lacking) in &offers.unavailable {
             let installed =
@@ -220,15 +219,14 @@ fn of_language(id: &str) -> String {
     format!("{LANGUAGE}{id}")
 }
 
-/// Looks at the broker, at the disk and at the stores from time to time. Never returns.
+/// Looks at the broker, at the disks and at the stores from time to time. Never returns.
 pub async fn watch(engine: Arc<Engine>) {
     // By itself: one that hangs must not keep us from the rest.
-    tokio::join!(watch_rest(Arc::clone(&engine)), watch_stores(engine));
+    tokio::join!(watch_broker(Arc::clone(&engine)), disks::watch(Arc::clone(&engine)), watch_stores(engine));
 }
 
-async fn watch_rest(engine: Arc<Engine>) {
+async fn watch_broker(engine: Arc<Engine>) {
     let broker = engine.health.register("broker", Weight::Vital);
-    let places = places(&engine);
     let mut unanswered = 0;
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -242,9 +240,7 @@ async fn watch_rest(engine: Arc<Engine>) {
             broker.well();
         }
         engine.tell();
-        for (name, place, check) in &places {
-            disk(&engine, name, place, check).await;
-        }
+        engine.tenants().tidy();
     }
 }
 
@@ -280,40 +276,11 @@ async fn watch_stores(engine: Arc<Engine>) {
     }
 }
 
-/// Whether the runtime, the link and the broker behind it turn: a question has come back. Without a broker there is
-/// nothing to ask, and whoever waits for one is alive.
-pub async fn alive(engine: &Engine) -> bool {
+/// Whether the link and the broker behind it turn: a question has come back. Without a broker there is nothing to ask.
+async fn alive(engine: &Engine) -> bool {
     engine.link.welcome().borrow().is_none() || engine.link.inventory().await.is_some() || {
         // It may have gone just then.
         engine.link.welcome().borrow().is_none()
-    }
-}
-
-fn places(engine: &Engine) -> Vec<(&'static str, PathBuf, Check)> {
-    let state = confinement::state_folders().into_iter().next();
-    let found = [("state", state), ("cache", engine.config.cache.place())];
-    let check = |name: &str| engine.health.register(&format!("disk:{name}"), Weight::Partial);
-    found.into_iter().filter_map(|(name, place)| Some((name, place?, check(name)))).collect()
-}
-
-async fn disk(engine: &Engine, name: &str, place: &Path, check: &Check) {
-    let (path, least) = (place.to_owned(), engine.config.health.disk_free);
-    // A file system that hangs must hang nothing else.
-    let asked = tokio::task::spawn_blocking(move || statvfs(&path)).await;
-    let shown = place.display();
-    match asked {
-        Ok(Ok(found)) => {
-            let free = found.blocks_available().saturating_mul(found.fragment_size());
-            engine.metrics.health.disk(name, free);
-            if free < least {
-                let reason = format!("{free} bytes are free in {shown}, fewer than {least} (health.disk_free_bytes)");
-                check.ill(reason, format!("free some of the disk: df {shown}"));
-            } else {
-                check.well();
-            }
-        }
-        Ok(Err(error)) => check.ill(format!("{shown}: {error}"), format!("look at it: df {shown}")),
-        Err(error) => tracing::error!(%error, "the disk was not looked at"),
     }
 }
 
@@ -341,6 +308,33 @@ mod tests {
         health.register("store", Weight::Partial).well();
         broker.well();
         assert!(health.obstacles().is_empty() && health.degraded().is_empty());
+    }
+
+    #[test]
+    fn one_broken_version_is_a_complaint_until_it_is_well() {
+        let registry = Registry::new();
+        let health = Health::new(HealthMetrics::new(&registry).unwrap());
+        let definition = languages::Catalogue::builtin().languages()[0].clone();
+        let lacking = api_spec::UnavailableLanguage {
+            id: definition.id.clone(),
+            reason: "new-2: it crashes".into(),
+            remedy: "apt-get".into(),
+        };
+        let offer = offers::Offer { definition: definition.clone(), installed: Vec::new() };
+        let whole = Offers { languages: vec![offer], ..Offers::default() };
+        let broken = Offers { broken: vec![lacking], ..whole.clone() };
+        let ok = || {
+            health.measure();
+            let told = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+            told.contains(&format!("engined_probe_ok{{language=\"{}\"}} 1\n", definition.id))
+        };
+        health.looked_at_all(&whole);
+        assert!(ok() && health.degraded().is_empty());
+        health.looked_at_all(&broken);
+        assert_eq!(health.degraded()[0].reason, "new-2: it crashes");
+        assert!(!ok() && health.languages_ill(), "it is looked at again");
+        health.looked_at_all(&whole);
+        assert!(ok() && health.degraded().is_empty());
     }
 
     #[test]

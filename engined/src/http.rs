@@ -212,7 +212,7 @@ impl Server {
     async fn serve(&self, socket: Socket, peer: Peer, only_metrics: bool) {
         let _connected = self.engine.metrics.connected();
         let http = &self.engine.config.http;
-        let conn = Conn::new(socket);
+        let conn = Conn::new(socket, self.engine.metrics.problems.clone());
         let io = TokioIo::new(Wire::new(Arc::clone(&conn), http.write_timeout));
         let service = service_fn(|request| {
             let (engine, conn) = (Arc::clone(&self.engine), Arc::clone(&conn));

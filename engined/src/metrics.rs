@@ -1,9 +1,10 @@
 //! What operators see. Every label comes from a closed list: verdicts, problem codes and the like from one of ours, languages
-//! and plans from what the operator has set ([`labels`] has an end for them). `systemd/METRICS.md` lists them all.
+//! and plans from what the operator has set (`labels` has an end for them). `systemd/METRICS.md` lists them all.
 //!
-//! What the path of a request adds to is looked up at start ([`runs`]): there it costs atomic additions.
+//! What the path of a request adds to is looked up at start (`runs`): there it costs atomic additions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api_spec::{Code, ExecutionResult, Verdict};
@@ -104,8 +105,8 @@ pub struct Metrics {
     memory_budget: IntGauge,
     /// In the order of [`WatchedCall::all`].
     notifications: Box<[IntCounter]>,
-    /// In the order of [`Code::ALL`].
-    problems: Box<[IntCounter]>,
+    /// Requests answered with a problem.
+    pub problems: Problems,
     connections: IntGauge,
     link_up: IntGauge,
     link_losses: IntCounter,
@@ -186,6 +187,20 @@ fn build_info(registry: &Registry) -> prometheus::Result<()> {
     registry.register(Box::new(build))
 }
 
+/// Counts problems by their codes, also those of requests that never got as far as to be one.
+#[derive(Clone, Debug)]
+pub struct Problems(Arc<[IntCounter]>);
+
+impl Problems {
+    /// One more.
+    pub fn count(&self, code: Code) {
+        // In the order of `Code::ALL`.
+        if let Some(counter) = self.0.get(code as usize) {
+            counter.inc();
+        }
+    }
+}
+
 impl Metrics {
     /// All metrics, those with labels from closed lists at zero.
     ///
@@ -213,7 +228,7 @@ impl Metrics {
             memory,
             memory_budget,
             notifications: WatchedCall::all().map(|call| notifications.with_label_values(&[call.name()])).collect(),
-            problems: Code::ALL.iter().map(|code| problems.with_label_values(&[code.name()])).collect(),
+            problems: Problems(Code::ALL.iter().map(|code| problems.with_label_values(&[code.name()])).collect()),
             connections: make.gauge("engined_connections", "Open connections.")?,
             link_up: make.gauge("engined_link_up", "1 while jaild is connected.")?,
             link_losses: make.counter("engined_link_losses_total", "How often the link to jaild closed.")?,
@@ -265,9 +280,7 @@ impl Metrics {
 
     /// A request was answered with a problem; `execution`: it had asked for a run.
     pub fn problem(&self, code: Code, execution: bool) {
-        if let Some(counter) = self.problems.get(code as usize) {
-            counter.inc();
-        }
+        self.problems.count(code);
         if execution && code.status() >= 500 {
             self.runs.failed();
         }

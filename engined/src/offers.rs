@@ -118,10 +118,14 @@ pub fn notable(probed: &[Probed]) -> impl Iterator<Item = (&Toolchain, &Trouble)
 impl Offers {
     /// Adds a language with what its probes said.
     pub fn add(&mut self, definition: &Definition, probed: Vec<Probed>) {
-        let (why, remedies): (Vec<_>, Vec<_>) =
-            notable(&probed).map(|(toolchain, trouble)| (trouble.why().to_owned(), toolchain.remedy())).unzip();
-        let lacking =
-            UnavailableLanguage { id: definition.id.clone(), reason: why.join("; "), remedy: remedies.join(" or ") };
+        let troubles: Vec<(String, String, String)> = notable(&probed)
+            .map(|(toolchain, trouble)| (toolchain.id.clone(), trouble.why().to_owned(), toolchain.remedy()))
+            .collect();
+        let joined = |part: fn(&(String, String, String)) -> &str, by: &str| {
+            troubles.iter().map(part).collect::<Vec<_>>().join(by)
+        };
+        let (reason, remedy) = (joined(|(_, why, _)| why, "; "), joined(|(.., remedy)| remedy, " or "));
+        let lacking = UnavailableLanguage { id: definition.id.clone(), reason, remedy };
         let found = probed.into_iter().filter_map(|(toolchain, version)| Some((toolchain, version.ok()?)));
         let mut installed: Vec<Installed> = found
             .map(|(toolchain, (version, tuned))| {
@@ -137,8 +141,11 @@ impl Offers {
             self.unavailable.push((definition.clone(), lacking));
             self.unavailable.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
         } else {
-            if !lacking.reason.is_empty() {
-                self.broken.push(lacking);
+            // Which of several it is.
+            let which =
+                troubles.iter().map(|(toolchain, why, _)| format!("{toolchain}: {why}")).collect::<Vec<_>>().join("; ");
+            if !which.is_empty() {
+                self.broken.push(UnavailableLanguage { reason: which, ..lacking });
             }
             self.languages.push(Offer { definition: definition.clone(), installed });
             self.languages.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
@@ -346,7 +353,7 @@ mod tests {
         assert_eq!(offers.find("cpp", Some("14")).unwrap().1.toolchain.id, "clang-14");
         let mut offers = Offers::default();
         offers.add(cpp, vec![(gcc.clone(), here("12.2.0")), (clang, Err(Trouble::Broken("it crashes".to_owned())))]);
-        assert_eq!(offers.broken[0].reason, "it crashes");
+        assert_eq!(offers.broken[0].reason, "clang-14: it crashes");
         let mut offers = Offers::default();
         offers.add(cpp, vec![(gcc, absent()), (other, absent())]);
         let unavailable = &offers.unavailable[0].1;

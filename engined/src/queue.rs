@@ -24,7 +24,7 @@
 //! While the engine drains nothing is kept.
 //!
 //! # Places
-//! A tenant that queues as much as it can leaves [places](places) to others.
+//! A tenant that queues as much as it can leaves places (`places`) to others.
 //!
 //! # Memory
 //! A run that is at the head waits until its memory fits; nobody smaller overtakes it, so that large runs don't starve.
@@ -111,7 +111,7 @@ pub enum Shed {
         /// How many wait.
         waiting: usize,
     },
-    /// Most places are taken, and the tenant has [its part](places) of them.
+    /// Most places are taken, and the tenant has its part (`places`) of them.
     PartFull {
         /// How many wait for the tenant.
         waiting: usize,
@@ -165,7 +165,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue of `length` waiting runs ([more or less](places)) in front of `memory` bytes for running sandboxes. Slots are set later.
+    /// A queue of `length` waiting runs (more or less: `places`) in front of `memory` bytes for running sandboxes. Slots are set later.
     #[must_use]
     pub fn new(length: usize, memory: u64, shares: &[Share]) -> Arc<Self> {
         Arc::new(Queue { state: Mutex::new(State::new(shares)), length, memory, keeps: Notify::new() })

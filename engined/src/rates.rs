@@ -1,30 +1,28 @@
 //! Requests per minute: a token bucket for each tenant, and one for each value of a label that a plan names.
 //!
 //! The buckets are governor's, on the monotonic clock: a step of the wall clock neither opens nor empties one. The plan's
-//! own bucket is asked for every request and first, so that no choice of labels passes it by. What is held of the values
-//! is bounded: a bucket that is full again says nothing and is dropped when room is needed; while there are more values
+//! own bucket is asked for every request, so that no choice of labels passes it by; what a value's bucket refuses takes
+//! nothing from it, so that one user does not empty it for all others. What is held of the values is bounded: a bucket that is full again says nothing and is dropped when room is needed; while there are more values
 //! than room, those without a bucket of their own share one.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed, StateStore};
+use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
 use hyper::header::HeaderValue;
 
 use crate::config::Plan;
+use stores::{Bucket, Intent, Values, nanos};
 
-/// Between two searches for buckets that are full again.
-const LOOK: u64 = 100_000_000;
-/// Our clock may be ahead of the bucket's by the time between two lines.
-const SLACK: u64 = 1_000_000;
+pub use stores::Room;
+
+mod stores;
 
 /// So many a minute, and so many at once after a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,13 +90,21 @@ fn level(rate: Rate, remaining: u32) -> Level {
     Level { limit, remaining, reset: rate.quota().replenish_interval().saturating_mul(lacking) }
 }
 
+/// The time in which an empty bucket becomes full.
+fn whole(rate: Rate) -> u64 {
+    nanos(rate.quota().replenish_interval()).saturating_mul(u64::from(rate.burst.get()))
+}
+
 /// The buckets of one tenant.
 #[derive(Debug)]
 pub struct Gate {
     rate: Rate,
-    plan: Limiter<NotKeyed, InMemoryState>,
+    plan: Limiter<Intent, Bucket>,
+    bucket: Bucket,
     labels: Option<Labels>,
     policy: HeaderValue,
+    /// From when on the times in the buckets count.
+    begun: Instant,
 }
 
 #[derive(Debug)]
@@ -106,22 +112,73 @@ struct Labels {
     is: PerLabel,
     hasher: RandomState,
     values: Limiter<u64, Values>,
+    table: Values,
 }
 
 impl Gate {
     /// Full buckets as the plan says.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
-        let labels = plan.per_label.clone().map(|is| Labels {
-            values: limiter(is.rate, Values::new(is.values)),
-            hasher: RandomState::new(),
+    pub fn new(plan: &Plan, room: &Room) -> Self {
+        let begun = Instant::now();
+        let tables = plan.per_label.as_ref().map(|is| (RandomState::new(), Values::new(is.values, begun, room)));
+        Gate::of(plan, begun, Bucket::default(), tables)
+    }
+
+    /// The buckets of a tenant that had `earlier` ones: as full as those were, in proportion. So a configuration that is
+    /// read again gives nothing away. Where another label is named, its values begin with full buckets.
+    #[must_use]
+    pub fn renewed(plan: &Plan, earlier: &Arc<Gate>, room: &Room) -> Arc<Self> {
+        if earlier.is_of(plan) {
+            return Arc::clone(earlier);
+        }
+        let (begun, then) = (Instant::now(), nanos(earlier.begun.elapsed()));
+        let now = nanos(begun.elapsed());
+        let moved = |from: Rate, to: Rate| {
+            move |full_at: u64| {
+                let lacking = u128::from(full_at.saturating_sub(then));
+                let lacking = (lacking * u128::from(whole(to))).div_ceil(u128::from(whole(from).max(1)));
+                let lacking = u64::try_from(lacking).unwrap_or(u64::MAX);
+                (lacking > 0).then(|| now.saturating_add(lacking))
+            }
+        };
+        let bucket = Bucket::default();
+        if let Some(full_at) = moved(earlier.rate, plan.rate)(earlier.bucket.full_at()) {
+            bucket.set(full_at);
+        }
+        let tables = plan.per_label.as_ref().map(|is| {
+            match earlier.labels.as_ref().filter(|labels| labels.is.label == is.label) {
+                Some(old) => (old.hasher.clone(), old.table.moved(is.values, begun, moved(old.is.rate, is.rate))),
+                None => (RandomState::new(), Values::new(is.values, begun, room)),
+            }
+        });
+        Arc::new(Gate::of(plan, begun, bucket, tables))
+    }
+
+    fn of(plan: &Plan, begun: Instant, bucket: Bucket, tables: Option<(RandomState, Values)>) -> Self {
+        let labels = plan.per_label.clone().zip(tables).map(|(is, (hasher, table))| Labels {
+            values: limiter(is.rate, table.clone()),
+            hasher,
+            table,
             is,
         });
         let of_label = plan.per_label.iter().map(|per| format!(", {}", per.rate.policy())).collect::<String>();
         let policy = plan.rate.policy() + &of_label;
         // Digits and signs of ours.
         let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("unknown"));
-        Gate { rate: plan.rate, plan: limiter(plan.rate, InMemoryState::default()), labels, policy }
+        Gate { rate: plan.rate, plan: limiter(plan.rate, bucket.clone()), bucket, labels, policy, begun }
+    }
+
+    /// Drops buckets that are full again: they say nothing.
+    pub fn tidy(&self) {
+        if let Some(labels) = &self.labels {
+            labels.table.tidy();
+        }
+    }
+
+    /// Whether there are buckets for the values of a label.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.labels.is_some()
     }
 
     /// Whether its buckets are those of the plan.
@@ -153,7 +210,19 @@ impl Gate {
     /// # Errors
     /// It is empty.
     pub fn take(&self) -> Result<Level, Refused> {
-        match self.plan.check() {
+        self.ask(Intent::Take)
+    }
+
+    /// Whether [`Gate::take`] would, and what it would say.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn look(&self) -> Result<Level, Refused> {
+        self.ask(Intent::Look)
+    }
+
+    fn ask(&self, intent: Intent) -> Result<Level, Refused> {
+        match self.plan.check_key(&intent) {
             Ok(state) => Ok(level(self.rate, state.remaining_burst_capacity())),
             Err(not) => {
                 let wait = not.wait_time_from(self.plan.clock().now());
@@ -168,7 +237,7 @@ impl Gate {
     /// # Errors
     /// It is empty.
     pub fn take_of_label<'v>(&self, value: impl FnOnce(&str) -> Option<&'v str>) -> Result<Option<Level>, Refused> {
-        let Some(Labels { is, hasher, values }) = &self.labels else { return Ok(None) };
+        let Some(Labels { is, hasher, values, .. }) = &self.labels else { return Ok(None) };
         let key = hasher.hash_one(value(&is.label).unwrap_or_default());
         match values.check_key(&key) {
             Ok(state) => Ok(Some(level(is.rate, state.remaining_burst_capacity()))),
@@ -177,70 +246,6 @@ impl Gate {
                 Err(Refused { wait, rate: is.rate, label: Some(is.label.clone()) })
             }
         }
-    }
-}
-
-/// The buckets of a label's values, by a hash under a key of chance: each is the time at which it will be full.
-#[derive(Debug)]
-struct Values {
-    table: Mutex<Table>,
-    most: usize,
-    begun: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    full_at: HashMap<u64, Nanos>,
-    /// Of all that have none of their own.
-    shared: Option<Nanos>,
-    /// No bucket will be full before.
-    look_at: u64,
-}
-
-impl Values {
-    fn new(most: usize) -> Self {
-        Values { table: Mutex::default(), most, begun: Instant::now() }
-    }
-}
-
-impl Table {
-    /// Drops the buckets that are full, where some may be.
-    fn shrink(&mut self, now: u64) {
-        if now < self.look_at {
-            return;
-        }
-        self.full_at.retain(|_, at| at.as_u64() > now);
-        let next = self.full_at.values().map(|at| at.as_u64()).min().unwrap_or(now);
-        self.look_at = next.max(now.saturating_add(LOOK));
-    }
-}
-
-impl StateStore for Values {
-    type Key = u64;
-
-    fn measure_and_replace<T, F, E>(&self, key: &u64, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        // Whole after each statement that could panic.
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = table.full_at.get_mut(key) {
-            let (told, next) = measure(Some(*at))?;
-            *at = next;
-            return Ok(told);
-        }
-        if table.full_at.len() >= self.most {
-            let now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            table.shrink(now.saturating_sub(SLACK));
-        }
-        if table.full_at.len() >= self.most {
-            let (told, next) = measure(table.shared)?;
-            table.shared = Some(next);
-            return Ok(told);
-        }
-        let (told, next) = measure(None)?;
-        table.full_at.insert(*key, next);
-        Ok(told)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::config::{Plan, TenantConfig, Token, prefix};
 use crate::problem::Error;
 use crate::queue::{Share, TenantIndex};
-use crate::rates::Gate;
+use crate::rates::{Gate, Room};
 
 /// The longest token. `engined token new` makes 72 bytes.
 const TOKEN_BYTES: usize = 512;
@@ -52,11 +52,13 @@ struct Tenant {
 }
 
 impl Tenant {
-    /// As it is configured. Buckets of the same rates are as full as they were.
-    fn new(config: &TenantConfig, earlier: Option<&Tenant>, development: bool) -> Self {
+    /// As it is configured. Buckets are as full as they were.
+    fn new(config: &TenantConfig, earlier: Option<&Tenant>, development: bool, room: &Room) -> Self {
         let plan = Arc::clone(&config.plan);
-        let gate = earlier.map(|tenant| &tenant.gate).filter(|gate| gate.is_of(&plan));
-        let gate = gate.map_or_else(|| Arc::new(Gate::new(&plan)), Arc::clone);
+        let gate = match earlier {
+            Some(tenant) => Gate::renewed(&plan, &tenant.gate, room),
+            None => Arc::new(Gate::new(&plan, room)),
+        };
         Tenant { name: config.name.clone(), admin: config.admin || development, plan, gate }
     }
 }
@@ -79,28 +81,30 @@ impl Known {
     }
 }
 
-/// How callers are found.
+/// How callers are found. A user that is named goes before the group that a process runs with, and that before the other
+/// groups of its user; the configuration has none of them twice.
 #[derive(Debug, Default)]
 struct Callers {
     tokens: HashMap<u64, Known>,
     users: HashMap<u32, usize>,
     groups: HashMap<u32, usize>,
+    members: HashMap<u32, usize>,
 }
 
 impl Callers {
-    /// Of two that would have a caller the first has it.
     fn add(&mut self, tenant: usize, config: &TenantConfig, accounts: &Accounts) {
         for Token { hash, expires, revoked, name } in &config.tokens {
             let name = name.as_deref().map(Arc::from);
             let known = Known { hash: *hash, tenant, name, expires: *expires, revoked: *revoked };
-            self.tokens.entry(prefix(hash)).or_insert(known);
+            self.tokens.insert(prefix(hash), known);
         }
-        for user in config.users.iter().copied().chain(accounts.members(&config.groups)) {
-            self.users.entry(user).or_insert(tenant);
-        }
-        for group in &config.groups {
-            self.groups.entry(*group).or_insert(tenant);
-        }
+        self.users.extend(config.users.iter().map(|user| (*user, tenant)));
+        self.groups.extend(config.groups.iter().map(|group| (*group, tenant)));
+        self.members.extend(accounts.members(&config.groups).into_iter().map(|user| (user, tenant)));
+    }
+
+    fn unix(&self, uid: u32, gid: u32) -> Option<usize> {
+        self.users.get(&uid).or_else(|| self.groups.get(&gid)).or_else(|| self.members.get(&uid)).copied()
     }
 }
 
@@ -110,6 +114,9 @@ pub struct Tenants {
     tenants: Vec<Tenant>,
     callers: Callers,
     development: bool,
+    /// Whose account it is in development: that of the first tenant in the configuration.
+    first: usize,
+    room: Room,
     /// What a hash is compared with that is like none.
     nobody: Known,
 }
@@ -119,7 +126,8 @@ impl Tenants {
     #[must_use]
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
         let nobody = Known::nobody();
-        let none = Tenants { tenants: Vec::new(), callers: Callers::default(), development, nobody };
+        let (callers, room) = (Callers::default(), Room::default());
+        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, nobody };
         none.renewed(config, accounts)
     }
 
@@ -129,10 +137,10 @@ impl Tenants {
     pub fn renewed(&self, config: &[TenantConfig], accounts: &Accounts) -> Self {
         let mut tenants = self.tenants.clone();
         let places: HashMap<&str, usize> = self.tenants.iter().map(|tenant| tenant.name.as_str()).zip(0..).collect();
-        let mut callers = Callers::default();
+        let (mut callers, mut first) = (Callers::default(), None);
         for one in config {
             let place = places.get(one.name.as_str()).copied();
-            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self.development);
+            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self.development, &self.room);
             let place = match place {
                 Some(place) => {
                     tenants[place] = tenant;
@@ -144,9 +152,10 @@ impl Tenants {
                 }
             };
             callers.add(place, one, accounts);
+            first.get_or_insert(place);
         }
-        let nobody = Known::nobody();
-        Tenants { tenants, callers, development: self.development, nobody }
+        let (nobody, room) = (Known::nobody(), self.room.clone());
+        Tenants { tenants, callers, development: self.development, first: first.unwrap_or(self.first), room, nobody }
     }
 
     /// What each may have at once, in order: [`TenantIndex`] counts in this list.
@@ -203,6 +212,11 @@ impl Tenants {
         &self.tenants[index].gate
     }
 
+    /// Gives back the memory of buckets that say nothing any more.
+    pub fn tidy(&self) {
+        self.tenants.iter().for_each(|tenant| tenant.gate.tidy());
+    }
+
     /// Whose account a call goes on.
     ///
     /// # Errors
@@ -217,11 +231,8 @@ impl Tenants {
     /// As [`Tenants::resolve`].
     pub fn identify(&self, peer: Peer, authorization: Option<&[u8]>) -> Result<(TenantIndex, Option<Arc<str>>), Error> {
         let found = match peer {
-            Peer::Unix { uid, gid } => {
-                let (user, group) = (self.callers.users.get(&uid), self.callers.groups.get(&gid));
-                user.into_iter().chain(group).min().map(|tenant| (*tenant, None))
-            }
-            Peer::Tcp(address) if self.development => address.is_loopback().then_some((0, None)),
+            Peer::Unix { uid, gid } => self.callers.unix(uid, gid).map(|tenant| (tenant, None)),
+            Peer::Tcp(address) if self.development => address.is_loopback().then_some((self.first, None)),
             Peer::Tcp(_) => {
                 let known = self.by_token(authorization.and_then(bearer), clock::seconds());
                 known.map(|known| (known.tenant, known.name.clone()))

@@ -4,10 +4,11 @@
 
 mod common;
 
-use std::io;
+use std::io::{self, Write};
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 
-use common::{Rig, Scratch, wait_for};
+use common::{Rig, Scratch, TOKEN, wait_for};
 use serde_json::{Value, json};
 
 /// The log of this process.
@@ -35,7 +36,8 @@ impl Log {
     fn signs(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["message"] == "sign of abuse").collect()
+        // Those of the other test have another tenant.
+        lines.filter(|line| line["message"] == "sign of abuse" && line["tenant"] == "t").collect()
     }
 }
 
@@ -113,4 +115,43 @@ fn signs_are_told_and_nobody_is_banned() {
         }
     }
     assert_eq!((&audited()[0]["user"], &audited()[4]["user"]), (&json!(eve), &json!(null)));
+}
+
+/// Lets the words run, and hangs up while they do.
+fn leave(rig: &Rig, request: &Value) {
+    let body = request.to_string();
+    let mut stream = rig.connect();
+    let head = "POST /v1/executions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    wait_for(|| rig.engine.queue.gauges().running == 1);
+    stream.shutdown(Shutdown::Both).unwrap();
+    wait_for(|| rig.engine.queue.gauges().running == 0);
+}
+
+#[test]
+fn nobody_hides_a_sign_by_another_verdict_or_by_leaving() {
+    let rig = Rig::with(
+        2,
+        "[abuse]\nsockets = 2\nlimits = 4\nwhole_tenant_times = 1\n[tenants.u]\ntokens = [\"HASH\"]\n",
+        &[],
+    );
+    let signs = || {
+        let mut signs = series(&rig);
+        signs.sort();
+        signs
+    };
+    // A fork bomb that its CPU time ends, or that ends by itself.
+    for (words, verdict) in
+        [("forks", "ok"), ("forks\nlimit cpu", "cpu_time_limit"), ("forks\nlimit wall", "wall_time_limit")]
+    {
+        assert_eq!(run(&rig, None, words)["verdict"], verdict, "{words}");
+    }
+    assert_eq!(signs(), [""; 0]);
+    leave(&rig, &json!({"language": "python", "source": "forks\nsleep 60000"}));
+    let limit = "engined_abuse_signs_total{sign=\"limit\",tenant=\"u\"} 1";
+    wait_for(|| signs() == [limit]);
+    for _ in 0..2 {
+        leave(&rig, &json!({"language": "python", "source": "socket\nsleep 60000"}));
+    }
+    wait_for(|| signs() == [limit, "engined_abuse_signs_total{sign=\"socket\",tenant=\"u\"} 1"]);
 }

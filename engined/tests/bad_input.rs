@@ -218,6 +218,12 @@ fn headers_have_bounds_and_a_problem() {
         Reply::read(&mut stream).unwrap().problem(400, "invalid_request");
     }
     assert_eq!(rig.get("/healthz").status, 200);
+    // Also those of which no request was made.
+    let metrics = rig.get("/metrics").text();
+    for (code, count) in [("headers_too_large", 4), ("invalid_request", 4)] {
+        let line = format!("\nengined_problems_total{{code=\"{code}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
 }
 
 #[test]
@@ -228,6 +234,7 @@ fn the_slow_are_told_and_sent_away() {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").unwrap();
     Reply::read(&mut stream).unwrap().problem(408, "request_timeout");
     assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
+    assert!(rig.get("/metrics").text().contains("\nengined_problems_total{code=\"request_timeout\"} 1\n"));
 
     let mut stream = rig.connect();
     let head = format!(

@@ -161,7 +161,7 @@ fn what_did_not_end_by_itself_is_done_again() {
 #[test]
 fn another_tenant_has_to_compile_for_itself() {
     let folder = Scratch::new();
-    let tenants = "[tenants.t]\ntokens = [\"HASH\"]\n[tenants.other]\nallowed_users = [\"root\"]\n";
+    let tenants = "[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n[tenants.other]\nallowed_users = [\"root\"]\n";
     let rig = rig(2, &folder.0, tenants);
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: not root");
@@ -247,17 +247,58 @@ fn whoever_began_it_may_leave_and_the_last_one_ends_it() {
 }
 
 #[test]
+fn who_begins_a_compile_and_leaves_has_used_it() {
+    let folder = Scratch::new();
+    let file = folder.0.join("audit.jsonl");
+    let rig = rig(4, &folder.0.join("artifacts"), &format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n"));
+    let before = compiles(&rig);
+    for (nth, source) in ["#sleep 700\nsay one\n", "#sleep 700\nsay two\n"].into_iter().enumerate() {
+        let request = c(source);
+        let (gone, id) =
+            if nth == 0 { (Some(begin(&rig, &request)), None) } else { (None, Some(later(&rig, &request))) };
+        wait_for(|| compiles(&rig) == before + 1 + nth);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| run(&rig, &request));
+            wait_for(|| lookups(&rig)[2] == 1 + nth as u64);
+            drop(gone);
+            if let Some(path) = &id {
+                rig.call("DELETE", path, "", b"");
+            }
+            assert_eq!(other.join().unwrap()["compile"]["cached"], true);
+        });
+    }
+    let lines = || -> Vec<Value> {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["act"] == "execution").collect()
+    };
+    wait_for(|| lines().len() == 4);
+    let cpu = |line: &Value| (line["charged"]["compile_cpu_time_us"].clone(), line["charged"]["cpu_time_us"].clone());
+    for cancelled in [false, true] {
+        let left = lines().into_iter().filter(|line| line["verdict"] == "cancelled");
+        let left: Vec<Value> = left.filter(|line| line["caller_gone"].is_null() == cancelled).collect();
+        assert_eq!(left.len(), 1, "{:#?}", lines());
+        assert_eq!(left[0]["compile"]["cpu_time_us"], 1000, "{:#}", left[0]);
+        assert_eq!(cpu(&left[0]).0, 1000, "{:#}", left[0]);
+    }
+    let all: u64 = lines().iter().filter_map(|line| line["charged"]["compile_cpu_time_us"].as_u64()).sum();
+    assert_eq!(all, 2000, "each compile is somebody's, once: {:#?}", lines());
+}
+
+/// Begins it without waiting.
+fn later(rig: &Rig, request: &Value) -> String {
+    let body = request.to_string();
+    let reply = rig.call("POST", "/v1/executions?wait=false", "Content-Type: application/json\r\n", body.as_bytes());
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    format!("/v1/executions/{}", reply.json()["id"].as_str().unwrap())
+}
+
+#[test]
 fn who_cancels_ends_only_what_is_its_own() {
     let folder = Scratch::new();
     let rig = rig(4, &folder.0, "");
     let before = compiles(&rig);
-    let later = |request: &Value| {
-        let body = request.to_string();
-        let reply =
-            rig.call("POST", "/v1/executions?wait=false", "Content-Type: application/json\r\n", body.as_bytes());
-        assert_eq!(reply.status, 202, "{}", reply.text());
-        format!("/v1/executions/{}", reply.json()["id"].as_str().unwrap())
-    };
+    let later = |request: &Value| later(&rig, request);
     let ended = |path: &str| rig.get(&format!("{path}?wait_ms=20000")).json();
     let request = c("#sleep 700\nsay on\n");
     let first = later(&request);

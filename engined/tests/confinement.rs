@@ -88,7 +88,7 @@ impl Serving {
             chown(path(name), Some(uid), Some(gid)).unwrap();
         }
         let config = format!(
-            "[listen]\ntcp = \"127.0.0.1:0\"\nunix = {:?}\n[tenants.t]\ntokens = [\"sha256:{hash}\"]\n[engine]\n\
+            "[listen]\ntcp = \"127.0.0.1:0\"\nunix = {:?}\n[tenants.t]\nadmin = true\ntokens = [\"sha256:{hash}\"]\n[engine]\n\
              jaild_socket = {:?}\nlanguages = {:?}\n{engine}",
             path("api/engined.sock"),
             path("jaild.sock"),

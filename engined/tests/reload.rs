@@ -69,12 +69,13 @@ impl Reloading {
 
 #[test]
 fn tenants_plans_and_tokens_change_while_it_serves() {
-    let tenant = |name: &str, token: &str| format!("[tenants.{name}]\ntokens = [\"{}\"]\n", hash(token));
+    let tenant = |name: &str, token: &str| format!("[tenants.{name}]\nadmin = true\ntokens = [\"{}\"]\n", hash(token));
     let old = tenant("a", "a-old") + &tenant("b", "b");
     let it = Reloading::start(&old);
     assert_eq!((it.ask("a-old", "say x").status, it.ask("a-new", "say x").status), (200, 401));
     // Both tokens are valid while the caller learns the new one.
-    let both = format!("[tenants.a]\ntokens = [\"{}\", \"{}\"]\n", hash("a-old"), hash("a-new")) + &tenant("b", "b");
+    let both = format!("[tenants.a]\nadmin = true\ntokens = [\"{}\", \"{}\"]\n", hash("a-old"), hash("a-new"))
+        + &tenant("b", "b");
     assert_eq!(it.reload(&both), Outcome::Taken(Vec::new()));
     assert_eq!((it.ask("a-old", "say x").status, it.ask("a-new", "say x").status), (200, 200));
     // b goes while its run is under way; c comes; a has another plan.
@@ -102,9 +103,9 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
 
 #[test]
 fn what_cannot_change_is_told_and_the_rest_is_taken() {
-    let it = Reloading::start(&format!("[tenants.a]\ntokens = [\"{}\"]\n", hash("a")));
+    let it = Reloading::start(&format!("[tenants.a]\nadmin = true\ntokens = [\"{}\"]\n", hash("a")));
     let told = it.reload(&format!(
-        "[abuse]\nsockets = 7\n[engine]\nqueue_length = 5\n[http]\nheaders = 50\n[tenants.a]\ntokens = [\"{}\"]\n",
+        "[abuse]\nsockets = 7\n[engine]\nqueue_length = 5\n[http]\nheaders = 50\n[tenants.a]\nadmin = true\ntokens = [\"{}\"]\n",
         hash("new")
     ));
     let change = |setting: &str, was: &str, now: &str| (setting.to_owned(), was.to_owned(), now.to_owned());
@@ -115,10 +116,10 @@ fn what_cannot_change_is_told_and_the_rest_is_taken() {
 
 #[test]
 fn a_broken_configuration_is_refused_with_every_mistake_and_the_old_one_stays() {
-    let it = Reloading::start(&format!("[tenants.a]\ntokens = [\"{}\"]\n", hash("a")));
+    let it = Reloading::start(&format!("[tenants.a]\nadmin = true\ntokens = [\"{}\"]\n", hash("a")));
     let broken = format!(
         "[plans.default]\nrunning = 0\n[plans.x]\nlanguages = [\"c\", \"jav\"]\n[plans.x.ceiling]\ncpus = 99\n\
-         [tenants.a]\ntokens = [\"{}\"]\nallowed_users = [\"newcomer\"]\n",
+         [tenants.a]\nadmin = true\ntokens = [\"{}\"]\nallowed_users = [\"newcomer\"]\n",
         hash("b")
     );
     let Outcome::Refused(mistakes) = it.reload(&broken) else { panic!("taken") };
@@ -137,7 +138,8 @@ fn a_broken_configuration_is_refused_with_every_mistake_and_the_old_one_stays() 
         panic!("taken")
     };
     assert_eq!(mistakes.len(), 1, "no TOML: {mistakes:#?}");
-    let unknown = format!("[plans.x]\nlanguages = [\"pyhton\"]\n[tenants.a]\ntokens = [\"{}\"]\n", hash("b"));
+    let unknown =
+        format!("[plans.x]\nlanguages = [\"pyhton\"]\n[tenants.a]\nadmin = true\ntokens = [\"{}\"]\n", hash("b"));
     let Outcome::Refused(mistakes) = it.reload(&unknown) else { panic!("taken") };
     assert!(mistakes[0].contains("plans.x = pyhton: is no language"), "{mistakes:#?}");
     fs::remove_file(&it.path).unwrap();
@@ -240,7 +242,7 @@ fn write(folder: &Scratch, tenants: &str) {
 }
 
 fn keeper() -> String {
-    format!("[tenants.t]\ntokens = [\"{}\"]\n", hash(TOKEN))
+    format!("[tenants.t]\nadmin = true\ntokens = [\"{}\"]\n", hash(TOKEN))
 }
 
 #[test]
@@ -250,7 +252,7 @@ fn a_signal_has_a_confined_engine_read_its_file_again() {
     write(&serving.folder, &format!("{}[tenants.u]\ntokens = [\"{}\"]\n", keeper(), hash("later")));
     serving.hang_up();
     wait_for(|| serving.run("later").status == 200);
-    write(&serving.folder, "[tenants.t]\ntokens = [\"no hash\"]\nplan = \"none\"\n");
+    write(&serving.folder, "[tenants.t]\nadmin = true\ntokens = [\"no hash\"]\nplan = \"none\"\n");
     serving.hang_up();
     wait_for(|| serving.metric("engined_config_reloads_total{outcome=\"refused\"}") == 1);
     assert_eq!((serving.run(TOKEN).status, serving.run("later").status), (200, 200));

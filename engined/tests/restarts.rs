@@ -39,7 +39,7 @@ impl Held {
         }
         let hash: String = engined::tenants::hash(TOKEN.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         let text = format!(
-            "[engine]\njaild_socket = {jaild:?}\n{more}\n[cache]\nenabled = false\n\n[tenants.t]\ntokens = [\"{hash}\"]\nallowed_users = [\"root\"]\n"
+            "[engine]\njaild_socket = {jaild:?}\n{more}\n[cache]\nenabled = false\n\n[tenants.t]\nadmin = true\ntokens = [\"{hash}\"]\nallowed_users = [\"root\"]\n"
         );
         std::fs::write(scratch.0.join("engined.toml"), text).unwrap();
         Held { scratch, fake, tcp: TcpListener::bind("127.0.0.1:0").unwrap(), unix }
@@ -336,17 +336,57 @@ fn the_service_manager_is_told() {
         let reloading = hear("RELOADING=1");
         assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
         hear("READY=1");
-        if address.starts_with('/') {
-            // A broker that is silent is not hidden from the service manager.
-            held.fake.seen.silent.store(true, Ordering::SeqCst);
-            hear("STATUS=not ready: broker");
-            held.fake.seen.silent.store(false, Ordering::SeqCst);
+        // A broker that is silent is told, and no reason to kill us.
+        held.fake.seen.silent.store(true, Ordering::SeqCst);
+        hear("STATUS=not ready: broker");
+        held.get("/readyz").problem(503, "not_ready");
+        for _ in 0..4 {
             hear("WATCHDOG=1");
         }
+        held.fake.seen.silent.store(false, Ordering::SeqCst);
+        // Ready, or degraded: the fake does not play every language of this host.
+        while !hear("STATUS=").contains("2 of 2 slots free") {}
         engine.signal(Signal::SIGTERM);
         hear("STOPPING=1");
         assert!(engine.ended(), "{}", held.log());
     }
+}
+
+/// What is told to a service manager that listens at `path`, until `last` is.
+fn told(socket: &UnixDatagram, last: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut message = [0; 4096];
+    loop {
+        let length = socket.recv(&mut message).unwrap_or_else(|error| panic!("{last}: {error} after {all:?}"));
+        all.extend(std::str::from_utf8(&message[..length]).unwrap().lines().map(str::to_owned));
+        if all.last().is_some_and(|line| line.contains(last)) {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn a_reload_before_the_engine_was_ready_does_not_make_it_so() {
+    if !possible() {
+        return;
+    }
+    let held = Held::new("");
+    let path = held.scratch.0.join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
+    // No language is looked at until the end.
+    held.fake.seen.held.store(true, Ordering::SeqCst);
+    let mut engine = held.start(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    told(&socket, "STATUS=not ready");
+    engine.signal(Signal::SIGHUP);
+    wait_for(|| held.log().contains("configuration read again"));
+    held.fake.seen.held.store(false, Ordering::SeqCst);
+    // Told at once when it is true.
+    let all = told(&socket, "slots free");
+    assert_eq!(all.iter().filter(|line| *line == "READY=1").count(), 1, "{all:?}");
+    assert!(!all.iter().any(|line| line == "RELOADING=1"), "{all:?}");
+    assert!(engine.stop(), "{}", held.log());
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn no_caller_can_make_a_series() {
             format!("[tenants.t{number}]\ntokens = [\"{hash}\"]\n")
         })
         .collect();
-    let rig = Rig::with(2, &format!("{tenants}[tenants.t]\ntokens = [\"HASH\"]\n"), &[]);
+    let rig = Rig::with(2, &format!("{tenants}[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n"), &[]);
     let series = || rig.get("/metrics").text().lines().filter(|line| !line.starts_with('#')).count();
     let before = series();
     for number in 0..1000 {

@@ -22,7 +22,7 @@ fn hash(token: &str) -> String {
 
 /// An engine whose only tenant has a plan with these fields.
 fn rig(plan: &str) -> Rig {
-    Rig::with(2, &format!("[tenants.t]\nplan = \"p\"\ntokens = [\"HASH\"]\n[plans.p]\n{plan}\n"), &[])
+    Rig::with(2, &format!("[tenants.t]\nadmin = true\nplan = \"p\"\ntokens = [\"HASH\"]\n[plans.p]\n{plan}\n"), &[])
 }
 
 fn of_user(rig: &Rig, user: Option<&str>) -> Reply {
@@ -94,11 +94,11 @@ fn requests_per_minute_are_counted_and_told() {
 
 #[test]
 fn each_user_has_a_bucket_and_all_have_the_plans() {
-    let plan = "requests_per_minute = 1\nburst = 8\n[plans.p.per_label]\nlabel = \"user\"\nrequests_per_minute = 20\nburst = 2";
+    let plan = "requests_per_minute = 1\nburst = 7\n[plans.p.per_label]\nlabel = \"user\"\nrequests_per_minute = 20\nburst = 2";
     let rig = rig(plan);
     let first = of_user(&rig, Some("a"));
     assert_eq!((first.status, number(&first, "ratelimit-limit"), number(&first, "ratelimit-remaining")), (200, 2, 1));
-    assert_eq!(first.header("ratelimit-policy"), Some("1;w=60;burst=8, 20;w=60;burst=2"));
+    assert_eq!(first.header("ratelimit-policy"), Some("1;w=60;burst=7, 20;w=60;burst=2"));
     assert_eq!(of_user(&rig, Some("a")).status, 200);
     let refused = of_user(&rig, Some("a"));
     let problem = refused.problem(429, "rate_limited");
@@ -106,15 +106,60 @@ fn each_user_has_a_bucket_and_all_have_the_plans() {
     assert!((1..=3).contains(&number(&refused, "retry-after")), "{refused:?}");
     assert_eq!(of_user(&rig, Some("b")).status, 200, "another's is as full as it was");
     assert_eq!(of_user(&rig, None).status, 200, "one without the label is a value like any other");
-    // What is only looked at is no run of the user's.
-    let body = json!({"language": "python", "source": "say x", "labels": {"user": "a"}}).to_string();
-    assert_eq!(rig.call("POST", "/v1/executions?validate=true", JSON, body.as_bytes()).status, 200);
+    // What is only looked at is asked for all the same.
+    let validate = |user: &str| {
+        let body = json!({"language": "python", "source": "say x", "labels": {"user": user}}).to_string();
+        rig.call("POST", "/v1/executions?validate=true", JSON, body.as_bytes())
+    };
+    validate("a").problem(429, "rate_limited");
+    assert_eq!(validate("e").status, 200);
     assert_eq!(of_user(&rig, None).status, 200);
     let last = of_user(&rig, Some("c"));
     assert_eq!((last.status, number(&last, "ratelimit-remaining")), (200, 0), "of the plan's");
     let refused = of_user(&rig, Some("d"));
     let problem = refused.problem(429, "rate_limited");
     assert!(problem["detail"].as_str().unwrap().contains("the tenant's plan"), "no new user passes it by: {problem}");
+}
+
+#[test]
+fn one_user_floods_and_another_gets_all_of_its_own() {
+    let rig = rig(
+        "requests_per_minute = 1\nburst = 60\n[plans.p.per_label]\nlabel = \"user\"\nrequests_per_minute = 1\nburst = 20",
+    );
+    let flood = (0..200).filter(|_| of_user(&rig, Some("a")).status == 200).count();
+    assert!((20..=21).contains(&flood), "{flood}");
+    let refused = of_user(&rig, Some("a"));
+    refused.problem(429, "rate_limited");
+    assert_eq!((number(&refused, "ratelimit-limit"), number(&refused, "ratelimit-remaining")), (20, 0));
+    for n in 0..20 {
+        assert_eq!(of_user(&rig, Some("b")).status, 200, "{n}");
+    }
+    // What is no request has no label, and costs the plan: 40 and these are its 60.
+    for n in 0..19 {
+        assert_eq!(rig.post(b"{").status, 400, "{n}");
+    }
+    let left = (0..5).filter(|_| rig.post(b"{").status == 400).count();
+    assert!(left <= 2, "{left}: the plan's bucket is empty");
+}
+
+#[test]
+fn usage_costs_a_request_and_metrics_are_for_operators() {
+    let other = hash("other");
+    let rig = Rig::with(
+        2,
+        &format!(
+            "[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n[tenants.u]\nplan = \"p\"\ntokens = [\"{other}\"]\n\
+             [plans.p]\nrequests_per_minute = 1\nburst = 2\n"
+        ),
+        &[],
+    );
+    let ask = |path: &str| rig.raw_call("GET", path, "Authorization: Bearer other\r\n", b"");
+    assert_eq!(number(&ask("/v1/usage"), "ratelimit-remaining"), 1);
+    assert_eq!(ask("/v1/usage?from=2000-01-01&to=2100-01-01").status, 200);
+    ask("/v1/usage").problem(429, "rate_limited");
+    assert_eq!(rig.get("/metrics").status, 200);
+    let problem = ask("/metrics").problem(403, "forbidden");
+    assert!(problem["remedy"].as_str().unwrap().contains("admin = true in [tenants.u]"), "{problem}");
 }
 
 #[test]

@@ -56,7 +56,11 @@ fn running(rig: &Rig) -> usize {
 
 fn rig_with_two_tenants(more: &str) -> Rig {
     let hash: String = engined::tenants::hash(b"other").iter().map(|byte| format!("{byte:02x}")).collect();
-    Rig::with(1, &format!("{more}[tenants.t]\ntokens = [\"HASH\"]\n[tenants.u]\ntokens = [\"{hash}\"]\n"), &[])
+    Rig::with(
+        1,
+        &format!("{more}[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n[tenants.u]\ntokens = [\"{hash}\"]\n"),
+        &[],
+    )
 }
 
 #[test]

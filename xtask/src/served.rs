@@ -92,7 +92,7 @@ impl Served {
         let (token, line) = new_token(programs)?;
         let (small_token, small_line) = new_token(programs)?;
         let sections = format!(
-            "[tenants.usual]\nallowed_users = [\"root\"]\n{line}\n\
+            "[tenants.usual]\nadmin = true\nallowed_users = [\"root\"]\n{line}\n\
              [tenants.small]\nplan = \"small\"\n{small_line}\n[plans.small]\nrunning = 1\nqueued = 1\n"
         );
         let mut served = Self::start_by(programs, &Wish { sections: &sections, ..*wish })?;

@@ -289,7 +289,7 @@ impl Section<'_> {
             None => default.map(str::to_owned),
             Some(Value::String(text)) => Some(text.clone()),
             Some(other) => {
-                self.mistake_of(key, &other, "is no text", "write it in quotes");
+                self.mistake_of(key, other, "is no text", "write it in quotes");
                 None
             }
         };

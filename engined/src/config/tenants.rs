@@ -1,6 +1,6 @@
 //! `[tenants.NAME]`: who may call on whose account, and by which plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use toml::{Table, Value};
@@ -53,12 +53,15 @@ pub(super) fn read(reader: &mut Reader, root: &mut Table, plans: &Plans, account
     let only = tables.len() == 1;
     let tenants: Vec<_> =
         tables.into_iter().map(|(name, table)| tenant(reader, &name, table, plans, accounts, only)).collect();
-    shared_keys(reader, &tenants);
+    shared_keys(reader, &tenants, accounts);
     tenants
 }
 
 /// A caller that two tenants claim would be the one's or the other's by chance. Each such caller is told.
-fn shared_keys(reader: &mut Reader, tenants: &[TenantConfig]) {
+fn shared_keys(reader: &mut Reader, tenants: &[TenantConfig], accounts: &Accounts) {
+    // A user that is named belongs there, whatever its groups are.
+    let named: HashSet<u32> = tenants.iter().flat_map(|tenant| &tenant.users).copied().collect();
+    let mut members = HashMap::new();
     let (mut tokens, mut users, mut groups) = (HashMap::new(), HashMap::new(), HashMap::new());
     for tenant in tenants {
         let mut claim = |key: &str, entry: &dyn Fn() -> String, earlier: Option<&str>| {
@@ -82,6 +85,11 @@ fn shared_keys(reader: &mut Reader, tenants: &[TenantConfig]) {
         }
         for group in &tenant.groups {
             claim("allowed_groups", &|| format!("the group with the id {group}"), groups.insert(*group, name));
+        }
+        for user in accounts.members(&tenant.groups).into_iter().filter(|user| !named.contains(user)) {
+            let earlier = members.insert(user, name).filter(|earlier| *earlier != name);
+            let entry = format!("a member with the id {user} (name it in allowed_users of one)");
+            claim("allowed_groups", &|| entry.clone(), earlier);
         }
     }
 }

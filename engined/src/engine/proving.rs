@@ -52,7 +52,7 @@ impl Engine {
                 () = &mut outdated, if self.cache.is_some() => return true,
                 () = tokio::time::sleep_until(seen + patience), if lacking || ill => return true,
                 () = tokio::time::sleep_until(proved + self.config.health.probe_every) => {
-                    if !self.still_run(now).await {
+                    if !self.still_run(now, welcome).await {
                         return true;
                     }
                     proved = tokio::time::Instant::now();
@@ -63,29 +63,32 @@ impl Engine {
 
     /// Runs a hello in every version that is offered, one at a time beside the runs of callers. Whether all got through;
     /// what did not is looked at once more before it is withdrawn.
-    async fn still_run(&self, welcome: &Welcome) -> bool {
+    async fn still_run(&self, now: &Welcome, link: &watch::Receiver<Option<Welcome>>) -> bool {
         // It would take the stop that a test has armed for a caller's run.
         #[cfg(feature = "test-hooks")]
         if jail::stop::attached() {
             return true;
         }
-        let (offers, ceiling) = (Arc::clone(&self.standing().offers), of_jaild(welcome));
+        let (offers, ceiling) = (Arc::clone(&self.standing().offers), of_jaild(now));
         let mut all = true;
         for offer in &offers.languages {
+            let language = &offer.definition.id;
+            let mut broken: Option<Complaint> = None;
             for installed in &offer.installed {
-                let language = &offer.definition.id;
                 let proof = probe::again(&self.link, &offer.definition, installed, &ceiling).await;
-                if self.link.welcome().borrow().is_none() {
+                if link.has_changed().unwrap_or(true) {
                     // That was no fault of the language.
                     return true;
                 }
-                if let Err(reason) = &proof {
-                    tracing::warn!(language, toolchain = installed.toolchain.id, reason, "no longer works");
-                    all = false;
+                if let Err(reason) = proof {
+                    let toolchain = &installed.toolchain;
+                    tracing::warn!(language, toolchain = toolchain.id, reason, "no longer works");
+                    let reason = format!("{}: {reason}", toolchain.id);
+                    broken.get_or_insert_with(|| Complaint { reason, remedy: toolchain.remedy() });
                 }
-                let remedy = installed.toolchain.remedy();
-                self.health.looked(language, proof.map_err(|reason| Complaint { reason, remedy }));
             }
+            all &= broken.is_none();
+            self.health.looked(language, broken.map_or(Ok(()), Err));
         }
         all
     }

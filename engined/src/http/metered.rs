@@ -17,39 +17,72 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What one request has taken of its tenant's buckets.
 #[derive(Debug, Default)]
 pub struct Metered {
+    /// Whose bucket was only looked at, until the label is known.
+    asked: OnceLock<Arc<Gate>>,
     plan: OnceLock<(Arc<Gate>, Level)>,
     label: OnceLock<Level>,
 }
 
 impl Metered {
-    /// Takes it from the plan's bucket.
+    /// Asks the plan's bucket. Where those of a label have a say as well, [`Metered::take_of_label`] takes the request.
+    ///
+    /// # Errors
+    /// [`Error::Rate`].
+    pub fn ask(&self, gate: &Arc<Gate>) -> Result<(), Error> {
+        if !gate.has_labels() {
+            return self.take(gate);
+        }
+        let gate = self.asked.get_or_init(|| Arc::clone(gate));
+        gate.look().map(drop).map_err(|refused| {
+            self.note(gate, gate.empty());
+            Error::from(refused)
+        })
+    }
+
+    /// Takes the request from the plan's bucket.
     ///
     /// # Errors
     /// [`Error::Rate`].
     pub fn take(&self, gate: &Arc<Gate>) -> Result<(), Error> {
         let taken = gate.take();
-        let level = taken.as_ref().copied().unwrap_or_else(|_| gate.empty());
-        self.plan.get_or_init(|| (Arc::clone(gate), level));
+        self.note(gate, taken.as_ref().copied().unwrap_or_else(|_| gate.empty()));
         taken.map(drop).map_err(Error::from)
     }
 
-    /// Takes it from the bucket of a label's value, which `value` looks up.
+    fn note(&self, gate: &Arc<Gate>, level: Level) {
+        self.plan.get_or_init(|| (Arc::clone(gate), level));
+    }
+
+    /// Takes it from the bucket of a label's value, which `value` looks up, and then from the plan's: what the former
+    /// refuses costs the latter nothing.
     ///
     /// # Errors
     /// [`Error::Rate`].
-    pub fn take_of_label<'v>(&self, gate: &Gate, value: impl FnOnce(&str) -> Option<&'v str>) -> Result<(), Error> {
+    pub fn take_of_label<'v>(&self, value: impl FnOnce(&str) -> Option<&'v str>) -> Result<(), Error> {
+        let Some(gate) = self.asked.get() else { return Ok(()) };
         let taken = gate.take_of_label(value);
-        let level = taken.as_ref().copied().unwrap_or_else(|_| gate.empty_of_label());
-        if let Some(level) = level {
+        if let Some(level) = taken.as_ref().copied().unwrap_or_else(|_| gate.empty_of_label()) {
             self.label.get_or_init(|| level);
         }
-        taken.map(drop).map_err(Error::from)
+        if let Err(refused) = taken {
+            self.note(gate, gate.look().unwrap_or_else(|_| gate.empty()));
+            return Err(Error::from(refused));
+        }
+        self.take(gate)
+    }
+
+    /// One that came to nothing before its label was known has asked all the same.
+    fn settle(&self) {
+        if let (Some(gate), None) = (self.asked.get(), self.plan.get()) {
+            self.take(gate).unwrap_or_default();
+        }
     }
 
     /// Says in the answer what is left.
     pub fn tell(&self, mut answer: Answer) -> Answer {
+        self.settle();
         let Some((gate, plan)) = self.plan.get() else { return answer };
-        let least = self.label.get().filter(|label| label.remaining < plan.remaining).unwrap_or(plan);
+        let least = self.label.get().filter(|label| label.remaining <= plan.remaining).unwrap_or(plan);
         let headers = answer.headers_mut();
         headers.insert(LIMIT, HeaderValue::from(least.limit));
         headers.insert(REMAINING, HeaderValue::from(least.remaining));
@@ -57,5 +90,12 @@ impl Metered {
         headers.insert(RESET, HeaderValue::from(reset));
         headers.insert(POLICY, gate.policy().clone());
         answer
+    }
+}
+
+impl Drop for Metered {
+    /// Also where the caller has hung up.
+    fn drop(&mut self) {
+        self.settle();
     }
 }

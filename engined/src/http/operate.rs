@@ -39,7 +39,7 @@ pub fn drain(engine: &Arc<Engine>, tenant: TenantIndex, request: &Request<Incomi
 }
 
 /// Operators alone.
-fn admin(engine: &Engine, tenant: TenantIndex) -> Result<(), Error> {
+pub(super) fn admin(engine: &Engine, tenant: TenantIndex) -> Result<(), Error> {
     let tenants = engine.tenants();
     if tenants.is_admin(tenant) {
         return Ok(());

@@ -88,6 +88,9 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
             engine.metrics.problem(problem.code, execution);
             if let Error::Internal(why) = &error {
                 tracing::error!(%why, "internal error");
+            } else if problem.code == Code::Unauthenticated {
+                // Strangers could fill the journal: engined_problems_total counts them.
+                tracing::debug!(code = %problem.code, "problem");
             } else {
                 // As a quoted text: what a caller sent must not begin a line of its own.
                 tracing::info!(code = %problem.code, detail = ?problem.detail, "problem");
@@ -160,7 +163,7 @@ async fn handle(
     match (route, tenant) {
         // Boxed: thousands may be waiting for a result, and need not be as large as a run.
         (Route::Executions, Some(tenant)) => {
-            metered.take(tenants.gate(tenant))?;
+            metered.ask(tenants.gate(tenant))?;
             drop(tenants);
             Box::pin(executions::post(engine, tenant, caller, request, metered)).await
         }
@@ -175,11 +178,16 @@ async fn handle(
                 executions::get(engine, tenant, &id, query.as_deref()).await
             }
         }
-        (Route::Usage, Some(tenant)) => usage::get(engine, tenant, request.uri().query()).await,
-        (Route::Drain, Some(tenant)) => operate::drain(engine, tenant, &request),
-        (Route::Executions | Route::Execution | Route::Languages | Route::Usage | Route::Drain, None) => {
-            Err(Error::Unauthenticated)
+        (Route::Usage, Some(tenant)) => {
+            // It is work for the disk.
+            metered.take(tenants.gate(tenant))?;
+            usage::get(engine, tenant, request.uri().query()).await
         }
+        (Route::Drain, Some(tenant)) => operate::drain(engine, tenant, &request),
+        (
+            Route::Executions | Route::Execution | Route::Metrics | Route::Languages | Route::Usage | Route::Drain,
+            None,
+        ) => Err(Error::Unauthenticated),
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
         (Route::Readyz, _) => {
             let standing = engine.settled()?;
@@ -188,7 +196,11 @@ async fn handle(
             let degraded = engine.health.degraded();
             answer::json(&ReadyResponse { status: Ready::Ready, missing_layers: missing, degraded }, None)
         }
-        (Route::Metrics, _) => metrics(engine).await,
+        (Route::Metrics, Some(tenant)) => {
+            // They name other tenants.
+            operate::admin(engine, tenant)?;
+            metrics(engine).await
+        }
         (Route::Version, _) => answer::json(&VersionResponse { engine: VERSION.to_owned(), api: ApiVersion::V1 }, None),
         (Route::Languages, Some(tenant)) => answer::json(&catalogue::languages(engine, tenant), None),
         (Route::Isolation, _) => answer::json(&catalogue::isolation(engine)?, None),

@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 
 use super::answer::{REQUEST_ID, VERSION, VERSION_HEADER, new_id};
 use crate::config::Http;
+use crate::metrics::Problems;
 
 /// So long is a caller's data read and dropped after our last word, so that the kernel does not reset the connection
 /// and the answer with it.
@@ -94,6 +95,7 @@ pub struct Conn {
     begun: Instant,
     /// Answers under way.
     answers: Mutex<Vec<Arc<Pace>>>,
+    problems: Problems,
 }
 
 /// How far the sending of an answer has come.
@@ -106,7 +108,7 @@ struct Pace {
 impl Conn {
     /// A connection that has just been accepted.
     #[must_use]
-    pub fn new(socket: Socket) -> Arc<Self> {
+    pub fn new(socket: Socket, problems: Problems) -> Arc<Self> {
         Arc::new(Conn {
             socket,
             busy: AtomicUsize::new(0),
@@ -116,6 +118,7 @@ impl Conn {
             idle_since: AtomicU64::new(0),
             begun: Instant::now(),
             answers: Mutex::default(),
+            problems,
         })
     }
 
@@ -184,6 +187,7 @@ impl Conn {
 
     /// Says a last word outside of HTTP's machinery, as far as the socket takes it at once.
     pub fn last_word(&self, problem: &Problem) {
+        self.problems.count(problem.code);
         if let Err(error) = self.socket.try_write(&[IoSlice::new(&bare(problem))]) {
             tracing::debug!(%error, "last word not said");
         }
@@ -276,7 +280,10 @@ impl Wire {
             if let Some(problem) = buffers.first().and_then(|first| hypers_own(first)) {
                 let word = bare(&problem);
                 return match self.conn.socket.try_write(&[IoSlice::new(&word)]) {
-                    Ok(_) => Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum())),
+                    Ok(_) => {
+                        self.conn.problems.count(problem.code);
+                        Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()))
+                    }
                     Err(error) => Poll::Ready(Err(error)),
                 };
             }

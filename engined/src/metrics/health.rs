@@ -28,7 +28,7 @@ impl HealthMetrics {
         let probe_age = GaugeVec::new(Opts::new("engined_probe_age_seconds", help), &["language"])?;
         registry.register(Box::new(probe_age.clone()))?;
         Ok(HealthMetrics {
-            probe_ok: gauges("engined_probe_ok", "1 if the last hello in the language got through.", "language")?,
+            probe_ok: gauges("engined_probe_ok", "1 if the last hello got through in every version.", "language")?,
             probe_age,
             check_ok: gauges("engined_check_ok", "1 for each part of the engine that is well.", "check")?,
             disk_free: gauges("engined_disk_free_bytes", "Bytes free for the engine.", "place")?,

@@ -160,6 +160,57 @@ fn a_tenant_keeps_its_place() {
     let third = second.renewed(&listed(&["a", "b"], "requests_per_minute = 5\nqueued = 3"), &accounts());
     assert_eq!(third.names(), ["a", "b", "c", "0"]);
     assert_eq!(third.resolve(TCP, Some(b"Bearer a")).unwrap(), TenantIndex(0), "open again");
-    assert!(third.gate(b).take().is_ok(), "other rates, other buckets");
+    assert!(third.gate(b).take().is_err(), "other rates, and as empty as it was");
     assert_eq!(third.shares()[b.0].queued, 3);
+}
+
+#[test]
+fn a_named_user_goes_before_a_group_whatever_their_tenants_are_called() {
+    let unix = |uid, gid| Peer::Unix { uid, gid };
+    // web is in runners, and ci's own group is runners.
+    for (named, grouped) in [("a", "z"), ("z", "a")] {
+        let text = format!(
+            "[tenants.{named}]\nallowed_users = [\"web\"]\n[tenants.{grouped}]\nallowed_groups = [\"runners\"]\n"
+        );
+        let start = tenants(&text);
+        // The same after a reload in which either came first.
+        let of_one = tenants(&format!("[tenants.{grouped}]\nallowed_groups = [\"runners\"]\n"));
+        for found in [
+            &start,
+            &start.renewed(&config(&text).tenants, &accounts()),
+            &of_one.renewed(&config(&text).tenants, &accounts()),
+        ] {
+            let name = |peer| found.resolve(peer, None).map(|index| found.name(index).to_owned()).ok();
+            assert_eq!(name(unix(33, 33)).as_deref(), Some(named));
+            assert_eq!(name(unix(33, 980)).as_deref(), Some(named), "although it runs with the group");
+            assert_eq!(name(unix(990, 980)).as_deref(), Some(grouped));
+        }
+    }
+    // The group that a process runs with goes before its user's others.
+    let two = tenants(
+        "[tenants.a]\nallowed_groups = [\"runners\"]\n[tenants.z]\nallowed_groups = [\"33\"]\nallowed_users = [\"web\"]\n",
+    );
+    assert_eq!(two.resolve(unix(5, 980), None).map(|index| two.name(index).to_owned()).ok().as_deref(), Some("a"));
+    // Two tenants' groups that share a user are told.
+    let host = Host { accounts: accounts(), memory: 1 << 33, cpus: 64 };
+    let both = "[tenants.a]\nallowed_groups = [\"runners\"]\n[tenants.z]\nallowed_groups = [\"33\"]\n";
+    let told = Config::parse(both, &host).map(|_| ()).unwrap_err();
+    assert!(
+        told.len() == 1 && told[0].to_string().starts_with("tenants.z.allowed_groups: has a member with the id 33"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn in_development_callers_are_the_first_tenant_also_when_it_has_another_name() {
+    let listed = |name: &str| {
+        config(&format!(
+            "[listen]\ntcp = \"127.0.0.1:1\"\ndevelopment = true\n[tenants.{name}]\nallowed_users = [\"web\"]\n"
+        ))
+    };
+    let first = Tenants::new(&listed("old").tenants, &accounts(), true);
+    assert_eq!(named(&first, None).as_deref(), Some("old"));
+    let second = first.renewed(&listed("new").tenants, &accounts());
+    assert_eq!(named(&second, None).as_deref(), Some("new"), "the other one is closed");
+    assert_eq!(named(&second.renewed(&listed("old").tenants, &accounts()), None).as_deref(), Some("old"));
 }

@@ -38,8 +38,10 @@ impl Place {
             format!("[tenants.{name}]\ntokens = [\"sha256:{hash}\"]\n")
         });
         let cache = if settings.contains("[cache]") { "" } else { "[cache]\nenabled = false\n" };
+        let operator = engined::tenants::hash(b"operator").map(|byte| format!("{byte:02x}")).concat();
+        let operator = format!("[tenants.operator]\nadmin = true\ntokens = [\"{operator}\"]\n");
         let config = format!(
-            "[listen]\ntcp = \"127.0.0.1:0\"\n{cache}[engine]\njaild_socket = {:?}\n{}{settings}",
+            "[listen]\ntcp = \"127.0.0.1:0\"\n{cache}[engine]\njaild_socket = {:?}\n{}{operator}{settings}",
             path("jaild.sock"),
             tenants.concat()
         );
@@ -172,7 +174,7 @@ impl Engine {
     }
 
     pub fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics", TENANTS[0]).text();
+        let text = self.get("/metrics", "operator").text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
         line.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
     }

@@ -43,6 +43,10 @@ pub struct Seen {
     pub inventories: AtomicUsize,
     /// It leaves that unanswered.
     pub silent: AtomicBool,
+    /// What the engine asks on its own account waits until this is false.
+    pub held: AtomicBool,
+    /// Whoever connects is sent away.
+    pub away: AtomicBool,
     /// Programs of this language fail, a hello as well.
     pub broken: Mutex<Option<String>>,
 }
@@ -77,6 +81,9 @@ impl Fake {
         let obtained = Layers::all().without(missing.iter().copied().collect());
         std::thread::spawn(move || {
             while let Ok((socket, _)) = listener.accept() {
+                if seen.away.load(Ordering::SeqCst) {
+                    continue;
+                }
                 *link.lock().unwrap() = Some(socket.try_clone().unwrap());
                 serve(socket, slots, obtained, &seen);
             }
@@ -150,6 +157,9 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
                 let (stops, seen, socket) = (Arc::clone(&stops), Arc::clone(seen), socket.try_clone().unwrap());
                 let open = Arc::clone(&open.0);
                 std::thread::spawn(move || {
+                    while aside && seen.held.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                     let id = order.id;
                     let report = play(order, fds, &stops, &seen);
                     // As in jaild: the slot is free before the engine hears of it. Those of an older link were free
@@ -403,6 +413,7 @@ impl Actor<'_> {
                     return KILLED;
                 }
                 "socket" => self.attempts.count(WatchedCall::SOCKET),
+                "forks" => self.usage.processes_hit = true,
                 "cpu" => self.usage.cpu = Micros(number() * 1000),
                 "exit" => return Outcome::Exited(u8::try_from(number()).unwrap()),
                 "signal" => return Outcome::Signalled(u8::try_from(number()).unwrap()),

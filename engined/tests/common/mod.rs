@@ -79,8 +79,11 @@ impl Rig {
         let socket = scratch.0.join("jaild.sock");
         let fake = Fake::start(&socket, slots, missing);
         let hash: String = engined::tenants::hash(TOKEN.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let text =
-            if more.contains("[tenants.") { String::new() } else { format!("[tenants.t]\ntokens = [\"{hash}\"]\n") };
+        let text = if more.contains("[tenants.") {
+            String::new()
+        } else {
+            format!("[tenants.t]\nadmin = true\ntokens = [\"{hash}\"]\n")
+        };
         let listen = if more.contains("[listen]") { "" } else { "[listen]\ntcp = \"127.0.0.1:0\"\n" };
         let jaild = format!("jaild_socket = {:?}\n", socket.to_str().unwrap());
         let more = if more.contains("[engine]") {

@@ -159,7 +159,7 @@ fn finished(rig: &Rig) -> String {
 
 #[test]
 fn parameters_are_taken_or_refused_by_name() {
-    let rig = Rig::start();
+    let rig = Rig::with(2, "[tenants.t]\ntokens = [\"HASH\"]\n", &[]);
     let address = finished(&rig);
     let id = address.rsplit('/').next().unwrap();
     for row in good_parameters(id).iter().chain(&bad_parameters(id)) {

@@ -154,8 +154,11 @@ fn tokens_say_who_until_when() {
         (&format!("{one}\nexpires = 2027-01-31"), "tenants.a.token[0].expires = 2027-01-31: is no time with a date"),
         (&format!("{one}\nexpires = \"soon\""), "tenants.a.token[0].expires = soon: is no time with a date and an"),
         (&format!("{one}\nuntil = 1"), "tenants.a.token[0].until = (not shown): is no field of this section; "),
-        (&format!("{one}\n[[tenants.a.token]]\n{one}"), "tenants.a.tokens: has the token whose hash begins with aaaaaaaaaaaaaaaa twice; "),
-        (&format!("{one}\n[tenants.b]\ntokens = [\"{}\"]", hash("a")), "tenants.b.tokens: has an entry that tenant a"),
+        (
+            &format!("{one}\n[[tenants.a.token]]\n{one}"),
+            "tenants.a.tokens: has the token whose hash begins with aaaaaaaaaaaaaaaa twice; ",
+        ),
+        (&format!("{one}\n[tenants.b]\ntokens = [\"{}\"]", hash("a")), "tenants.b.tokens: has the token "),
     ] {
         let told = mistakes(&format!("[[tenants.a.token]]\n{text}\n"));
         assert!(told.len() == 1 && told[0].starts_with(beginning), "{text}\n{told:#?}");
