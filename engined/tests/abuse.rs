@@ -132,7 +132,7 @@ fn leave(rig: &Rig, request: &Value) {
 fn nobody_hides_a_sign_by_another_verdict_or_by_leaving() {
     let rig = Rig::with(
         2,
-        "[abuse]\nsockets = 2\nlimits = 4\nwhole_tenant_times = 1\n[tenants.u]\ntokens = [\"HASH\"]\n",
+        "[abuse]\nsockets = 2\nlimits = 4\nwhole_tenant_times = 1\n[tenants.u]\nadmin = true\ntokens = [\"HASH\"]\n",
         &[],
     );
     let signs = || {

@@ -278,3 +278,19 @@ proptest! {
         outcome?;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_lowered_below_what_runs_leaves_no_debt() {
+    let mut bench = Bench::new(4, &[1, 1]);
+    bench.add(0, SECOND * 100);
+    let share = |running: u32| Share { weight: 1, running, queued: 100_000 };
+    bench.queue.reshare(&[share(1), share(1000)]);
+    bench.add_all(0, 2000, SECOND);
+    bench.add_all(1, 2000, SECOND);
+    bench.while_all_wait(SECOND * 99).await;
+    bench.queue.reshare(&[share(1000), share(1000)]);
+    let before = bench.had(1);
+    bench.while_all_wait(SECOND * 20).await;
+    let had = bench.had(1) - before;
+    assert!(had > 30.0, "{had} s of 80, as if it owed what the other's plan kept from it");
+}

@@ -16,15 +16,16 @@ impl State {
     pub(super) fn admit(&self, tenant: usize, length: usize) -> Result<(), Shed> {
         let (account, waiting) = (&self.accounts[tenant], self.queued());
         let own = account.queued();
+        let alone = self.accounts.len() == 1;
+        // Where both bounds are reached the engine's is the one that no plan would change.
+        if waiting >= length && (own > 0 || alone) {
+            return Err(Shed::Full { waiting });
+        }
         if let Some(waiting) = u32::try_from(own).ok().filter(|own| *own >= account.share.queued) {
             return Err(Shed::TenantFull { waiting });
         }
-        let alone = self.accounts.len() == 1;
         if own == 0 && !alone {
             return Ok(());
-        }
-        if waiting >= length {
-            return Err(Shed::Full { waiting });
         }
         let common = length - length / 4;
         if alone || waiting < common {

@@ -133,9 +133,11 @@ impl State {
             self.accounts.push(Account::new(share));
             return;
         }
-        let last = self.last();
+        let (last, grants) = (self.last(), self.grants);
         self.change(index, |account, _| {
             account.share = share;
+            // Fewer than it has under way: what others get meanwhile is not owed to it either.
+            account.cap(grants, now);
             account.uncap(last, now);
         });
     }
