@@ -228,6 +228,14 @@ pub fn ended_early(engine: &Engine, task: &Task, result: &ExecutionResult, ended
     leave(engine, task, ended);
 }
 
+/// The same of one whose caller is told of no result.
+fn unheard(engine: &Engine, task: &Task, ended: Ended) {
+    if let Some(verdict) = ended.verdict() {
+        engine.metrics.left(engine.tenants().plan_name(task.tenant), &task.job.language.id, verdict);
+    }
+    leave(engine, task, ended);
+}
+
 fn leave(engine: &Engine, task: &Task, ended: Ended) {
     let execution = execution(engine, task, ended, timings(task), Used::default());
     let _number: Option<u64> = task.control.orphan.left(left(engine, task, execution));
@@ -326,7 +334,7 @@ impl<'a> Leaving<'a> {
         self.stayed();
         match task.control.phase() {
             Phase::Queued(_) => refused(engine, task, error),
-            Phase::Running(_) => leave(engine, task, Ended::Cut),
+            Phase::Running(_) => unheard(engine, task, Ended::Cut),
         }
     }
 }
@@ -337,7 +345,7 @@ impl Drop for Leaving<'_> {
             return;
         }
         let Leaving { engine, task, .. } = self;
-        leave(engine, task, Ended::Gone);
+        unheard(engine, task, Ended::Gone);
         if engine.audit.place == Place::Nowhere {
             let (tenants, total_us) = (engine.tenants(), timings(task).total_us);
             let tenant = tenants.name(task.tenant);

@@ -56,6 +56,8 @@ pub enum Seated {
     Ready(Box<Seat>),
     /// Its caller has cancelled it.
     Over((Verdict, Option<Reason>)),
+    /// The same, and the compile that it has begun goes on for others, on its account.
+    Left((Verdict, Option<Reason>)),
 }
 
 /// Names what a job's compile makes. `None` without a compile, or where nothing of it may be kept or joined.
@@ -270,7 +272,7 @@ impl<'a> Cached<'a> {
             landed = waiter.landed() => landed,
             () = task.control.cancelled() => {
                 if !waiter.cancel() {
-                    return Ok(Ok(Seated::Over(verdict::cancelled_while_compiling())));
+                    return Ok(Ok(Seated::Left(verdict::cancelled_while_compiling())));
                 }
                 waiter.landed().await
             }

@@ -96,6 +96,7 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
     let Seat { slot, compiled, queued, memory } = match compiling::seat(engine, task, ticket).await? {
         Seated::Ready(seat) => *seat,
         Seated::Over(verdict) => return Ok(without_run(engine, task, verdict)),
+        Seated::Left(told) => return Ok(ended_early(engine, task, told, audit::Ended::Verdict(Verdict::Cancelled))),
     };
     engine.metrics.queued(&task.job.language.id, task.job.priority, queued);
 
@@ -426,6 +427,8 @@ async fn run_step(
                 }
             }
         };
+        // For the case that the caller leaves from here on: nobody is told of an end twice.
+        control.orphan.used(stage, &end);
         stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
@@ -437,8 +440,6 @@ async fn run_step(
         stop_point!("engined.drained");
         end
     };
-    // For the case that the caller leaves before the next.
-    control.orphan.used(stage, &end);
     Ok(Done { end, output, on_output_limit, collector })
 }
 

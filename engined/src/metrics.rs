@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_spec::{Code, ExecutionResult};
+use api_spec::{Code, ExecutionResult, Verdict};
 use jail::inventory::Inventory;
 use jail::spec::WatchedCall;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -261,6 +261,11 @@ impl Metrics {
     /// An execution is over.
     pub fn finished(&self, plan: &str, priority: Priority, result: &ExecutionResult) {
         self.runs.finished(plan, priority, result);
+    }
+
+    /// An execution is over whose caller was told of no result.
+    pub fn left(&self, plan: &str, language: &str, verdict: Verdict) {
+        self.runs.left(plan, language, verdict);
     }
 
     /// What a step tried, by the names of [`WatchedCall`].

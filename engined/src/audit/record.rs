@@ -332,7 +332,9 @@ pub fn today() -> String {
 }
 
 impl Ended {
-    pub(super) fn verdict(self) -> Option<Verdict> {
+    /// As it is counted; `None` where nothing is.
+    #[must_use]
+    pub fn verdict(self) -> Option<Verdict> {
         match self {
             Ended::Verdict(verdict) => Some(verdict),
             Ended::Gone => Some(Verdict::Cancelled),

@@ -142,6 +142,11 @@ impl RunSeries {
         self.slo.finished(priority, result);
     }
 
+    /// An execution is over whose caller was told of no result: what it took says nothing.
+    pub fn left(&self, plan: &str, language: &str, verdict: Verdict) {
+        self.verdicts(self.language(language), plan)[verdict as usize].inc();
+    }
+
     /// An execution that was asked for was refused, for a reason of ours.
     pub fn failed(&self) {
         self.slo.failed();

@@ -311,12 +311,9 @@ fn nobody_forges_a_line_of_the_log() {
     }
 }
 
-#[test]
-fn who_hangs_up_pays_for_what_was_used() {
-    let place = Place::new("");
-    let engine = place.start();
-    let before = place.fake.seen.stopped.lock().unwrap().len();
-    let body = json!({"language": "c", "source": "sleep 60000"}).to_string();
+/// Begins a run and leaves its connection open.
+fn begin(engine: &Engine, words: &str) -> TcpStream {
+    let body = json!({"language": "c", "source": words}).to_string();
     let head = format!(
         "POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: \
          application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -325,23 +322,86 @@ fn who_hangs_up_pays_for_what_was_used() {
     );
     let mut stream = TcpStream::connect(&engine.address).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
-    common::wait_for(|| {
-        let profiles = place.fake.seen.profiles.lock().unwrap();
-        profiles.iter().any(|profile| profile.starts_with("c/") && !profile.ends_with("/compile"))
-    });
-    drop(stream);
-    common::wait_for(|| place.fake.seen.stopped.lock().unwrap().len() > before);
-    common::wait_for(|| !of_usage(&engine).is_empty());
-    let usage = engine.usage(TENANTS[0]);
-    let row = &usage["usage"][0];
-    assert_eq!((&row["executions"], &row["verdicts"]), (&json!(1), &json!({"cancelled": 1})));
-    // What the fake says of each step.
-    assert_eq!((&row["cpu_time_us"], &row["compile_cpu_time_us"]), (&json!(1000), &json!(1000)));
+    stream
+}
+
+/// How many compiles, and how many runs, of the language c were ordered.
+fn ordered(place: &Place) -> [usize; 2] {
+    let profiles = place.fake.seen.profiles.lock().unwrap();
+    let of =
+        |compile: bool| profiles.iter().filter(|p| p.starts_with("c/") && p.ends_with("/compile") == compile).count();
+    [of(true), of(false)]
+}
+
+const OFF: &str = "[cache]\nenabled = false\n";
+const ON: &str = "[cache]\nenabled = true\n";
+
+#[test]
+fn who_hangs_up_pays_for_what_was_used() {
+    // What the fake says of each step is 1000.
+    for (cache, words, [compiles, runs], run) in [
+        (OFF, "sleep 60000", [1, 1], 1000),
+        (ON, "sleep 60000", [1, 1], 1000),
+        (OFF, "#sleep 60000\n", [1, 0], 0),
+        (ON, "#sleep 60000\n", [1, 0], 0),
+    ] {
+        let place = Place::new(cache);
+        let engine = place.start();
+        let [c, r] = ordered(&place);
+        let stopped = || place.fake.seen.stopped.lock().unwrap().len();
+        let before = stopped();
+        let stream = begin(&engine, words);
+        common::wait_for(|| ordered(&place) == [c + compiles, r + runs]);
+        drop(stream);
+        common::wait_for(|| stopped() > before);
+        common::wait_for(|| !of_usage(&engine).is_empty());
+        let usage = engine.usage(TENANTS[0]);
+        let row = &usage["usage"][0];
+        assert_eq!((&row["executions"], &row["verdicts"]), (&json!(1), &json!({"cancelled": 1})));
+        assert_eq!((&row["cpu_time_us"], &row["compile_cpu_time_us"]), (&json!(run), &json!(1000)), "{cache} {words}");
+        let name = "engined_executions_total{language=\"c\",plan=\"default\",verdict=\"cancelled\"}";
+        assert_eq!(engine.metric(name), 1, "as the audit has it");
+        engine.stop();
+        let lines = place.lines(&place.path("state"));
+        let line = lines.iter().find(|line| line["act"] == "execution").unwrap();
+        assert_eq!(line["caller_gone"], true);
+        assert_eq!(of_lines(&lines).len(), 1);
+    }
+}
+
+#[test]
+fn a_compile_for_others_is_paid_by_who_began_it() {
+    let place = Place::new(ON);
+    let engine = place.start();
+    for (round, cancels) in [(1, false), (2, true)] {
+        let words = format!("#sleep 700\nsay {round}\n");
+        let [c, _] = ordered(&place);
+        let body = json!({"language": "c", "source": words}).to_string();
+        let auth = format!("Authorization: Bearer {}\r\n", TENANTS[0]);
+        let path = "/v1/executions?wait=false";
+        let first = (!cancels).then(|| begin(&engine, &words));
+        let asked = cancels.then(|| call(&engine.address, "POST", path, &auth, &body).unwrap().json());
+        common::wait_for(|| ordered(&place)[0] == c + 1);
+        let joined = "engined_cache_lookups_total{outcome=\"joined\"}";
+        let before = engine.metric(joined);
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| run(&engine.address, TENANTS[0], "c", &words).unwrap().json());
+            common::wait_for(|| engine.metric(joined) > before || second.is_finished());
+            drop(first);
+            if let Some(asked) = &asked {
+                let path = format!("/v1/executions/{}", asked["id"].as_str().unwrap());
+                call(&engine.address, "DELETE", &path, &auth, "").unwrap();
+            }
+            assert_eq!(second.join().unwrap()["verdict"], "ok");
+        });
+        common::wait_for(|| {
+            let usage = engine.usage(TENANTS[0]);
+            usage["usage"][0]["verdicts"]["cancelled"] == round
+        });
+        let row = &engine.usage(TENANTS[0])["usage"][0];
+        assert_eq!((&row["cpu_time_us"], &row["compile_cpu_time_us"]), (&json!(1000 * round), &json!(1000 * round)));
+    }
     engine.stop();
-    let lines = place.lines(&place.path("state"));
-    let line = lines.iter().find(|line| line["act"] == "execution").unwrap();
-    assert_eq!(line["caller_gone"], true);
-    assert_eq!(of_lines(&lines).len(), 1);
 }
 
 #[test]

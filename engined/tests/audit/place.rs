@@ -37,10 +37,11 @@ impl Place {
             let hash = engined::tenants::hash(name.as_bytes()).map(|byte| format!("{byte:02x}")).concat();
             format!("[tenants.{name}]\ntokens = [\"sha256:{hash}\"]\n")
         });
+        let cache = if settings.contains("[cache]") { "" } else { "[cache]\nenabled = false\n" };
         let operator = engined::tenants::hash(b"operator").map(|byte| format!("{byte:02x}")).concat();
         let operator = format!("[tenants.operator]\nadmin = true\ntokens = [\"{operator}\"]\n");
         let config = format!(
-            "[listen]\ntcp = \"127.0.0.1:0\"\n[cache]\nenabled = false\n[engine]\njaild_socket = {:?}\n{}{operator}{settings}",
+            "[listen]\ntcp = \"127.0.0.1:0\"\n{cache}[engine]\njaild_socket = {:?}\n{}{operator}{settings}",
             path("jaild.sock"),
             tenants.concat()
         );
