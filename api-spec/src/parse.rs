@@ -75,17 +75,26 @@ pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
     Ok(value)
 }
 
-/// Without a text that stood where none belongs: it may be a source, or a secret, and problems are logged.
-fn untold(said: &str) -> String {
+/// So much of a text that stood where none belongs is told.
+const TOLD: usize = 64;
+
+/// Without a text that stood where none belongs, where it is the whole request or long: it may be a source or a secret, and
+/// problems are logged. A short one in a field is told, so that whoever wrote it finds it.
+fn untold(said: &str, pointer: &str) -> String {
     let text = said.find("string \"").zip(said.rfind("\", expected"));
-    text.map_or_else(|| said.to_owned(), |(from, to)| format!("{}string{}", &said[..from], &said[to + 1..]))
+    match text {
+        Some((from, to)) if pointer.is_empty() || to - from > TOLD => {
+            format!("{}string{}", &said[..from], &said[to + 1..])
+        }
+        _ => said.to_owned(),
+    }
 }
 
 fn problem(error: &serde_json::Error, path: Option<&Path>) -> Problem {
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let said = untold(&error.to_string());
-    let said = said.strip_suffix(&place).unwrap_or(&said);
     let pointer = path.map(pointer).unwrap_or_default();
+    let said = untold(&error.to_string(), &pointer);
+    let said = said.strip_suffix(&place).unwrap_or(&said);
     // A number that no f64 can hold is valid JSON: the mistake is its value.
     let is_value = error.is_data() || (said == "number out of range" && !pointer.is_empty());
     if !is_value {
