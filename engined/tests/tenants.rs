@@ -335,8 +335,7 @@ fn result(rig: &Rig, address: &str) -> Value {
 
 #[test]
 fn who_waits_for_its_own_runs_has_used_up_its_share() {
-    let config =
-        "[engine]\nqueue_wait_ms = 100\n[tenants.t]\nplan = \"p\"\ntokens = [\"HASH\"]\n[plans.p]\nrunning = 1\n";
+    let config = "[engine]\nqueue_wait_ms = 100\n[tenants.t]\nadmin = true\nplan = \"p\"\ntokens = [\"HASH\"]\n[plans.p]\nrunning = 1\n";
     let rig = Rig::with(2, config, &[]);
     let first = begin(&rig, "sleep 60000");
     wait_for(|| rig.engine.queue.gauges().running == 1);
