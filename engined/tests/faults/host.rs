@@ -40,9 +40,11 @@ fn a_disk_that_is_full_or_read_only() {
     rig.recovers("jaild killed on a full disk", Instant::now(), &[]);
     rig.until("a look", || rig.looks() > looks);
     end(rig.program("engined"));
-    rig.recovers("engined killed on a full disk", Instant::now(), &[]);
+    rig.until("a hello on a full disk", || rig.hello());
     rig.until("a look", || rig.looks() > looks + 1);
     fs::remove_file(&filler).unwrap();
+    // Until there is room the audit lines wait to be counted, in a file that is open for it.
+    rig.recovers("engined killed on a full disk", Instant::now(), &[]);
 
     // Nobody may have a file open there for writing, and jaild holds its lock.
     let supervisor = Pid::from_raw(i32::try_from(rig.up.child.id()).unwrap());
