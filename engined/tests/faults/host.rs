@@ -21,10 +21,10 @@ fn run(program: &str, args: &[&str]) {
 const ON_A_SMALL_DISK: &str = "for word; do [ \"$last\" = --state ] && state=$word; last=$word; done
 mount -t tmpfs -o size=256k,mode=755 engined-test \"${state%/*}\" && exec \"$@\"";
 
-/// The state folder's disk is full, then read-only: nothing is written there while the engine serves. A jaild that has
-/// to bind its socket anew can't on a read-only one; callers are told so, and it comes back with the disk.
+/// The state folder's disk is full: programs run all the same. While the engine keeps its audit there it can't become
+/// read-only: a file is open for writing.
 #[test]
-fn a_disk_that_is_full_or_read_only() {
+fn a_disk_that_is_full() {
     if !live() {
         return;
     }
@@ -43,25 +43,9 @@ fn a_disk_that_is_full_or_read_only() {
     rig.until("a hello on a full disk", || rig.hello());
     rig.until("a look", || rig.looks() > looks + 1);
     fs::remove_file(&filler).unwrap();
-    // Until there is room the audit lines wait to be counted, in a file that is open for it.
-    rig.recovers("engined killed on a full disk", Instant::now(), &[]);
+    // What was written until then waits to be counted, in a file that is open for it: no trace of a fault.
+    rig.until("a hello with room again", || rig.hello());
 
-    // Nobody may have a file open there for writing, and jaild holds its lock.
-    let supervisor = Pid::from_raw(i32::try_from(rig.up.child.id()).unwrap());
-    let space = format!("--mount=/proc/{}/ns/mnt", rig.up.child.id());
-    let remount =
-        |how: &str| run("nsenter", &[&space, "mount", "-o", &format!("remount,{how}"), disk.to_str().unwrap()]);
-    kill(supervisor, Signal::SIGSTOP).unwrap();
-    let jaild = rig.program("jaild");
-    end(jaild);
-    rig.until("jaild's end", || open(jaild).is_empty());
-    remount("ro");
-    assert!(fs::write(&filler, "").is_err());
-    kill(supervisor, Signal::SIGCONT).unwrap();
-    rig.until("jaild can't bind", || rig.up.log().contains("Read-only file system"));
-    rig.call(&hello()).unwrap().problem(503, "not_ready");
-    remount("rw");
-    rig.recovers("the state folder can be written again", Instant::now(), &[]);
     rig.stop();
 }
 
