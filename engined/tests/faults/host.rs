@@ -2,20 +2,14 @@
 
 use std::fs::{self, File};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::common::live::{Up, live};
-use crate::common::opt::{Opt, tool};
+use crate::common::opt::Opt;
 use crate::rig::{PATIENCE, Rig, end};
-
-fn run(program: &str, args: &[&str]) {
-    tool(program, args, Path::new("/")).unwrap();
-}
 
 /// Mounts a small tmpfs of its own over the folder that the state folder is in, then starts the engine.
 const ON_A_SMALL_DISK: &str = "for word; do [ \"$last\" = --state ] && state=$word; last=$word; done
