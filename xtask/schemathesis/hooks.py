@@ -28,6 +28,8 @@ BEYOND_SCHEMAS = [
     (r"/outputs/\d+", r'".*" has (an empty part|a \.\.? in it)'),
     # What the other fields are decides what may stand here.
     (r"/entry", r"the entry \".*\" is (not among the files|neither one of)|.* has no entry|several classes"),
+    # Days of the calendar, one not after the other.
+    (r"", r"the query parameter (from|to) is "),
     (r"/(args|env)", r"args and env have \d+ bytes together"),
 ]
 

@@ -187,7 +187,9 @@ def test_validate() -> None:
 
 
 def test_health_is_a_yes_or_no() -> None:
-    yes = fake.Fake(fake.answer({"status": "ok"}), fake.answer({"status": "ready", "missing_layers": [], "degraded": []}))
+    yes = fake.Fake(
+        fake.answer({"status": "ok"}), fake.answer({"status": "ready", "missing_layers": [], "degraded": []})
+    )
     client = yes.client()
     assert client.healthy()
     assert client.ready()

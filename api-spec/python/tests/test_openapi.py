@@ -82,7 +82,12 @@ METHODS = {
     "usage": ["usage"],
     "version": ["version"],
 }
-NO_METHOD = {"drain": "for operators", "metrics": "for Prometheus", "openapiJson": "for tools", "openapiYaml": "for tools"}
+NO_METHOD = {
+    "drain": "for operators",
+    "metrics": "for Prometheus",
+    "openapiJson": "for tools",
+    "openapiYaml": "for tools",
+}
 
 
 def schema_type(schema: Mapping[str, Any]) -> str:
