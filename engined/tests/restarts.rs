@@ -336,16 +336,19 @@ fn the_service_manager_is_told() {
         let reloading = hear("RELOADING=1");
         assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
         hear("READY=1");
-        // A broker that is silent is told, and no reason to kill us.
-        held.fake.seen.silent.store(true, Ordering::SeqCst);
-        hear("STATUS=not ready: broker");
-        held.get("/readyz").problem(503, "not_ready");
-        for _ in 0..4 {
-            hear("WATCHDOG=1");
+        // Once is enough: it takes twenty seconds.
+        if address.starts_with('/') {
+            // A broker that is silent is told, and no reason to kill us.
+            held.fake.seen.silent.store(true, Ordering::SeqCst);
+            hear("STATUS=not ready: broker");
+            held.get("/readyz").problem(503, "not_ready");
+            for _ in 0..4 {
+                hear("WATCHDOG=1");
+            }
+            held.fake.seen.silent.store(false, Ordering::SeqCst);
+            // Ready, or degraded: the fake does not play every language of this host.
+            while !hear("STATUS=").contains("2 of 2 slots free") {}
         }
-        held.fake.seen.silent.store(false, Ordering::SeqCst);
-        // Ready, or degraded: the fake does not play every language of this host.
-        while !hear("STATUS=").contains("2 of 2 slots free") {}
         engine.signal(Signal::SIGTERM);
         hear("STOPPING=1");
         assert!(engine.ended(), "{}", held.log());

@@ -16,7 +16,7 @@ use crate::problem::{Context, Problem, Result};
 use crate::tally::Tally;
 
 /// How long each target runs in `cargo xtask test`.
-pub const SHORT_SECONDS: u64 = 10;
+pub const SHORT_SECONDS: u64 = 6;
 /// How long all of them run together in `cargo xtask prove`.
 pub const LONG_SECONDS: u64 = 3600;
 
