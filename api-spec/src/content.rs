@@ -8,6 +8,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::blob::Sha256;
 use crate::parse::coded;
 use crate::problem::Code;
 
@@ -104,21 +105,35 @@ impl<'de> Visitor<'de> for ContentVisitor {
         Ok(text.into())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-        let content = match map.next_key::<Encoding>()? {
-            Some(Encoding::Text) => Content(map.next_value::<String>()?.into_bytes()),
-            Some(Encoding::Base64) => map.next_value::<FromBase64>()?.0,
-            Some(Encoding::Blob) => {
-                return Err(A::Error::custom(
-                    "{blob} comes with a later version of the engine: send {text} or {base64}",
-                ));
-            }
-            None => return Err(A::Error::custom(r#"expected "text" or "base64" in {}"#)),
-        };
-        match map.next_key::<Encoding>()? {
-            None => Ok(content),
-            Some(_) => Err(A::Error::custom(r#"exactly one of "text" and "base64" may be given"#)),
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
+        match named(map, false)? {
+            Named::Content(content) => Ok(content),
+            Named::Blob(_) => Err(A::Error::custom("a {blob} can't stand here: send {text} or {base64}")),
         }
+    }
+}
+
+/// What an object with one field stands for.
+pub(crate) enum Named {
+    Content(Content),
+    Blob(Sha256),
+}
+
+/// Reads such an object.
+pub(crate) fn named<'de, A: MapAccess<'de>>(mut map: A, blobs: bool) -> Result<Named, A::Error> {
+    let names = if blobs { r#""text", "base64" and "blob""# } else { r#""text" and "base64""# };
+    let named = match map.next_key::<Encoding>()? {
+        Some(Encoding::Text) => Named::Content(Content(map.next_value::<String>()?.into_bytes())),
+        Some(Encoding::Base64) => Named::Content(map.next_value::<FromBase64>()?.0),
+        Some(Encoding::Blob) if blobs => Named::Blob(map.next_value()?),
+        Some(Encoding::Blob) => {
+            return Err(A::Error::custom("a {blob} can't stand here: send {text} or {base64}"));
+        }
+        None => return Err(A::Error::custom(format_args!("expected exactly one of {names} in {{}}"))),
+    };
+    match map.next_key::<Encoding>()? {
+        None => Ok(named),
+        Some(_) => Err(A::Error::custom(format_args!("exactly one of {names} may be given"))),
     }
 }
 

@@ -11,6 +11,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod batch;
+pub mod blob;
 pub mod catalogue;
 pub mod check;
 #[cfg(any(test, feature = "conformance"))]
@@ -29,6 +31,12 @@ pub mod status;
 pub mod stream;
 pub mod usage;
 
+pub use batch::{
+    BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind, CheckerProgram,
+    CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol, RejudgeRequest, Rule, Stop,
+    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict,
+};
+pub use blob::{Input, Sha256};
 pub use catalogue::{
     ApiVersion, CgroupVersion, Degraded, DrainResponse, DrainStatus, Health, HealthResponse, IsolationResponse,
     Language, LanguageVersion, LanguagesResponse, LayerState, Ready, ReadyResponse, StepLimits, UnavailableLanguage,

@@ -160,30 +160,42 @@ pub(crate) fn map_without_duplicates<'de, D>(deserializer: D) -> Result<BTreeMap
 where
     D: Deserializer<'de>,
 {
-    struct Names;
-    impl<'de> Visitor<'de> for Names {
-        type Value = BTreeMap<String, String>;
+    deserializer.deserialize_any(Names::<String>("strings", PhantomData))
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of strings")
-        }
+/// The same with objects in it.
+pub(crate) fn map_of_objects<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let objects = deserializer.deserialize_any(Names::<Object<T>>("objects", PhantomData))?;
+    Ok(objects.into_iter().map(|(name, Object(value))| (name, value)).collect())
+}
 
-        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-            Ok(BTreeMap::new())
-        }
+struct Names<T>(&'static str, PhantomData<T>);
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut names = BTreeMap::new();
-            while let Some((name, value)) = map.next_entry::<String, String>()? {
-                if names.contains_key(&name) {
-                    return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
-                }
-                names.insert(name, value);
-            }
-            Ok(names)
-        }
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Names<T> {
+    type Value = BTreeMap<String, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object of {}", self.0)
     }
-    deserializer.deserialize_any(Names)
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        Ok(BTreeMap::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut names = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, T>()? {
+            if names.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+            }
+            names.insert(name, value);
+        }
+        Ok(names)
+    }
 }
 
 #[cfg(test)]

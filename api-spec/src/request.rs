@@ -134,7 +134,7 @@ impl ExecutionRequest {
 }
 
 /// Null is the same as leaving the field out.
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
@@ -142,16 +142,16 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-fn word<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn word<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::<Word<T>>::deserialize(deserializer)?.map_or_else(T::default, |word| word.0))
 }
 
-fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LimitsRequest, D::Error> {
+pub(crate) fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LimitsRequest, D::Error> {
     Ok(Option::<Object<LimitsRequest>>::deserialize(deserializer)?
         .map_or_else(LimitsRequest::default, |limits| limits.0))
 }
 
-fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<SourceFile>>, D::Error> {
+pub(crate) fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<SourceFile>>, D::Error> {
     let files = Option::<Vec<Object<SourceFile>>>::deserialize(deserializer)?;
     Ok(files.map(|files| files.into_iter().map(|file| file.0).collect()))
 }
