@@ -20,6 +20,7 @@ use sending::Sending;
 use wire::{Conn, Socket, Wire};
 
 pub mod answer;
+pub mod batches;
 pub mod body;
 pub mod catalogue;
 pub mod executions;
