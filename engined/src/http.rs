@@ -28,6 +28,7 @@ pub mod metered;
 pub mod operate;
 pub mod sending;
 pub mod service;
+pub mod stream;
 pub mod usage;
 pub mod wire;
 
