@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_spec::{Code, Content, ExecutionRequest, LanguageUsed, LimitsRequest, Problem, SourceFile};
+use api_spec::{Code, Content, ExecutionRequest, Input, LanguageUsed, LimitsRequest, Problem, SourceFile};
 use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
@@ -142,7 +142,12 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         compile,
         origin,
         run,
-        stdin: stdin.into_bytes(),
+        stdin: match stdin {
+            Input::Content(content) => content.into_bytes(),
+            Input::Blob(hash) => {
+                return Err(Problem::new(Code::UnknownBlob, format!("{hash} is not known")).at("/stdin").into());
+            }
+        },
         outputs: Outputs { globs: once(outputs), ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
