@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use store::Store;
 
+pub mod checker;
+pub mod program;
 pub mod spec;
 pub mod work;
 
