@@ -137,6 +137,10 @@ fn together(desk: &mut Desk, group: &mut [Box<dyn Job>], shared: &Shared) -> Res
 }
 
 fn attempt(desk: &mut Desk, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    if !desk.db.is_autocommit() {
+        // An earlier one could not even be taken back.
+        desk.db.execute_batch("ROLLBACK")?;
+    }
     desk.db.execute_batch("BEGIN IMMEDIATE")?;
     for job in group {
         let (hands, batches, work) = (desk.hands.mark(), desk.news.batches.len(), desk.news.work);
