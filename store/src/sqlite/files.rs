@@ -65,7 +65,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Unusable> {
 }
 
 /// A connection that may write.
-pub(crate) fn connect(path: &Path) -> Result<Connection, Unusable> {
+pub(crate) fn connect(path: &Path, durable: bool) -> Result<Connection, Unusable> {
     let fail = |error: rusqlite::Error| Unusable::of(path, &error);
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
     // Both only take effect in a file that has nothing in it yet.
@@ -74,7 +74,8 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, Unusable> {
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fail)?;
     super::schema::version(&db, path)?;
     set(&db, "journal_mode", "wal", path)?;
-    set(&db, "synchronous", 2, path)?;
+    // 2: FULL, which waits for the disk at each transaction.
+    set(&db, "synchronous", if durable { 2 } else { 0 }, path)?;
     set(&db, "foreign_keys", 1, path)?;
     set(&db, "wal_autocheckpoint", LOG_PAGES, path)?;
     set(&db, "journal_size_limit", LOG_BYTES, path)?;
