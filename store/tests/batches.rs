@@ -1,4 +1,5 @@
 //! The life of a batch, statement by statement.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 mod common;
 
 use common::*;

@@ -1,9 +1,9 @@
 //! A process that works on a store is ended by SIGKILL at random moments: what it had acknowledged is there, once.
 //!
 //! `ENGINED_TEST_KILLS` says how often; `.ci/run` has the 10 of its default.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 mod common;
 #[allow(dead_code, reason = "its `main` is the example's")]
-#[allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #[path = "../examples/store_torture.rs"]
 mod torture;
 
