@@ -14,8 +14,9 @@ use super::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 use crate::check::Caps;
 use crate::problem::Code;
 use crate::{
-    Content, DrainResponse, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, IsolationResponse,
-    LanguagesResponse, ProblemBody, ReadyResponse, UsageResponse, ValidationResponse, VersionResponse, conformance,
+    Content, DrainResponse, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, Input,
+    IsolationResponse, LanguagesResponse, ProblemBody, ReadyResponse, Sha256, UsageResponse, ValidationResponse,
+    VersionResponse, conformance,
 };
 
 impl JsonSchema for Content {
@@ -32,6 +33,32 @@ impl JsonSchema for Content {
             {"type": "object", "additionalProperties": false, "required": ["base64"],
              "properties": {"base64": {"type": "string"}}},
         ]})
+    }
+}
+
+impl JsonSchema for Sha256 {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string"})
+    }
+}
+
+impl JsonSchema for Input {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Input".into()
+    }
+
+    /// By hand, as its deserialiser is: `input_forms` in `parse/tests.rs` tries each form.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let hash = generator.subschema_for::<Sha256>();
+        let mut schema = Content::json_schema(generator);
+        let forms = schema.ensure_object().get_mut("oneOf").and_then(Value::as_array_mut).unwrap();
+        forms.push(json!({"type": "object", "additionalProperties": false, "required": ["blob"],
+                          "properties": {"blob": hash}}));
+        schema
     }
 }
 
@@ -418,6 +445,10 @@ fn bounds_are_kept() {
         ("stdin", json!({})),
         ("stdin", json!({"text": "", "base64": ""})),
         ("stdin", json!({"blob": "sha256:00"})),
+        ("stdin", json!({"blob": format!("sha256:{}", "0a".repeat(32))})),
+        ("stdin", json!({"blob": format!("sha256:{}", "0A".repeat(32))})),
+        ("stdin", json!({"blob": "0a".repeat(32)})),
+        ("stdin", json!({"blob": format!("sha256:{}", "0a".repeat(32)), "text": ""})),
         ("stdin", json!([1])),
         ("stdin", base64("")),
         ("stdin", base64("QQ==")),
