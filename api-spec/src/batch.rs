@@ -293,6 +293,29 @@ pub enum BatchStatus {
     Cancelled,
 }
 
+impl BatchStatus {
+    /// Each of them, in the order of a batch's life.
+    pub const ALL: [BatchStatus; 4] =
+        [BatchStatus::Queued, BatchStatus::Running, BatchStatus::Finished, BatchStatus::Cancelled];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            BatchStatus::Queued => "queued",
+            BatchStatus::Running => "running",
+            BatchStatus::Finished => "finished",
+            BatchStatus::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more comes of it.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, BatchStatus::Finished | BatchStatus::Cancelled)
+    }
+}
+
 /// The answer to `POST /v1/batches` (202), and how a batch stands in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

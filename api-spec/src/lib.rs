@@ -47,7 +47,10 @@ pub use content::Content;
 pub use limits::{LimitName, Limits, LimitsRequest};
 pub use openapi::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 pub use problem::{Code, Problem, ProblemBody};
-pub use query::{ExecutionQuery, UsageQuery, check_no_query, execution_query, result_query, usage_query};
+pub use query::{
+    BatchesQuery, ExecutionQuery, UsageQuery, batches_query, check_no_query, execution_query, last_event_id,
+    result_query, results_query, usage_query,
+};
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
 pub use response::{
     CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped,
