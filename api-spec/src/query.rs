@@ -1,12 +1,13 @@
-//! Query strings. What is not known there is refused, like an unknown field of a body.
+//! The query strings of `/v1/executions`. What is not known there is refused, like an unknown field of a body.
 
-mod batches;
-
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-pub use batches::{BATCHES_DEFAULT, BATCHES_MAX, BatchesQuery, batches_query, last_event_id, results_query};
-
 use crate::problem::{Code, Problem};
+
+pub use batches::{BatchesQuery, ResultsQuery, batches_query, events_query, idempotency_key, results_query};
+
+mod batches;
 
 /// The longest that a `GET` may wait for a result.
 pub const WAIT_MS_MAX: u64 = 60_000;
@@ -29,15 +30,24 @@ pub fn execution_query(query: Option<&str>) -> Result<ExecutionQuery, Problem> {
     Ok(ExecutionQuery { wait: flag("wait", wait, true)?, validate: flag("validate", validate, false)? })
 }
 
-/// Reads the query string of `GET /v1/executions/{id}` and `GET /v1/batches/{id}`: how long the caller waits for the result.
+/// Reads the query string of `GET /v1/executions/{id}`: how long the caller waits for the result.
 ///
 /// # Errors
 /// `invalid_request` for a parameter that does not exist or stands twice, and for a time out of its range.
 pub fn result_query(query: Option<&str>) -> Result<Duration, Problem> {
     let [wait_ms] = read(query, ["wait_ms"])?;
+    patience(wait_ms)
+}
+
+/// A whole number in its range, without what else `parse` takes: a sign.
+fn whole(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().filter(|number| range.contains(number))
+}
+
+fn patience(wait_ms: Option<&str>) -> Result<Duration, Problem> {
     let Some(text) = wait_ms else { return Ok(Duration::ZERO) };
-    let number = whole(text).filter(|ms| *ms <= WAIT_MS_MAX);
-    number.map(Duration::from_millis).ok_or_else(|| {
+    whole(text, 0..=WAIT_MS_MAX).map(Duration::from_millis).ok_or_else(|| {
         wrong("wait_ms", text, &format!("a whole number of milliseconds from 0 to {WAIT_MS_MAX}"))
             .remedy(format!("Ask for at most {WAIT_MS_MAX}, and again when the answer is not the result yet."))
     })
@@ -116,11 +126,6 @@ fn read<'a, const N: usize>(query: Option<&'a str>, known: [&str; N]) -> Result<
         }
     }
     Ok(values)
-}
-
-/// Digits alone: not what else `parse` takes, a sign.
-fn whole(text: &str) -> Option<u64> {
-    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 fn flag(name: &str, value: Option<&str>, default: bool) -> Result<bool, Problem> {

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_spec::{Code, Content, ExecutionRequest, Input, LanguageUsed, LimitsRequest, Problem, SourceFile};
+use api_spec::{Code, Content, ExecutionRequest, Input, LanguageUsed, LimitsRequest, Problem, Sha256, SourceFile};
 use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
 use crate::cache::Origin;
 use crate::config::Plan;
-use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Step};
+use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Stdin, Step};
 use crate::offers::Offers;
 use crate::problem::Error;
 use crate::queue::Priority;
@@ -53,17 +53,22 @@ impl Rules<'_> {
     }
 }
 
-/// Makes a job of a request that `api-spec` has checked by itself.
+/// Makes a job of a request that `api-spec` has checked by itself. Where its input is a blob, whoever has blobs puts the file in
+/// the request's place: here nobody knows any.
 ///
 /// # Errors
 /// The caller's first mistake.
-pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error> {
+pub fn admit(mut request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error> {
     let (definition, installed) = rules.offers.find(&request.language, request.version.as_deref())?;
     let priority = match request.priority {
         api_spec::Priority::Interactive => Priority::Interactive,
         api_spec::Priority::Batch => Priority::Batch,
     };
     rules.allowed(&definition.id, priority)?;
+    let stdin = match request.stdin {
+        Input::Content(ref mut content) => Stdin::Bytes(std::mem::take(content).into_bytes()),
+        Input::Blob(hash) => return Err(unknown_blob(&hash, "/stdin/blob").into()),
+    };
     let toolchain = &installed.toolchain;
     definition.check_flags(&request.compile_flags).map_err(|refused| {
         let field = format!("/compile_flags/{}", refused.index);
@@ -76,7 +81,6 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         files,
         entry,
         args,
-        stdin,
         env,
         limits,
         compile_limits,
@@ -142,12 +146,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         compile,
         origin,
         run,
-        stdin: match stdin {
-            Input::Content(content) => content.into_bytes(),
-            Input::Blob(hash) => {
-                return Err(Problem::new(Code::UnknownBlob, format!("{hash} is not known")).at("/stdin").into());
-            }
-        },
+        stdin,
         outputs: Outputs { globs: once(outputs), ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
@@ -155,6 +154,13 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         priority,
         labels,
     })
+}
+
+/// There is no such blob of this tenant.
+#[must_use]
+pub fn unknown_blob(hash: &Sha256, field: &str) -> Problem {
+    let problem = Problem::new(Code::UnknownBlob, format!("there is no blob {hash}"));
+    problem.remedy(format!("Send it by PUT /v1/blobs/{}; one that is not used expires.", hash.hex())).at(field)
 }
 
 /// What is asked for twice comes once.

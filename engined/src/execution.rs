@@ -24,7 +24,7 @@ use crate::collection::{Artifact, Brought, Collector};
 use crate::compiling::{self, Seat, Seated};
 use crate::control::Control;
 use crate::engine::Engine;
-use crate::job::{self, CompileBundles, CompileStep, Job, Step};
+use crate::job::{self, CompileBundles, CompileStep, Job, Stdin, Step};
 use crate::link::{Draft, Link, Run, RunEnd};
 use crate::problem::Error;
 use crate::queue::{Slot, TenantIndex, Ticket};
@@ -184,7 +184,7 @@ pub async fn run_job(
     let wanted = !job.outputs.globs.is_empty();
     let (collector, collection) = wanted.then(|| Collector::of_outputs(&job.outputs)).transpose()?.unzip();
     let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection };
-    let input = Input { stdin: &job.stdin, on_output_limit: job.on_output_limit, collector };
+    let input = Input { stdin: Some(&job.stdin), on_output_limit: job.on_output_limit, collector };
     control.begin(Stage::Run);
     let mut ran = run_step(link, &job.run, memfds, input, slot, control).await?;
     if let RunEnd::Ended(ended) = &ran.end {
@@ -340,7 +340,7 @@ pub struct Memfds {
 /// What a step is fed, what happens when it says too much, and who takes its files.
 #[derive(Default)]
 struct Input<'a> {
-    stdin: &'a [u8],
+    stdin: Option<&'a Stdin>,
     on_output_limit: OnOutputLimit,
     collector: Option<Collector>,
 }
@@ -397,12 +397,13 @@ async fn run_step(
     };
     // The sandbox has its own. A pipe that we hold open ourselves would never end.
     drop(memfds);
-    let (mut output, over) = (Output::default(), Notify::new());
+    let (mut output, over, nothing) = (Output::default(), Notify::new(), Stdin::default());
     let cap = usize::try_from(step.output_bytes).unwrap_or(usize::MAX);
     let end = {
         let mut pump = pin!(async {
             let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
-            let (pumped, collected) = tokio::join!(ours.pump(stdin, cap, &mut output, &over), collect);
+            let (pumped, collected) =
+                tokio::join!(ours.pump(stdin.unwrap_or(&nothing), cap, &mut output, &over), collect);
             pumped.and(collected)
         });
         let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));

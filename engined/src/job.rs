@@ -1,9 +1,11 @@
 //! What admission makes of a request: an ordered list of steps in which nothing is a string that should be a type.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use api_spec::{Content, LanguageUsed, OnOutputLimit, OutputEncoding};
 use jail::link::ProfileName;
@@ -28,7 +30,7 @@ pub struct Job {
     /// The program itself.
     pub run: Step,
     /// What the run reads.
-    pub stdin: Vec<u8>,
+    pub stdin: Stdin,
     /// The files that come back.
     pub outputs: Outputs,
     /// What happens when the run writes too much.
@@ -41,6 +43,21 @@ pub struct Job {
     pub priority: Priority,
     /// The caller's words.
     pub labels: BTreeMap<String, String>,
+}
+
+/// What a run reads from its standard input.
+#[derive(Clone, Debug)]
+pub enum Stdin {
+    /// At hand.
+    Bytes(Vec<u8>),
+    /// A file from its beginning to its end, wherever it is read by others meanwhile. It never is in memory as a whole.
+    File(Arc<File>),
+}
+
+impl Default for Stdin {
+    fn default() -> Self {
+        Stdin::Bytes(Vec::new())
+    }
 }
 
 /// One file.

@@ -23,7 +23,7 @@ use crate::embed::{self, ENGINE_FAILED, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::execution::{self, Compiled, Memfds};
 use crate::http::answer::new_id;
-use crate::job::Job;
+use crate::job::{Job, Stdin};
 use crate::link::{Link, Run, RunEnd};
 use crate::offers::Offers;
 use crate::verdict::{self, Facts};
@@ -191,7 +191,7 @@ async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     });
-    job.stdin = stdin.await.map_err(|error| error.to_string())?.map_err(told)?;
+    job.stdin = Stdin::Bytes(stdin.await.map_err(|error| error.to_string())?.map_err(told)?);
     let (room, control) = (execution::room_for_one(), Control::default());
     let stop = interrupted().map_err(told)?;
     let result = {

@@ -37,6 +37,13 @@ fn admitted(request: &Value) -> Result<Job, Problem> {
     admit(request, &Rules { offers: &offers, ceiling: &ceiling, plan: None }).map_err(|error| error.problem())
 }
 
+fn stdin(job: &Job) -> &[u8] {
+    match &job.stdin {
+        Stdin::Bytes(bytes) => bytes,
+        Stdin::File(_) => panic!("a file"),
+    }
+}
+
 fn refused(request: &Value) -> (Code, String, String) {
     let problem = admitted(request).unwrap_err();
     assert!(!problem.remedy.is_empty());
@@ -54,6 +61,15 @@ fn what_the_compiler_makes_has_its_name_for_itself() {
     let fine =
         json!({"language": "c", "files": [{"path": "main.c", "content": ""}, {"path": "a.output", "content": ""}]});
     assert!(admitted(&fine).is_ok());
+}
+
+#[test]
+fn where_nobody_has_blobs_none_is_known() {
+    let hash = "ab".repeat(32);
+    let request = json!({"language": "python", "source": "", "stdin": {"blob": format!("sha256:{hash}")}});
+    let (code, field, detail) = refused(&request);
+    assert_eq!((code, field.as_str()), (Code::UnknownBlob, "/stdin/blob"));
+    assert!(detail.contains(&hash), "{detail}");
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn an_interpreted_program_is_one_step() {
     assert_eq!(job.run.limits.cpu_time, Millis(5000));
     assert_eq!(job.run.limits.memory, Bytes(256 * MIB));
     assert_eq!(job.run.limits.stack, Bytes(256 * MIB));
-    assert_eq!((job.files[0].path.as_str(), job.stdin.as_slice()), ("main.py", b"in".as_slice()));
+    assert_eq!((job.files[0].path.as_str(), stdin(&job)), ("main.py", b"in".as_slice()));
     assert_eq!(job.memory(), 256 * MIB);
 }
 
