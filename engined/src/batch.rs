@@ -5,6 +5,8 @@ use std::sync::Arc;
 use store::Store;
 
 pub mod admission;
+pub mod count;
+pub mod data;
 pub mod spec;
 pub mod work;
 
