@@ -16,6 +16,7 @@ use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
+pub use blobs::Blobs;
 pub use health::Health;
 pub use host::Host;
 pub use plans::{Ceiling, Plan};
@@ -27,6 +28,7 @@ use reader::Reader;
 
 mod abuse;
 pub mod audit;
+mod blobs;
 mod health;
 mod host;
 mod plans;
@@ -59,6 +61,8 @@ pub struct Config {
     pub engine: Engine,
     /// Compiled programs that are kept.
     pub cache: Cache,
+    /// Data that is sent once and used by many runs.
+    pub blobs: Blobs,
     /// Results that are kept until they are fetched.
     pub results: Results,
     /// When what a tenant's users do is told to the operator.
@@ -252,8 +256,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log",
-                "audit", "usage", "slo", "plans", "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "blobs", "results", "health", "abuse",
+                "log", "audit", "usage", "slo", "plans", "tenants",
             ],
         );
         for Mistake { field, value, why, remedy } in more(&config) {
@@ -280,6 +284,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         caps: caps(reader, root),
         outputs: outputs(reader, root, engine.memory),
         cache: cache(reader, root),
+        blobs: blobs::read(reader, root),
         results,
         engine,
         abuse: abuse::read(reader, root),

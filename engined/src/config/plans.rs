@@ -50,6 +50,12 @@ impl Plan {
         self.languages.as_ref().is_none_or(|allowed| allowed.iter().any(|id| id == language))
     }
 
+    /// Bytes of blobs.
+    #[must_use]
+    pub fn blob_bytes(&self) -> u64 {
+        10 * GIB
+    }
+
     /// The most that a step in a language may ask for.
     #[must_use]
     pub fn ceiling_of(&self, language: &str, step: Step) -> &Limits {
