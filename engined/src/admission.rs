@@ -265,6 +265,30 @@ fn limits_of(definition: &Definition, kind: Kind, asked: &LimitsRequest, ceiling
     Ok(limits)
 }
 
+/// Whether a step in a language may be asked for these limits. `output_most`: the ceiling of its output, where that is another
+/// than that of executions.
+///
+/// # Errors
+/// The first that it may not.
+pub fn check_limits(
+    definition: &Definition,
+    kind: Kind,
+    asked: &LimitsRequest,
+    rules: &Rules<'_>,
+    output_most: Option<u64>,
+) -> Result<(), Problem> {
+    let mut ceiling = rules.ceiling_of(&definition.id, kind);
+    ceiling.output_bytes = output_most.unwrap_or(ceiling.output_bytes);
+    limits_of(definition, kind, asked, &ceiling).map(drop)
+}
+
+/// Whether a limit of this name is asked for.
+#[must_use]
+pub fn asks(limits: &LimitsRequest, name: &str) -> bool {
+    let set = limit_set(limits);
+    LimitName::ALL.into_iter().any(|limit| limit.as_str() == name && set.get(limit).is_some())
+}
+
 /// `limits`, none of them above `ceiling`.
 #[must_use]
 pub fn lowered(limits: &Limits, ceiling: &Limits) -> Limits {

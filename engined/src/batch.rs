@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use store::Store;
 
+pub mod admission;
 pub mod spec;
 pub mod work;
 

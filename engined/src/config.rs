@@ -16,10 +16,11 @@ use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
+pub use batches::Batches;
 pub use blobs::Blobs;
 pub use health::Health;
 pub use host::Host;
-pub use plans::{Ceiling, Plan};
+pub use plans::{BatchShare, Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
 pub use tenants::{TenantConfig, Token, doubts, prefix};
@@ -28,6 +29,7 @@ use reader::Reader;
 
 mod abuse;
 pub mod audit;
+mod batches;
 mod blobs;
 mod health;
 mod host;
@@ -65,6 +67,8 @@ pub struct Config {
     pub blobs: Blobs,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// Batches that are kept until they are judged, and after.
+    pub batches: Batches,
     /// When what a tenant's users do is told to the operator.
     pub abuse: Abuse,
     /// What `/readyz` stands on.
@@ -256,8 +260,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "blobs", "results", "health", "abuse",
-                "log", "audit", "usage", "slo", "plans", "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "blobs", "results", "batches", "health",
+                "abuse", "log", "audit", "usage", "slo", "plans", "tenants",
             ],
         );
         for Mistake { field, value, why, remedy } in more(&config) {
@@ -286,6 +290,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         cache: cache(reader, root),
         blobs: blobs::read(reader, root),
         results,
+        batches: batches::read(reader, root),
         engine,
         abuse: abuse::read(reader, root),
         health: health::read(reader, root),

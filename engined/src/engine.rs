@@ -150,6 +150,9 @@ impl Engine {
 
     /// Keeps batches here. What was set first stays; to be set before [`Engine::keep`].
     pub fn keep_batches(&self, batches: Batches) {
+        if let Some(blobs) = &self.blobs {
+            blobs.refer_to(Arc::clone(&batches.store));
+        }
         self.batches.get_or_init(|| Arc::new(batches));
     }
 

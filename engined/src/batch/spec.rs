@@ -40,6 +40,9 @@ pub struct BatchSpec {
     /// How the points of tests are put together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRequest>,
+    /// The points of all tests together.
+    #[serde(default)]
+    pub max_points: f64,
     /// Who has sent it, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,

@@ -50,7 +50,7 @@ pub async fn put(engine: &Arc<Engine>, asked: Asked<'_>, request: Request<Incomi
     bytes_alone(request.headers())?;
     let (tenant, quota) = {
         let tenants = engine.tenants();
-        (tenants.name(asked.tenant).to_owned(), tenants.plan(asked.tenant).blob_bytes())
+        (tenants.name(asked.tenant).to_owned(), tenants.plan(asked.tenant).batches.blob_bytes)
     };
     let placed = engine.drain.unless_cut(receive(engine, blobs, (&tenant, quota), hash, request.into_body())).await??;
     tracing::info!(tenant, %hash, ?placed, "blob");
