@@ -21,6 +21,7 @@ use wire::{Conn, Socket, Wire};
 
 pub mod answer;
 pub mod batches;
+pub mod blobs;
 pub mod body;
 pub mod catalogue;
 pub mod events;

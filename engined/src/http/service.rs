@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::metered::Metered;
 use super::wire::Conn;
-use super::{batches, catalogue, executions, operate, submit, usage};
+use super::{batches, blobs, catalogue, executions, operate, submit, usage};
 use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
@@ -243,7 +243,21 @@ async fn handle(
             drop((request, tenants));
             Box::pin(batches::get(engine, tenant, asked, &id, query.as_deref())).await
         }
-        (Route::Blob, Some(_)) => Err(Error::NotReady(vec!["this engine keeps no blobs".to_owned()])),
+        (Route::Blob, Some(tenant)) => {
+            // It is work for the disk.
+            metered.take(tenants.gate(tenant))?;
+            drop(tenants);
+            let (method, name) = (method.clone(), id.to_owned());
+            let asked = blobs::Asked { tenant, name: &name };
+            match method {
+                Method::PUT => Box::pin(blobs::put(engine, asked, request)).await,
+                Method::DELETE => blobs::delete(engine, asked).await,
+                whole => {
+                    drop(request);
+                    Box::pin(blobs::get(engine, asked, whole == Method::GET)).await
+                }
+            }
+        }
         (Route::Usage, Some(tenant)) => {
             // It is work for the disk.
             metered.take(tenants.gate(tenant))?;
