@@ -7,6 +7,7 @@ use store::Store;
 pub mod admission;
 pub mod count;
 pub mod data;
+pub mod keep;
 pub mod spec;
 pub mod work;
 
