@@ -5,9 +5,11 @@ use std::sync::Arc;
 use store::Store;
 
 pub mod admission;
+pub mod checker;
 pub mod count;
 pub mod data;
 pub mod keep;
+pub mod program;
 pub mod spec;
 pub mod work;
 
