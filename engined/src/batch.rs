@@ -6,6 +6,8 @@ use store::Store;
 
 pub mod admission;
 pub mod checker;
+pub mod count;
+pub mod data;
 pub mod program;
 pub mod spec;
 pub mod work;

@@ -75,6 +75,13 @@ impl Drain {
         unless(&self.over, work).await
     }
 
+    /// Returns when everything is over.
+    pub async fn is_over(&self) {
+        let mut over = self.over.subscribe();
+        // It is never gone before us.
+        drop(over.wait_for(|over| *over).await);
+    }
+
     /// One more execution, until what comes back is dropped.
     #[must_use]
     pub fn under_way(&self) -> UnderWay {

@@ -13,6 +13,7 @@ use crate::abuse::Abuse;
 use crate::accounts::Accounts;
 use crate::audit::{self, Act, Audit};
 use crate::batch::{self, Batches};
+use crate::blobs::{self, Blobs};
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
@@ -65,6 +66,8 @@ pub struct Engine {
     pub memory: Arc<Budget>,
     /// What was compiled. `None` where it is switched off.
     pub cache: Option<Arc<Cache>>,
+    /// Data that is sent once. `None` where there is no folder for it.
+    pub blobs: Option<Arc<Blobs>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
     /// What operators should hear of.
@@ -105,6 +108,13 @@ impl Engine {
             Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
         };
         let cache = config.cache.enabled.then(open);
+        let blobs = config.blobs.place().map(|place| {
+            let set = &config.blobs;
+            let free = config.health.disk_free;
+            let limits = blobs::Limits { most: set.most, uploads: set.uploads, keep: set.keep, free };
+            Blobs::open(&place, limits, metrics.blobs.clone())
+        });
+        let blobs = blobs.transpose()?;
         let link = Link::new(&config.engine.jaild);
         let cpu_days = CpuDays::new(config.tenants.len());
         if let Some(books) = audit.books() {
@@ -118,6 +128,7 @@ impl Engine {
             link,
             cpu_days,
             cache,
+            blobs,
             memory,
             kept,
             abuse: Arc::new(Abuse::new(config.abuse.clone(), metrics.abuse.clone())),
@@ -139,6 +150,9 @@ impl Engine {
 
     /// Keeps batches here. What was set first stays; to be set before [`Engine::keep`].
     pub fn keep_batches(&self, batches: Batches) {
+        if let Some(blobs) = &self.blobs {
+            blobs.refer_to(Arc::clone(&batches.store));
+        }
         self.batches.get_or_init(|| Arc::new(batches));
     }
 
@@ -196,6 +210,7 @@ impl Engine {
         let tended = tokio::spawn(Arc::clone(&self.queue).tend());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
+        let blobs = self.blobs.clone().map(|blobs| tokio::spawn(blobs.keep()));
         let watched = tokio::spawn(health::watch(Arc::clone(&self)));
         let worker = tokio::spawn(batch::work::run(Arc::clone(&self)));
         let mut again = LOOK_AGAIN;
@@ -226,6 +241,9 @@ impl Engine {
         linked.abort();
         watched.abort();
         expiry.abort();
+        if let Some(blobs) = blobs {
+            blobs.abort();
+        }
         tended.abort();
     }
 

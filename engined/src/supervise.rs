@@ -291,11 +291,12 @@ fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> i
     // Gone with the folder. The usual folder of the state is in memory.
     let records = state.file(state::RECORDS);
     state::folder_for_serving(&records)?;
+    let blobs = records.join("blobs");
     let (audit, usage) = (records.join("audit.jsonl"), records.join("usage.sqlite"));
     let records =
         format!("[audit]\nfile = {audit:?}\nrotate_bytes = 16777216\nkeep = 1\n\n[usage]\nfile = {usage:?}\n");
     let text = format!(
-        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}",
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}\n[blobs]\nfolder = {blobs:?}\n",
         state.link(),
         given.tuning
     );
