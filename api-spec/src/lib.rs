@@ -34,7 +34,7 @@ pub mod usage;
 pub use batch::{
     BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind, CheckerProgram,
     CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol, RejudgeRequest, Rule, Stop,
-    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict,
+    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict, check_key,
 };
 pub use blob::{Input, Sha256};
 pub use catalogue::{

@@ -58,6 +58,9 @@ pub struct Options {
     pub result_bytes: u64,
     /// Told of each transaction.
     pub on_commit: Option<OnCommit>,
+    /// Whether a transaction is on the disk before it is answered. Only a test of power cuts turns it off, to see that it would
+    /// notice.
+    pub durable: bool,
 }
 
 impl Options {
@@ -71,6 +74,7 @@ impl Options {
             tenant_bytes: 4 << 30,
             result_bytes: 1_024,
             on_commit: None,
+            durable: true,
         }
     }
 }
@@ -84,6 +88,7 @@ impl fmt::Debug for Options {
             .field("tenant_batches", &self.tenant_batches)
             .field("tenant_bytes", &self.tenant_bytes)
             .field("result_bytes", &self.result_bytes)
+            .field("durable", &self.durable)
             .finish_non_exhaustive()
     }
 }
@@ -179,7 +184,7 @@ impl SqliteStore {
         let folder = &options.folder;
         let lock = files::lock(folder)?;
         let file = files::file(folder)?;
-        let mut db = files::connect(&file)?;
+        let mut db = files::connect(&file, options.durable)?;
         schema::prepare(&mut db, &file)?;
         files::bound(&db, &file, options.bytes)?;
         files::sync_folder(folder)?;

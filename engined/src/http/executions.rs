@@ -112,7 +112,7 @@ async fn read(
         if let Some(blob) = stdin {
             job.stdin = Stdin::File(blob.file);
         }
-        let source = auditor.audit.source(&job.files);
+        let source = auditor.audit.source(&job.program.files);
         Ok((job, source))
     };
     // What is large may take milliseconds to look through, and others wait for this thread.
@@ -179,9 +179,9 @@ fn find(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<Found, Error> 
 fn validated(job: &Job) -> ValidationResponse {
     ValidationResponse {
         valid: true,
-        language: job.language.clone(),
+        language: job.program.language.clone(),
         limits: limits(&job.run),
-        compile_limits: job.compile.as_ref().map(|compile| limits(&compile.step)),
+        compile_limits: job.program.compile.as_ref().map(|compile| limits(&compile.step)),
     }
 }
 

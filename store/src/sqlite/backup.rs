@@ -27,15 +27,11 @@ pub fn backup(folder: &Path, to: &Path) -> Result<(), Unusable> {
 
 /// Makes the copy in `from` the store in `folder`, which may not have one and which no engine may have open.
 pub fn restore(from: &Path, folder: &Path) -> Result<(), Unusable> {
-    let copy = files::path(from);
-    fs::metadata(&copy).map_err(unusable(&copy))?;
     let lock = files::lock(folder)?;
-    place(folder, |partial| {
-        fs::copy(&copy, partial).map_err(unusable(partial))?;
-        Ok(())
-    })?;
+    // Read by SQLite as well, not copied as a file: a copy that was opened since may have a log beside it.
+    let done = backup(from, folder);
     drop(lock);
-    Ok(())
+    done
 }
 
 /// Writes a database below another name, looks whether it is sound, and only then gives it its own.
@@ -45,7 +41,7 @@ fn place(folder: &Path, write: impl FnOnce(&Path) -> Result<(), Unusable>) -> Re
     // A log that an earlier file has left would be taken for the new one's.
     for there in [path.clone(), beside(&path, "-wal"), beside(&path, "-shm")] {
         if there.try_exists().map_err(unusable(&there))? {
-            return Err(Unusable::Folder { path: there, source: io::ErrorKind::AlreadyExists.into() });
+            return Err(Unusable::Taken { path: there });
         }
     }
     let partial = beside(&path, ".partial");

@@ -24,6 +24,12 @@ pub enum Unusable {
         /// The lock file.
         path: PathBuf,
     },
+    /// There is one where one should be made.
+    #[error("there is a store already: {}; move its folder away, or name another one", path.display())]
+    Taken {
+        /// What is there.
+        path: PathBuf,
+    },
     /// A later engined has written it.
     #[error(
         "the store {} has version {found} and this engined knows up to {known}; start the engined that wrote it or a later \

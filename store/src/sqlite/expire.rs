@@ -10,7 +10,7 @@ const RESULTS: i64 = 5_000;
 /// Pages that one step gives back.
 const PAGES: i64 = 2_000;
 /// Free pages that the file keeps: it will need them again.
-const SPARE: i64 = 256;
+const SPARE: i64 = 64;
 
 /// One step. Says whether there is more to do.
 pub(crate) fn step(desk: &mut Desk, now: UnixMillis) -> Result<(Expired, bool), StoreError> {

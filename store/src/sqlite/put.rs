@@ -141,7 +141,8 @@ pub(crate) fn waiting(desk: &Desk, tenant: Option<&str>) -> Result<u64, StoreErr
 
 /// Whether the tenant would keep more than it may.
 fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data) -> Result<Option<Placed>, StoreError> {
-    let sql = "SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM batch WHERE tenant = ?1";
+    let sql = "SELECT COUNT(*), COALESCE(SUM(bytes), 0) + (SELECT COALESCE(SUM(bytes), 0) FROM dataset
+               WHERE number IN (SELECT dataset FROM batch WHERE tenant = ?1)) FROM batch WHERE tenant = ?1";
     let (batches, bytes) =
         desk.db.prepare_cached(sql)?.query_row([&batch.tenant], |row| Ok((whole(row.get(0)?), whole(row.get(1)?))))?;
     if batches >= desk.limits.tenant_batches {
@@ -187,8 +188,8 @@ fn keep(desk: &Desk, batch: &NewBatch, data: Data, results: u64) -> Result<i64, 
     };
     let submissions = data.sources.len();
     let finished = (results == 0 && submissions == 0).then_some(batch.created);
-    let sql = "INSERT INTO batch (id, tenant, dataset, rejudge_of, state, repeat, submissions, tests, results, bytes, created,
-               finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let sql = "INSERT INTO batch (id, tenant, dataset, rejudge_of, state, repeat, submissions, tests, results, created,
+               finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     db.prepare_cached(sql)?.execute(params![
         batch.id,
         batch.tenant,
@@ -199,7 +200,6 @@ fn keep(desk: &Desk, batch: &NewBatch, data: Data, results: u64) -> Result<i64, 
         super::number(at_most(submissions))?,
         super::number(data.tests)?,
         super::number(results)?,
-        super::number(data.bytes)?,
         batch.created,
         finished,
     ])?;

@@ -60,3 +60,69 @@ pub(crate) fn version(db: &Connection, path: &Path) -> Result<i64, Unusable> {
     }
     Ok(version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "CREATE TABLE word (text TEXT NOT NULL);";
+    const TWO: &str = "ALTER TABLE word ADD COLUMN length INTEGER; UPDATE word SET length = length(text);";
+
+    fn path() -> &'static Path {
+        Path::new("batches.sqlite")
+    }
+
+    fn versions(db: &Connection) -> i64 {
+        version(db, path()).unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_becomes_todays() {
+        let mut db = Connection::open_in_memory().unwrap();
+        assert_eq!(versions(&db), 0);
+        prepare(&mut db, path()).unwrap();
+        assert_eq!(versions(&db), i64::try_from(MIGRATIONS.len()).unwrap());
+        prepare(&mut db, path()).unwrap();
+    }
+
+    #[test]
+    fn an_older_file_keeps_its_rows_and_gets_what_is_new() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, path(), &[ONE]).unwrap();
+        db.execute("INSERT INTO word VALUES ('word')", []).unwrap();
+        migrate(&mut db, path(), &[ONE, TWO]).unwrap();
+        assert_eq!(versions(&db), 2);
+        let length: i64 = db.query_row("SELECT length FROM word", [], |row| row.get(0)).unwrap();
+        assert_eq!(length, 4);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let mut db = Connection::open_in_memory().unwrap();
+        let wrong = "CREATE TABLE more (text TEXT); INSERT INTO nowhere VALUES (1);";
+        let error = migrate(&mut db, path(), &[ONE, wrong]).unwrap_err();
+        assert!(matches!(error, Unusable::Failed { .. }), "{error}");
+        assert_eq!(versions(&db), 1);
+        assert!(!db.table_exists(None, "more").unwrap());
+        migrate(&mut db, path(), &[ONE, TWO]).unwrap();
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_by_its_version() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, path(), &[ONE, TWO]).unwrap();
+        let error = migrate(&mut db, path(), &[ONE]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the store batches.sqlite has version 2 and this engined knows up to 1; start the engined that wrote it or a \
+             later one, or restore a backup from before the upgrade"
+        );
+    }
+
+    #[test]
+    fn a_database_of_something_else_is_left_alone() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE address (name TEXT)").unwrap();
+        assert!(matches!(prepare(&mut db, path()), Err(Unusable::Foreign { .. })));
+    }
+}

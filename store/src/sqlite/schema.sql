@@ -37,7 +37,7 @@ CREATE TABLE reference (
     PRIMARY KEY (dataset, hash)
 ) STRICT, WITHOUT ROWID;
 
--- state: 0 queued, 1 running, 2 finished, 3 cancelled, 4 being forgotten.
+-- bytes: of its results and lines, without its data. state: 0 queued, 1 running, 2 finished, 3 cancelled, 4 being forgotten.
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -51,7 +51,7 @@ CREATE TABLE batch (
     results INTEGER NOT NULL,
     done INTEGER NOT NULL DEFAULT 0,
     over INTEGER NOT NULL DEFAULT 0,
-    bytes INTEGER NOT NULL,
+    bytes INTEGER NOT NULL DEFAULT 0,
     created INTEGER NOT NULL,
     finished INTEGER,
     CHECK (done <= results),

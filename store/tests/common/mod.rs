@@ -166,3 +166,15 @@ pub fn list(store: &SqliteStore, question: Question) -> Vec<String> {
         _ => panic!("asked for a list"),
     }
 }
+
+pub fn give_back(store: &SqliteStore, batch: &str, submission: u32, units: &[Unit], submission_too: bool) {
+    let batch = batch.to_owned();
+    wait(store.renew(Renewal::Return { batch, submission, units: units.to_vec(), submission_too })).unwrap();
+}
+
+pub fn blobs(store: &SqliteStore, tenant: &str) -> Vec<Hash> {
+    match wait(store.read(Question::Blobs { tenant: tenant.into() })).unwrap() {
+        Answer::Blobs(hashes) => hashes,
+        _ => panic!("asked for blobs"),
+    }
+}
