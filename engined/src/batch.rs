@@ -5,6 +5,8 @@ use std::sync::Arc;
 use store::Store;
 
 pub mod admission;
+pub mod checker;
+pub mod program;
 pub mod spec;
 pub mod work;
 

@@ -3,6 +3,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -16,6 +17,8 @@ const LOCK: &str = "lock";
 const LOG_PAGES: i64 = 1_000;
 /// The log's file is cut back to this.
 const LOG_BYTES: i64 = 16 << 20;
+/// How long one connection waits for another's short hold of the log.
+pub(crate) const BUSY: Duration = Duration::from_secs(30);
 /// The bytes of a page, of which the cap is a number.
 const PAGE: u64 = 4_096;
 
@@ -80,8 +83,7 @@ pub(crate) fn connect(path: &Path, durable: bool) -> Result<Connection, Unusable
     set(&db, "wal_autocheckpoint", LOG_PAGES, path)?;
     set(&db, "journal_size_limit", LOG_BYTES, path)?;
     set(&db, "temp_store", 2, path)?;
-    // A command that waits for a backup's short look at the log, not for another engine.
-    db.busy_timeout(std::time::Duration::from_secs(30)).map_err(fail)?;
+    db.busy_timeout(BUSY).map_err(fail)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -99,7 +101,7 @@ pub(crate) fn connect_to_copy(path: &Path) -> Result<Connection, Unusable> {
     // Who reads a log writes into its index.
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
     set(&db, "temp_store", 2, path)?;
-    db.busy_timeout(std::time::Duration::from_secs(30)).map_err(fail)?;
+    db.busy_timeout(BUSY).map_err(fail)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
