@@ -8,6 +8,7 @@ pub mod admission;
 pub mod checker;
 pub mod count;
 pub mod data;
+pub mod keep;
 pub mod program;
 pub mod spec;
 pub mod work;

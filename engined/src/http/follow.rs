@@ -20,7 +20,7 @@ pub const PAGE: usize = 64;
 /// # Errors
 /// [`Error::NotReady`], with what is missing.
 pub fn here(engine: &Engine) -> Result<&Arc<Batches>, Error> {
-    engine.batches().ok_or_else(|| Error::NotReady(vec![engine.config.batches.why_not()]))
+    engine.batches().ok_or_else(|| Error::NotReady(vec![engine.no_batches()]))
 }
 
 /// What the store has to say to a caller.

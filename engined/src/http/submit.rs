@@ -114,8 +114,8 @@ impl Coming<'_> {
         });
         let Admitted { spec, submissions, tests, labels, checker } = admitted.await?;
         drop(checker);
-        let (engine, owner, most) = (Arc::clone(self.engine), self.owner.clone(), share.blob_bytes);
-        let (tests, pins) = aside(move || data::keep(&engine, &owner, most, tests)).await?;
+        let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
+        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, tests)).await?;
         let repeat = spec.repeat;
         let spec = spec::write(&spec).map_err(|error| Error::internal(format!("batch not written: {error}")))?;
         let batch = NewBatch { spec, labels, submissions, tests, repeat, ..self.empty(key) };
