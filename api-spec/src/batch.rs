@@ -20,7 +20,7 @@ pub use answers::{
     BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerTold, CompileTold, Difference, SubmissionResult,
     SubmissionVerdict, TestResult, TestVerdict,
 };
-pub use check::{ID_BYTES, check_key};
+pub use check::ID_BYTES;
 pub use read::{POINTS_MAX, REPEAT_MAX, SUBMISSIONS_MAX, TESTS_MAX};
 
 /// Submissions and the tests that each of them is judged by.

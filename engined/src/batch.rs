@@ -6,6 +6,9 @@ use store::Store;
 
 pub mod admission;
 pub mod checker;
+pub mod count;
+pub mod data;
+pub mod keep;
 pub mod program;
 pub mod spec;
 pub mod work;

@@ -110,8 +110,11 @@ fn size(request: &BatchRequest, share: &BatchShare) -> Result<(), Problem> {
     too_many("results (submissions x tests x repeat)", results, share.results, field)
 }
 
-/// What is above the plan in itself.
-pub(super) fn too_many(what: &str, count: u64, most: u64, field: &str) -> Result<(), Problem> {
+/// Whether there are more than the plan allows in one batch.
+///
+/// # Errors
+/// There are.
+pub fn too_many(what: &str, count: u64, most: u64, field: &str) -> Result<(), Problem> {
     if count <= most {
         return Ok(());
     }
