@@ -10,6 +10,7 @@ pub mod count;
 pub mod data;
 pub mod keep;
 pub mod program;
+pub mod proof;
 pub mod spec;
 pub mod work;
 
