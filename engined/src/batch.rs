@@ -17,6 +17,7 @@ pub mod data;
 pub mod keep;
 pub mod lanes;
 pub mod program;
+pub mod proof;
 pub mod recorder;
 pub mod spec;
 pub mod submission;

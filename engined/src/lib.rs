@@ -63,6 +63,7 @@ pub mod run;
 pub mod selftest;
 pub mod serve;
 pub mod state;
+pub mod store_command;
 pub mod supervise;
 pub mod tenants;
 pub mod trace;
