@@ -73,9 +73,10 @@ impl Serialize for Sha256 {
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let hex = text
-            .strip_prefix("sha256:")
-            .ok_or_else(|| D::Error::custom("a blob is named sha256: and 64 hexadecimal digits"))?;
+        let hex = text.strip_prefix("sha256:").ok_or_else(|| {
+            let shown = crate::problem::head(&text, 80);
+            D::Error::custom(format_args!("{shown:?} is no blob's name: that is sha256: and 64 hexadecimal digits"))
+        })?;
         hex.parse().map_err(D::Error::custom)
     }
 }
@@ -100,6 +101,24 @@ impl Input {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(self, Input::Content(content) if content.is_empty())
+    }
+}
+
+impl From<Content> for Input {
+    fn from(content: Content) -> Self {
+        Input::Content(content)
+    }
+}
+
+impl From<Sha256> for Input {
+    fn from(hash: Sha256) -> Self {
+        Input::Blob(hash)
+    }
+}
+
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Input::Content(text.into())
     }
 }
 

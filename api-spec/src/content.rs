@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -108,7 +108,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
         match named(map, false)? {
             Named::Content(content) => Ok(content),
-            Named::Blob(_) => Err(A::Error::custom("a {blob} can't stand here: send {text} or {base64}")),
+            Named::Blob(_) => Err(no_blob()),
         }
     }
 }
@@ -122,19 +122,21 @@ pub(crate) enum Named {
 /// Reads such an object.
 pub(crate) fn named<'de, A: MapAccess<'de>>(mut map: A, blobs: bool) -> Result<Named, A::Error> {
     let names = if blobs { r#""text", "base64" and "blob""# } else { r#""text" and "base64""# };
-    let named = match map.next_key::<Encoding>()? {
+    let named = match map.next_key_seed(Form { blobs })? {
         Some(Encoding::Text) => Named::Content(Content(map.next_value::<String>()?.into_bytes())),
         Some(Encoding::Base64) => Named::Content(map.next_value::<FromBase64>()?.0),
         Some(Encoding::Blob) if blobs => Named::Blob(map.next_value()?),
-        Some(Encoding::Blob) => {
-            return Err(A::Error::custom("a {blob} can't stand here: send {text} or {base64}"));
-        }
+        Some(Encoding::Blob) => return Err(no_blob()),
         None => return Err(A::Error::custom(format_args!("expected exactly one of {names} in {{}}"))),
     };
-    match map.next_key::<Encoding>()? {
+    match map.next_key_seed(Form { blobs })? {
         None => Ok(named),
         Some(_) => Err(A::Error::custom(format_args!("exactly one of {names} may be given"))),
     }
+}
+
+fn no_blob<E: serde::de::Error>() -> E {
+    E::custom("a {blob} can't stand here, only where a program reads or a test expects: send {text} or {base64}")
 }
 
 enum Encoding {
@@ -143,27 +145,34 @@ enum Encoding {
     Blob,
 }
 
-/// By hand, so that `blob` is known without being offered.
-impl<'de> Deserialize<'de> for Encoding {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EncodingVisitor;
-        impl Visitor<'_> for EncodingVisitor {
-            type Value = Encoding;
+/// Reads the name of the one field. `blob` is known where it is not offered, so that the answer can say so.
+struct Form {
+    blobs: bool,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text or base64")
-            }
+impl<'de> DeserializeSeed<'de> for Form {
+    type Value = Encoding;
 
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Encoding, E> {
-                match name {
-                    "text" => Ok(Encoding::Text),
-                    "base64" => Ok(Encoding::Base64),
-                    "blob" => Ok(Encoding::Blob),
-                    other => Err(E::unknown_field(other, &["text", "base64"])),
-                }
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Encoding, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Form {
+    type Value = Encoding;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.blobs { "text, base64 or blob" } else { "text or base64" })
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Encoding, E> {
+        match name {
+            "text" => Ok(Encoding::Text),
+            "base64" => Ok(Encoding::Base64),
+            "blob" => Ok(Encoding::Blob),
+            other if self.blobs => Err(E::unknown_field(other, &["text", "base64", "blob"])),
+            other => Err(E::unknown_field(other, &["text", "base64"])),
         }
-        deserializer.deserialize_identifier(EncodingVisitor)
     }
 }
 

@@ -34,7 +34,7 @@ pub mod usage;
 pub use batch::{
     BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind, CheckerProgram,
     CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol, RejudgeRequest, Rule, Stop,
-    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict,
+    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict, check_key,
 };
 pub use blob::{Input, Sha256};
 pub use catalogue::{
@@ -47,7 +47,10 @@ pub use content::Content;
 pub use limits::{LimitName, Limits, LimitsRequest};
 pub use openapi::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 pub use problem::{Code, Problem, ProblemBody};
-pub use query::{ExecutionQuery, UsageQuery, check_no_query, execution_query, result_query, usage_query};
+pub use query::{
+    BatchesQuery, ExecutionQuery, ResultsQuery, UsageQuery, batches_query, check_no_query, events_query,
+    execution_query, idempotency_key, result_query, results_query, usage_query,
+};
 pub use request::{ExecutionRequest, OnOutputLimit, OutputEncoding, Priority, SourceFile};
 pub use response::{
     CompileResult, ExecutionResult, Hint, Isolation, LanguageUsed, MemoryPeakSource, OutputFile, OutputSkipped,

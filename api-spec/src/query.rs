@@ -1,8 +1,13 @@
 //! The query strings of `/v1/executions`. What is not known there is refused, like an unknown field of a body.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::problem::{Code, Problem};
+
+pub use batches::{BatchesQuery, ResultsQuery, batches_query, events_query, idempotency_key, results_query};
+
+mod batches;
 
 /// The longest that a `GET` may wait for a result.
 pub const WAIT_MS_MAX: u64 = 60_000;
@@ -31,11 +36,18 @@ pub fn execution_query(query: Option<&str>) -> Result<ExecutionQuery, Problem> {
 /// `invalid_request` for a parameter that does not exist or stands twice, and for a time out of its range.
 pub fn result_query(query: Option<&str>) -> Result<Duration, Problem> {
     let [wait_ms] = read(query, ["wait_ms"])?;
-    let Some(text) = wait_ms else { return Ok(Duration::ZERO) };
-    // Not what else `parse` takes: a sign.
+    patience(wait_ms)
+}
+
+/// A whole number in its range, without what else `parse` takes: a sign.
+fn whole(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok()).flatten().filter(|ms| *ms <= WAIT_MS_MAX);
-    number.map(Duration::from_millis).ok_or_else(|| {
+    digits.then(|| text.parse().ok()).flatten().filter(|number| range.contains(number))
+}
+
+fn patience(wait_ms: Option<&str>) -> Result<Duration, Problem> {
+    let Some(text) = wait_ms else { return Ok(Duration::ZERO) };
+    whole(text, 0..=WAIT_MS_MAX).map(Duration::from_millis).ok_or_else(|| {
         wrong("wait_ms", text, &format!("a whole number of milliseconds from 0 to {WAIT_MS_MAX}"))
             .remedy(format!("Ask for at most {WAIT_MS_MAX}, and again when the answer is not the result yet."))
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::blob::Input;
 use crate::check::{self, Caps};
 use crate::content::Content;
 use crate::limits::LimitsRequest;
@@ -32,8 +33,8 @@ pub struct ExecutionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// What the program reads from its standard input.
-    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Content::is_empty")]
-    pub stdin: Content,
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Input::is_empty")]
+    pub stdin: Input,
     /// The program's arguments, without its name.
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,

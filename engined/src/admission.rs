@@ -1,16 +1,17 @@
 //! From a request to a [`Job`]: language, version and limits are resolved here and only here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use api_spec::{Code, Content, ExecutionRequest, LanguageUsed, LimitsRequest, Problem, SourceFile};
+use api_spec::{Code, Content, ExecutionRequest, Input, LanguageUsed, LimitsRequest, Problem, Sha256, SourceFile};
 use jail::link::ProfileName;
 use jail::spec::{Bytes, Limits as JailLimits, Millis};
 use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting, Step as Kind, Unsuitable};
 
 use crate::cache::Origin;
 use crate::config::Plan;
-use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Step};
-use crate::offers::Offers;
+use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Program, Stdin, Step};
+use crate::offers::{Installed, Offers};
 use crate::problem::Error;
 use crate::queue::Priority;
 use crate::tuning;
@@ -53,17 +54,22 @@ impl Rules<'_> {
     }
 }
 
-/// Makes a job of a request that `api-spec` has checked by itself.
+/// Makes a job of a request that `api-spec` has checked by itself. Where its input is a blob, whoever has blobs puts the file in
+/// the request's place: here nobody knows any.
 ///
 /// # Errors
 /// The caller's first mistake.
-pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error> {
+pub fn admit(mut request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error> {
     let (definition, installed) = rules.offers.find(&request.language, request.version.as_deref())?;
     let priority = match request.priority {
         api_spec::Priority::Interactive => Priority::Interactive,
         api_spec::Priority::Batch => Priority::Batch,
     };
     rules.allowed(&definition.id, priority)?;
+    let stdin = match request.stdin {
+        Input::Content(ref mut content) => Stdin::Bytes(std::mem::take(content).into_bytes()),
+        Input::Blob(hash) => return Err(unknown_blob(&hash, "/stdin/blob").into()),
+    };
     let toolchain = &installed.toolchain;
     definition.check_flags(&request.compile_flags).map_err(|refused| {
         let field = format!("/compile_flags/{}", refused.index);
@@ -76,7 +82,6 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         files,
         entry,
         args,
-        stdin,
         env,
         limits,
         compile_limits,
@@ -117,11 +122,8 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         }
         None => None,
     };
-    let limits = limits_of(definition, Kind::Run, &limits, &rules.ceiling_of(&definition.id, Kind::Run))?;
-    let setting = Setting { toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
-    let argv = definition.run_argv(setting, layout.entry.as_deref(), &args);
-    let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let run = step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))?;
+    let asked = RunRequest { args: &args, env: &env, limits: &limits, output_most: None };
+    let run = run_step((definition, installed), layout.entry.as_deref(), &asked, rules)?;
 
     let one = source.map(|content| SourceFile { path: layout.main_file.clone(), content });
     let files = one.into_iter().chain(files.into_iter().flatten());
@@ -132,7 +134,7 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
     let named = entry.as_deref();
     let origin = compile.as_ref().zip(installed.basis);
     let origin = origin.map(|(compile, basis)| Origin::new(&basis, &files, named, compile));
-    Ok(Job {
+    let program = Program {
         language: LanguageUsed {
             id: definition.id.clone(),
             version: installed.version.to_string(),
@@ -141,15 +143,69 @@ pub fn admit(request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Error>
         files,
         compile,
         origin,
+        entry: layout.entry,
+        links: definition.links(toolchain),
+    };
+    Ok(Job {
+        program: Arc::new(program),
         run,
-        stdin: stdin.into_bytes(),
+        stdin,
         outputs: Outputs { globs: once(outputs), ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
-        links: definition.links(toolchain),
         priority,
         labels,
     })
+}
+
+/// What one run of a program is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct RunRequest<'a> {
+    /// Its arguments.
+    pub args: &'a [String],
+    /// Its environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// Its limits, as the caller gave them.
+    pub limits: &'a LimitsRequest,
+    /// The ceiling of its output, where that is another than the one of executions.
+    pub output_most: Option<u64>,
+}
+
+/// Another run of a program that was admitted by these rules.
+///
+/// # Errors
+/// The caller's first mistake, or that its toolchain is not offered any more.
+pub fn another_run(program: &Program, asked: &RunRequest<'_>, rules: &Rules<'_>) -> Result<Step, Error> {
+    let LanguageUsed { id, toolchain, .. } = &program.language;
+    let offer = rules.offers.languages.iter().find(|offer| offer.definition.id == *id);
+    let found = offer.and_then(|offer| {
+        let installed = offer.installed.iter().find(|installed| installed.toolchain.id == *toolchain)?;
+        Some((&offer.definition, installed))
+    });
+    let found = found.ok_or_else(|| Error::internal(format!("the toolchain {toolchain} of {id} has gone")))?;
+    run_step(found, program.entry.as_deref(), asked, rules)
+}
+
+fn run_step(
+    (definition, installed): (&Definition, &Installed),
+    entry: Option<&str>,
+    asked: &RunRequest<'_>,
+    rules: &Rules<'_>,
+) -> Result<Step, Error> {
+    let mut ceiling = rules.ceiling_of(&definition.id, Kind::Run);
+    ceiling.output_bytes = asked.output_most.unwrap_or(ceiling.output_bytes);
+    let limits = limits_of(definition, Kind::Run, asked.limits, &ceiling)?;
+    let setting = Setting { toolchain: &installed.toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
+    let argv = definition.run_argv(setting, entry, asked.args);
+    let caller = asked.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))
+}
+
+/// There is no such blob of this tenant.
+#[must_use]
+pub fn unknown_blob(hash: &Sha256, field: &str) -> Problem {
+    let problem = Problem::new(Code::UnknownBlob, format!("there is no blob {hash}"));
+    problem.remedy(format!("Send it by PUT /v1/blobs/{}; one that is not used expires.", hash.hex())).at(field)
 }
 
 /// What is asked for twice comes once.
@@ -252,6 +308,30 @@ fn limits_of(definition: &Definition, kind: Kind, asked: &LimitsRequest, ceiling
         return Err(Problem::new(Code::LimitTooLow, detail).remedy(remedy).at(format!("{field}/{limit}")));
     }
     Ok(limits)
+}
+
+/// Whether a step in a language may be asked for these limits. `output_most`: the ceiling of its output, where that is another
+/// than that of executions.
+///
+/// # Errors
+/// The first that it may not.
+pub fn check_limits(
+    definition: &Definition,
+    kind: Kind,
+    asked: &LimitsRequest,
+    rules: &Rules<'_>,
+    output_most: Option<u64>,
+) -> Result<(), Problem> {
+    let mut ceiling = rules.ceiling_of(&definition.id, kind);
+    ceiling.output_bytes = output_most.unwrap_or(ceiling.output_bytes);
+    limits_of(definition, kind, asked, &ceiling).map(drop)
+}
+
+/// Whether a limit of this name is asked for.
+#[must_use]
+pub fn asks(limits: &LimitsRequest, name: &str) -> bool {
+    let set = limit_set(limits);
+    LimitName::ALL.into_iter().any(|limit| limit.as_str() == name && set.get(limit).is_some())
 }
 
 /// `limits`, none of them above `ceiling`.

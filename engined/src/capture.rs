@@ -4,8 +4,11 @@
 //! What reading costs is our CPU time, which no limit of the run counts. So a program that writes single bytes, or more
 //! than is kept, is read at a pace: it waits for us, in a pipe that is full, and not its neighbours for a core.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -13,6 +16,12 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{Mode, fchmod};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::Notify;
+
+use crate::job::Stdin;
+
+pub use tap::{Take, Tap};
+
+mod tap;
 
 /// Large pipes save wake-ups. An ordinary user gets 64 of them, then the small ones, which work as well.
 const PIPE_BYTES: i32 = 1 << 20;
@@ -22,6 +31,8 @@ const DROP_READ: usize = 256 << 10;
 const LEAST_COST: usize = 4 << 10;
 /// After reads of this cost there is a rest.
 const COST_BETWEEN_RESTS: usize = 256 << 10;
+/// So much of a file is in memory while it is fed.
+const PIECE: usize = 64 << 10;
 const REST: Duration = Duration::from_millis(1);
 
 /// The ends that the program gets. They go to jaild and are closed here as soon as it has them.
@@ -90,6 +101,23 @@ fn widen(pipe: &impl AsFd) {
     }
 }
 
+/// What is kept of a stream, and when it was too much.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// So many of its first bytes are kept.
+    pub head: usize,
+    /// More than so many are too much.
+    pub most: u64,
+}
+
+impl Keep {
+    /// All that is allowed.
+    #[must_use]
+    pub fn all(most: u64) -> Keep {
+        Keep { head: usize::try_from(most).unwrap_or(usize::MAX), most }
+    }
+}
+
 impl Ours {
     /// The three ends, for somebody who passes everything on.
     #[must_use]
@@ -97,38 +125,79 @@ impl Ours {
         (self.stdin, self.stdout, self.stderr)
     }
 
-    /// Feeds `stdin` and reads both streams to their ends, keeping `cap` bytes of each. `over` is told when a stream
-    /// has produced more than that.
+    /// Feeds `stdin` and reads both streams to their ends. `over` is told when a stream has produced more than it may. What
+    /// standard output brings until then goes through `tap` as well.
     ///
     /// # Errors
-    /// That of `read`; a program that does not read its input is none.
-    pub async fn pump(self, stdin: &[u8], cap: usize, output: &mut Output, over: &Notify) -> io::Result<()> {
+    /// That of reading; a program that does not read its input is none.
+    pub async fn pump(
+        self,
+        stdin: &Stdin,
+        [out, err]: [Keep; 2],
+        tap: Option<&mut Tap>,
+        output: &mut Output,
+        over: &Notify,
+    ) -> io::Result<()> {
         let Output { stdout, stderr } = output;
-        let (fed, out, err) = tokio::join!(
-            feed(self.stdin, stdin),
-            drain(self.stdout, cap, stdout, over),
-            drain(self.stderr, cap, stderr, over),
-        );
+        let through = async {
+            match tap {
+                Some(tap) => tap::drain(self.stdout, out, tap, stdout, over).await,
+                None => drain(self.stdout, out, stdout, over).await,
+            }
+        };
+        let (fed, out, err) = tokio::join!(feed(self.stdin, stdin), through, drain(self.stderr, err, stderr, over));
         fed.and(out).and(err)
     }
 }
 
 /// Writes everything, then closes: the end of the input is the end of the pipe, nothing is added.
-async fn feed(pipe: Sender, mut input: &[u8]) -> io::Result<()> {
+async fn feed(pipe: Sender, stdin: &Stdin) -> io::Result<()> {
+    let file = match stdin {
+        Stdin::Bytes(bytes) => return write(&pipe, bytes).await.map(drop),
+        Stdin::File(file) => file,
+    };
+    let (mut piece, mut at) = (Vec::new(), 0);
+    loop {
+        // A disk can be slow without end, and others wait for this thread.
+        let (file, mut buffer) = (Arc::clone(file), std::mem::take(&mut piece));
+        let read = move || read_piece(&file, &mut buffer, at).map(|()| buffer);
+        piece = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
+        if piece.is_empty() || !write(&pipe, &piece).await? {
+            return Ok(());
+        }
+        at += piece.len() as u64;
+    }
+}
+
+/// The next piece of a file: empty at its end.
+fn read_piece(file: &File, piece: &mut Vec<u8>, at: u64) -> io::Result<()> {
+    piece.resize(PIECE, 0);
+    let read = loop {
+        match file.read_at(piece, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    piece.truncate(read);
+    Ok(())
+}
+
+/// Writes everything. False: nobody reads it any more.
+async fn write(pipe: &Sender, mut input: &[u8]) -> io::Result<bool> {
     while !input.is_empty() {
         pipe.writable().await?;
         match pipe.try_write(input) {
             Ok(written) => input = &input[written..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // It closed its input, or is over: its right.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -> io::Result<()> {
+async fn drain(pipe: Receiver, keep: Keep, into: &mut Captured, over: &Notify) -> io::Result<()> {
     let mut scrap = Vec::new();
     let mut cost = 0;
     loop {
@@ -137,7 +206,7 @@ async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -
             tokio::time::sleep(REST).await;
         }
         pipe.readable().await?;
-        let room = cap - into.kept.len();
+        let room = keep.head - into.kept.len();
         let read = if room > 0 {
             // Doubling like any vector, but never beyond the cap.
             let step = into.kept.len().max(FIRST_READ).min(room);
@@ -153,7 +222,7 @@ async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -
                 into.bytes += read as u64;
                 // What is kept has a cap: only reads that bring next to nothing could go on for long.
                 cost += if room == 0 || read < LEAST_COST { read.max(LEAST_COST) } else { 0 };
-                if room == 0 {
+                if into.bytes > keep.most {
                     over.notify_one();
                 }
             }
@@ -165,18 +234,25 @@ async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::io::{Read, Write};
 
     use super::*;
 
     /// Plays the program in a thread of its own: a pipe's end blocks there, as it does for a program.
     async fn run(cap: usize, stdin: &[u8], program: impl FnOnce(File, File, File) + Send + 'static) -> (Output, bool) {
+        run_fed(cap, &Stdin::Bytes(stdin.to_vec()), program).await
+    }
+
+    async fn run_fed(
+        cap: usize,
+        stdin: &Stdin,
+        program: impl FnOnce(File, File, File) + Send + 'static,
+    ) -> (Output, bool) {
         let (ours, theirs) = pipes().unwrap();
         let play = move || program(theirs.stdin.into(), theirs.stdout.into(), theirs.stderr.into());
         let program = tokio::task::spawn_blocking(play);
         let (mut output, over) = (Output::default(), Notify::new());
-        ours.pump(stdin, cap, &mut output, &over).await.unwrap();
+        ours.pump(stdin, [Keep::all(cap as u64); 2], None, &mut output, &over).await.unwrap();
         program.await.unwrap();
         let told = tokio::time::timeout(std::time::Duration::ZERO, over.notified()).await.is_ok();
         (output, told)
@@ -191,6 +267,48 @@ mod tests {
         let (output, told) = run(1 << 24, &input, cat).await;
         assert!(output.stdout.kept == input && output.stdout.bytes == 5_000_000);
         assert!(!told && output.stderr == Captured::default());
+    }
+
+    /// A file without a name.
+    fn file(bytes: &[u8]) -> Arc<File> {
+        let path = std::env::temp_dir().join(format!("engined-capture-{}-{}", std::process::id(), bytes.len()));
+        std::fs::write(&path, bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        Arc::new(file)
+    }
+
+    #[tokio::test]
+    async fn one_file_is_fed_whole_to_several_at_a_time() {
+        for length in [0, 1, PIECE, PIECE + 1, 40 * PIECE + 7] {
+            let input: Vec<u8> = (0..length).map(|n| n.to_le_bytes()[n % 3]).collect();
+            let file = file(&input);
+            let cat = |mut stdin: File, mut stdout: File, _stderr: File| {
+                io::copy(&mut stdin, &mut stdout).unwrap();
+            };
+            let stdin = Stdin::File(Arc::clone(&file));
+            let (one, other) = tokio::join!(run_fed(1 << 24, &stdin, cat), run_fed(1 << 24, &stdin, cat));
+            assert!(one.0.stdout.kept == input && other.0.stdout.kept == input, "{length} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_has_to_read_a_file_either() {
+        let deaf = |stdin: File, mut stdout: File, _stderr: File| {
+            drop(stdin);
+            stdout.write_all(b"deaf").unwrap();
+        };
+        let (output, _) = run_fed(100, &Stdin::File(file(&vec![0; 4 << 20])), deaf).await;
+        assert_eq!(output.stdout.kept, b"deaf");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_can_not_be_read_is_an_error() {
+        let (ours, theirs) = pipes().unwrap();
+        drop((theirs.stdout, theirs.stderr));
+        let folder = Stdin::File(Arc::new(File::open("/").unwrap()));
+        let pumped = ours.pump(&folder, [Keep::all(1); 2], None, &mut Output::default(), &Notify::new()).await;
+        assert_eq!(pumped.unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 
     #[tokio::test]

@@ -16,9 +16,10 @@ use crate::confinement::Layer;
 use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
+pub use batches::Batches;
 pub use health::Health;
 pub use host::Host;
-pub use plans::{Ceiling, Plan};
+pub use plans::{BatchShare, Ceiling, Plan};
 pub use reader::Mistake;
 pub use slo::Slo;
 pub use tenants::{TenantConfig, Token, doubts, prefix};
@@ -27,6 +28,7 @@ use reader::Reader;
 
 mod abuse;
 pub mod audit;
+mod batches;
 mod health;
 mod host;
 mod plans;
@@ -61,6 +63,8 @@ pub struct Config {
     pub cache: Cache,
     /// Results that are kept until they are fetched.
     pub results: Results,
+    /// Batches that are kept until they are judged, and after.
+    pub batches: Batches,
     /// When what a tenant's users do is told to the operator.
     pub abuse: Abuse,
     /// What `/readyz` stands on.
@@ -252,8 +256,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "health", "abuse", "log",
-                "audit", "usage", "slo", "plans", "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "results", "batches", "health", "abuse",
+                "log", "audit", "usage", "slo", "plans", "tenants",
             ],
         );
         for Mistake { field, value, why, remedy } in more(&config) {
@@ -281,6 +285,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         outputs: outputs(reader, root, engine.memory),
         cache: cache(reader, root),
         results,
+        batches: batches::read(reader, root),
         engine,
         abuse: abuse::read(reader, root),
         health: health::read(reader, root),

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::abuse::Abuse;
 use crate::accounts::Accounts;
 use crate::audit::{self, Act, Audit};
+use crate::batch::{self, Batches};
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
@@ -76,6 +77,7 @@ pub struct Engine {
     pub drain: Drain,
     /// The record of what happened, and usage.
     pub audit: Audit,
+    batches: OnceLock<Arc<Batches>>,
     confinement: OnceLock<Confinement>,
     catalogue: RwLock<Arc<Catalogue>>,
     renewed: Notify,
@@ -122,6 +124,7 @@ impl Engine {
             health: Health::new(metrics.health.clone()),
             metrics,
             audit,
+            batches: OnceLock::new(),
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
@@ -132,6 +135,17 @@ impl Engine {
             doubted: Notify::new(),
             config,
         }))
+    }
+
+    /// Keeps batches here. What was set first stays; to be set before [`Engine::keep`].
+    pub fn keep_batches(&self, batches: Batches) {
+        self.batches.get_or_init(|| Arc::new(batches));
+    }
+
+    /// The batches, where they are kept.
+    #[must_use]
+    pub fn batches(&self) -> Option<&Arc<Batches>> {
+        self.batches.get()
     }
 
     /// Notes how the process is confined. What was noted first stays.
@@ -183,6 +197,7 @@ impl Engine {
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
         let watched = tokio::spawn(health::watch(Arc::clone(&self)));
+        let worker = tokio::spawn(batch::work::run(Arc::clone(&self)));
         let mut again = LOOK_AGAIN;
         loop {
             let now = *welcome.borrow_and_update();
@@ -207,6 +222,7 @@ impl Engine {
             let offers = Arc::clone(&self.standing().offers);
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }
+        worker.abort();
         linked.abort();
         watched.abort();
         expiry.abort();

@@ -20,6 +20,7 @@ use sending::Sending;
 use wire::{Conn, Socket, Wire};
 
 pub mod answer;
+pub mod batches;
 pub mod body;
 pub mod catalogue;
 pub mod executions;
@@ -27,6 +28,7 @@ pub mod metered;
 pub mod operate;
 pub mod sending;
 pub mod service;
+pub mod stream;
 pub mod usage;
 pub mod wire;
 

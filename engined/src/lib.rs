@@ -23,6 +23,7 @@ pub mod abuse;
 pub mod accounts;
 pub mod admission;
 pub mod audit;
+pub mod batch;
 pub mod budget;
 pub mod cache;
 pub mod capture;

@@ -23,7 +23,7 @@ use crate::embed::{self, ENGINE_FAILED, Embedded, Talker};
 use crate::engine::of_jaild;
 use crate::execution::{self, Compiled, Memfds};
 use crate::http::answer::new_id;
-use crate::job::Job;
+use crate::job::{Job, Stdin};
 use crate::link::{Link, Run, RunEnd};
 use crate::offers::Offers;
 use crate::verdict::{self, Facts};
@@ -187,7 +187,7 @@ async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     });
-    job.stdin = stdin.await.map_err(|error| error.to_string())?.map_err(told)?;
+    job.stdin = Stdin::Bytes(stdin.await.map_err(|error| error.to_string())?.map_err(told)?);
     let (room, control) = (execution::room_for_one(), Control::default());
     let stop = interrupted().map_err(told)?;
     let result = {
@@ -234,15 +234,15 @@ pub(crate) fn interrupted() -> io::Result<impl Future<Output = ()>> {
 async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8, String> {
     let told = |error: io::Error| error.to_string();
     let mut artifact = None;
-    if let Some(step) = &job.compile {
+    if let Some(step) = &job.program.compile {
         let (room, control) = (execution::room_for_one(), Control::default());
-        let bundles = job.compile_bundles(step).map_err(told)?;
+        let bundles = job.program.compile_bundles(step).map_err(told)?;
         let compiled = execution::compile(link, &room, step, bundles, None, &control).await;
         let Compiled { done, outcome, .. } = compiled.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;
         match outcome {
-            Ok(made) => artifact = Some(made.file.into()),
+            Ok(made) => artifact = Some(Arc::new(made)),
             Err((verdict, reason)) => {
                 tell(verdict, reason.map(|reason| reason.message), &done.end);
                 return Ok(if verdict == Verdict::CompileError { 1 } else { ENGINE_FAILED });
@@ -252,7 +252,8 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let wanted = files.is_some();
     let (mut collector, collection) =
         wanted.then(|| Collector::of_outputs(&job.outputs)).transpose().map_err(told)?.unzip();
-    let memfds = Memfds { bundle: job.run_bundle().map_err(told)?, artifact, collection };
+    let bundle = Arc::new(job.program.run_bundle(&job.run, &job.outputs).map_err(told)?);
+    let memfds = Memfds { bundle, artifact, collection };
     let stop = interrupted().map_err(told)?;
     let (mut run, ours) = execution::begin(link, &job.run, &memfds, None, None).await.map_err(told)?;
     // The sandbox has its own. A pipe that we hold open ourselves would never end.

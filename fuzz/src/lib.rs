@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod glob;
+pub mod grading;
 pub mod link;
 pub mod records;
 pub mod request;
@@ -20,15 +21,17 @@ pub mod text;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its program and its corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("bundle", records::bundle),
     ("collection", records::collection),
+    ("compare", grading::compare),
     ("config", settings::config),
     ("glob", glob::glob),
     ("java", text::java),
     ("link_engined", link::engined),
     ("link_jaild", link::jaild),
     ("manifest", settings::manifest),
+    ("opinion", grading::opinion),
     ("request", request::bytes),
     ("request_fields", request::fields),
     ("talk", talk::talk),

@@ -1,7 +1,15 @@
 //! What an output is worth. Nothing here runs a program or reads a file by name: bytes come in, an opinion goes out.
+//!
+//! * [`compare`]: an output against what is expected, as it comes, in bounded memory.
+//! * [`protocol`]: how a checker program is called, and what its end means.
+//! * [`score`]: from tests to the points and the verdict of a submission.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read};
+
+pub mod compare;
+pub mod protocol;
+pub mod score;
 
 /// Compares an output with what is expected, while it comes.
 pub trait Compare: Send {
@@ -10,6 +18,9 @@ pub trait Compare: Send {
     /// # Errors
     /// That of reading what is expected.
     fn feed(&mut self, output: &[u8]) -> io::Result<()>;
+
+    /// Whether it is wrong already, and no more of the output is needed to tell where. Whoever feeds may stop then.
+    fn decided(&self) -> bool;
 
     /// The output is over.
     ///
@@ -33,13 +44,13 @@ pub enum Opinion {
 /// The first place where an output differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Its line in the output, from 1 up.
+    /// Its line in the output, from 1 up. 0 where no place can be told.
     pub line: u64,
-    /// Its column there, in bytes from 1 up.
+    /// Its column there, in bytes from 1 up. 0 where no place can be told.
     pub column: u64,
-    /// What should stand there, cut short. `None` at the end of what was expected.
+    /// What should stand there, cut short. `None` where nothing more was expected.
     pub expected: Option<Vec<u8>>,
-    /// What stands there, cut short. `None` at the end of the output.
+    /// What stands there, cut short. `None` where the output is over.
     pub found: Option<Vec<u8>>,
     /// In words.
     pub message: String,

@@ -12,11 +12,15 @@
 //! transaction that records a result takes the lease away.
 #![forbid(unsafe_code)]
 
+mod sqlite;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
 use tokio::sync::watch;
+
+pub use sqlite::{OnCommit, Options, SqliteStore, Stats, Unusable, backup, restore};
 
 /// What a call to the store comes to. It does not block, and dropping it does not undo what it has asked for.
 pub type Promise<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -47,7 +51,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets what is old, and gives room back.
     fn expire(&self, now: UnixMillis) -> Promise<Expired>;
 
-    /// Told whenever something of this batch was recorded: the number of its last result.
+    /// Told whenever something of this batch was recorded: the number of its last result. What was recorded before one watched
+    /// is not told: watch first, then read.
     fn watch(&self, batch: &str) -> watch::Receiver<u64>;
 
     /// Told whenever there may be something new to lease.
@@ -87,8 +92,8 @@ pub struct NewBatch {
     pub tests: Vec<NewTest>,
     /// How often each test is run.
     pub repeat: u32,
-    /// The batch whose data this one has. Then `tests` is empty, and of `submissions` only names are given: those of it that
-    /// are judged again.
+    /// The batch whose data this one has: tests, sources, `spec` and `repeat`. Then `tests` is empty, and of `submissions` only
+    /// names are given: those of it that are judged again; none means all.
     pub rejudge_of: Option<String>,
     /// When.
     pub created: UnixMillis,
@@ -152,6 +157,15 @@ pub enum Placed {
     Conflict,
     /// The tenant would have more results to wait for than it may. So many it has now.
     TooMany(u64),
+    /// The tenant would keep more than it may.
+    OverQuota {
+        /// Of what: `batches` or `bytes`.
+        what: &'static str,
+        /// How much it has.
+        has: u64,
+        /// How much it may have.
+        most: u64,
+    },
 }
 
 /// One run of one test of one submission, or the compile of a submission: its place in the lists of the batch.
@@ -248,7 +262,8 @@ pub enum Record {
         batch: String,
         /// The submission.
         submission: u32,
-        /// Which. A compile has no line of its own among the results; recording it ends its lease.
+        /// Which. A compile has no line of its own among the results; recording it ends its lease, and keeps the last `note`.
+        /// It may be leased again: who takes the submission up after a crash may have to compile it once more.
         unit: Unit,
         /// How often it was tried.
         attempt: u32,
@@ -261,7 +276,7 @@ pub enum Record {
         /// When.
         at: UnixMillis,
     },
-    /// A submission is over: it is leased no more.
+    /// A submission is over: it is leased no more. All its results must be there, or be recorded before it in the same call.
     Submission {
         /// The batch.
         batch: String,
@@ -450,6 +465,14 @@ pub struct Size {
     pub most: u64,
     /// Batches that are kept.
     pub batches: u64,
+    /// Of them, those of which nothing was leased.
+    pub queued: u64,
+    /// Those that go on.
+    pub running: u64,
+    /// Those that are over.
+    pub finished: u64,
+    /// Those that nobody wants any more.
+    pub cancelled: u64,
     /// Results that are waited for.
     pub waiting: u64,
 }

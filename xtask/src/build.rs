@@ -74,6 +74,16 @@ pub fn hooked(features: &[&str]) -> Result<()> {
     Err(Problem::new("the build with test-hooks failed", "read the compiler's message above"))
 }
 
+/// Builds what [`test`] with the same `args` runs.
+pub fn tests(args: &[&str]) -> Result<()> {
+    let status = cargo()
+        .args(["test", "--quiet", "--locked", "--no-run"])
+        .args(args)
+        .status()
+        .or_problem("cargo did not start", "install Rust: https://rustup.rs")?;
+    if status.success() { Ok(()) } else { Err(Problem::new("the tests were not built", "read the message above")) }
+}
+
 /// Runs `cargo test` with `args`, shows its output as it comes and counts it.
 pub fn test(name: &str, args: &[&str]) -> Result<Tally> {
     counted(name, test_command(args))

@@ -6,7 +6,7 @@ use crate::build::{self, Programs};
 use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::mixed::{self, Mixed};
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
@@ -20,15 +20,28 @@ const CORPUS: [Load; 2] = [
     Load { folders: &["semantics"], times: 1, jobs: 2, one_in: 4 },
 ];
 
-/// The tests of the workspace, those that need `test-hooks`, the fuzz targets, the Python client, schemathesis,
-/// Prometheus, the corpus, a short soak, where secrets go, whether the books are equal after restarts, what speed is
-/// promised with a wide margin, then the test host.
+/// The tests of the workspace and those that need `test-hooks`, beside them the test host; then the fuzz targets, the Python
+/// client, schemathesis, Prometheus, the corpus, a short soak, where secrets go, whether the books are equal after
+/// restarts, what speed is promised with a wide margin.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
-    // The programs come first: tests of engined start the jaild beside it.
     let programs = build::release()?;
-    let mut tally = workspace()?;
+    build::tests(&WORKSPACE)?;
+    // The test host is a machine of its own, and half of it and half of those tests is waiting.
+    let mut tally = std::thread::scope(|scope| {
+        let host = scope.spawn(|| match host {
+            Some(kernel) => host::run(&programs, kernel, Depth::Short),
+            None => {
+                println!("xtask: skipped: the test host (--no-host)");
+                Ok(Tally::default())
+            }
+        });
+        let mut tally = workspace()?;
+        let host = host.join().map_err(|_| Problem::new("the test host panicked", "read why above"))?;
+        tally.add(host?);
+        Ok(tally)
+    })?;
     tally.add(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0);
     tally.add(examples::run(&programs)?);
     tally.add(python_client::run(&programs)?);
@@ -39,10 +52,6 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     tally.add(secrets::run(&programs)?);
     tally.add(mixed::run(&programs, Mixed::SHORT, None)?);
     tally.add(bench::guard(&programs)?);
-    match host {
-        Some(kernel) => tally.add(host::run(&programs, kernel, Depth::Short)?),
-        None => println!("xtask: skipped: the test host (--no-host)"),
-    }
     Ok(tally)
 }
 
@@ -92,13 +101,15 @@ pub fn prometheus_only(built: Option<&Path>) -> Result<Tally> {
 /// Every test of the workspace; then those that need the hooks: each layer in pairs, what remains without it, the faults,
 /// and engined's confinement. The others want programs that say what they say in production.
 pub fn workspace() -> Result<Tally> {
-    let mut tally = build::test("workspace tests", &["--workspace"])?;
-    build::hooked(&HOOKED)?;
+    let mut tally = build::test("workspace tests", &WORKSPACE)?;
+    // Both programs are built with these, of the same crates, and beside each other as tests of engined want them.
     let tests =
         ["--test", "pairs", "--test", "remains", "--test", "pinned", "--test", "faults", "--test", "confinement"];
     tally.add(build::test("tests with test-hooks", &[&HOOKED[..], &tests].concat())?);
     Ok(tally)
 }
+
+const WORKSPACE: [&str; 1] = ["--workspace"];
 
 /// Every program of `corpus/tuning` with tuned and with bare toolchains. The tests of the workspace try one in eight.
 pub fn tuned() -> Result<Tally> {

@@ -14,8 +14,9 @@ use super::{OPENAPI_JSON, OPENAPI_YAML, openapi};
 use crate::check::Caps;
 use crate::problem::Code;
 use crate::{
-    Content, DrainResponse, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, IsolationResponse,
-    LanguagesResponse, ProblemBody, ReadyResponse, UsageResponse, ValidationResponse, VersionResponse, conformance,
+    Content, DrainResponse, ExecutionRequest, ExecutionResult, ExecutionStatus, HealthResponse, Input,
+    IsolationResponse, LanguagesResponse, ProblemBody, ReadyResponse, Sha256, UsageResponse, ValidationResponse,
+    VersionResponse, conformance,
 };
 
 impl JsonSchema for Content {
@@ -32,6 +33,32 @@ impl JsonSchema for Content {
             {"type": "object", "additionalProperties": false, "required": ["base64"],
              "properties": {"base64": {"type": "string"}}},
         ]})
+    }
+}
+
+impl JsonSchema for Sha256 {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string"})
+    }
+}
+
+impl JsonSchema for Input {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Input".into()
+    }
+
+    /// By hand, as its deserialiser is: `input_forms` in `parse/tests.rs` tries each form.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let hash = generator.subschema_for::<Sha256>();
+        let mut schema = Content::json_schema(generator);
+        let forms = schema.ensure_object().get_mut("oneOf").and_then(Value::as_array_mut).unwrap();
+        forms.push(json!({"type": "object", "additionalProperties": false, "required": ["blob"],
+                          "properties": {"blob": hash}}));
+        schema
     }
 }
 
@@ -344,6 +371,34 @@ fn defaults_are_kept() {
     }
 }
 
+/// What stands for bytes, and what does not.
+fn contents() -> Vec<Value> {
+    let base64 = |text: &str| json!({"base64": text});
+    vec![
+        json!({}),
+        json!({"text": "", "base64": ""}),
+        json!({"blob": "sha256:00"}),
+        json!({"blob": format!("sha256:{}", "0a".repeat(32))}),
+        json!({"blob": format!("sha256:{}", "0A".repeat(32))}),
+        json!({"blob": "0a".repeat(32)}),
+        json!({"blob": format!("sha256:{}", "0a".repeat(32)), "text": ""}),
+        json!([1]),
+        base64(""),
+        base64("QQ=="),
+        base64("QUI="),
+        base64("+/+/"),
+        base64("QUJDQUI="),
+        base64("QR=="),
+        base64("QUJ="),
+        base64("QQ"),
+        base64("QQ="),
+        base64("="),
+        base64("QUJD\n"),
+        base64("-_-_"),
+        base64("QQ==QQ=="),
+    ]
+}
+
 /// A value on each side of every bound that the document sets for requests: the document and the parser agree.
 #[test]
 fn bounds_are_kept() {
@@ -352,7 +407,6 @@ fn bounds_are_kept() {
         |count: usize| (0..count).map(|n| json!({"path": format!("p{n}"), "content": ""})).collect::<Value>();
     let labels = |count: usize| Value::Object((0..count).map(|n| (format!("l{n}"), json!("v"))).collect());
     let path = |path: &str| json!([{"path": path, "content": ""}]);
-    let base64 = |text: &str| json!({"base64": text});
     let one = |name: &str, value: &str| Value::Object(Map::from_iter([(name.to_owned(), json!(value))]));
     let mut tries: Vec<(&str, Value)> = vec![
         ("files", words(0)),
@@ -415,23 +469,6 @@ fn bounds_are_kept() {
         ("output_encoding", json!("text")),
         ("unknown", json!(1)),
         ("language", json!(1)),
-        ("stdin", json!({})),
-        ("stdin", json!({"text": "", "base64": ""})),
-        ("stdin", json!({"blob": "sha256:00"})),
-        ("stdin", json!([1])),
-        ("stdin", base64("")),
-        ("stdin", base64("QQ==")),
-        ("stdin", base64("QUI=")),
-        ("stdin", base64("+/+/")),
-        ("stdin", base64("QUJDQUI=")),
-        ("stdin", base64("QR==")),
-        ("stdin", base64("QUJ=")),
-        ("stdin", base64("QQ")),
-        ("stdin", base64("QQ=")),
-        ("stdin", base64("=")),
-        ("stdin", base64("QUJD\n")),
-        ("stdin", base64("-_-_")),
-        ("stdin", base64("QQ==QQ==")),
     ];
     for field in schemas(&openapi())["LimitsRequest"]["properties"].as_object().unwrap().keys() {
         for value in [json!(0), json!(1), json!(-1), json!(0.1), json!(0.09), json!(2.5), json!("1"), json!(true)] {
@@ -439,6 +476,7 @@ fn bounds_are_kept() {
         }
     }
     tries.push(("compile_limits", json!({"cpu_time": 1})));
+    tries.extend(contents().into_iter().map(|value| ("stdin", value)));
     for (field, value) in tries {
         let mut request = request_with(field, value);
         if field == "files" {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::blob::{Input, Sha256};
 use crate::check::Caps;
 use crate::content::Content;
 use crate::request::ExecutionRequest;
@@ -33,16 +34,21 @@ fn what_is_no_json() {
 /// What stands in the body, and what the caller is told: code, place, sentence.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, &str)] = &[
-    (r#""stdin":5"#, r#"invalid_request /stdin: invalid type: integer `5`, expected a string, {"text": "…"} or {"base64": "…"}"#),
-    (r#""stdin":{}"#, r#"invalid_request /stdin: expected "text" or "base64" in {}"#),
+    (r#""stdin":5"#, r#"invalid_request /stdin: invalid type: integer `5`, expected a string, {"text": "…"}, {"base64": "…"} or {"blob": "sha256:…"}"#),
+    (r#""stdin":{}"#, r#"invalid_request /stdin: expected exactly one of "text", "base64" and "blob" in {}"#),
     (r#""stdin":{"text":5}"#, r#"invalid_request /stdin/text: invalid type: integer `5`, expected a string"#),
-    (r#""stdin":{"text":"","base64":""}"#, r#"invalid_request /stdin: exactly one of "text" and "base64" may be given"#),
-    (r#""stdin":{"txt":""}"#, r#"invalid_request /stdin/txt: unknown field `txt`, expected `text` or `base64`"#),
+    (r#""stdin":{"text":"","base64":""}"#, r#"invalid_request /stdin: exactly one of "text", "base64" and "blob" may be given"#),
+    (r#""stdin":{"txt":""}"#, r#"invalid_request /stdin/txt: unknown field `txt`, expected one of `text`, `base64`, `blob`"#),
     (r#""stdin":{"base64":"a$=="}"#, r#"invalid_base64 /stdin/base64: byte 1 is '$', which is no base64"#),
     (r#""stdin":{"base64":"aGk"}"#, r#"invalid_base64 /stdin/base64: the padding with = is missing or wrong"#),
     (r#""stdin":{"base64":"aGkaa"}"#, r#"invalid_base64 /stdin/base64: 5 characters are no multiple of 4"#),
     (r#""stdin":{"base64":"aGl="}"#, r#"invalid_base64 /stdin/base64: byte 2, the last before the padding, is 'l': bits that mean nothing are set"#),
-    (r#""stdin":{"blob":"sha256:00"}"#, r#"invalid_request /stdin: {blob} comes with a later version of the engine: send {text} or {base64}"#),
+    (r#""stdin":{"blob":"sha256:00"}"#, r#"invalid_request /stdin/blob: "00" is not the 64 hexadecimal digits, in small letters, of a SHA-256"#),
+    (r#""stdin":{"blob":"00"}"#, r#"invalid_request /stdin/blob: "00" is no blob's name: that is sha256: and 64 hexadecimal digits"#),
+    (r#""stdin":{"blob":5}"#, r#"invalid_request /stdin/blob: invalid type: integer `5`, expected a string"#),
+    (r#""files":[{"path":"a","content":{}}]"#, r#"invalid_request /files/0/content: expected exactly one of "text" and "base64" in {}"#),
+    (r#""files":[{"path":"a","content":{"txt":""}}]"#, r#"invalid_request /files/0/content/txt: unknown field `txt`, expected `text` or `base64`"#),
+    (r#""files":[{"path":"a","content":{"blob":"sha256:00"}}]"#, r#"invalid_request /files/0/content: a {blob} can't stand here, only where a program reads or a test expects: send {text} or {base64}"#),
     (r#""limits":{"cpu_time_ms":0}"#, r#"limit_too_low /limits/cpu_time_ms: 0 is asked for, the least is 1"#),
     (r#""limits":{"cpu_time_ms":-5}"#, r#"limit_too_low /limits/cpu_time_ms: -5 is asked for, the least is 1"#),
     (r#""limits":{"cpu_time_ms":1.5}"#, r#"invalid_request /limits/cpu_time_ms: invalid type: number `1.5`, expected a whole number from 1 up, without point or exponent"#),
@@ -94,13 +100,32 @@ fn a_body_without_its_fields() {
 
 #[test]
 fn content_forms() {
+    let source =
+        |form: &str| read(format!(r#"{{"language":"c","source":{form}}}"#).as_bytes()).unwrap().source.unwrap();
+    assert_eq!(source(r#""a\u00e9\n""#).as_bytes(), "aé\n".as_bytes());
+    assert_eq!(source(r#"{"text":"a\u00e9\n"}"#).as_bytes(), "aé\n".as_bytes());
+    assert_eq!(source(r#"{"base64":"/w0K"}"#).as_bytes(), b"\xff\r\n");
+    assert_eq!(source(r#"{"base64":""}"#), Content::default());
+}
+
+#[test]
+fn input_forms() {
     let stdin =
         |form: &str| read(format!(r#"{{"language":"c","source":"","stdin":{form}}}"#).as_bytes()).unwrap().stdin;
-    assert_eq!(stdin(r#""a\u00e9\n""#).as_bytes(), "aé\n".as_bytes());
-    assert_eq!(stdin(r#"{"text":"a\u00e9\n"}"#).as_bytes(), "aé\n".as_bytes());
-    assert_eq!(stdin(r#"{"base64":"/w0K"}"#).as_bytes(), b"\xff\r\n");
-    assert_eq!(stdin(r#"{"base64":""}"#), Content::default());
-    assert_eq!(stdin("null"), Content::default());
+    assert_eq!(stdin(r#""a\u00e9\n""#), Input::from("aé\n"));
+    assert_eq!(stdin(r#"{"text":"a\u00e9\n"}"#), Input::from("aé\n"));
+    assert_eq!(stdin(r#"{"base64":"/w0K"}"#), Input::Content(b"\xff\r\n".to_vec().into()));
+    assert_eq!(stdin(r#"{"base64":""}"#), Input::default());
+    assert_eq!(stdin("null"), Input::default());
+    let hash = Sha256([0xab; 32]);
+    let form = format!(r#"{{"blob":"sha256:{}"}}"#, "ab".repeat(32));
+    assert_eq!(stdin(&form), Input::Blob(hash));
+    assert_eq!(serde_json::to_string(&Input::Blob(hash)).unwrap(), form);
+    assert_eq!((hash.hex(), hash.to_string()), ("ab".repeat(32), format!("sha256:{}", "ab".repeat(32))));
+    assert!(!Input::Blob(hash).is_empty());
+    for wrong in ["", "ab", &"AB".repeat(32), &"ag".repeat(32), &"ab".repeat(33)] {
+        assert!(wrong.parse::<Sha256>().is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct Plan {
     pub cpu_seconds_per_day: u64,
     /// Bytes of results that are kept.
     pub kept_bytes: u64,
+    /// In a batch, and of all together.
+    pub batches: BatchShare,
     /// How urgent its runs may be. At least one.
     pub priorities: Vec<Priority>,
     /// The languages that it may use, where not all that are offered.
@@ -41,6 +43,23 @@ pub struct Plan {
     pub ceiling: Ceiling,
     /// In one compile.
     pub compile_ceiling: Ceiling,
+}
+
+/// What a tenant may have of batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchShare {
+    /// Submissions of one.
+    pub submissions: u64,
+    /// Tests of one.
+    pub tests: u64,
+    /// Results of one: submissions × tests × repeat.
+    pub results: u64,
+    /// Results of all that are waited for.
+    pub queued_results: u64,
+    /// Output of one of its runs, which is compared and not kept.
+    pub output_bytes: u64,
+    /// Bytes of blobs.
+    pub blob_bytes: u64,
 }
 
 impl Plan {
@@ -142,6 +161,7 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
     let cpu_seconds_per_day = s.number("cpu_seconds_per_day", EVERY_DAY, 1..=EVERY_DAY, doc);
     let doc = "Bytes of results of wait=false that are kept; the oldest go first.";
     let kept_bytes = s.number("kept_bytes", size.kept.0, KIB..=size.kept.1, doc);
+    let batches = batches(&mut s);
     let doc = "The priorities that a request may ask for; another gets 403 forbidden.";
     let priorities = s.list_or("priorities", &["interactive", "batch"], doc, priority);
     let doc = "The languages that may be used, by id; another gets 403 forbidden. \"*\" are all that are offered.";
@@ -160,11 +180,29 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
         per_label,
         cpu_seconds_per_day,
         kept_bytes,
+        batches,
         priorities,
         languages: (!languages.iter().any(|id| id == ALL)).then_some(languages),
         ceiling,
         compile_ceiling,
     }
+}
+
+fn batches(s: &mut Section<'_>) -> BatchShare {
+    const MOST: u64 = 1_000_000_000;
+    let doc = "Submissions of one batch; more get 422 limit_above_ceiling.";
+    let submissions = s.number("batch_submissions", 20_000, 1..=1_000_000, doc);
+    let doc = "Tests of one batch; more get 422 limit_above_ceiling.";
+    let tests = s.number("batch_tests", 10_000, 1..=1_000_000, doc);
+    let doc = "Results of one batch, which are submissions x tests x repeat; more get 422 limit_above_ceiling.";
+    let results = s.number("batch_results", 1_000_000, 1..=MOST, doc);
+    let doc = "Results of all batches that are not there yet; more get 429 quota_exceeded.";
+    let queued_results = s.number("queued_results", 2_000_000, 1..=MOST, doc);
+    let doc = "Output of one run of a batch: it is compared as it comes, and not kept.";
+    let output_bytes = s.number("batch_output_bytes", GIB, KIB..=1 << 44, doc);
+    let doc = "Bytes of blobs, the data of tests that is sent once; more get 429 quota_exceeded.";
+    let blob_bytes = s.number("blob_bytes", 10 * GIB, KIB..=1 << 44, doc);
+    BatchShare { submissions, tests, results, queued_results, output_bytes, blob_bytes }
 }
 
 fn priority(text: &str) -> Result<Priority, (String, String)> {

@@ -12,6 +12,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use super::stream::Pieces;
 use crate::budget::Reservation;
 use crate::kept::Kept;
 use crate::metrics::Text;
@@ -33,6 +34,17 @@ pub struct Bytesful {
     pub bytes: Bytes,
     /// What counts them.
     pub memory: Held,
+    /// What comes behind them.
+    pub pieces: Option<Pieces>,
+}
+
+impl Bytesful {
+    /// A piece of an answer, counted by `memory`.
+    #[must_use]
+    pub fn counted(bytes: Vec<u8>, mut memory: Reservation) -> Self {
+        memory.settle(bytes.len() as u64);
+        Bytesful { bytes: bytes.into(), memory: Held::Own { memory }, pieces: None }
+    }
 }
 
 /// The memory of an answer's bytes.
@@ -68,7 +80,7 @@ pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<
 }
 
 fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
-    let mut answer = Response::new(Bytesful { bytes: body, memory });
+    let mut answer = Response::new(Bytesful { bytes: body, memory, pieces: None });
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

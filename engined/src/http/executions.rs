@@ -99,7 +99,7 @@ async fn read(
     let admit = move || {
         let rules = Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) };
         let job = admission::admit(parsed, &rules)?;
-        let source = auditor.audit.source(&job.files);
+        let source = auditor.audit.source(&job.program.files);
         Ok((job, source))
     };
     // What is large may take milliseconds to look through, and others wait for this thread.
@@ -156,9 +156,9 @@ fn find(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<Found, Error> 
 fn validated(job: &Job) -> ValidationResponse {
     ValidationResponse {
         valid: true,
-        language: job.language.clone(),
+        language: job.program.language.clone(),
         limits: limits(&job.run),
-        compile_limits: job.compile.as_ref().map(|compile| limits(&compile.step)),
+        compile_limits: job.program.compile.as_ref().map(|compile| limits(&compile.step)),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_spec::{ApiVersion, Code, Health, HealthResponse, JSON, Ready, ReadyResponse, VersionResponse, check_no_query};
+use api_spec::{
+    ApiVersion, Code, Health, HealthResponse, JSON, Problem, Ready, ReadyResponse, VersionResponse, check_no_query,
+};
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Version};
@@ -12,7 +14,7 @@ use tracing::Instrument;
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::metered::Metered;
 use super::wire::Conn;
-use super::{catalogue, executions, operate, usage};
+use super::{batches, catalogue, executions, operate, usage};
 use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
@@ -21,6 +23,15 @@ use crate::metrics::{NoText, Now};
 use crate::problem::Error;
 use crate::tenants::Peer;
 use crate::trace::{TRACERESPONSE, Trace};
+
+/// The media type of results of a batch.
+pub const NDJSON: &str = "application/x-ndjson";
+/// The media type of events.
+pub const EVENT_STREAM: &str = "text/event-stream";
+/// The media type of a blob.
+pub const BYTES: &str = "application/octet-stream";
+/// What a client of events has seen last.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +44,21 @@ enum Route {
     Version,
     Languages,
     Isolation,
+    Batches,
+    Batch,
+    BatchResults,
+    BatchEvents,
+    BatchRejudge,
+    Blob,
     Usage,
     Drain,
     OpenapiJson,
     OpenapiYaml,
 }
 
-/// Path, methods, and whether anybody may ask without being known. `{id}` at the end stands for one part of a path; the
-/// first that fits is taken.
-const ROUTES: [(&str, Route, &str, bool); 12] = [
+/// Path, methods, and whether anybody may ask without being known. `{…}` stands for one part of a path; the first that fits
+/// is taken.
+const ROUTES: [(&str, Route, &str, bool); 18] = [
     ("/v1/executions", Route::Executions, "POST", false),
     ("/v1/executions/{id}", Route::Execution, "GET, HEAD, DELETE", false),
     ("/healthz", Route::Healthz, "GET, HEAD", true),
@@ -50,6 +67,12 @@ const ROUTES: [(&str, Route, &str, bool); 12] = [
     ("/v1/version", Route::Version, "GET, HEAD", false),
     ("/v1/languages", Route::Languages, "GET, HEAD", false),
     ("/v1/isolation", Route::Isolation, "GET, HEAD", false),
+    ("/v1/batches", Route::Batches, "GET, HEAD, POST", false),
+    ("/v1/batches/{id}", Route::Batch, "GET, HEAD, DELETE", false),
+    ("/v1/batches/{id}/results", Route::BatchResults, "GET, HEAD", false),
+    ("/v1/batches/{id}/events", Route::BatchEvents, "GET, HEAD", false),
+    ("/v1/batches/{id}/rejudge", Route::BatchRejudge, "POST", false),
+    ("/v1/blobs/{sha256}", Route::Blob, "PUT, HEAD, GET, DELETE", false),
     ("/v1/usage", Route::Usage, "GET, HEAD", false),
     ("/v1/drain", Route::Drain, "POST", false),
     ("/openapi.json", Route::OpenapiJson, "GET, HEAD", false),
@@ -114,11 +137,17 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     metered.tell(answer)
 }
 
-/// The id in `path` if it is one of `known`; empty where that has none.
+/// What stands for `{…}` in `path` if it is one of `known`; empty where that has none.
 fn fits<'a>(known: &str, path: &'a str) -> Option<&'a str> {
-    match known.strip_suffix("{id}") {
-        None => (known == path).then_some(""),
-        Some(folder) => path.strip_prefix(folder).filter(|id| !id.is_empty() && !id.contains('/')),
+    let (mut known, mut parts) = (known.split('/'), path.split('/'));
+    let mut id = "";
+    loop {
+        match (known.next(), parts.next()) {
+            (None, None) => return Some(id),
+            (Some(name), Some(part)) if name.starts_with('{') && !part.is_empty() => id = part,
+            (Some(name), Some(part)) if name == part => {}
+            _ => return None,
+        }
     }
 }
 
@@ -154,10 +183,22 @@ async fn handle(
     let offered = match route {
         Route::Metrics => "text/plain",
         Route::OpenapiYaml => "application/yaml",
+        Route::BatchResults => NDJSON,
+        Route::BatchEvents => EVENT_STREAM,
+        Route::Blob if matches!(*method, Method::GET | Method::HEAD) => BYTES,
         _ => JSON,
     };
     acceptable(request.headers(), offered)?;
-    if !matches!(route, Route::Executions | Route::Execution | Route::Usage) {
+    if !matches!(
+        route,
+        Route::Executions
+            | Route::Execution
+            | Route::Batches
+            | Route::Batch
+            | Route::BatchResults
+            | Route::BatchEvents
+            | Route::Usage
+    ) {
         check_no_query(request.uri().query())?;
     }
     match (route, tenant) {
@@ -178,6 +219,29 @@ async fn handle(
                 executions::get(engine, tenant, &id, query.as_deref()).await
             }
         }
+        (Route::Batches | Route::BatchRejudge, Some(tenant)) if *method == Method::POST => {
+            metered.ask(tenants.gate(tenant))?;
+            drop(tenants);
+            let of = (*route == Route::BatchRejudge).then(|| id.to_owned());
+            Box::pin(batches::post(engine, tenant, caller, request, of, metered)).await
+        }
+        (
+            Route::Batches | Route::Batch | Route::BatchResults | Route::BatchEvents | Route::BatchRejudge,
+            Some(tenant),
+        ) => {
+            let asked = match route {
+                Route::Batches => batches::Asked::List,
+                Route::BatchResults => batches::Asked::Results,
+                Route::BatchEvents => batches::Asked::Events { after: last_event(request.headers())? },
+                _ if *method == Method::DELETE => batches::Asked::Cancel,
+                _ => batches::Asked::One,
+            };
+            let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
+            // As of an execution that is waited for.
+            drop((request, tenants));
+            Box::pin(batches::get(engine, tenant, asked, &id, query.as_deref())).await
+        }
+        (Route::Blob, Some(_)) => Err(Error::NotReady(vec!["this engine keeps no blobs".to_owned()])),
         (Route::Usage, Some(tenant)) => {
             // It is work for the disk.
             metered.take(tenants.gate(tenant))?;
@@ -185,7 +249,18 @@ async fn handle(
         }
         (Route::Drain, Some(tenant)) => operate::drain(engine, tenant, &request),
         (
-            Route::Executions | Route::Execution | Route::Metrics | Route::Languages | Route::Usage | Route::Drain,
+            Route::Executions
+            | Route::Execution
+            | Route::Batches
+            | Route::Batch
+            | Route::BatchResults
+            | Route::BatchEvents
+            | Route::BatchRejudge
+            | Route::Blob
+            | Route::Metrics
+            | Route::Languages
+            | Route::Usage
+            | Route::Drain,
             None,
         ) => Err(Error::Unauthenticated),
         (Route::Healthz, _) => answer::json(&HealthResponse { status: Health::Ok }, None),
@@ -292,6 +367,17 @@ fn acceptable(headers: &HeaderMap, offered: &'static str) -> Result<(), Error> {
     if !headers.contains_key(ACCEPT) || ranges.any(covers) { Ok(()) } else { Err(Error::NotAcceptable { offered }) }
 }
 
+/// The number of the last event that the caller has seen, if it says one.
+fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let Some(said) = header(headers, &LAST_EVENT_ID).filter(|said| !said.is_empty()) else { return Ok(None) };
+    let number = said.parse().ok().filter(|_| said.bytes().all(|b| b.is_ascii_digit()));
+    number.map(Some).ok_or_else(|| {
+        let shown: String = said.chars().take(64).collect();
+        let problem = Problem::new(Code::InvalidRequest, format!("Last-Event-ID is {shown:?}, no number of an event"));
+        Error::Request(problem.remedy("Send the id of the last event that came, or leave the header out."))
+    })
+}
+
 /// The caller's id, if it is one that can stand in a log: 1 to 128 visible ASCII characters.
 fn sane_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
@@ -337,6 +423,12 @@ mod tests {
         for other in ["/v1/executions", "/v1/executions/", "/v1/executions/a/b", "/v1/executions/a/", "/v1/executionsa"]
         {
             assert_eq!(fits("/v1/executions/{id}", other), None, "{other}");
+        }
+        assert_eq!(fits("/v1/batches/{id}/results", "/v1/batches/01K/results"), Some("01K"));
+        for other in
+            ["/v1/batches/results", "/v1/batches//results", "/v1/batches/a/b/results", "/v1/batches/a/results/"]
+        {
+            assert_eq!(fits("/v1/batches/{id}/results", other), None, "{other}");
         }
     }
 

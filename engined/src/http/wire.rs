@@ -101,8 +101,12 @@ pub struct Conn {
 /// How far the sending of an answer has come.
 #[derive(Debug)]
 struct Pace {
-    begun: Instant,
+    /// Since when there is something to read, in milliseconds since the connection began.
+    since: AtomicU64,
+    /// Bytes that were taken since then.
     taken: AtomicU64,
+    /// Bytes that there were to take since then, where it is made while it is sent: what is not there yet nobody can read.
+    given: Option<AtomicU64>,
 }
 
 impl Conn {
@@ -139,9 +143,12 @@ impl Conn {
     pub fn read_too_slowly(&self, limits: &Http) -> Option<u64> {
         let late = |pace: &Arc<Pace>| {
             let taken = pace.taken.load(Ordering::Relaxed);
+            if pace.given.as_ref().is_some_and(|given| given.load(Ordering::Relaxed) <= taken) {
+                return None;
+            }
             // As for bodies: so long may nothing come of it, and each byte buys time for the next.
             let earned = Duration::from_millis(taken.saturating_mul(1000) / limits.answer_bytes_per_second);
-            (pace.begun.elapsed() > limits.write_timeout + earned).then_some(taken)
+            (self.since(&pace.since) > limits.write_timeout + earned).then_some(taken)
         };
         self.answers().iter().find_map(late)
     }
@@ -224,12 +231,26 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// There is an answer: from here on the caller has to read it.
-    pub fn answered(&self) {
-        let pace = Arc::new(Pace { begun: Instant::now(), taken: AtomicU64::new(0) });
+    /// There is an answer: from here on the caller has to read it. In `pieces`: as far as they are given.
+    pub fn answered(&self, pieces: bool) {
+        let (since, taken) = (AtomicU64::new(self.conn.now()), AtomicU64::new(0));
+        let pace = Arc::new(Pace { since, taken, given: pieces.then(AtomicU64::default) });
         if self.pace.set(Arc::clone(&pace)).is_ok() {
             self.conn.answers().push(pace);
         }
+    }
+
+    /// So many bytes more of it are there to be sent.
+    pub fn gave(&self, bytes: usize) {
+        let Some(pace) = self.pace.get() else { return };
+        let Some(given) = &pace.given else { return };
+        if given.load(Ordering::Relaxed) <= pace.taken.load(Ordering::Relaxed) {
+            // All was read: the time for this one begins.
+            pace.since.store(self.conn.now(), Ordering::Relaxed);
+            pace.taken.store(0, Ordering::Relaxed);
+            given.store(0, Ordering::Relaxed);
+        }
+        given.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// So many bytes more of it are sent.

@@ -130,11 +130,17 @@ fn contents() -> Vec<Bad> {
         for (value, said) in [(json!(7), "7"), (json!(true), "true"), (json!(["x"]), "array")] {
             rows.push(bad(whole, body(value), INVALID, at, &[said, forms], FORM));
         }
-        rows.push(bad(whole, body(json!({})), INVALID, at, &["\"text\" or \"base64\""], FORM));
+        rows.push(bad(whole, body(json!({})), INVALID, at, &["exactly one of \"text\"", "\"base64\""], FORM));
         let both = json!({"text": "", "base64": ""});
         rows.push(bad(whole, body(both), INVALID, at, &["exactly one"], FORM));
-        let later = json!({"blob": "sha256:00"});
-        rows.push(bad(whole, body(later), INVALID, at, &["blob", "later version"], FORM));
+        let blob = json!({"blob": "sha256:00"});
+        if whole == "/stdin" {
+            rows.push(bad("/stdin/blob", body(blob), INVALID, "/stdin/blob", &["\"00\"", "64 hexadecimal"], FORM));
+            let number = json!({"blob": 7});
+            rows.push(bad("/stdin/blob", body(number), INVALID, "/stdin/blob", &["7", "a string"], FORM));
+        } else {
+            rows.push(bad(whole, body(blob), INVALID, at, &["blob", "can't stand here"], FORM));
+        }
         rows.push(bad(whole, body(json!({"url": "x"})), INVALID, &inner("url"), &["`url`", "`text`"], FORM));
         rows.push(bad(text, body(json!({"text": 7})), INVALID, &inner("text"), &["7", "a string"], FORM));
         rows.push(bad(base64, body(json!({"base64": 7})), INVALID, &inner("base64"), &["7", "a string"], FORM));

@@ -1,0 +1,3 @@
+//! Target `compare`: see fuzz/README.md.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::bounded(fuzz::grading::compare, data));

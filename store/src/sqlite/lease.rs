@@ -1,0 +1,165 @@
+//! Leases: which submissions are with a worker, and how often a unit was tried.
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::writer::Desk;
+use crate::{Leased, LeasedSubmission, Renewal, StoreError, Unit, Wish};
+
+/// A batch that is not over.
+pub(crate) struct Open {
+    pub(crate) number: i64,
+    pub(crate) tests: u32,
+    pub(crate) repeat: u32,
+    pub(crate) submissions: u32,
+}
+
+impl Open {
+    /// Finds it. None: it is over, or there is no such batch.
+    pub(crate) fn find(db: &Connection, id: &str) -> Result<Option<Open>, StoreError> {
+        let sql = "SELECT number, tests, repeat, submissions FROM batch WHERE id = ?1 AND state < 2";
+        let found = db.prepare_cached(sql)?.query_row([id], |row| {
+            Ok(Open { number: row.get(0)?, tests: row.get(1)?, repeat: row.get(2)?, submissions: row.get(3)? })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// Its unit as the columns `test` and `repeat` have it.
+    pub(crate) fn columns(&self, id: &str, submission: u32, unit: Unit) -> Result<(i64, u32), StoreError> {
+        let known = match unit.test {
+            None => unit.repeat == 0,
+            Some(test) => test < self.tests && (1..=self.repeat).contains(&unit.repeat),
+        };
+        if known && submission < self.submissions {
+            return Ok((unit.test.map_or(-1, i64::from), unit.repeat));
+        }
+        Err(StoreError::Failed(format!("batch {id} has no unit {unit:?} of a submission {submission}")))
+    }
+}
+
+/// The unit of two columns.
+fn unit(test: i64, repeat: u32) -> Unit {
+    Unit { test: u32::try_from(test).ok(), repeat }
+}
+
+pub(crate) fn lease(desk: &mut Desk, wish: &Wish) -> Result<Leased, StoreError> {
+    match wish {
+        Wish::Submissions { most } => {
+            let mut all = Vec::new();
+            for (tenant, most) in most {
+                submissions(desk, tenant, *most, &mut all)?;
+            }
+            Ok(Leased::Submissions(all))
+        }
+        Wish::Units { batch, submission, units } => self::units(desk, batch, *submission, units).map(Leased::Units),
+    }
+}
+
+/// Of the tenant's batches in turn, until there are as many as wished or each was asked in vain.
+fn submissions(desk: &mut Desk, tenant: &str, most: usize, all: &mut Vec<LeasedSubmission>) -> Result<(), StoreError> {
+    let sql = "SELECT number FROM batch WHERE tenant = ?1 AND state < 2 ORDER BY number";
+    let open: Vec<i64> =
+        desk.db.prepare_cached(sql)?.query_map([tenant], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let first = desk.hands.turn(tenant, &open);
+    let (mut given, mut in_vain) = (0, 0);
+    for batch in open.iter().cycle().skip(first) {
+        if given == most || in_vain == open.len() {
+            break;
+        }
+        let Some(place) = desk.hands.take(&desk.db, *batch)? else {
+            in_vain += 1;
+            continue;
+        };
+        (given, in_vain) = (given + 1, 0);
+        desk.hands.served(tenant, *batch);
+        desk.db.prepare_cached("UPDATE batch SET state = 1 WHERE number = ?1 AND state = 0")?.execute([batch])?;
+        all.push(whole(&desk.db, *batch, place)?);
+    }
+    Ok(())
+}
+
+/// All that is known of a submission.
+fn whole(db: &Connection, batch: i64, place: u32) -> Result<LeasedSubmission, StoreError> {
+    let sql = "SELECT id, tenant, dataset.spec, repeat, name, source.spec, note
+               FROM batch JOIN dataset ON dataset.number = batch.dataset
+               JOIN submission ON submission.batch = batch.number AND submission.place = ?2
+               JOIN source ON source.dataset = batch.dataset AND source.place = submission.source
+               WHERE batch.number = ?1";
+    let (mut leased, note) = db.prepare_cached(sql)?.query_row((batch, place), |row| {
+        let leased = LeasedSubmission {
+            batch: row.get(0)?,
+            tenant: row.get(1)?,
+            spec: row.get(2)?,
+            labels: BTreeMap::new(),
+            repeat: row.get(3)?,
+            submission: place,
+            name: row.get(4)?,
+            submission_spec: row.get(5)?,
+            done: Vec::new(),
+            tried: Vec::new(),
+        };
+        Ok((leased, row.get::<_, Option<Vec<u8>>>(6)?))
+    })?;
+    leased.labels = labels(db, batch)?;
+    leased.done.extend(note.map(|note| (unit(-1, 0), note)));
+    let mut done = db.prepare_cached("SELECT test, repeat, note FROM result WHERE batch = ?1 AND submission = ?2")?;
+    for row in done.query_map((batch, place), |row| Ok((unit(row.get(0)?, row.get(1)?), row.get(2)?)))? {
+        leased.done.push(row?);
+    }
+    let mut tried =
+        db.prepare_cached("SELECT test, repeat, times FROM attempt WHERE batch = ?1 AND submission = ?2")?;
+    for row in tried.query_map((batch, place), |row| Ok((unit(row.get(0)?, row.get(1)?), row.get(2)?)))? {
+        leased.tried.push(row?);
+    }
+    Ok(leased)
+}
+
+/// The labels of a batch.
+pub(crate) fn labels(db: &Connection, batch: i64) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut statement = db.prepare_cached("SELECT name, value FROM label WHERE batch = ?1")?;
+    statement.query_map([batch], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Counts an attempt for each.
+fn units(desk: &Desk, id: &str, submission: u32, units: &[Unit]) -> Result<Vec<(Unit, u32)>, StoreError> {
+    let Some(open) = Open::find(&desk.db, id)? else { return Ok(Vec::new()) };
+    if !desk.hands.has(open.number, submission) {
+        return Err(StoreError::Failed(format!("submission {submission} of batch {id} is not leased")));
+    }
+    let sql = "SELECT 1 FROM result WHERE batch = ?1 AND submission = ?2 AND test = ?3 AND repeat = ?4";
+    let mut recorded = desk.db.prepare_cached(sql)?;
+    let sql = "INSERT INTO attempt (batch, submission, test, repeat, times) VALUES (?1, ?2, ?3, ?4, 1)
+               ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times";
+    let mut count = desk.db.prepare_cached(sql)?;
+    let mut leased = Vec::new();
+    for unit in units {
+        let (test, repeat) = open.columns(id, submission, *unit)?;
+        let place = (open.number, submission, test, repeat);
+        if !recorded.exists(place)? {
+            leased.push((*unit, count.query_row(place, |row| row.get(0))?));
+        }
+    }
+    Ok(leased)
+}
+
+pub(crate) fn renew(desk: &mut Desk, renewal: &Renewal) -> Result<(), StoreError> {
+    let Renewal::Return { batch, submission, units, submission_too } = renewal else {
+        // There is one engine, which has what it was given until it gives it back or ends.
+        return Ok(());
+    };
+    let Some(open) = Open::find(&desk.db, batch)? else { return Ok(()) };
+    let place = "batch = ?1 AND submission = ?2 AND test = ?3 AND repeat = ?4";
+    let mut last = desk.db.prepare_cached(&format!("DELETE FROM attempt WHERE {place} AND times = 1"))?;
+    let mut one = desk.db.prepare_cached(&format!("UPDATE attempt SET times = times - 1 WHERE {place}"))?;
+    for unit in units {
+        let (test, repeat) = open.columns(batch, *submission, *unit)?;
+        let place = (open.number, submission, test, repeat);
+        if last.execute(place)? == 0 {
+            one.execute(place)?;
+        }
+    }
+    if *submission_too && desk.hands.give_back(open.number, *submission) {
+        desk.news.work += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! A batch comes.
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::writer::Desk;
+use super::{at_most, whole};
+use crate::{Datum, NewBatch, Placed, StoreError};
+
+/// What the tables and indices take for each row of a batch besides its texts, on the safe side.
+const ROW_BYTES: u64 = 160;
+
+pub(crate) fn put(desk: &mut Desk, batch: &NewBatch) -> Result<Placed, StoreError> {
+    if let Some(placed) = known(desk, batch)? {
+        return Ok(placed);
+    }
+    let data = match &batch.rejudge_of {
+        Some(first) => again(desk, batch, first)?,
+        None => Data::of(batch)?,
+    };
+    let results = data.results(batch)?;
+    let waiting = waiting(desk, Some(&batch.tenant))?;
+    if waiting.saturating_add(results) > batch.queued_results {
+        return Ok(Placed::TooMany(waiting));
+    }
+    if let Some(placed) = over_quota(desk, batch, &data)? {
+        return Ok(placed);
+    }
+    room(desk, &data, results)?;
+    let number = keep(desk, batch, data, results)?;
+    if let Some(key) = &batch.key {
+        let sql = "INSERT INTO idempotency (tenant, key, body, batch, until) VALUES (?1, ?2, ?3, ?4, ?5)";
+        desk.db.prepare_cached(sql)?.execute(params![batch.tenant, key.key, key.body, number, key.until])?;
+    }
+    desk.news.work += 1;
+    Ok(Placed::New)
+}
+
+/// What is known of it already, by its key. A key whose time is over is nobody's.
+fn known(desk: &Desk, batch: &NewBatch) -> Result<Option<Placed>, StoreError> {
+    let Some(key) = &batch.key else { return Ok(None) };
+    let old = "DELETE FROM idempotency WHERE tenant = ?1 AND key = ?2 AND until <= ?3";
+    desk.db.prepare_cached(old)?.execute(params![batch.tenant, key.key, batch.created])?;
+    let sql = "SELECT body, id FROM idempotency JOIN batch ON batch.number = idempotency.batch
+               WHERE idempotency.tenant = ?1 AND key = ?2";
+    let found: Option<(Vec<u8>, String)> = desk
+        .db
+        .prepare_cached(sql)?
+        .query_row((&batch.tenant, &key.key), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.map(|(body, id)| if body == key.body { Placed::Before(id) } else { Placed::Conflict }))
+}
+
+/// What a batch is made of.
+struct Data {
+    /// The data of an earlier batch, or none: they come with this one.
+    dataset: Option<i64>,
+    /// The places of the submissions in the data.
+    sources: Vec<u32>,
+    tests: u64,
+    repeat: u32,
+    /// The texts and data that are to be written.
+    bytes: u64,
+}
+
+impl Data {
+    fn of(batch: &NewBatch) -> Result<Data, StoreError> {
+        let texts = batch.spec.len()
+            + batch.submissions.iter().map(|row| row.name.len() + row.spec.len()).sum::<usize>()
+            + batch
+                .tests
+                .iter()
+                .map(|row| row.name.len() + row.spec.len() + inline(&row.stdin) + inline(&row.expected))
+                .sum::<usize>();
+        Ok(Data {
+            dataset: None,
+            sources: places(batch.submissions.len())?,
+            tests: at_most(batch.tests.len()),
+            repeat: batch.repeat.max(1),
+            bytes: at_most(texts),
+        })
+    }
+
+    fn results(&self, batch: &NewBatch) -> Result<u64, StoreError> {
+        at_most(self.sources.len())
+            .checked_mul(self.tests)
+            .and_then(|all| all.checked_mul(u64::from(self.repeat)))
+            .filter(|all| u32::try_from(*all).is_ok())
+            .ok_or_else(|| StoreError::Failed(format!("batch {} has more results than can be counted", batch.id)))
+    }
+}
+
+fn places(count: usize) -> Result<Vec<u32>, StoreError> {
+    let count =
+        u32::try_from(count).map_err(|_| StoreError::Failed(format!("{count} submissions can't be counted")))?;
+    Ok((0..count).collect())
+}
+
+fn inline(datum: &Datum) -> usize {
+    match datum {
+        Datum::Inline(bytes) => bytes.len(),
+        Datum::Blob(hash) => hash.len(),
+        Datum::Absent => 0,
+    }
+}
+
+/// The data of the batch that is judged again.
+fn again(desk: &Desk, batch: &NewBatch, first: &str) -> Result<Data, StoreError> {
+    let sql = "SELECT number, dataset, tests, repeat FROM batch WHERE id = ?1 AND tenant = ?2 AND state < 4";
+    let found: Option<(i64, i64, i64, u32)> = desk
+        .db
+        .prepare_cached(sql)?
+        .query_row((first, &batch.tenant), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let (number, dataset, tests, repeat) = found.ok_or(StoreError::Unknown)?;
+    let sql = "SELECT name, source.place FROM submission JOIN source ON source.dataset = ?2 AND source.place = submission.source
+               WHERE submission.batch = ?1 ORDER BY submission.place";
+    let mut statement = desk.db.prepare_cached(sql)?;
+    let there: Vec<(String, u32)> =
+        statement.query_map((number, dataset), |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let sources = if batch.submissions.is_empty() {
+        there.into_iter().map(|(_, place)| place).collect()
+    } else {
+        let places: HashMap<String, u32> = there.into_iter().collect();
+        let place = |name: &String| {
+            places
+                .get(name)
+                .copied()
+                .ok_or_else(|| StoreError::Failed(format!("batch {first} has no submission {name:?} to judge again")))
+        };
+        batch.submissions.iter().map(|row| place(&row.name)).collect::<Result<_, _>>()?
+    };
+    Ok(Data { dataset: Some(dataset), sources, tests: whole(tests), repeat, bytes: 0 })
+}
+
+/// Results that are waited for, of one tenant or of all.
+pub(crate) fn waiting(desk: &Desk, tenant: Option<&str>) -> Result<u64, StoreError> {
+    let sql = "SELECT COALESCE(SUM(results - done), 0) FROM batch WHERE state < 2 AND (?1 IS NULL OR tenant = ?1)";
+    Ok(whole(desk.db.prepare_cached(sql)?.query_row([tenant], |row| row.get(0))?))
+}
+
+/// Whether the tenant would keep more than it may.
+fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data) -> Result<Option<Placed>, StoreError> {
+    let sql = "SELECT COUNT(*), COALESCE(SUM(bytes), 0) + (SELECT COALESCE(SUM(bytes), 0) FROM dataset
+               WHERE number IN (SELECT dataset FROM batch WHERE tenant = ?1)) FROM batch WHERE tenant = ?1";
+    let (batches, bytes) =
+        desk.db.prepare_cached(sql)?.query_row([&batch.tenant], |row| Ok((whole(row.get(0)?), whole(row.get(1)?))))?;
+    if batches >= desk.limits.tenant_batches {
+        return Ok(Some(Placed::OverQuota { what: "batches", has: batches, most: desk.limits.tenant_batches }));
+    }
+    if bytes.saturating_add(data.bytes) > desk.limits.tenant_bytes {
+        return Ok(Some(Placed::OverQuota { what: "bytes", has: bytes, most: desk.limits.tenant_bytes }));
+    }
+    Ok(None)
+}
+
+/// Refuses what would take the room that the results of accepted batches need.
+fn room(desk: &Desk, data: &Data, results: u64) -> Result<(), StoreError> {
+    let used = used(desk)?;
+    let rows = at_most(data.sources.len()).saturating_mul(2).saturating_add(data.tests);
+    let reserved = waiting(desk, None)?.saturating_add(results).saturating_mul(desk.limits.result_bytes);
+    let wanted = data.bytes.saturating_add(rows.saturating_mul(ROW_BYTES));
+    // An eighth is left for lines that are longer than supposed, and for what deleting needs.
+    let most = desk.limits.bytes - desk.limits.bytes / 8;
+    if used.saturating_add(wanted).saturating_add(reserved) > most {
+        return Err(StoreError::Full(format!(
+            "it holds {used} bytes and may have {} (its setting `store_bytes`); {reserved} are kept for results that are \
+             waited for, and {wanted} more were wanted",
+            desk.limits.bytes
+        )));
+    }
+    Ok(())
+}
+
+/// The bytes that are in use.
+fn used(desk: &Desk) -> Result<u64, StoreError> {
+    let number = |name: &str| desk.db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(whole);
+    let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
+    Ok(pages.saturating_mul(number("page_size")?))
+}
+
+/// Writes it, and gives its number.
+fn keep(desk: &Desk, batch: &NewBatch, data: Data, results: u64) -> Result<i64, StoreError> {
+    let db = &desk.db;
+    let dataset = match data.dataset {
+        Some(dataset) => dataset,
+        None => dataset(desk, batch, data.bytes)?,
+    };
+    let submissions = data.sources.len();
+    let finished = (results == 0 && submissions == 0).then_some(batch.created);
+    let sql = "INSERT INTO batch (id, tenant, dataset, rejudge_of, state, repeat, submissions, tests, results, created,
+               finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    db.prepare_cached(sql)?.execute(params![
+        batch.id,
+        batch.tenant,
+        dataset,
+        batch.rejudge_of,
+        if finished.is_some() { 2 } else { 0 },
+        data.repeat,
+        super::number(at_most(submissions))?,
+        super::number(data.tests)?,
+        super::number(results)?,
+        batch.created,
+        finished,
+    ])?;
+    let number = db.last_insert_rowid();
+    if i32::try_from(number).is_err() {
+        return Err(StoreError::Failed("it has counted as many batches as it can".into()));
+    }
+    let mut label = db.prepare_cached("INSERT INTO label (batch, name, value) VALUES (?1, ?2, ?3)")?;
+    for (name, value) in &batch.labels {
+        label.execute((number, name, value))?;
+    }
+    let mut submission = db.prepare_cached("INSERT INTO submission (batch, place, source) VALUES (?1, ?2, ?3)")?;
+    for (place, source) in (0_u32..).zip(data.sources) {
+        submission.execute((number, place, source))?;
+    }
+    Ok(number)
+}
+
+/// Writes the data, and gives their number.
+fn dataset(desk: &Desk, batch: &NewBatch, bytes: u64) -> Result<i64, StoreError> {
+    let db = &desk.db;
+    db.prepare_cached("INSERT INTO dataset (spec, bytes) VALUES (?1, ?2)")?
+        .execute(params![batch.spec, super::number(bytes)?])?;
+    let dataset = db.last_insert_rowid();
+    let mut source = db.prepare_cached("INSERT INTO source (dataset, place, name, spec) VALUES (?1, ?2, ?3, ?4)")?;
+    for (place, row) in (0_u32..).zip(&batch.submissions) {
+        source.execute(params![dataset, place, row.name, row.spec])?;
+    }
+    let sql = "INSERT INTO test (dataset, place, name, spec, stdin, stdin_blob, expected, expected_blob)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let mut test = db.prepare_cached(sql)?;
+    let mut reference = db.prepare_cached("INSERT OR IGNORE INTO reference (dataset, hash) VALUES (?1, ?2)")?;
+    for (place, row) in (0_u32..).zip(&batch.tests) {
+        let (stdin, stdin_blob) = columns(&row.stdin);
+        let (expected, expected_blob) = columns(&row.expected);
+        test.execute(params![dataset, place, row.name, row.spec, stdin, stdin_blob, expected, expected_blob])?;
+        for hash in [stdin_blob, expected_blob].into_iter().flatten() {
+            reference.execute((dataset, hash))?;
+        }
+    }
+    Ok(dataset)
+}
+
+/// The bytes of a datum, or the hash of its blob.
+fn columns(datum: &Datum) -> (Option<&[u8]>, Option<&[u8]>) {
+    match datum {
+        Datum::Absent => (None, None),
+        Datum::Inline(bytes) => (Some(bytes), None),
+        Datum::Blob(hash) => (None, Some(hash)),
+    }
+}

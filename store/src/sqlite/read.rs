@@ -1,0 +1,189 @@
+//! Answers. Each is read in one transaction, so that its parts belong together.
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::lease::labels;
+use super::record::place_of;
+use super::{number, whole};
+use crate::{Answer, Datum, Details, Hash, Question, Size, Status, StoreError, Summary, TestRow};
+
+/// The columns that [`summary`] reads.
+const SUMMARY: &str = "number, id, state, submissions, tests, results, done, created, finished, rejudge_of";
+
+pub(crate) fn answer(db: &mut Connection, question: &Question, most_bytes: u64) -> Result<Answer, StoreError> {
+    let db = &*db.transaction()?;
+    match question {
+        Question::Batch { tenant, batch } => self::batch(db, tenant, batch),
+        Question::Results { tenant, batch, from, most } => results(db, (tenant, batch), *from, *most),
+        Question::List { tenant, before, status, label, most } => {
+            list(db, tenant, before.as_deref(), *status, label.as_ref(), *most)
+        }
+        Question::Tests { batch } => tests(db, batch),
+        Question::Data { batch, test } => data(db, batch, *test),
+        Question::Waiting => {
+            let mut statement = db.prepare_cached("SELECT DISTINCT tenant FROM batch WHERE state < 2")?;
+            Ok(Answer::Waiting(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?))
+        }
+        Question::Blobs { tenant } => blobs(db, tenant),
+        Question::Size => size(db, most_bytes),
+    }
+}
+
+/// A batch of a list, all but its labels.
+fn summary(row: &Row<'_>) -> rusqlite::Result<(i64, Summary)> {
+    let summary = Summary {
+        id: row.get(1)?,
+        status: match row.get::<_, i64>(2)? {
+            0 => Status::Queued,
+            1 => Status::Running,
+            2 => Status::Finished,
+            _ => Status::Cancelled,
+        },
+        submissions: whole(row.get(3)?),
+        tests: whole(row.get(4)?),
+        results: whole(row.get(5)?),
+        done: whole(row.get(6)?),
+        created: row.get(7)?,
+        finished: row.get(8)?,
+        rejudge_of: row.get(9)?,
+        labels: BTreeMap::new(),
+    };
+    Ok((row.get(0)?, summary))
+}
+
+/// The number of a batch that a tenant has.
+fn find(db: &Connection, tenant: &str, batch: &str) -> Result<i64, StoreError> {
+    let sql = "SELECT number FROM batch WHERE id = ?1 AND tenant = ?2 AND state < 4";
+    db.prepare_cached(sql)?.query_row((batch, tenant), |row| row.get(0)).optional()?.ok_or(StoreError::Unknown)
+}
+
+fn batch(db: &Connection, tenant: &str, batch: &str) -> Result<Answer, StoreError> {
+    let number = find(db, tenant, batch)?;
+    let sql = format!("SELECT {SUMMARY} FROM batch WHERE number = ?1");
+    let (_, mut summary) = db.prepare_cached(&sql)?.query_row([number], summary)?;
+    summary.labels = labels(db, number)?;
+    let sql =
+        "SELECT spec, dataset.number FROM batch JOIN dataset ON dataset.number = batch.dataset WHERE batch.number = ?1";
+    let (spec, dataset): (Vec<u8>, i64) =
+        db.prepare_cached(sql)?.query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut tally = db.prepare_cached("SELECT verdict, count FROM tally WHERE batch = ?1")?;
+    let verdicts = tally.query_map([number], |row| Ok((row.get(0)?, whole(row.get(1)?))))?.collect::<Result<_, _>>()?;
+    let sql = "SELECT name, done, line FROM submission
+               JOIN source ON source.dataset = ?2 AND source.place = submission.source
+               WHERE batch = ?1 ORDER BY submission.place";
+    let mut rows = db.prepare_cached(sql)?;
+    let submissions = rows
+        .query_map((number, dataset), |row| Ok((row.get(0)?, whole(row.get(1)?), row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    Ok(Answer::Batch(Box::new((summary, Details { spec, verdicts, submissions }))))
+}
+
+fn results(db: &Connection, (tenant, batch): (&str, &str), from: u64, most: usize) -> Result<Answer, StoreError> {
+    let batch = find(db, tenant, batch)?;
+    let sql = "SELECT done, state >= 2 FROM batch WHERE number = ?1";
+    let (last, over): (i64, bool) = db.prepare_cached(sql)?.query_row([batch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement =
+        db.prepare_cached("SELECT place, body FROM result WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3")?;
+    let first = place_of(batch, number(from.min(u64::from(u32::MAX)))?);
+    let rows = statement.query_map((first, place_of(batch, last), limit(most)), |row| {
+        Ok((whole(row.get::<_, i64>(0)? - place_of(batch, 0)), row.get(1)?))
+    })?;
+    Ok(Answer::Results { results: rows.collect::<Result<_, _>>()?, over, last: whole(last) })
+}
+
+/// A number of rows as SQL has it.
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+fn list(
+    db: &Connection,
+    tenant: &str,
+    before: Option<&str>,
+    status: Option<Status>,
+    label: Option<&(String, String)>,
+    most: usize,
+) -> Result<Answer, StoreError> {
+    let before = before.map(|batch| find(db, tenant, batch)).transpose()?.unwrap_or(i64::MAX);
+    let state = status.map(|status| match status {
+        Status::Queued => 0,
+        Status::Running => 1,
+        Status::Finished => 2,
+        Status::Cancelled => 3,
+    });
+    let sql = format!(
+        "SELECT {SUMMARY} FROM batch WHERE tenant = ?1 AND number < ?2 AND state < 4 AND (?3 IS NULL OR state = ?3)
+         AND (?4 IS NULL OR EXISTS (SELECT 1 FROM label WHERE batch = number AND name = ?4 AND value = ?5))
+         ORDER BY number DESC LIMIT ?6"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let (name, value) = (label.map(|label| &label.0), label.map(|label| &label.1));
+    let rows = statement.query_map(params![tenant, before, state, name, value, limit(most)], summary)?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (number, mut summary) = row?;
+        summary.labels = labels(db, number)?;
+        found.push(summary);
+    }
+    Ok(Answer::List(found))
+}
+
+/// The data of a batch of whomever.
+fn dataset(db: &Connection, batch: &str) -> Result<i64, StoreError> {
+    let sql = "SELECT dataset FROM batch WHERE id = ?1 AND state < 4";
+    db.prepare_cached(sql)?.query_row([batch], |row| row.get(0)).optional()?.ok_or(StoreError::Unknown)
+}
+
+fn tests(db: &Connection, batch: &str) -> Result<Answer, StoreError> {
+    let sql = "SELECT name, spec, COALESCE(length(stdin), 0) + COALESCE(length(expected), 0)
+               FROM test WHERE dataset = ?1 ORDER BY place";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([dataset(db, batch)?], |row| {
+        Ok(TestRow { name: row.get(0)?, spec: row.get(1)?, inline_bytes: whole(row.get(2)?) })
+    })?;
+    Ok(Answer::Tests(rows.collect::<Result<_, _>>()?))
+}
+
+fn data(db: &Connection, batch: &str, test: u32) -> Result<Answer, StoreError> {
+    let sql = "SELECT stdin, stdin_blob, expected, expected_blob FROM test WHERE dataset = ?1 AND place = ?2";
+    let found = db.prepare_cached(sql)?.query_row((dataset(db, batch)?, test), |row| {
+        let datum = |bytes: Option<Vec<u8>>, hash: Option<Hash>| {
+            hash.map(Datum::Blob).or(bytes.map(Datum::Inline)).unwrap_or_default()
+        };
+        Ok(Answer::Data(datum(row.get(0)?, row.get(1)?), datum(row.get(2)?, row.get(3)?)))
+    });
+    found.optional()?.ok_or(StoreError::Unknown)
+}
+
+fn blobs(db: &Connection, tenant: &str) -> Result<Answer, StoreError> {
+    let sql = "SELECT DISTINCT hash FROM reference
+               WHERE dataset IN (SELECT dataset FROM batch WHERE tenant = ?1 AND state < 4)";
+    let mut statement = db.prepare_cached(sql)?;
+    Ok(Answer::Blobs(statement.query_map([tenant], |row| row.get(0))?.collect::<Result<_, _>>()?))
+}
+
+fn size(db: &Connection, most: u64) -> Result<Answer, StoreError> {
+    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(whole);
+    let page = number("page_size")?;
+    let mut size = Size {
+        bytes: number("page_count")?.saturating_mul(page),
+        free: number("freelist_count")?.saturating_mul(page),
+        most,
+        ..Size::default()
+    };
+    let mut statement = db.prepare_cached("SELECT state, COUNT(*) FROM batch WHERE state < 4 GROUP BY state")?;
+    for row in statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, whole(row.get(1)?))))? {
+        let (state, count) = row?;
+        size.batches += count;
+        match state {
+            0 => size.queued = count,
+            1 => size.running = count,
+            2 => size.finished = count,
+            _ => size.cancelled = count,
+        }
+    }
+    let sql = "SELECT COALESCE(SUM(results - done), 0) FROM batch WHERE state < 2";
+    size.waiting = whole(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?);
+    Ok(Answer::Size(size))
+}
