@@ -24,6 +24,7 @@ pub mod accounts;
 pub mod admission;
 pub mod audit;
 pub mod batch;
+pub mod blobs;
 pub mod budget;
 pub mod cache;
 pub mod capture;
