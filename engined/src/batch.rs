@@ -6,7 +6,11 @@ use store::Store;
 
 pub mod admission;
 pub mod checker;
+pub mod count;
+pub mod data;
+pub mod keep;
 pub mod program;
+pub mod proof;
 pub mod spec;
 pub mod work;
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use backup::{backup, restore};
+pub use backup::{backup, needed_blobs, restore};
 pub use error::Unusable;
 use hands::Hands;
 pub use writer::OnCommit;
