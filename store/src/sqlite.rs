@@ -238,7 +238,7 @@ impl SqliteStore {
         }
     }
 
-    /// Copies it to another folder while it serves, as [`backup`] does.
+    /// Copies it to another folder while it serves, as [`backup()`] does.
     pub fn backup(&self, to: &Path) -> Promise<()> {
         let (reply, answer) = oneshot::channel();
         let (folder, to) = (self.folder.clone(), to.to_owned());
