@@ -137,7 +137,6 @@ where
 /// Lets the file have at most so many bytes.
 pub(crate) fn bound(db: &Connection, path: &Path, bytes: u64) -> Result<(), Unusable> {
     let pages = i64::try_from(bytes / PAGE).unwrap_or(i64::MAX);
-    // A file that is larger already stays as it is; then nothing new is put until it is smaller.
     let sql = format!("PRAGMA max_page_count = {pages}");
     db.query_row(&sql, [], |_| Ok(())).map_err(|error| Unusable::of(path, &error))
 }
