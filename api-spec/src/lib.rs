@@ -32,9 +32,10 @@ pub mod stream;
 pub mod usage;
 
 pub use batch::{
-    BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind, CheckerProgram,
-    CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol, RejudgeRequest, Rule, Stop,
-    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict,
+    BatchProgress, BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind,
+    CheckerProgram, CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol,
+    RejudgeRequest, Rule, Stop, SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult,
+    TestVerdict,
 };
 pub use blob::{Input, Sha256};
 pub use catalogue::{

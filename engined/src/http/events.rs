@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_spec::{BatchSummary, events_query};
+use api_spec::{BatchProgress, BatchSummary, events_query};
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -30,13 +30,6 @@ const PROGRESS: Duration = Duration::from_secs(1);
 const RETRY: &[u8] = b"retry: 2000\n\n";
 /// What a client is told that shall go to the next engine.
 const DRAINED: &[u8] = b": this engine is shutting down; come again with Last-Event-ID\nretry: 2000\n\n";
-
-/// How far a batch is, as an event.
-#[derive(Serialize)]
-struct Progress {
-    done: u64,
-    results: u64,
-}
 
 /// The events of a batch, behind the number `after` if the caller has seen one, else from the one of the query on.
 ///
@@ -153,7 +146,7 @@ impl Events {
         let news = self.told.is_none_or(|(at, done)| at.elapsed() >= PROGRESS && done != page.last);
         if news && !page.over {
             self.told = Some((Instant::now(), page.last));
-            let progress = Progress { done: page.last, results: self.results };
+            let progress = BatchProgress { done: page.last, results: self.results };
             self.event(&mut text, "progress", &progress);
         }
         text

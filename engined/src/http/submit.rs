@@ -18,7 +18,7 @@ use crate::admission::Rules;
 use crate::audit::Caller;
 use crate::batch::admission::{self, Admitted};
 use crate::batch::spec::{self, Sender};
-use crate::batch::{count, data};
+use crate::batch::{count, data, proof};
 use crate::clock;
 use crate::config::Plan;
 use crate::engine::Engine;
@@ -113,12 +113,18 @@ impl Coming<'_> {
             admission::admit(parsed, &rules, &share, sender)
         });
         let Admitted { spec, submissions, tests, labels, checker } = admitted.await?;
-        drop(checker);
+        let id = new_id();
+        if let Some(checker) = checker {
+            let (caller, labels, batch) = (self.caller.clone(), labels.clone(), id.as_str().into());
+            let wanted = proof::Wanted { tenant: self.tenant, caller, labels, batch };
+            let proof = Box::pin(proof::compiles(self.engine, wanted, checker));
+            self.engine.drain.unless_cut(proof).await??;
+        }
         let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
         let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, tests)).await?;
         let repeat = spec.repeat;
         let spec = spec::write(&spec).map_err(|error| Error::internal(format!("batch not written: {error}")))?;
-        let batch = NewBatch { spec, labels, submissions, tests, repeat, ..self.empty(key) };
+        let batch = NewBatch { id, spec, labels, submissions, tests, repeat, ..self.empty(key) };
         Ok((batch, pins))
     }
 
