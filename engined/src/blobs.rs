@@ -427,3 +427,6 @@ impl Read for Reader {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,3 +28,11 @@ impl BlobMetrics {
         })
     }
 }
+
+#[cfg(test)]
+impl BlobMetrics {
+    /// Of nobody.
+    pub(crate) fn for_tests() -> Self {
+        BlobMetrics::new(&Maker(&prometheus::Registry::new())).unwrap()
+    }
+}
