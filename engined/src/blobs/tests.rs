@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::*;
 
 const DAY: i64 = 86_400;
+const STEP: usize = 4096;
 const QUOTA: u64 = 1 << 20;
 const LIMITS: Limits = Limits { most: 1 << 19, uploads: 4, keep: 30 * DAY, free: 1 };
 
@@ -170,16 +171,16 @@ fn the_quota_counts_what_is_there_and_what_is_on_its_way() {
     // Without a length it counts as it comes.
     let mut upload = begin(None).unwrap();
     for _ in 0..4 {
-        upload.write(&[1; BLOCK as usize]).unwrap();
+        upload.write(&[1; STEP]).unwrap();
     }
     assert!(matches!(upload.write(&[1]).unwrap_err(), Refused::Quota { .. }));
     drop(upload);
     assert_eq!(blobs.used("blue"), 0);
-    blobs.keep_bytes("blue", quota, &[1; 3 * BLOCK as usize]).unwrap();
-    assert!(matches!(blobs.keep_bytes("blue", quota, &[2; 2 * BLOCK as usize]), Err(Refused::Quota { .. })));
+    blobs.keep_bytes("blue", quota, &[1; 3 * STEP]).unwrap();
+    assert!(matches!(blobs.keep_bytes("blue", quota, &[2; 2 * STEP]), Err(Refused::Quota { .. })));
     // What is there already needs no room.
-    assert_eq!(blobs.keep_bytes("blue", quota, &[1; 3 * BLOCK as usize]).unwrap().1, Placed::Before);
-    let known = blobs.receive("blue", 0, (Some(BLOCK), Some(hash(&[1; 3 * BLOCK as usize]))), None).unwrap();
+    assert_eq!(blobs.keep_bytes("blue", quota, &[1; 3 * STEP]).unwrap().1, Placed::Before);
+    let known = blobs.receive("blue", 0, (Some(BLOCK), Some(hash(&[1; 3 * STEP]))), None).unwrap();
     assert!(matches!(known.finish(hash(b"")), Ok(Placed::Before)), "and is read to its end all the same");
 }
 
