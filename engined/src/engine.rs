@@ -81,6 +81,7 @@ pub struct Engine {
     /// The record of what happened, and usage.
     pub audit: Audit,
     batches: OnceLock<Arc<Batches>>,
+    no_batches: OnceLock<String>,
     confinement: OnceLock<Confinement>,
     catalogue: RwLock<Arc<Catalogue>>,
     renewed: Notify,
@@ -123,7 +124,7 @@ impl Engine {
         link.charge(Arc::clone(&cpu_days));
         let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
         kept.reshare(&tenants.kept_bytes());
-        Ok(Arc::new(Engine {
+        let engine = Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
             link,
             cpu_days,
@@ -136,6 +137,7 @@ impl Engine {
             metrics,
             audit,
             batches: OnceLock::new(),
+            no_batches: OnceLock::new(),
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
@@ -145,7 +147,14 @@ impl Engine {
             renewed: Notify::new(),
             doubted: Notify::new(),
             config,
-        }))
+        };
+        match batch::keep::open(&engine.config.batches, &engine.metrics.batches) {
+            Ok(batches) => engine.keep_batches(batches),
+            Err(why) => {
+                engine.no_batches.get_or_init(|| why);
+            }
+        }
+        Ok(Arc::new(engine))
     }
 
     /// Keeps batches here. What was set first stays; to be set before [`Engine::keep`].
@@ -160,6 +169,12 @@ impl Engine {
     #[must_use]
     pub fn batches(&self) -> Option<&Arc<Batches>> {
         self.batches.get()
+    }
+
+    /// Why no batches are kept, where that is so.
+    #[must_use]
+    pub fn no_batches(&self) -> String {
+        self.no_batches.get().cloned().unwrap_or_default()
     }
 
     /// Notes how the process is confined. What was noted first stays.
@@ -213,6 +228,7 @@ impl Engine {
         let blobs = self.blobs.clone().map(|blobs| tokio::spawn(blobs.keep()));
         let watched = tokio::spawn(health::watch(Arc::clone(&self)));
         let worker = tokio::spawn(batch::work::run(Arc::clone(&self)));
+        let store = tokio::spawn(batch::keep::tend(Arc::clone(&self)));
         let mut again = LOOK_AGAIN;
         loop {
             let now = *welcome.borrow_and_update();
@@ -238,6 +254,7 @@ impl Engine {
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }
         worker.abort();
+        store.abort();
         linked.abort();
         watched.abort();
         expiry.abort();

@@ -22,6 +22,7 @@ use stock::StockSeries;
 
 pub use abuse::AbuseMetrics;
 pub use audit::AuditMetrics;
+pub use batches::BatchMetrics;
 pub use blobs::BlobMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
@@ -31,6 +32,7 @@ pub use scrapes::{NoText, Scrapes, Text};
 
 mod abuse;
 mod audit;
+mod batches;
 mod blobs;
 mod cache;
 mod health;
@@ -120,6 +122,8 @@ pub struct Metrics {
     pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// Those of batches and their store.
+    pub batches: BatchMetrics,
     /// Those of blobs.
     pub blobs: BlobMetrics,
     /// Those of the audit and of usage.
@@ -242,6 +246,7 @@ impl Metrics {
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
+            batches: BatchMetrics::new(&make)?,
             blobs: BlobMetrics::new(&make)?,
             audit: AuditMetrics::new(&registry)?,
             scrapes: Scrapes::default(),

@@ -108,6 +108,10 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
         let told = |error| vec![format!("blobs.folder: {error}; make it, for the engine's user alone")];
         cache::folder::make(&place).map_err(told)?;
     }
+    if let Some(place) = config.batches.place() {
+        let told = |error| vec![format!("batches.folder: {error}; make it, for the engine's user alone")];
+        cache::folder::make(&place).map_err(told)?;
+    }
     // From here on there is no other file, address or program for us; every thread to come inherits that.
     confinement::alone()?;
     let mut paths = confinement::paths(&config, &catalogue, &confinement::state_folders());

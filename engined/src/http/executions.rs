@@ -201,7 +201,11 @@ fn limits(step: &Step) -> Limits {
     }
 }
 
-fn json_body(headers: &HeaderMap) -> Result<(), Error> {
+/// Whether the body is JSON by its own account.
+///
+/// # Errors
+/// [`Error::MediaType`].
+pub(super) fn json_body(headers: &HeaderMap) -> Result<(), Error> {
     let found = header(headers, &CONTENT_TYPE);
     let essence = found.as_deref().map(|found| found.split(';').next().unwrap_or_default().trim());
     let encoded = header(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"));
