@@ -293,6 +293,30 @@ async fn what_is_deleted_is_found_by_nobody_and_goes_when_nothing_refers_to_it()
 }
 
 #[test]
+fn many_are_kept_together_or_none_that_was_not_there() {
+    let scratch = Scratch::new();
+    let blobs = scratch.open();
+    let before = keep(&blobs, "blue", b"before");
+    let mut many = blobs.many("blue", 8 * QUOTA);
+    let texts: Vec<String> = (0..150).map(|n| format!("{} of many", n % 100)).collect();
+    let hashes: Vec<Sha256> = texts.iter().map(|text| many.keep(text.as_bytes()).unwrap()).collect();
+    assert_eq!(many.look_up(before).unwrap(), Some(6));
+    assert_eq!((many.look_up(hash(b"99 of many")).unwrap(), many.look_up(hash(b"none")).unwrap()), (Some(10), None));
+    let pins = many.settle().unwrap();
+    assert_eq!((pins.len(), scratch.left(), blobs.used("blue")), (101, 0, 101 * BLOCK));
+    for (text, hash) in texts.iter().zip(hashes) {
+        assert_eq!(super::tests::text(&blobs.find("blue", hash).unwrap().unwrap()), text.as_bytes());
+    }
+    let mut many = blobs.many("blue", 102 * BLOCK);
+    many.keep(b"one more").unwrap();
+    assert!(matches!(many.keep(b"one too many"), Err(Refused::Quota { .. })));
+    drop(many);
+    assert_eq!((scratch.left(), blobs.used("blue")), (0, 101 * BLOCK));
+    drop(pins);
+    assert!(blobs.accounts()["blue"].pins.is_empty());
+}
+
+#[test]
 fn the_files_are_the_engines_alone() {
     let scratch = Scratch::new();
     let blobs = scratch.open();
