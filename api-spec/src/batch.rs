@@ -17,10 +17,10 @@ use crate::problem::Problem;
 use crate::request::{SourceFile, files, limits, null_is_default, word};
 
 pub use answers::{
-    BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerTold, CompileTold, Difference, SubmissionResult,
-    SubmissionVerdict, TestResult, TestVerdict,
+    BatchProgress, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerTold, CompileTold, Difference,
+    SubmissionResult, SubmissionVerdict, TestResult, TestVerdict,
 };
-pub use check::{ID_BYTES, check_key};
+pub use check::ID_BYTES;
 pub use read::{POINTS_MAX, REPEAT_MAX, SUBMISSIONS_MAX, TESTS_MAX};
 
 /// Submissions and the tests that each of them is judged by.

@@ -36,7 +36,7 @@ use orphan::{Left, Look};
 use record::{Execution, Record, Used};
 use writer::{Sinks, Writer};
 
-pub use record::{Act, Caller, Ended, Source};
+pub use record::{Act, Caller, Ended, Part, Source};
 
 pub mod escape;
 pub mod inbox;
@@ -265,6 +265,7 @@ fn execution(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used:
         plan: tenants.plan_name(task.tenant).to_owned(),
         labels: task.job.labels.clone(),
         source: task.source.clone(),
+        part: task.part.clone(),
         language: task.job.program.language.clone(),
         priority: task.job.priority,
         ended,

@@ -11,9 +11,11 @@ use crate::config::audit;
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
 use crate::supervise::Kept;
-use crate::{clock, config, doctor, grade, run, selftest, serve, supervise, tenants};
+use crate::{clock, config, doctor, grade, run, selftest, serve, store_command, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
+/// What systemd makes for the installed engine.
+const STATE: &str = "/var/lib/engined";
 
 /// Runs strangers' code: over HTTP, or a file from here.
 #[derive(Debug, Parser)]
@@ -118,6 +120,40 @@ enum Command {
     /// Make tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Copy batches, with their results and test data, and give them back
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Copy them into a new folder while the engine serves: all that was accepted and recorded at one moment
+    Backup {
+        /// The folder
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+        #[command(flatten)]
+        kept: KeptArgs,
+    },
+    /// Give a backup to an engine that is stopped and has no batches of its own; what was not finished goes on at its start
+    Restore {
+        /// The folder of the backup
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+        #[command(flatten)]
+        kept: KeptArgs,
+    },
+}
+
+/// Where an engine keeps batches.
+#[derive(Args, Debug)]
+struct KeptArgs {
+    /// The configuration, which may name their folders
+    #[arg(long, default_value = CONFIG, value_name = "FILE")]
+    config: PathBuf,
+    /// The engine's state folder, for folders that the configuration does not name
+    #[arg(long, default_value = STATE, value_name = "DIR")]
+    state: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -313,6 +349,35 @@ pub fn main() -> ExitCode {
         Command::Batch(args) => grade::grade(&args.into()),
         Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
         Command::Token(TokenCommand::New { name, expires }) => token(name.as_deref(), expires),
+        Command::Store(StoreCommand::Backup { to, kept }) => {
+            copied(places(&kept).and_then(|places| store_command::backup(&places, &to)), &to)
+        }
+        Command::Store(StoreCommand::Restore { from, kept }) => {
+            copied(places(&kept).and_then(|places| store_command::restore(&from, &places)), &from)
+        }
+    }
+}
+
+/// Where the engine of this configuration keeps batches. Without a configuration, below its state folder.
+fn places(kept: &KeptArgs) -> Result<store_command::Places, String> {
+    let usual = store_command::Places::below(&kept.state);
+    if kept.config == Path::new(CONFIG) && !kept.config.exists() {
+        return Ok(usual);
+    }
+    let (config, ..) = serve::load(&kept.config).map_err(|mistakes| mistakes.join("\n"))?;
+    Ok(store_command::Places { batches: config.batches.folder.unwrap_or(usual.batches), ..usual })
+}
+
+fn copied(outcome: Result<store_command::Copied, String>, place: &Path) -> ExitCode {
+    match outcome {
+        Ok(store_command::Copied { blobs, bytes }) => {
+            say!("{}: batches, and {blobs} blobs with {bytes} bytes", place.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain!("engined: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

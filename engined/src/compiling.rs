@@ -139,7 +139,7 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
 
 async fn slot(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Option<Slot>, Error> {
     let slot = tokio::select! {
-        slot = ticket.slot(engine.config.engine.queue_wait) => slot?,
+        slot = ticket.slot(task.patience) => slot?,
         () = task.control.cancelled() => return Ok(None),
     };
     // Others of the tenant may have used up the day while it waited.

@@ -13,7 +13,7 @@ use api_spec::{
 use jail::spec::{Ended, Layers, Outcome, PeakSource};
 use jail::stop_point;
 
-use crate::audit::{self, Caller, Receipt, Source};
+use crate::audit::{self, Caller, Part, Receipt, Source};
 use crate::budget::{Budget, Reservation};
 use crate::cache::Key;
 use crate::capture::{Captured, Output};
@@ -31,8 +31,10 @@ use crate::verdict;
 use step::{Input, run_step};
 use telling::answer;
 
+pub use apart::{Built, RanAlone, build, run_alone};
 pub use step::{Done, Memfds, Through, begin};
 
+mod apart;
 mod step;
 pub(crate) mod telling;
 
@@ -55,6 +57,10 @@ pub struct Task {
     pub received: Instant,
     /// When it joined the queue.
     pub queued: Instant,
+    /// How long it waits for a slot.
+    pub patience: Duration,
+    /// What of a batch it is.
+    pub part: Option<Part>,
     /// For those who follow it.
     pub control: Arc<Control>,
 }
@@ -78,7 +84,8 @@ pub fn enqueue(
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
     stop_point!("engined.queued");
-    Ok((Task { id, tenant, job, caller, source, key, received, queued, control }, ticket))
+    let patience = engine.config.engine.queue_wait;
+    Ok((Task { id, tenant, job, caller, source, key, received, queued, patience, part: None, control }, ticket))
 }
 
 /// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
@@ -127,6 +134,12 @@ pub fn ended_early(engine: &Engine, task: &Task, told: (Verdict, Option<Reason>)
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
     audit::ended_early(engine, task, &result, ended);
     Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default() }
+}
+
+/// The result of a job of which nothing was begun, nor will be.
+#[must_use]
+pub fn unbegun(id: String, job: &Job, verdict: Verdict, reason: Option<Reason>) -> ExecutionResult {
+    answer(id, job, verdict, reason, None, None, Timings::default())
 }
 
 /// A finished job with the memory that its result holds.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,6 +67,39 @@ pub enum Stdin {
 impl Default for Stdin {
     fn default() -> Self {
         Stdin::Bytes(Vec::new())
+    }
+}
+
+impl Stdin {
+    /// How long it is.
+    ///
+    /// # Errors
+    /// That of asking for a file's length.
+    pub fn length(&self) -> io::Result<u64> {
+        match self {
+            Stdin::Bytes(bytes) => Ok(bytes.len() as u64),
+            Stdin::File(file) => Ok(file.metadata()?.len()),
+        }
+    }
+
+    fn put(&self, bundle: &mut RecordWriter, path: &str) -> io::Result<()> {
+        let file = match self {
+            Stdin::Bytes(bytes) => return bundle.put(Kind::File, false, path.as_bytes(), bytes),
+            Stdin::File(file) => file,
+        };
+        let length = self.length()?;
+        bundle.begin(Kind::File, false, path.as_bytes(), length)?;
+        let (mut piece, mut at) = (vec![0; 64 << 10], 0);
+        while at < length {
+            let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(piece.len());
+            let read = file.read_at(&mut piece[..most], at)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            bundle.data(&piece[..read])?;
+            at += read as u64;
+        }
+        Ok(())
     }
 }
 
@@ -184,6 +218,14 @@ impl Program {
     /// # Errors
     /// That of writing a memfd.
     pub fn run_bundle(&self, run: &Step, outputs: &Outputs) -> io::Result<OwnedFd> {
+        self.run_bundle_with(run, outputs, &[])
+    }
+
+    /// The same with more files, by path. Their names must not be in the way of the program's own.
+    ///
+    /// # Errors
+    /// That of reading a file or writing a memfd.
+    pub fn run_bundle_with(&self, run: &Step, outputs: &Outputs, more: &[(&str, &Stdin)]) -> io::Result<OwnedFd> {
         let mut bundle = head(run)?;
         let artifact = self.compile.as_ref().map(|compile| compile.artifact.as_str());
         if !outputs.globs.is_empty() {
@@ -196,6 +238,9 @@ impl Program {
             }
         }
         self.put_files(&mut bundle, artifact)?;
+        for (path, data) in more {
+            data.put(&mut bundle, path)?;
+        }
         // After the files: a name of the caller's stays the caller's.
         for (name, target) in &self.links {
             bundle.put(Kind::Link, false, name.as_bytes(), target.as_bytes())?;

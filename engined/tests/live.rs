@@ -81,7 +81,7 @@ fn jaild_killed_in_mid_run_is_an_engine_error_and_comes_back() {
         run.join().unwrap()
     });
     assert_eq!(result["verdict"], "engine_error", "{result}");
-    up.comes_back(Duration::from_secs(5));
+    up.comes_back(Duration::from_secs(60));
     assert_ne!(up.child("jaild"), jaild);
     up.stop();
 }
@@ -103,7 +103,7 @@ fn engined_killed_ends_its_runs_and_comes_back() {
         assert!(run.join().unwrap().is_none(), "nobody was left to answer");
     });
     wait_for(|| !descendants(up.child.id()).iter().any(|(_, _, name)| name.starts_with("python")));
-    up.comes_back(Duration::from_secs(5));
+    up.comes_back(Duration::from_secs(60));
     assert_ne!(up.child("engined"), engined);
     up.stop();
 }
@@ -140,7 +140,7 @@ fn a_run_that_goes_on_is_answered_before_the_end() {
         kill(Pid::from_raw(up.child("engined")), Signal::SIGTERM).unwrap();
         assert_eq!(run.join().unwrap()["run"]["stdout"]["text"], "done\n");
     });
-    up.comes_back(Duration::from_secs(5));
+    up.comes_back(Duration::from_secs(60));
     up.stop();
 }
 

@@ -129,7 +129,7 @@ fn what_runs_ends_and_is_told_before_the_engine_does() {
         kill(Pid::from_raw(up.child("engined")), Signal::SIGTERM).unwrap();
         assert_eq!(waiting.join().unwrap()["run"]["stdout"]["text"], "on\ndone\n");
     });
-    up.comes_back(Duration::from_secs(5));
+    up.comes_back(Duration::from_secs(60));
     let gone = up.call("GET", &address, &Value::Null).unwrap();
     gone.problem(404, "not_found");
     up.stop();

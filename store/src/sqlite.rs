@@ -25,7 +25,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use backup::{backup, restore};
+pub use backup::{backup, needed_blobs, restore};
 pub use error::Unusable;
 use hands::Hands;
 pub use writer::OnCommit;
@@ -238,7 +238,7 @@ impl SqliteStore {
         }
     }
 
-    /// Copies it to another folder while it serves, as [`backup`] does.
+    /// Copies it to another folder while it serves, as [`backup()`] does.
     pub fn backup(&self, to: &Path) -> Promise<()> {
         let (reply, answer) = oneshot::channel();
         let (folder, to) = (self.folder.clone(), to.to_owned());

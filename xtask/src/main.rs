@@ -25,6 +25,7 @@ mod memory;
 mod mixed;
 mod numpy;
 mod picture;
+mod power;
 mod problem;
 mod prometheus;
 mod prove;
@@ -133,6 +134,18 @@ enum Command {
         /// Where both programs are, instead of a release build
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
+    },
+    /// Cut the power of a guest that works on a store of batches: is what it had acknowledged still there, and once?
+    Power {
+        /// How often
+        #[arg(long, default_value_t = power::LONG, value_parser = clap::value_parser!(u32).range(1..))]
+        cuts: u32,
+        /// Which moments are drawn
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The store does not wait for its disk: this has to fail
+        #[arg(long)]
+        sync_off: bool,
     },
     /// Three tenants at once, SIGHUPs and restarts between: are audit, usage and the callers' counts equal at the end?
     Mixed {
@@ -252,6 +265,9 @@ fn main() -> ExitCode {
         Command::Soak { runs, minutes, jobs, seed, report, programs } => {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
+        }
+        Command::Power { cuts, seed, sync_off } => {
+            power::run(power::Power { cuts, seed, durable: !sync_off }).map(Some)
         }
         Command::Mixed { seconds, reload, restart, pause_ms, seed, samples, programs } => {
             let [time, reload, restart] = [seconds, reload, restart].map(std::time::Duration::from_secs);

@@ -9,7 +9,6 @@ use crate::stream::Stream;
 
 /// What became of one run of one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TestVerdict {
     /// Right.
@@ -27,7 +26,6 @@ pub enum TestVerdict {
 
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionVerdict {
     /// Its points lie between none and all.
@@ -112,6 +110,16 @@ pub struct BatchResponse {
     pub verdicts: BTreeMap<String, u64>,
     /// Each submission, in the order of the request.
     pub submission_results: Vec<SubmissionResult>,
+}
+
+/// The data of an event `progress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BatchProgress {
+    /// How many results there are.
+    pub done: u64,
+    /// How many there will be.
+    pub results: u64,
 }
 
 /// What became of one submission. Null where it is not known yet.

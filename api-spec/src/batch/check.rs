@@ -10,12 +10,10 @@ use super::{
 };
 use crate::check::{self, Caps, Checked, Program, invalid};
 use crate::parse::escape;
-use crate::problem::{Code, Problem, head};
+use crate::problem::{Problem, head};
 
 /// The longest id of a submission, a test or a group, in bytes.
 pub const ID_BYTES: usize = 128;
-/// The longest idempotency key, in bytes.
-const KEY_BYTES: usize = 255;
 
 pub(super) fn batch(request: &BatchRequest, caps: &Caps) -> Checked {
     let BatchRequest { submissions, tests, groups, checker, limits_by_language, labels, .. } = request;
@@ -70,22 +68,6 @@ pub(super) fn not_yet(problem: Problem) -> Problem {
             .remedy("Leave callback out, and follow GET /v1/batches/{id}/events."),
         _ => problem,
     }
-}
-
-/// Whether a text can be an idempotency key.
-///
-/// # Errors
-/// `invalid_request`: it is empty, too long, or has other characters than the visible ones of ASCII.
-pub fn check_key(key: &str) -> Result<(), Problem> {
-    if (1..=KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
-    }
-    let detail = format!(
-        "the header Idempotency-Key is {:?}, {} bytes: 1 to {KEY_BYTES} visible characters of ASCII are expected",
-        head(key, 64),
-        key.len()
-    );
-    Err(Problem::new(Code::InvalidRequest, detail).remedy("Send a UUID, a new one for each new request."))
 }
 
 /// The ids of a list: each is one, and no two are the same.

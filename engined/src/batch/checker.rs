@@ -1,4 +1,5 @@
-//! A checker of the caller's: a program that looks at each output and says what it is worth.
+//! What an output is worth: it is compared as it comes ([`comparing`]), or kept on the disk ([`spool`]) for a program of the
+//! caller's that looks at it. Of neither is anything in memory as a whole.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -6,6 +7,12 @@ use std::sync::Arc;
 use api_spec::{CheckerTold, Reason};
 
 use crate::job::Stdin;
+
+pub use asking::{Checker, in_the_way};
+
+mod asking;
+pub mod comparing;
+pub mod spool;
 
 /// What a checker is given of one run.
 #[derive(Clone, Debug)]
