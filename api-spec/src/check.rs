@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::content::Content;
 use crate::parse::escape;
 use crate::problem::{Code, Problem, head};
 use crate::request::{ExecutionRequest, SourceFile};
@@ -40,28 +41,43 @@ impl Default for Caps {
     }
 }
 
-type Checked = Result<(), Problem>;
+pub(crate) type Checked = Result<(), Problem>;
+
+/// What executions, submissions and checkers have in common.
+pub(crate) struct Program<'a> {
+    pub source: Option<&'a Content>,
+    pub files: Option<&'a [SourceFile]>,
+    pub entry: Option<&'a str>,
+    pub compile_flags: &'a [String],
+}
 
 pub(crate) fn request(request: &ExecutionRequest, caps: &Caps) -> Checked {
-    program(request, caps)?;
-    if let Some(entry) = &request.entry {
-        entry_name(entry)?;
-    }
-    words(request, caps)?;
+    let ExecutionRequest { source, files, entry, compile_flags, .. } = request;
+    program(
+        &Program { source: source.as_ref(), files: files.as_deref(), entry: entry.as_deref(), compile_flags },
+        caps,
+    )?;
+    words(&request.args, &request.env, caps)?;
     environment(&request.env)?;
     labels(&request.labels)?;
     outputs(&request.outputs)
 }
 
-fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Problem {
+pub(crate) fn program(program: &Program<'_>, caps: &Caps) -> Checked {
+    sources(program, caps)?;
+    program.entry.map_or(Ok(()), entry_name)?;
+    flags(program.compile_flags, caps)
+}
+
+pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Problem {
     Problem::new(Code::InvalidRequest, detail).at(field)
 }
 
 /// There is exactly one program, and it is not too large. Counts come before anything that takes time per file.
-fn program(request: &ExecutionRequest, caps: &Caps) -> Checked {
-    match (&request.source, &request.files) {
+fn sources(program: &Program<'_>, caps: &Caps) -> Checked {
+    match (program.source, program.files) {
         (Some(source), None) => size("/source", source.len(), caps),
-        (None, Some(files)) if files.is_empty() => Err(invalid("/files", "files is empty: there is nothing to run")),
+        (None, Some([])) => Err(invalid("/files", "files is empty: there is nothing to run")),
         (None, Some(files)) if files.len() > caps.files => {
             let detail = format!("there are {} files, at most {} are allowed", files.len(), caps.files);
             Err(Problem::new(Code::TooManyFiles, detail).at("/files"))
@@ -97,23 +113,31 @@ fn entry_name(entry: &str) -> Checked {
 }
 
 /// The kernel takes arguments and environment together.
-fn words(request: &ExecutionRequest, caps: &Caps) -> Checked {
-    without_nul("/args", &request.args)?;
-    without_nul("/compile_flags", &request.compile_flags)?;
-    let length = |words: &[String]| words.iter().map(|word| word.len() + 1).sum::<usize>();
-    let env: usize = request.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let run = length(&request.args) + env;
+pub(crate) fn words(args: &[String], env: &BTreeMap<String, String>, caps: &Caps) -> Checked {
+    without_nul("/args", args)?;
+    let env: usize = env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let run = length(args) + env;
     if run > caps.words_bytes {
         let field = if env > caps.words_bytes / 2 { "/env" } else { "/args" };
         let detail = format!("args and env have {run} bytes together, at most {} are allowed", caps.words_bytes);
         return Err(invalid(field, detail).remedy("Pass the data by stdin or as a file."));
     }
-    let flags = length(&request.compile_flags);
-    if flags > caps.words_bytes {
-        let detail = format!("compile_flags has {flags} bytes, at most {} are allowed", caps.words_bytes);
+    Ok(())
+}
+
+fn flags(flags: &[String], caps: &Caps) -> Checked {
+    without_nul("/compile_flags", flags)?;
+    let length = length(flags);
+    if length > caps.words_bytes {
+        let detail = format!("compile_flags has {length} bytes, at most {} are allowed", caps.words_bytes);
         return Err(invalid("/compile_flags", detail).remedy("Leave some of them out."));
     }
     Ok(())
+}
+
+/// Each with the byte that ends it.
+fn length(words: &[String]) -> usize {
+    words.iter().map(|word| word.len() + 1).sum()
 }
 
 /// Each path by itself, then against the others: two files of one path, or a file where another one needs a folder.
@@ -226,7 +250,7 @@ fn without_nul(field: &str, words: &[String]) -> Checked {
     }
 }
 
-fn environment(env: &BTreeMap<String, String>) -> Checked {
+pub(crate) fn environment(env: &BTreeMap<String, String>) -> Checked {
     for (name, value) in env {
         let field = || format!("/env/{}", escape(name));
         let legal =
@@ -244,7 +268,7 @@ fn environment(env: &BTreeMap<String, String>) -> Checked {
     Ok(())
 }
 
-fn labels(labels: &BTreeMap<String, String>) -> Checked {
+pub(crate) fn labels(labels: &BTreeMap<String, String>) -> Checked {
     if labels.len() > LABELS {
         return Err(invalid("/labels", format!("there are {} labels, at most {LABELS} are allowed", labels.len())));
     }

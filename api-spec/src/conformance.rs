@@ -3,6 +3,7 @@
 //! Stricter than a client should be: a field of an answer that the document does not name is a mistake here, while
 //! clients are told to ignore it. A schema word that is not understood is one too, so nothing is passed over.
 
+mod lines;
 mod schema;
 
 use std::sync::LazyLock;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::openapi::openapi;
 use crate::problem::{Code, ProblemBody};
-use crate::{JSON, PROBLEM_JSON};
+use crate::{BYTES, EVENT_STREAM, JSON, NDJSON, PROBLEM_JSON};
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi);
 
@@ -68,16 +69,27 @@ fn check_inner(method: &str, path: &str, status: u16, media: &str, body: &[u8]) 
     if is_head {
         return if body.is_empty() { Ok(()) } else { Err("an answer to HEAD has no body".to_owned()) };
     }
-    let Some(content) = response["content"].get(media) else {
+    let Some(contents) = response.get("content") else {
+        return if body.is_empty() { Ok(()) } else { Err("no body is documented for it".to_owned()) };
+    };
+    let Some(content) = contents.get(media) else {
         return Err(format!("the media type {media:?} is not documented for it"));
     };
+    if media == BYTES {
+        return Ok(());
+    }
     let value = if is_json(media) {
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?
     } else {
         Value::String(str::from_utf8(body).map_err(|error| format!("the body is not UTF-8: {error}"))?.to_owned())
     };
     schema::check(&DOCUMENT, &content["schema"], &value)?;
-    if media == PROBLEM_JSON { check_problem(body, status).map(drop) } else { Ok(()) }
+    match (media, value) {
+        (PROBLEM_JSON, _) => check_problem(body, status).map(drop),
+        (NDJSON, Value::String(text)) => lines::check_lines(&content["x-line-schema"], &text),
+        (EVENT_STREAM, Value::String(text)) => lines::check_events(&content["x-event-schemas"], &text),
+        _ => Ok(()),
+    }
 }
 
 fn is_json(media: &str) -> bool {

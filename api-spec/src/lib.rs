@@ -32,9 +32,10 @@ pub mod stream;
 pub mod usage;
 
 pub use batch::{
-    BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind, CheckerProgram,
-    CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol, RejudgeRequest, Rule, Stop,
-    SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult, TestVerdict,
+    BatchProgress, BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind,
+    CheckerProgram, CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol,
+    RejudgeRequest, Rule, Stop, SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult,
+    TestVerdict,
 };
 pub use blob::{Input, Sha256};
 pub use catalogue::{
@@ -62,5 +63,11 @@ pub use usage::{UsageResponse, UsageRow};
 
 /// The media type of results and of everything else that is no problem.
 pub const JSON: &str = "application/json";
+/// The media type of results of a batch: a line of JSON each.
+pub const NDJSON: &str = "application/x-ndjson";
+/// The media type of events of a batch.
+pub const EVENT_STREAM: &str = "text/event-stream";
+/// The media type of blobs.
+pub const BYTES: &str = "application/octet-stream";
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -120,11 +120,12 @@ fn problem(error: &serde_json::Error, path: Option<&Path>) -> Problem {
 
 /// serde speaks of Rust. Only the beginning and the end are its own words, between them stand the caller's.
 fn in_words_of_json(said: &str) -> String {
-    const BEGINNINGS: [(&str, &str); 4] = [
+    const BEGINNINGS: [(&str, &str); 5] = [
         ("unknown variant ", "unknown value "),
         ("invalid type: sequence", "invalid type: array"),
         ("invalid type: map", "invalid type: object"),
         ("invalid type: floating point", "invalid type: number"),
+        ("invalid value: floating point", "invalid value: number"),
     ];
     const END: (&str, &str) = ("expected a sequence", "expected an array");
     let begun = BEGINNINGS.iter().find_map(|(serde, json)| Some(format!("{json}{}", said.strip_prefix(serde)?)));

@@ -208,6 +208,16 @@ impl Problem {
         self
     }
 
+    /// Says that what it points at is a part of the body, at this place. The detail names it too where it begins with
+    /// the pointer.
+    pub(crate) fn below(self, place: &str) -> Self {
+        let Problem { code, detail, remedy, field } = self;
+        let field = field.unwrap_or_default();
+        let names_it = !field.is_empty() && detail.starts_with(&field);
+        let detail = if names_it { format!("{place}{detail}") } else { detail };
+        Problem::new(code, detail).at(format!("{place}{field}")).remedy(remedy)
+    }
+
     /// Gives a more precise remedy than that of the code.
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = remedy.into();

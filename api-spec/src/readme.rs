@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::check::Caps;
 use crate::response::{ExecutionResult, Verdict};
-use crate::{Code, ExecutionRequest, LimitName, conformance, openapi};
+use crate::{BatchRequest, Code, ExecutionRequest, LimitName, conformance, openapi};
 
 const README: &str = include_str!("../README.md");
 const BEGIN: &str = "<!-- problems: made from the code, UPDATE_README=1 cargo test -p api-spec readme -->\n";
@@ -51,13 +51,20 @@ fn tables_name_every_field_limit_and_verdict() {
     let said = first_cells("## Run one program: `POST /v1/executions`");
     assert_eq!(BTreeSet::from_iter(said.iter().copied()), fields.keys().map(String::as_str).collect());
     assert_eq!(said.len(), fields.len());
+    let fields = document["components"]["schemas"]["BatchRequest"]["properties"].as_object().unwrap();
+    let said = first_cells("## Grade: `POST /v1/batches`");
+    assert_eq!(BTreeSet::from_iter(said.iter().copied()), fields.keys().map(String::as_str).collect());
     assert_eq!(first_cells("### Limits"), LimitName::ALL.map(LimitName::name));
     assert_eq!(first_cells("### Verdicts"), Verdict::ALL.map(Verdict::name));
     let mut paths: BTreeSet<String> =
         first_cells("## Operate").iter().map(|cell| cell.replace("GET ", "").replace("POST ", "")).collect();
     paths.insert("/v1/executions".to_owned());
-    let calls = first_cells("### Run now, fetch later");
-    paths.extend(calls.iter().filter_map(|call| call.strip_prefix("DELETE ")).map(str::to_owned));
+    let later = first_cells("### Run now, fetch later").into_iter().filter(|call| !call.contains('?'));
+    let grade = first_cells("### What becomes of it").into_iter();
+    let blobs = first_cells("### Data that is sent once: `/v1/blobs/{sha256}`");
+    paths.extend(
+        later.chain(grade).chain(blobs).filter_map(|call| call.split_once(' ')).map(|(_, path)| path.to_owned()),
+    );
     assert_eq!(paths, document["paths"].as_object().unwrap().keys().cloned().collect());
 }
 
@@ -67,17 +74,25 @@ fn examples_are_right() {
     for block in blocks("sh") {
         for (at, _) in block.match_indices("-d '") {
             let body = block[at + 4..].split('\'').next().unwrap();
-            ExecutionRequest::from_json(body.as_bytes(), &Caps::default())
-                .unwrap_or_else(|why| panic!("{body}: {why}"));
-            conformance::check_request("POST", "/v1/executions", body.as_bytes()).unwrap();
+            let (bytes, caps) = (body.as_bytes(), Caps::default());
+            let read = |is_batch| match is_batch {
+                true => BatchRequest::from_json(bytes, &caps).map(|_| "/v1/batches"),
+                false => ExecutionRequest::from_json(bytes, &caps).map(|_| "/v1/executions"),
+            };
+            let path = read(body.contains("submissions")).unwrap_or_else(|why| panic!("{body}: {why}"));
+            conformance::check_request("POST", path, bytes).unwrap();
             bodies += 1;
         }
     }
-    assert_eq!(bodies, 4);
+    assert_eq!(bodies, 5);
     let mut results = 0;
     for block in blocks("json") {
         let value: Value = serde_json::from_str(block).unwrap();
-        if value.get("verdict").is_some() {
+        if value.get("seq").is_some() {
+            let line = format!("{value}\n");
+            let path = "/v1/batches/{id}/results";
+            conformance::check("GET", path, 200, "application/x-ndjson", line.as_bytes()).unwrap();
+        } else if value.get("verdict").is_some() {
             conformance::check("POST", "/v1/executions", 200, "application/json", block.as_bytes()).unwrap();
             let result: ExecutionResult = serde_json::from_str(block).unwrap();
             assert_eq!(serde_json::to_value(result).unwrap(), value);

@@ -162,7 +162,7 @@ impl Abuse {
         if !settings.enabled {
             return Vec::new();
         }
-        let compile = job.compile.as_ref().map(|compile| &compile.step.limits);
+        let compile = job.program.compile.as_ref().map(|compile| &compile.step.limits);
         let mut found = conspicuous(&settings, &job.run.limits, compile, result);
         found[Sign::Limit as usize] |= hit;
         self.tell(&settings, tenant, &result.labels, &result.id, found)

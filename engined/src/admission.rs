@@ -1,6 +1,7 @@
 //! From a request to a [`Job`]: language, version and limits are resolved here and only here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api_spec::{Code, Content, ExecutionRequest, Input, LanguageUsed, LimitsRequest, Problem, Sha256, SourceFile};
 use jail::link::ProfileName;
@@ -9,8 +10,8 @@ use languages::{Definition, Files, Layout, LimitName, LimitSet, Limits, Setting,
 
 use crate::cache::Origin;
 use crate::config::Plan;
-use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Stdin, Step};
-use crate::offers::Offers;
+use crate::job::{ARTIFACT_BYTES, CompileStep, Job, JobFile, Outputs, Program, Stdin, Step};
+use crate::offers::{Installed, Offers};
 use crate::problem::Error;
 use crate::queue::Priority;
 use crate::tuning;
@@ -121,11 +122,8 @@ pub fn admit(mut request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Er
         }
         None => None,
     };
-    let limits = limits_of(definition, Kind::Run, &limits, &rules.ceiling_of(&definition.id, Kind::Run))?;
-    let setting = Setting { toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
-    let argv = definition.run_argv(setting, layout.entry.as_deref(), &args);
-    let caller = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let run = step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))?;
+    let asked = RunRequest { args: &args, env: &env, limits: &limits, output_most: None };
+    let run = run_step((definition, installed), layout.entry.as_deref(), &asked, rules)?;
 
     let one = source.map(|content| SourceFile { path: layout.main_file.clone(), content });
     let files = one.into_iter().chain(files.into_iter().flatten());
@@ -136,7 +134,7 @@ pub fn admit(mut request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Er
     let named = entry.as_deref();
     let origin = compile.as_ref().zip(installed.basis);
     let origin = origin.map(|(compile, basis)| Origin::new(&basis, &files, named, compile));
-    Ok(Job {
+    let program = Program {
         language: LanguageUsed {
             id: definition.id.clone(),
             version: installed.version.to_string(),
@@ -145,19 +143,65 @@ pub fn admit(mut request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Er
         files,
         compile,
         origin,
+        entry: layout.entry,
+        links: definition.links(toolchain),
+    };
+    Ok(Job {
+        program: Arc::new(program),
         run,
         stdin,
         outputs: Outputs { globs: once(outputs), ..Outputs::default() },
         on_output_limit: request.on_output_limit,
         output_encoding: request.output_encoding,
-        links: definition.links(toolchain),
         priority,
         labels,
     })
 }
 
+/// What one run of a program is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct RunRequest<'a> {
+    /// Its arguments.
+    pub args: &'a [String],
+    /// Its environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// Its limits, as the caller gave them.
+    pub limits: &'a LimitsRequest,
+    /// The ceiling of its output, where that is another than the one of executions.
+    pub output_most: Option<u64>,
+}
+
+/// Another run of a program that was admitted by these rules.
+///
+/// # Errors
+/// The caller's first mistake, or that its toolchain is not offered any more.
+pub fn another_run(program: &Program, asked: &RunRequest<'_>, rules: &Rules<'_>) -> Result<Step, Error> {
+    let LanguageUsed { id, toolchain, .. } = &program.language;
+    let offer = rules.offers.languages.iter().find(|offer| offer.definition.id == *id);
+    let found = offer.and_then(|offer| {
+        let installed = offer.installed.iter().find(|installed| installed.toolchain.id == *toolchain)?;
+        Some((&offer.definition, installed))
+    });
+    let found = found.ok_or_else(|| Error::internal(format!("the toolchain {toolchain} of {id} has gone")))?;
+    run_step(found, program.entry.as_deref(), asked, rules)
+}
+
+fn run_step(
+    (definition, installed): (&Definition, &Installed),
+    entry: Option<&str>,
+    asked: &RunRequest<'_>,
+    rules: &Rules<'_>,
+) -> Result<Step, Error> {
+    let mut ceiling = rules.ceiling_of(&definition.id, Kind::Run);
+    ceiling.output_bytes = asked.output_most.unwrap_or(ceiling.output_bytes);
+    let limits = limits_of(definition, Kind::Run, asked.limits, &ceiling)?;
+    let setting = Setting { toolchain: &installed.toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
+    let argv = definition.run_argv(setting, entry, asked.args);
+    let caller = asked.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))
+}
+
 /// There is no such blob of this tenant.
-#[must_use]
 pub fn unknown_blob(hash: &Sha256, field: &str) -> Problem {
     let problem = Problem::new(Code::UnknownBlob, format!("there is no blob {hash}"));
     problem.remedy(format!("Send it by PUT /v1/blobs/{}; one that is not used expires.", hash.hex())).at(field)

@@ -36,7 +36,7 @@ use orphan::{Left, Look};
 use record::{Execution, Record, Used};
 use writer::{Sinks, Writer};
 
-pub use record::{Act, Caller, Ended, Source};
+pub use record::{Act, Caller, Ended, Part, Source};
 
 pub mod escape;
 pub mod inbox;
@@ -231,7 +231,7 @@ pub fn ended_early(engine: &Engine, task: &Task, result: &ExecutionResult, ended
 /// The same of one whose caller is told of no result.
 fn unheard(engine: &Engine, task: &Task, ended: Ended) {
     if let Some(verdict) = ended.verdict() {
-        engine.metrics.left(engine.tenants().plan_name(task.tenant), &task.job.language.id, verdict);
+        engine.metrics.left(engine.tenants().plan_name(task.tenant), &task.job.program.language.id, verdict);
     }
     leave(engine, task, ended);
 }
@@ -265,7 +265,8 @@ fn execution(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used:
         plan: tenants.plan_name(task.tenant).to_owned(),
         labels: task.job.labels.clone(),
         source: task.source.clone(),
-        language: task.job.language.clone(),
+        part: task.part.clone(),
+        language: task.job.program.language.clone(),
         priority: task.job.priority,
         ended,
         timings,
@@ -276,7 +277,7 @@ fn execution(engine: &Engine, task: &Task, ended: Ended, timings: Timings, used:
 /// For what nobody hears of any more, or not yet.
 fn left(engine: &Engine, task: &Task, execution: Execution) -> Left {
     let inbox = engine.audit.active.then(|| Arc::clone(&engine.audit.inbox));
-    let compile = task.job.compile.as_ref().map(|compile| compile.step.limits);
+    let compile = task.job.program.compile.as_ref().map(|compile| compile.step.limits);
     let (abuse, tenant, run) = (Arc::clone(&engine.abuse), task.tenant, task.job.run.limits);
     Left { execution, inbox, look: Some(Look { abuse, tenant, run, compile }) }
 }

@@ -19,6 +19,10 @@ use tokio::sync::Notify;
 
 use crate::job::Stdin;
 
+pub use tap::{Take, Tap};
+
+mod tap;
+
 /// Large pipes save wake-ups. An ordinary user gets 64 of them, then the small ones, which work as well.
 const PIPE_BYTES: i32 = 1 << 20;
 const FIRST_READ: usize = 8 << 10;
@@ -97,6 +101,23 @@ fn widen(pipe: &impl AsFd) {
     }
 }
 
+/// What is kept of a stream, and when it was too much.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// So many of its first bytes are kept.
+    pub head: usize,
+    /// More than so many are too much.
+    pub most: u64,
+}
+
+impl Keep {
+    /// All that is allowed.
+    #[must_use]
+    pub fn all(most: u64) -> Keep {
+        Keep { head: usize::try_from(most).unwrap_or(usize::MAX), most }
+    }
+}
+
 impl Ours {
     /// The three ends, for somebody who passes everything on.
     #[must_use]
@@ -104,18 +125,27 @@ impl Ours {
         (self.stdin, self.stdout, self.stderr)
     }
 
-    /// Feeds `stdin` and reads both streams to their ends, keeping `cap` bytes of each. `over` is told when a stream
-    /// has produced more than that.
+    /// Feeds `stdin` and reads both streams to their ends. `over` is told when a stream has produced more than it may. What
+    /// standard output brings until then goes through `tap` as well.
     ///
     /// # Errors
     /// That of reading; a program that does not read its input is none.
-    pub async fn pump(self, stdin: &Stdin, cap: usize, output: &mut Output, over: &Notify) -> io::Result<()> {
+    pub async fn pump(
+        self,
+        stdin: &Stdin,
+        [out, err]: [Keep; 2],
+        tap: Option<&mut Tap>,
+        output: &mut Output,
+        over: &Notify,
+    ) -> io::Result<()> {
         let Output { stdout, stderr } = output;
-        let (fed, out, err) = tokio::join!(
-            feed(self.stdin, stdin),
-            drain(self.stdout, cap, stdout, over),
-            drain(self.stderr, cap, stderr, over),
-        );
+        let through = async {
+            match tap {
+                Some(tap) => tap::drain(self.stdout, out, tap, stdout, over).await,
+                None => drain(self.stdout, out, stdout, over).await,
+            }
+        };
+        let (fed, out, err) = tokio::join!(feed(self.stdin, stdin), through, drain(self.stderr, err, stderr, over));
         fed.and(out).and(err)
     }
 }
@@ -167,7 +197,7 @@ async fn write(pipe: &Sender, mut input: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -> io::Result<()> {
+async fn drain(pipe: Receiver, keep: Keep, into: &mut Captured, over: &Notify) -> io::Result<()> {
     let mut scrap = Vec::new();
     let mut cost = 0;
     loop {
@@ -176,7 +206,7 @@ async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -
             tokio::time::sleep(REST).await;
         }
         pipe.readable().await?;
-        let room = cap - into.kept.len();
+        let room = keep.head - into.kept.len();
         let read = if room > 0 {
             // Doubling like any vector, but never beyond the cap.
             let step = into.kept.len().max(FIRST_READ).min(room);
@@ -192,7 +222,7 @@ async fn drain(pipe: Receiver, cap: usize, into: &mut Captured, over: &Notify) -
                 into.bytes += read as u64;
                 // What is kept has a cap: only reads that bring next to nothing could go on for long.
                 cost += if room == 0 || read < LEAST_COST { read.max(LEAST_COST) } else { 0 };
-                if room == 0 {
+                if into.bytes > keep.most {
                     over.notify_one();
                 }
             }
@@ -222,7 +252,7 @@ mod tests {
         let play = move || program(theirs.stdin.into(), theirs.stdout.into(), theirs.stderr.into());
         let program = tokio::task::spawn_blocking(play);
         let (mut output, over) = (Output::default(), Notify::new());
-        ours.pump(stdin, cap, &mut output, &over).await.unwrap();
+        ours.pump(stdin, [Keep::all(cap as u64); 2], None, &mut output, &over).await.unwrap();
         program.await.unwrap();
         let told = tokio::time::timeout(std::time::Duration::ZERO, over.notified()).await.is_ok();
         (output, told)
@@ -277,7 +307,7 @@ mod tests {
         let (ours, theirs) = pipes().unwrap();
         drop((theirs.stdout, theirs.stderr));
         let folder = Stdin::File(Arc::new(File::open("/").unwrap()));
-        let pumped = ours.pump(&folder, 1, &mut Output::default(), &Notify::new()).await;
+        let pumped = ours.pump(&folder, [Keep::all(1); 2], None, &mut Output::default(), &Notify::new()).await;
         assert_eq!(pumped.unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 

@@ -16,6 +16,19 @@ pub fn seconds() -> i64 {
     }
 }
 
+/// Milliseconds since 1970, UTC.
+#[must_use]
+pub fn millis() -> i64 {
+    let signed = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or_else(|before| -signed(before.duration()), signed)
+}
+
+/// As people and JSON have it: RFC 3339, UTC, with milliseconds.
+#[must_use]
+pub fn rfc3339(millis: i64) -> String {
+    jiff::Timestamp::from_millisecond(millis).map(|time| format!("{time:.3}")).unwrap_or_default()
+}
+
 /// The day of a second, counted from 1970-01-01, UTC.
 #[must_use]
 pub fn day(seconds: i64) -> i64 {
@@ -39,5 +52,8 @@ mod tests {
         assert_eq!(until_midnight(86_399).as_secs(), 1);
         assert_eq!(until_midnight(-1).as_secs(), 1);
         assert!(seconds() > 1_700_000_000);
+        assert!(millis() / 1000 - seconds() <= 1);
+        assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.120Z");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -63,7 +63,9 @@ pub enum Seated {
 /// Names what a job's compile makes. `None` without a compile, or where nothing of it may be kept or joined.
 #[must_use]
 pub fn key(engine: &Engine, tenant: TenantIndex, job: &Job) -> Option<Key> {
-    let (Some(_), Some(origin), Some(compile)) = (&engine.cache, &job.origin, &job.compile) else { return None };
+    let (Some(_), Some(origin), Some(compile)) = (&engine.cache, &job.program.origin, &job.program.compile) else {
+        return None;
+    };
     Some(origin.key(engine.tenants().name(tenant), &compile.step.parts))
 }
 
@@ -137,7 +139,7 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
 
 async fn slot(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Option<Slot>, Error> {
     let slot = tokio::select! {
-        slot = ticket.slot(engine.config.engine.queue_wait) => slot?,
+        slot = ticket.slot(task.patience) => slot?,
         () = task.control.cancelled() => return Ok(None),
     };
     // Others of the tenant may have used up the day while it waited.
@@ -163,7 +165,7 @@ struct Cached<'a> {
 
 impl<'a> Cached<'a> {
     fn of(engine: &'a Engine, task: &'a Task) -> Option<Self> {
-        let (key, cache, compile) = (task.key?, engine.cache.as_ref()?, task.job.compile.as_ref()?);
+        let (key, cache, compile) = (task.key?, engine.cache.as_ref()?, task.job.program.compile.as_ref()?);
         let (run, whole) = (task.job.run.limits.memory.0, task.job.memory());
         Some(Cached { engine, task, cache, key, compile, run, whole })
     }
@@ -236,9 +238,9 @@ impl<'a> Cached<'a> {
         let slot = Arc::new(slot);
         let TenantIndex(owner) = task.tenant;
         let step = self.compile.clone();
-        let bundles = task.job.compile_bundles(&step)?;
+        let bundles = task.job.program.compile_bundles(&step)?;
         let still = {
-            let (tenant, origin) = (engine.tenants().name(task.tenant).to_owned(), task.job.origin);
+            let (tenant, origin) = (engine.tenants().name(task.tenant).to_owned(), task.job.program.origin);
             let (parts, key) = (step.step.parts.clone(), self.key);
             move || origin.is_some_and(|origin| origin.key(&tenant, &parts) == key)
         };

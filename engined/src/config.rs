@@ -17,6 +17,7 @@ use crate::job::{ARTIFACT_BYTES, OUTPUT_CAPS};
 
 pub use abuse::Abuse;
 pub use batches::Batches;
+pub use blobs::Blobs;
 pub use health::Health;
 pub use host::Host;
 pub use plans::{BatchShare, Ceiling, Plan};
@@ -29,6 +30,7 @@ use reader::Reader;
 mod abuse;
 pub mod audit;
 mod batches;
+mod blobs;
 mod health;
 mod host;
 mod plans;
@@ -61,6 +63,8 @@ pub struct Config {
     pub engine: Engine,
     /// Compiled programs that are kept.
     pub cache: Cache,
+    /// Data that is sent once and used by many runs.
+    pub blobs: Blobs,
     /// Results that are kept until they are fetched.
     pub results: Results,
     /// Batches that are kept until they are judged, and after.
@@ -256,8 +260,8 @@ impl Config {
         reader.end(
             &root,
             &[
-                "listen", "http", "request", "outputs", "engine", "cache", "results", "batches", "health", "abuse",
-                "log", "audit", "usage", "slo", "plans", "tenants",
+                "listen", "http", "request", "outputs", "engine", "cache", "blobs", "results", "batches", "health",
+                "abuse", "log", "audit", "usage", "slo", "plans", "tenants",
             ],
         );
         for Mistake { field, value, why, remedy } in more(&config) {
@@ -284,6 +288,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         caps: caps(reader, root),
         outputs: outputs(reader, root, engine.memory),
         cache: cache(reader, root),
+        blobs: blobs::read(reader, root),
         results,
         batches: batches::read(reader, root),
         engine,

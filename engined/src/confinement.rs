@@ -180,6 +180,8 @@ pub fn paths(config: &Config, catalogue: &Catalogue, state_folders: &[PathBuf]) 
             .iter()
             .cloned()
             .chain(config.cache.place())
+            .chain(config.blobs.place())
+            .chain(config.batches.place())
             .chain(crate::config::audit::folders(&config.audit, &config.usage))
             .filter(there)
             .collect(),

@@ -24,6 +24,7 @@ const AFTER_CUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Drain {
     deadline: OnceLock<Instant>,
+    told: watch::Sender<bool>,
     cut: watch::Sender<bool>,
     over: watch::Sender<bool>,
     executions: Arc<AtomicUsize>,
@@ -45,6 +46,14 @@ impl Drain {
     #[must_use]
     pub fn begun(&self) -> bool {
         self.deadline.get().is_some()
+    }
+
+    /// What `work` comes to, unless a drain has begun or begins meanwhile.
+    ///
+    /// # Errors
+    /// As of [`Drain::unless_cut`].
+    pub async fn unless_begun<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        unless(&self.told, work).await
     }
 
     /// What is left until the deadline; `None` before it has begun.
@@ -73,6 +82,13 @@ impl Drain {
     /// As of [`Drain::unless_cut`].
     pub async fn unless_over<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
         unless(&self.over, work).await
+    }
+
+    /// Returns when everything is over.
+    pub async fn is_over(&self) {
+        let mut over = self.over.subscribe();
+        // It is never gone before us.
+        drop(over.wait_for(|over| *over).await);
     }
 
     /// One more execution, until what comes back is dropped.
@@ -107,6 +123,7 @@ impl Engine {
             tracing::info!(within = ?self.config.engine.drain, "draining");
             Instant::now() + self.config.engine.drain
         });
+        self.drain.told.send_replace(true);
         self.queue.drain();
         self.metrics.draining();
         self.tell();

@@ -13,6 +13,7 @@ use crate::abuse::Abuse;
 use crate::accounts::Accounts;
 use crate::audit::{self, Act, Audit};
 use crate::batch::{self, Batches};
+use crate::blobs::{self, Blobs};
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::config::Config;
@@ -65,6 +66,8 @@ pub struct Engine {
     pub memory: Arc<Budget>,
     /// What was compiled. `None` where it is switched off.
     pub cache: Option<Arc<Cache>>,
+    /// Data that is sent once. `None` where there is no folder for it.
+    pub blobs: Option<Arc<Blobs>>,
     /// Executions that nobody waits for.
     pub kept: Arc<Store>,
     /// What operators should hear of.
@@ -78,6 +81,7 @@ pub struct Engine {
     /// The record of what happened, and usage.
     pub audit: Audit,
     batches: OnceLock<Arc<Batches>>,
+    no_batches: OnceLock<String>,
     confinement: OnceLock<Confinement>,
     catalogue: RwLock<Arc<Catalogue>>,
     renewed: Notify,
@@ -105,6 +109,13 @@ impl Engine {
             Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
         };
         let cache = config.cache.enabled.then(open);
+        let blobs = config.blobs.place().map(|place| {
+            let set = &config.blobs;
+            let free = config.health.disk_free;
+            let limits = blobs::Limits { most: set.most, uploads: set.uploads, keep: set.keep, free };
+            Blobs::open(&place, limits, metrics.blobs.clone())
+        });
+        let blobs = blobs.transpose()?;
         let link = Link::new(&config.engine.jaild);
         let cpu_days = CpuDays::new(config.tenants.len());
         if let Some(books) = audit.books() {
@@ -113,11 +124,12 @@ impl Engine {
         link.charge(Arc::clone(&cpu_days));
         let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
         kept.reshare(&tenants.kept_bytes());
-        Ok(Arc::new(Engine {
+        let engine = Engine {
             queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
             link,
             cpu_days,
             cache,
+            blobs,
             memory,
             kept,
             abuse: Arc::new(Abuse::new(config.abuse.clone(), metrics.abuse.clone())),
@@ -125,6 +137,7 @@ impl Engine {
             metrics,
             audit,
             batches: OnceLock::new(),
+            no_batches: OnceLock::new(),
             confinement: OnceLock::new(),
             standing: RwLock::new(Arc::new(starting)),
             changed: watch::channel(()).0,
@@ -134,11 +147,21 @@ impl Engine {
             renewed: Notify::new(),
             doubted: Notify::new(),
             config,
-        }))
+        };
+        match batch::keep::open(&engine.config.batches, &engine.metrics.batches) {
+            Ok(batches) => engine.keep_batches(batches),
+            Err(why) => {
+                engine.no_batches.get_or_init(|| why);
+            }
+        }
+        Ok(Arc::new(engine))
     }
 
     /// Keeps batches here. What was set first stays; to be set before [`Engine::keep`].
     pub fn keep_batches(&self, batches: Batches) {
+        if let Some(blobs) = &self.blobs {
+            blobs.refer_to(Arc::clone(&batches.store));
+        }
         self.batches.get_or_init(|| Arc::new(batches));
     }
 
@@ -146,6 +169,12 @@ impl Engine {
     #[must_use]
     pub fn batches(&self) -> Option<&Arc<Batches>> {
         self.batches.get()
+    }
+
+    /// Why no batches are kept, where that is so.
+    #[must_use]
+    pub fn no_batches(&self) -> String {
+        self.no_batches.get().cloned().unwrap_or_default()
     }
 
     /// Notes how the process is confined. What was noted first stays.
@@ -196,8 +225,10 @@ impl Engine {
         let tended = tokio::spawn(Arc::clone(&self.queue).tend());
         let mut welcome = self.link.welcome();
         let linked = tokio::spawn(Arc::clone(&self.link).keep());
+        let blobs = self.blobs.clone().map(|blobs| tokio::spawn(blobs.keep()));
         let watched = tokio::spawn(health::watch(Arc::clone(&self)));
         let worker = tokio::spawn(batch::work::run(Arc::clone(&self)));
+        let store = tokio::spawn(batch::keep::tend(Arc::clone(&self)));
         let mut again = LOOK_AGAIN;
         loop {
             let now = *welcome.borrow_and_update();
@@ -223,9 +254,13 @@ impl Engine {
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }
         worker.abort();
+        store.abort();
         linked.abort();
         watched.abort();
         expiry.abort();
+        if let Some(blobs) = blobs {
+            blobs.abort();
+        }
         tended.abort();
     }
 

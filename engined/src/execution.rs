@@ -2,43 +2,41 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::pin::pin;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api_spec::{
-    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, OnOutputLimit, Reason, RunResult, Stage, Start,
-    Status, Stream, Timings, Usage, Verdict,
+    CompileResult, Data, ExecutionResult, Isolation, MemoryPeakSource, Reason, RunResult, Stage, Start, Status, Stream,
+    Timings, Usage, Verdict,
 };
-use jail::spec::{Collected, Ended, Layers, Outcome, PeakSource, StopReason};
+use jail::spec::{Ended, Layers, Outcome, PeakSource};
 use jail::stop_point;
-use tokio::sync::Notify;
 
-use crate::audit::orphan::Watch;
-use crate::audit::{self, Caller, Receipt, Source};
+use crate::audit::{self, Caller, Part, Receipt, Source};
 use crate::budget::{Budget, Reservation};
 use crate::cache::Key;
-use crate::capture::{self, Captured, Ours, Output};
+use crate::capture::{Captured, Output};
 use crate::collection::{Artifact, Brought, Collector};
 use crate::compiling::{self, Seat, Seated};
 use crate::control::Control;
 use crate::engine::Engine;
-use crate::job::{self, CompileBundles, CompileStep, Job, Stdin, Step};
-use crate::link::{Draft, Link, Run, RunEnd};
+use crate::job::{self, CompileBundles, CompileStep, Job, Step};
+use crate::link::{Link, RunEnd};
 use crate::problem::Error;
 use crate::queue::{Slot, TenantIndex, Ticket};
 use crate::tuning;
-use crate::verdict::{self, Facts};
+use crate::verdict;
 
-use telling::{answer, ended};
+use step::{Input, run_step};
+use telling::answer;
 
+pub use apart::{Built, RanAlone, build, run_alone};
+pub use step::{Done, Memfds, Through, begin};
+
+mod apart;
+mod step;
 pub(crate) mod telling;
-
-/// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
-const DRAIN_WITHIN: Duration = Duration::from_secs(5);
-/// jaild enforces the wall time; this is for a jaild that hangs.
-const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
 /// One job that shall be executed.
 #[derive(Debug)]
@@ -59,6 +57,10 @@ pub struct Task {
     pub received: Instant,
     /// When it joined the queue.
     pub queued: Instant,
+    /// How long it waits for a slot.
+    pub patience: Duration,
+    /// What of a batch it is.
+    pub part: Option<Part>,
     /// For those who follow it.
     pub control: Arc<Control>,
 }
@@ -75,17 +77,15 @@ pub fn enqueue(
     caller: Caller,
     received: Instant,
 ) -> Result<(Task, Ticket), Error> {
-    job.outputs.caps = engine.config.outputs;
-    if let Some(compile) = &mut job.compile {
-        compile.artifact_bytes = engine.config.engine.artifact;
-    }
+    job.cap(engine.config.outputs, engine.config.engine.artifact);
     let queued = Instant::now();
     let key = compiling::key(engine, tenant, &job);
     let ticket = compiling::enqueue(engine, tenant, &job, key.as_ref())?;
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
     stop_point!("engined.queued");
-    Ok((Task { id, tenant, job, caller, source, key, received, queued, control }, ticket))
+    let patience = engine.config.engine.queue_wait;
+    Ok((Task { id, tenant, job, caller, source, key, received, queued, patience, part: None, control }, ticket))
 }
 
 /// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
@@ -98,7 +98,7 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         Seated::Over(verdict) => return Ok(without_run(engine, task, verdict)),
         Seated::Left(told) => return Ok(ended_early(engine, task, told, audit::Ended::Verdict(Verdict::Cancelled))),
     };
-    engine.metrics.queued(&task.job.language.id, task.job.priority, queued);
+    engine.metrics.queued(&task.job.program.language.id, task.job.priority, queued);
 
     let mut memory = match memory {
         Some(memory) => memory,
@@ -136,6 +136,12 @@ pub fn ended_early(engine: &Engine, task: &Task, told: (Verdict, Option<Reason>)
     Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default() }
 }
 
+/// The result of a job of which nothing was begun, nor will be.
+#[must_use]
+pub fn unbegun(id: String, job: &Job, verdict: Verdict, reason: Option<Reason>) -> ExecutionResult {
+    answer(id, job, verdict, reason, None, None, Timings::default())
+}
+
 /// A finished job with the memory that its result holds.
 #[derive(Debug)]
 pub struct Execution {
@@ -162,42 +168,96 @@ pub async fn run_job(
     control: &Control,
 ) -> io::Result<ExecutionResult> {
     let mut timings = Timings::default();
-    let compiled = match (compiled, &job.compile) {
+    let compiled = match (compiled, &job.program.compile) {
         (None, Some(step)) => {
-            Some(compile(link, memory, step, job.compile_bundles(step)?, slot.clone(), control).await?)
+            Some(compile(link, memory, step, job.program.compile_bundles(step)?, slot.clone(), control).await?)
         }
         (compiled, _) => compiled,
     };
-    // The pages of the program count until its run is over: its sandbox has them then.
-    let (compiled, artifact, _counted) = match compiled {
+    let (compiled, artifact) = match compiled {
         Some(Compiled { done, took, cached, outcome }) => {
             timings.compile_us = micros(took);
             match outcome {
                 Err((verdict, reason)) => {
                     return Ok(answer(id, job, verdict, reason, Some((&done, cached)), None, timings));
                 }
-                Ok(Artifact { file, memory }) => (Some((done, cached)), Some(file.into()), Some(memory)),
+                Ok(artifact) => (Some((done, cached)), Some(Arc::new(artifact))),
             }
         }
-        None => (None, None, None),
+        None => (None, None),
     };
+    let given = Given { bundle: Arc::new(job.program.run_bundle(&job.run, &job.outputs)?), artifact };
+    let ran = run_program(link, job, given, None, slot, control).await?;
+    let compiled = compiled.as_ref().map(|(done, cached)| (done, *cached));
+    Ok(ran.result(id, job, compiled, timings))
+}
+
+/// What a program is started with.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// [`Program::run_bundle`](crate::job::Program::run_bundle).
+    pub bundle: Arc<OwnedFd>,
+    /// What its compile has made, where there is one. Its pages count until its last run is over.
+    pub artifact: Option<Arc<Artifact>>,
+}
+
+/// A run that is over.
+pub struct Ran {
+    /// How it ended.
+    pub done: Done,
+    /// What that means.
+    pub verdict: Verdict,
+    /// And why.
+    pub reason: Option<Reason>,
+    brought: Brought,
+}
+
+impl Ran {
+    /// The result of its job.
+    #[must_use]
+    pub fn result(
+        self,
+        id: String,
+        job: &Job,
+        compiled: Option<(&Done, bool)>,
+        mut timings: Timings,
+    ) -> ExecutionResult {
+        let Ran { done, verdict, reason, brought } = self;
+        if let RunEnd::Ended(ended) = &done.end {
+            timings.setup_us = ended.setup.0;
+            timings.run_us = ended.usage.wall.0;
+        }
+        let Brought { files, skipped, omitted } = brought;
+        let result = answer(id, job, verdict, reason, compiled, Some(&done), timings);
+        ExecutionResult { outputs: files, outputs_skipped: skipped, outputs_omitted: omitted, ..result }
+    }
+}
+
+/// Runs a program that is there: the one road for each run of it. Of streams that go `through`, only the heads are kept.
+///
+/// # Errors
+/// That of making pipes.
+pub async fn run_program(
+    link: &Arc<Link>,
+    job: &Job,
+    given: Given,
+    through: Option<&mut Through>,
+    slot: Option<Arc<Slot>>,
+    control: &Control,
+) -> io::Result<Ran> {
     let wanted = !job.outputs.globs.is_empty();
     let (collector, collection) = wanted.then(|| Collector::of_outputs(&job.outputs)).transpose()?.unzip();
-    let memfds = Memfds { bundle: job.run_bundle()?, artifact, collection };
-    let input = Input { stdin: Some(&job.stdin), on_output_limit: job.on_output_limit, collector };
+    let Given { bundle, artifact } = given;
+    let memfds = Memfds { bundle, artifact: artifact.clone(), collection };
+    let input = Input { stdin: Some(&job.stdin), on_output_limit: job.on_output_limit, collector, through };
     control.begin(Stage::Run);
-    let mut ran = run_step(link, &job.run, memfds, input, slot, control).await?;
-    if let RunEnd::Ended(ended) = &ran.end {
-        timings.setup_us = ended.setup.0;
-        timings.run_us = ended.usage.wall.0;
-    }
-    let (verdict, reason) = verdict::of_run(&ran.facts(&job.run));
-    let collected = ran.collected();
-    let brought = ran.collector.take().map(|collector| collector.outputs(&job.outputs.globs, collected));
-    let Brought { files, skipped, omitted } = brought.unwrap_or_default();
-    let compiled = compiled.as_ref().map(|(done, cached)| (done, *cached));
-    let result = answer(id, job, verdict, reason, compiled, Some(&ran), timings);
-    Ok(ExecutionResult { outputs: files, outputs_skipped: skipped, outputs_omitted: omitted, ..result })
+    let mut done = run_step(link, &job.run, memfds, input, slot, control).await?;
+    // The pages of the program count until here: its sandbox has them then.
+    drop(artifact);
+    let (verdict, reason) = verdict::of_run(&done.facts(&job.run));
+    let collected = done.collected();
+    let brought = done.collector.take().map(|collector| collector.outputs(&job.outputs.globs, collected));
+    Ok(Ran { done, verdict, reason, brought: brought.unwrap_or_default() })
 }
 
 /// A compile step that is over: with its artifact, or with the verdict that ends the job.
@@ -262,7 +322,7 @@ async fn compile_once(
     control: &Control,
 ) -> io::Result<Done> {
     let (collector, collection) = Collector::of_artifact(step.limits.disk.0.min(compile.artifact_bytes), memory)?;
-    let memfds = Memfds { bundle, artifact: None, collection: Some(collection) };
+    let memfds = Memfds { bundle: Arc::new(bundle), artifact: None, collection: Some(collection) };
     let input = Input { collector: Some(collector), ..Input::default() };
     run_step(link, step, memfds, input, slot, control).await
 }
@@ -279,7 +339,7 @@ pub fn room_for_one() -> Arc<Budget> {
 /// # Errors
 /// That of making pipes and memfds, or any end but exit code 0.
 pub async fn probe(link: &Arc<Link>, step: &Step) -> io::Result<Vec<u8>> {
-    let memfds = Memfds { bundle: job::bare_bundle(step)?, artifact: None, collection: None };
+    let memfds = Memfds { bundle: Arc::new(job::bare_bundle(step)?), artifact: None, collection: None };
     let done = run_step(link, step, memfds, Input::default(), None, &Control::default()).await?;
     match verdict::of_run(&done.facts(step)) {
         (Verdict::Ok, _) => Ok([done.output.stdout.kept, done.output.stderr.kept].concat()),
@@ -288,165 +348,6 @@ pub async fn probe(link: &Arc<Link>, step: &Step) -> io::Result<Vec<u8>> {
             Err(io::Error::other(format!("{verdict}: {why}")))
         }
     }
-}
-
-/// What a step ends with.
-pub struct Done {
-    /// As jaild said.
-    pub end: RunEnd,
-    /// What it wrote.
-    pub output: Output,
-    on_output_limit: OnOutputLimit,
-    collector: Option<Collector>,
-}
-
-impl Done {
-    /// A step that is over for long.
-    #[must_use]
-    pub fn replayed(end: RunEnd, output: Output) -> Self {
-        Done { end, output, on_output_limit: OnOutputLimit::default(), collector: None }
-    }
-
-    fn succeeded(&self) -> bool {
-        matches!(self.end, RunEnd::Ended(Ended { outcome: Outcome::Exited(0), .. }))
-    }
-
-    /// What became of the files to collect.
-    fn collected(&self) -> Collected {
-        ended(&self.end).map_or(Collected::None, |ended| ended.collected)
-    }
-
-    fn facts<'a>(&'a self, step: &'a Step) -> Facts<'a> {
-        Facts {
-            end: &self.end,
-            step,
-            output: &self.output,
-            on_output_limit: self.on_output_limit,
-            gone: if self.succeeded() { None } else { step.gone() },
-        }
-    }
-}
-
-/// The descriptors of a step beside its pipes.
-pub struct Memfds {
-    /// Arguments, environment, files.
-    pub bundle: OwnedFd,
-    /// Of an earlier step.
-    pub artifact: Option<OwnedFd>,
-    /// The writing end of a pipe for the files that come back, see [`Collector`].
-    pub collection: Option<OwnedFd>,
-}
-
-/// What a step is fed, what happens when it says too much, and who takes its files.
-#[derive(Default)]
-struct Input<'a> {
-    stdin: Option<&'a Stdin>,
-    on_output_limit: OnOutputLimit,
-    collector: Option<Collector>,
-}
-
-/// Orders a step. What comes back is our end of its pipes, and its run.
-///
-/// # Errors
-/// `NotConnected` while the link is down, else that of making pipes or sending.
-pub async fn begin(
-    link: &Arc<Link>,
-    step: &Step,
-    memfds: &Memfds,
-    slot: Option<Arc<Slot>>,
-    watch: Option<Watch>,
-) -> io::Result<(Run, Ours)> {
-    let (ours, theirs) = capture::pipes()?;
-    let Memfds { bundle, artifact, collection } = memfds;
-    let draft = Draft {
-        profile: step.profile.clone(),
-        limits: step.limits,
-        has_artifact: artifact.is_some(),
-        collects: collection.is_some(),
-    };
-    let mut descriptors = vec![bundle.as_fd(), theirs.stdin.as_fd(), theirs.stdout.as_fd(), theirs.stderr.as_fd()];
-    descriptors.extend(artifact.iter().chain(collection).map(AsFd::as_fd));
-    stop_point!("engined.prepared");
-    let run = link.order(draft, &descriptors, slot, watch).await?;
-    stop_point!("engined.ordered");
-    // Our copies of the program's ends go here, or its streams would never end.
-    drop(theirs);
-    Ok((run, ours))
-}
-
-/// Runs one step in a sandbox of its own: orders it, feeds and reads it, waits for its end.
-async fn run_step(
-    link: &Arc<Link>,
-    step: &Step,
-    memfds: Memfds,
-    input: Input<'_>,
-    slot: Option<Arc<Slot>>,
-    control: &Control,
-) -> io::Result<Done> {
-    let Input { stdin, on_output_limit, mut collector } = input;
-    let stage = control.stage();
-    let watch = slot.is_some().then(|| Watch::new(&control.orphan, stage));
-    let (mut run, ours) = match begin(link, step, &memfds, slot, watch).await {
-        Ok(begun) => begun,
-        Err(error) if link_is_down(&error) => {
-            // Between the slot and the order: the same as a link that is lost meanwhile.
-            tracing::warn!(%error, "order not sent");
-            return Ok(Done { end: RunEnd::Lost, output: Output::default(), on_output_limit, collector: None });
-        }
-        Err(error) => return Err(error),
-    };
-    // The sandbox has its own. A pipe that we hold open ourselves would never end.
-    drop(memfds);
-    let (mut output, over, nothing) = (Output::default(), Notify::new(), Stdin::default());
-    let cap = usize::try_from(step.output_bytes).unwrap_or(usize::MAX);
-    let end = {
-        let mut pump = pin!(async {
-            let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
-            let (pumped, collected) =
-                tokio::join!(ours.pump(stdin.unwrap_or(&nothing), cap, &mut output, &over), collect);
-            pumped.and(collected)
-        });
-        let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));
-        let mut cancelled = pin!(control.cancelled());
-        let (mut may_stop, mut may_cancel) = (on_output_limit == OnOutputLimit::Kill, true);
-        let mut pumped = None;
-        let end = loop {
-            tokio::select! {
-                end = run.end() => break end,
-                result = &mut pump, if pumped.is_none() => pumped = Some(result),
-                () = over.notified(), if may_stop => {
-                    may_stop = false;
-                    run.stop(StopReason::Output);
-                }
-                () = &mut cancelled, if may_cancel => {
-                    may_cancel = false;
-                    run.stop(StopReason::Cancelled);
-                }
-                () = &mut overdue => {
-                    tracing::error!("jaild did not report the end of a run in time");
-                    break RunEnd::Lost;
-                }
-            }
-        };
-        // For the case that the caller leaves from here on: nobody is told of an end twice.
-        control.orphan.used(stage, &end);
-        stop_point!("engined.ended");
-        if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
-            pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
-                tracing::warn!("a stream was still open when the run was over");
-                Ok(())
-            }));
-        }
-        pumped.unwrap_or(Ok(()))?;
-        stop_point!("engined.drained");
-        end
-    };
-    Ok(Done { end, output, on_output_limit, collector })
-}
-
-fn link_is_down(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
-    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
 /// What is kept of all streams and files of a result.
@@ -465,7 +366,7 @@ fn output_bytes(result: &ExecutionResult) -> u64 {
 /// What the job's captured output and files may come to.
 #[must_use]
 pub fn kept_bytes(job: &Job) -> u64 {
-    let compile = job.compile.as_ref().map_or(0, |compile| compile.step.output_bytes);
+    let compile = job.program.compile.as_ref().map_or(0, |compile| compile.step.output_bytes);
     2 * (compile + job.run.output_bytes) + job.outputs.memory()
 }
 

@@ -23,7 +23,7 @@ use crate::usage::Query;
 mod disks;
 
 /// Between two looks at the broker and at the disks.
-const LOOK_EVERY: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 1 } else { 5 });
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 1 } else { 5 });
 /// What a store may take to write down or to give what it has been told.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 /// One that did not is waited for, so long at a time.

@@ -21,14 +21,19 @@ use wire::{Conn, Socket, Wire};
 
 pub mod answer;
 pub mod batches;
+pub mod blobs;
 pub mod body;
 pub mod catalogue;
+pub mod events;
 pub mod executions;
+pub mod follow;
 pub mod metered;
 pub mod operate;
+pub mod results;
 pub mod sending;
 pub mod service;
 pub mod stream;
+pub mod submit;
 pub mod usage;
 pub mod wire;
 

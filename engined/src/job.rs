@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use jail::spec::Limits;
 use crate::cache::Origin;
 use crate::queue::Priority;
 
-/// One program to compile, if its language does that, and to run.
+/// One program: what every run of it has in common.
 #[derive(Debug)]
-pub struct Job {
+pub struct Program {
     /// Which language and version.
     pub language: LanguageUsed,
     /// Its files, by path in the work directory.
@@ -27,7 +28,18 @@ pub struct Job {
     pub compile: Option<CompileStep>,
     /// What the compile follows from, where the toolchain is known well enough to keep what it makes.
     pub origin: Option<Origin>,
-    /// The program itself.
+    /// Which of the files is run, in languages that run a file.
+    pub entry: Option<String>,
+    /// Links into the packages of its toolchain: name in the work directory, target.
+    pub links: Vec<(String, String)>,
+}
+
+/// One program to compile, if its language does that, and to run once.
+#[derive(Debug)]
+pub struct Job {
+    /// The program, which other jobs may have as well.
+    pub program: Arc<Program>,
+    /// The run itself.
     pub run: Step,
     /// What the run reads.
     pub stdin: Stdin,
@@ -37,8 +49,6 @@ pub struct Job {
     pub on_output_limit: OnOutputLimit,
     /// How output comes back.
     pub output_encoding: OutputEncoding,
-    /// Links into the packages of its toolchain: name in the work directory, target.
-    pub links: Vec<(String, String)>,
     /// How urgent.
     pub priority: Priority,
     /// The caller's words.
@@ -57,6 +67,39 @@ pub enum Stdin {
 impl Default for Stdin {
     fn default() -> Self {
         Stdin::Bytes(Vec::new())
+    }
+}
+
+impl Stdin {
+    /// How long it is.
+    ///
+    /// # Errors
+    /// That of asking for a file's length.
+    pub fn length(&self) -> io::Result<u64> {
+        match self {
+            Stdin::Bytes(bytes) => Ok(bytes.len() as u64),
+            Stdin::File(file) => Ok(file.metadata()?.len()),
+        }
+    }
+
+    fn put(&self, bundle: &mut RecordWriter, path: &str) -> io::Result<()> {
+        let file = match self {
+            Stdin::Bytes(bytes) => return bundle.put(Kind::File, false, path.as_bytes(), bytes),
+            Stdin::File(file) => file,
+        };
+        let length = self.length()?;
+        bundle.begin(Kind::File, false, path.as_bytes(), length)?;
+        let (mut piece, mut at) = (vec![0; 64 << 10], 0);
+        while at < length {
+            let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(piece.len());
+            let read = file.read_at(&mut piece[..most], at)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            bundle.data(&piece[..read])?;
+            at += read as u64;
+        }
+        Ok(())
     }
 }
 
@@ -150,14 +193,7 @@ pub struct CompileBundles {
     pub untuned: Option<OwnedFd>,
 }
 
-impl Job {
-    /// The largest memory limit of its steps: what a slot must have room for.
-    #[must_use]
-    pub fn memory(&self) -> u64 {
-        let compile = self.compile.as_ref().map_or(0, |compile| compile.step.limits.memory.0);
-        compile.max(self.run.limits.memory.0)
-    }
-
+impl Program {
     /// What the compiler gets.
     ///
     /// # Errors
@@ -171,28 +207,40 @@ impl Job {
     fn compile_bundle(&self, step: &Step, artifact: &str) -> io::Result<OwnedFd> {
         let mut bundle = head(step)?;
         bundle.put(Kind::Collect, false, artifact.as_bytes(), b"")?;
-        self.files(&mut bundle, None)?;
+        self.put_files(&mut bundle, None)?;
         bundle.seal()
     }
 
-    /// What the program gets, the artifact aside: that travels in a memfd of its own and takes the place of files of
-    /// the caller's of the same name, as the compiler's output would have. It does not come back with the outputs.
+    /// What a run of it gets, the artifact aside: that travels in a memfd of its own and takes the place of files of
+    /// the caller's of the same name, as the compiler's output would have. It does not come back with the outputs. Runs with
+    /// the same arguments, environment and outputs may share one: it is read by position, and nobody can change it.
     ///
     /// # Errors
     /// That of writing a memfd.
-    pub fn run_bundle(&self) -> io::Result<OwnedFd> {
-        let mut bundle = head(&self.run)?;
+    pub fn run_bundle(&self, run: &Step, outputs: &Outputs) -> io::Result<OwnedFd> {
+        self.run_bundle_with(run, outputs, &[])
+    }
+
+    /// The same with more files, by path. Their names must not be in the way of the program's own.
+    ///
+    /// # Errors
+    /// That of reading a file or writing a memfd.
+    pub fn run_bundle_with(&self, run: &Step, outputs: &Outputs, more: &[(&str, &Stdin)]) -> io::Result<OwnedFd> {
+        let mut bundle = head(run)?;
         let artifact = self.compile.as_ref().map(|compile| compile.artifact.as_str());
-        if !self.outputs.globs.is_empty() {
-            bundle.put(Kind::Caps, false, b"", &self.outputs.caps.encode())?;
+        if !outputs.globs.is_empty() {
+            bundle.put(Kind::Caps, false, b"", &outputs.caps.encode())?;
             if let Some(artifact) = artifact {
                 bundle.put(Kind::Except, false, artifact.as_bytes(), b"")?;
             }
-            for glob in &self.outputs.globs {
+            for glob in &outputs.globs {
                 bundle.put(Kind::Glob, false, glob.as_bytes(), b"")?;
             }
         }
-        self.files(&mut bundle, artifact)?;
+        self.put_files(&mut bundle, artifact)?;
+        for (path, data) in more {
+            data.put(&mut bundle, path)?;
+        }
         // After the files: a name of the caller's stays the caller's.
         for (name, target) in &self.links {
             bundle.put(Kind::Link, false, name.as_bytes(), target.as_bytes())?;
@@ -200,7 +248,7 @@ impl Job {
         bundle.seal()
     }
 
-    fn files(&self, bundle: &mut RecordWriter, but: Option<&str>) -> io::Result<()> {
+    fn put_files(&self, bundle: &mut RecordWriter, but: Option<&str>) -> io::Result<()> {
         let is_artifact = |path: &str| {
             but.and_then(|but| path.strip_prefix(but)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
@@ -208,6 +256,23 @@ impl Job {
             bundle.put(Kind::File, false, file.path.as_bytes(), &file.content.as_bytes()[file.skip..])?;
         }
         Ok(())
+    }
+}
+
+impl Job {
+    /// Sets what may come back at the most, as the engine is configured: to be done before anybody else has its program.
+    pub fn cap(&mut self, outputs: Caps, artifact_bytes: u64) {
+        self.outputs.caps = outputs;
+        if let Some(compile) = Arc::get_mut(&mut self.program).and_then(|program| program.compile.as_mut()) {
+            compile.artifact_bytes = artifact_bytes;
+        }
+    }
+
+    /// The largest memory limit of its steps: what a slot must have room for.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let compile = self.program.compile.as_ref().map_or(0, |compile| compile.step.limits.memory.0);
+        compile.max(self.run.limits.memory.0)
     }
 }
 

@@ -22,6 +22,8 @@ use stock::StockSeries;
 
 pub use abuse::AbuseMetrics;
 pub use audit::AuditMetrics;
+pub use batches::BatchMetrics;
+pub use blobs::BlobMetrics;
 pub use cache::{CacheMetrics, Lookup};
 pub use health::HealthMetrics;
 pub use kills::Kills;
@@ -30,6 +32,8 @@ pub use scrapes::{NoText, Scrapes, Text};
 
 mod abuse;
 mod audit;
+mod batches;
+mod blobs;
 mod cache;
 mod health;
 mod held;
@@ -118,6 +122,10 @@ pub struct Metrics {
     pub abuse: AbuseMetrics,
     /// Those of the artifact cache.
     pub cache: CacheMetrics,
+    /// Those of batches and their store.
+    pub batches: BatchMetrics,
+    /// Those of blobs.
+    pub blobs: BlobMetrics,
     /// Those of the audit and of usage.
     pub audit: AuditMetrics,
     /// The text that scrapes share.
@@ -238,6 +246,8 @@ impl Metrics {
             panics: make.counter("engined_panics_total", "Requests answered 500 because of a bug.")?,
             abuse: AbuseMetrics::new(&registry)?,
             cache: CacheMetrics::new(&registry)?,
+            batches: BatchMetrics::new(&make)?,
+            blobs: BlobMetrics::new(&make)?,
             audit: AuditMetrics::new(&registry)?,
             scrapes: Scrapes::default(),
             health: HealthMetrics::new(&registry)?,

@@ -54,6 +54,8 @@ pub enum Error {
     Memory(Exhausted),
     /// Not ready, for these reasons.
     NotReady(Vec<String>),
+    /// The store of batches is full.
+    StoreFull(String),
     /// The caller is not known. The words are the same for every reason.
     Unauthenticated,
     /// The development mode's guard against web pages that call the loopback interface.
@@ -158,6 +160,7 @@ impl Error {
             }
             Error::Memory(exhausted) => Problem::new(Code::MemoryBudget, exhausted.to_string()),
             Error::NotReady(reasons) => Problem::new(Code::NotReady, reasons.join("; ")),
+            Error::StoreFull(why) => Problem::new(Code::StoreFull, format!("the store of batches is full: {why}")),
             Error::Unauthenticated => Problem::new(Code::Unauthenticated, "no valid credentials came with the request"),
             Error::Foreign { header, value } => {
                 let shown: String = value.chars().take(128).collect();

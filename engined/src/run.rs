@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use api_spec::{Caps, ExecutionRequest, OnOutputLimit, SourceFile, Verdict};
 use jail::spec::{Ended, Outcome, StopReason};
-use languages::{Catalogue, Definition};
+use languages::Catalogue;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -103,7 +103,8 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     Ok(code)
 }
 
-fn catalogue() -> Result<Catalogue, String> {
+/// The languages that come with the program, and the operator's.
+pub(crate) fn catalogue() -> Result<Catalogue, String> {
     Catalogue::load(state::manifests().as_deref())
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
@@ -155,7 +156,7 @@ fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest,
     let main = files.first().map(|file| file.path.clone()).ok_or("name a file to run")?;
     let definition = match &options.language {
         Some(language) => catalogue.language(language),
-        None => catalogue.languages().iter().find(|definition| is_source_of(&main, definition)),
+        None => catalogue.languages_of_file(&main).first().copied(),
     };
     let known = || catalogue.languages().iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", ");
     let definition = definition.ok_or_else(|| match &options.language {
@@ -177,11 +178,6 @@ fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest,
     body["compile_limits"] = amounts::of_step(&options.limits, true);
     // Checked as a caller's would be, in the same words.
     ExecutionRequest::from_json(body.to_string().as_bytes(), &Caps::default()).map_err(|problem| problem.to_string())
-}
-
-fn is_source_of(file: &str, definition: &Definition) -> bool {
-    let own = definition.main_file.rsplit_once('.').map(|(_, suffix)| format!(".{suffix}"));
-    own.iter().chain(&definition.sources).any(|suffix| file.ends_with(suffix.as_str()))
 }
 
 /// Runs the job as the API would, and prints its result.
@@ -238,15 +234,15 @@ pub(crate) fn interrupted() -> io::Result<impl Future<Output = ()>> {
 async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8, String> {
     let told = |error: io::Error| error.to_string();
     let mut artifact = None;
-    if let Some(step) = &job.compile {
+    if let Some(step) = &job.program.compile {
         let (room, control) = (execution::room_for_one(), Control::default());
-        let bundles = job.compile_bundles(step).map_err(told)?;
+        let bundles = job.program.compile_bundles(step).map_err(told)?;
         let compiled = execution::compile(link, &room, step, bundles, None, &control).await;
         let Compiled { done, outcome, .. } = compiled.map_err(told)?;
         io::stderr().write_all(&done.output.stdout.kept).map_err(told)?;
         io::stderr().write_all(&done.output.stderr.kept).map_err(told)?;
         match outcome {
-            Ok(made) => artifact = Some(made.file.into()),
+            Ok(made) => artifact = Some(Arc::new(made)),
             Err((verdict, reason)) => {
                 tell(verdict, reason.map(|reason| reason.message), &done.end);
                 return Ok(if verdict == Verdict::CompileError { 1 } else { ENGINE_FAILED });
@@ -256,7 +252,8 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let wanted = files.is_some();
     let (mut collector, collection) =
         wanted.then(|| Collector::of_outputs(&job.outputs)).transpose().map_err(told)?.unzip();
-    let memfds = Memfds { bundle: job.run_bundle().map_err(told)?, artifact, collection };
+    let bundle = Arc::new(job.program.run_bundle(&job.run, &job.outputs).map_err(told)?);
+    let memfds = Memfds { bundle, artifact, collection };
     let stop = interrupted().map_err(told)?;
     let (mut run, ours) = execution::begin(link, &job.run, &memfds, None, None).await.map_err(told)?;
     // The sandbox has its own. A pipe that we hold open ourselves would never end.

@@ -104,6 +104,14 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
             tracing::warn!(%error, "the folder of the artifact cache can't be made");
         }
     }
+    if let Some(place) = config.blobs.place() {
+        let told = |error| vec![format!("blobs.folder: {error}; make it, for the engine's user alone")];
+        cache::folder::make(&place).map_err(told)?;
+    }
+    if let Some(place) = config.batches.place() {
+        let told = |error| vec![format!("batches.folder: {error}; make it, for the engine's user alone")];
+        cache::folder::make(&place).map_err(told)?;
+    }
     // From here on there is no other file, address or program for us; every thread to come inherits that.
     confinement::alone()?;
     let mut paths = confinement::paths(&config, &catalogue, &confinement::state_folders());

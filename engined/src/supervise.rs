@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Who has lived so long may be started anew at once.
 const SOUND: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 0 } else { 10 });
 /// The engine drains for 30 s at most.
+/// The most that the store of batches may have: the usual folder of the state is in memory.
+const STORE_BYTES: u64 = 1 << 30;
 const ENGINE_ENDS: Duration = Duration::from_secs(40);
 pub(crate) const JAILD_ENDS: Duration = Duration::from_secs(15);
 
@@ -291,11 +293,12 @@ fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> i
     // Gone with the folder. The usual folder of the state is in memory.
     let records = state.file(state::RECORDS);
     state::folder_for_serving(&records)?;
+    let (blobs, batches) = (records.join("blobs"), records.join("batches"));
     let (audit, usage) = (records.join("audit.jsonl"), records.join("usage.sqlite"));
     let records =
         format!("[audit]\nfile = {audit:?}\nrotate_bytes = 16777216\nkeep = 1\n\n[usage]\nfile = {usage:?}\n");
     let text = format!(
-        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}",
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}\n[blobs]\nfolder = {blobs:?}\n\n[batches]\nfolder = {batches:?}\nstore_bytes = {STORE_BYTES}\n",
         state.link(),
         given.tuning
     );

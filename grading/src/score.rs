@@ -2,8 +2,8 @@
 //! have come.
 //!
 //! # What is a double here
-//! Points are added in the order of the tests, the most that can be got by the very same additions. So all points are
-//! exactly the most, none of them is more, and nothing is ever NaN, infinite or -0.
+//! Points are added in the order of the tests: what each brings under the rule of its group. So all points are exactly the
+//! most, which is the sum of the tests' points, none are more, and nothing is ever NaN, infinite or -0.
 
 /// How the points of a group are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +75,10 @@ pub fn points(test: &Test, accepted: bool, of: f64) -> f64 {
     if accepted { test.points } else { test.points * share(of) }
 }
 
-/// The most that can be got. It is the same for every submission of a batch.
+/// The most that can be got: the points of all tests. It is the same for every submission of a batch.
 #[must_use]
-pub fn max_points(tests: &[Test], groups: &[Rule]) -> f64 {
-    total(tests, groups, &vec![Got { accepted: true, share: 1.0 }; tests.len()]).0
+pub fn max_points(tests: &[Test]) -> f64 {
+    tests.iter().fold(0.0, |sum, test| sum + test.points)
 }
 
 /// Puts the runs of a submission together. A test that has no run has not been accepted.
@@ -93,7 +93,7 @@ pub fn submission<V: Clone>(tests: &[Test], groups: &[Rule], runs: &[Run<V>]) ->
     }
     let got: Vec<Got> = got.into_iter().map(Option::unwrap_or_default).collect();
     let (points, by_group) = total(tests, groups, &got);
-    let max_points = max_points(tests, groups);
+    let max_points = max_points(tests);
     let first = runs.iter().filter(|run| run.failed.is_some()).min_by_key(|run| (run.test, run.repeat));
     let verdict = match first.and_then(|run| run.failed.clone()) {
         Some(_) if 0.0 < points && points < max_points => Verdict::Partial,
@@ -118,56 +118,31 @@ impl Got {
 
 /// The points of all tests, and those of each group.
 fn total(tests: &[Test], groups: &[Rule], got: &[Got]) -> (f64, Vec<f64>) {
-    let mut sums: Vec<Sums> = vec![Sums::default(); groups.len()];
+    let of = |test: &Test| test.group.filter(|group| *group < groups.len());
+    let mut together = vec![Got { accepted: true, share: 1.0 }; groups.len()];
     for (test, got) in tests.iter().zip(got) {
-        if let Some(sums) = test.group.and_then(|group| sums.get_mut(group)) {
-            sums.most += test.points;
-            sums.got += points(test, got.accepted, got.share);
+        if let Some(group) = of(test) {
             let share = if got.accepted || test.points > 0.0 { got.share } else { 0.0 };
-            sums.least = sums.least.min(share);
-            sums.all &= got.accepted;
+            together[group] = together[group].and(Got { share, ..*got });
         }
     }
-    let of_group: Vec<f64> = groups.iter().zip(&sums).map(|(rule, sums)| sums.points(*rule)).collect();
-    let mut all = 0.0;
-    let mut counted = vec![false; groups.len()];
+    let (mut all, mut by_group) = (0.0, vec![0.0; groups.len()]);
     for (test, got) in tests.iter().zip(got) {
-        // A group counts where its first test stands.
-        match test.group.filter(|group| *group < groups.len()) {
-            None => all += points(test, got.accepted, got.share),
-            Some(group) if !counted[group] => {
-                counted[group] = true;
-                all += of_group[group];
-            }
-            Some(_) => {}
-        }
-    }
-    (all, of_group)
-}
-
-#[derive(Clone, Copy)]
-struct Sums {
-    most: f64,
-    got: f64,
-    least: f64,
-    all: bool,
-}
-
-impl Default for Sums {
-    fn default() -> Self {
-        Sums { most: 0.0, got: 0.0, least: 1.0, all: true }
-    }
-}
-
-impl Sums {
-    fn points(&self, rule: Rule) -> f64 {
-        match rule {
-            Rule::All if self.all => self.most,
+        let Some(group) = of(test) else {
+            all += points(test, got.accepted, got.share);
+            continue;
+        };
+        // What a test brings under the rule of its group.
+        let credit = match groups[group] {
+            Rule::All if together[group].accepted => test.points,
             Rule::All => 0.0,
-            Rule::Sum => self.got,
-            Rule::Min => self.most * self.least,
-        }
+            Rule::Sum => points(test, got.accepted, got.share),
+            Rule::Min => test.points * together[group].share,
+        };
+        all += credit;
+        by_group[group] += credit;
     }
+    (all, by_group)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::pin::Pin;
 
 use tokio::sync::watch;
 
-pub use sqlite::{OnCommit, Options, SqliteStore, Stats, Unusable, backup, restore};
+pub use sqlite::{OnCommit, Options, SqliteStore, Stats, Unusable, backup, needed_blobs, restore};
 
 /// What a call to the store comes to. It does not block, and dropping it does not undo what it has asked for.
 pub type Promise<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;

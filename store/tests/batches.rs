@@ -1,4 +1,5 @@
 //! The life of a batch, statement by statement.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 mod common;
 
 use common::*;
@@ -293,4 +294,19 @@ fn a_repeated_test_has_a_result_for_each_run() {
     }
     assert_eq!(record(&store, vec![over("b", 0)]), [Recorded::New(0)]);
     assert_eq!(look(&store, "b").0.status, Status::Finished);
+}
+
+#[test]
+fn each_start_sees_how_often_a_unit_was_tried() {
+    let folder = Folder::new();
+    put(&folder.open(), batch("b", 1, 2, 1));
+    for start in 1..=3 {
+        let store = folder.open();
+        let leased = lease(&store, 1);
+        let before: Vec<(Unit, u32)> = [(COMPILE, start - 1), (unit(1), start - 1)].into();
+        assert_eq!(leased[0].tried, if start == 1 { Vec::new() } else { before });
+        assert_eq!(lease_units(&store, "b", 0, &[COMPILE, unit(1)]), [(COMPILE, start), (unit(1), start)]);
+    }
+    let store = folder.open();
+    assert_eq!(lease(&store, 1)[0].tried, [(COMPILE, 3), (unit(1), 3)]);
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -44,6 +44,71 @@ def result(**changes: Any) -> dict[str, Any]:
         "labels": {},
     }
     return {**answer, **changes}
+
+
+def batch(done: int = 0, status: str = "running", **changes: Any) -> dict[str, Any]:
+    """Give how a batch of four results stands."""
+    over = status in ("finished", "cancelled")
+    answer: dict[str, Any] = {
+        "id": ID,
+        "status": status,
+        "submissions": 2,
+        "tests": 2,
+        "results": 4,
+        "done": done,
+        "created_at": "2026-11-26T10:00:00.000Z",
+        "finished_at": "2026-11-26T10:00:01.000Z" if over else None,
+        "rejudge_of": None,
+        "labels": {},
+    }
+    return {**answer, **changes}
+
+
+def whole_batch(done: int = 0, status: str = "running", **changes: Any) -> dict[str, Any]:
+    """Give the same with its submissions."""
+    return batch(done, status, verdicts={}, submission_results=[], **changes)
+
+
+def line(seq: int, **changes: Any) -> bytes:
+    """Give a line of results."""
+    answer: dict[str, Any] = {
+        "seq": seq,
+        "submission": "ada",
+        "test": str(seq),
+        "repeat": 1,
+        "attempt": 1,
+        "verdict": "accepted",
+        "points": 1.0,
+        "reason": None,
+        "usage": USAGE,
+        "checker": None,
+        "stdout": {"text": "a\u2028b\x85\n", "bytes": 8, "truncated": False},
+        "stderr": None,
+        "finished_at": "2026-11-26T10:00:01.000Z",
+    }
+    return json.dumps({**answer, **changes}, ensure_ascii=False).encode() + b"\n"
+
+
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that comes in pieces, and may break off."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+
+def stream(kind: str, *pieces: bytes | Exception) -> httpx.Response:
+    """Make an answer that comes in pieces."""
+    return httpx.Response(200, headers={"Content-Type": kind}, stream=Pieces(*pieces))
 
 
 def answer(body: object, status: int = 200, **headers: str) -> httpx.Response:

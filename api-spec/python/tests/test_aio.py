@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from engined_client import AsyncClient, AsyncExecution, Client, Execution, NotFinished, Retry, errors
+from engined_client.aio_grade import AsyncBatches, AsyncBlobs
+from engined_client.grade import Batches, Blobs
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -133,7 +135,10 @@ async def test_cancelling_a_run_closes_its_connection() -> None:
         await listener.aclose()
 
 
-@pytest.mark.parametrize(("sync", "other"), [(Client, AsyncClient), (Execution, AsyncExecution)])
+@pytest.mark.parametrize(
+    ("sync", "other"),
+    [(Client, AsyncClient), (Execution, AsyncExecution), (Batches, AsyncBatches), (Blobs, AsyncBlobs)],
+)
 def test_both_have_the_same_methods(sync: type, other: type) -> None:
     def public(kind: type) -> dict[str, typing.Any]:
         return {name: method for name, method in vars(kind).items() if not name.startswith("_")}
@@ -141,5 +146,8 @@ def test_both_have_the_same_methods(sync: type, other: type) -> None:
     ours, theirs = public(sync), public(other)
     assert ours.keys() - {"close"} == theirs.keys() - {"aclose"}
     for name in ours.keys() & theirs.keys():
+        if isinstance(ours[name], property):
+            assert isinstance(theirs[name], property), name
+            continue
         said = inspect.signature(ours[name]).replace(return_annotation=None)
         assert said == inspect.signature(theirs[name]).replace(return_annotation=None), name

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engined_client import _decode, errors, requests, results
+from engined_client import _decode, aio_grade, errors, grade, grading, requests, results
 from engined_client.aio import AsyncClient
 from engined_client.client import Client
 
@@ -19,12 +19,25 @@ CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text
 SCHEMAS: dict[str, dict[str, Any]] = CONTRACT["components"]["schemas"]
 
 ASKED: dict[str, type] = {
+    "BatchRequest": grading.BatchRequest,
+    "CheckerProgram": grading.CheckerProgram,
+    "CheckerRequest": grading.Checker,
     "ExecutionRequest": requests.ExecutionRequest,
+    "GroupRequest": grading.Group,
     "LimitsRequest": requests.Limits,
     "SourceFile": requests.SourceFile,
+    "SubmissionRequest": grading.Submission,
+    "TestRequest": grading.Test,
 }
 ANSWERED: dict[str, type] = {
+    "BatchProgress": results.BatchProgress,
+    "BatchResponse": results.Batch,
+    "BatchSummary": results.BatchSummary,
+    "BatchesResponse": results.BatchPage,
+    "CheckerTold": results.CheckerTold,
     "CompileResult": results.CompileResult,
+    "CompileTold": results.CompileTold,
+    "Difference": results.Difference,
     "ExecutionResult": results.ExecutionResult,
     "ExecutionStatus": results.ExecutionStatus,
     "Isolation": results.Isolation,
@@ -41,6 +54,8 @@ ANSWERED: dict[str, type] = {
     "RunResult": results.RunResult,
     "StepLimits": results.StepLimits,
     "Stream": results.Stream,
+    "SubmissionResult": results.SubmissionResult,
+    "TestResult": results.TestResult,
     "Timings": results.Timings,
     "UnavailableLanguage": results.UnavailableLanguage,
     "Usage": results.Usage,
@@ -50,15 +65,32 @@ ANSWERED: dict[str, type] = {
     "VersionResponse": results.Version,
 }
 WORDS: dict[str, set[str]] = {
+    "CheckerKind": set(typing.get_args(grading.CheckerKind)),
     "Code": set(errors.BY_CODE),
+    "Feedback": set(typing.get_args(grading.Feedback)),
     "LimitName": {field.name for field in dataclasses.fields(requests.Limits)},
     "OnOutputLimit": set(typing.get_args(requests.OnOutputLimit)),
     "OutputEncoding": set(typing.get_args(requests.OutputEncoding)),
     "Priority": set(typing.get_args(requests.Priority)),
+    "Protocol": set(typing.get_args(grading.Protocol)),
+    "Rule": set(typing.get_args(grading.Rule)),
+    "Stop": set(typing.get_args(grading.Stop)),
     "Verdict": {verdict.value for verdict in results.Verdict},
 }
 """Lists of words that the client has as well."""
-OPEN_WORDS = {"ApiVersion", "CgroupVersion", "Hint", "MemoryPeakSource", "Stage", "Start", "Status"}
+OPEN_WORDS = {
+    "ApiVersion",
+    "BatchStatus",
+    "CgroupVersion",
+    "Hint",
+    "MemoryPeakSource",
+    "Sha256",
+    "Stage",
+    "Start",
+    "Status",
+    "SubmissionVerdict",
+    "TestVerdict",
+}
 """Words of answers that the client passes on as strings, whatever they are."""
 OTHERWISE = {
     "Content": "str or bytes",
@@ -67,8 +99,10 @@ OTHERWISE = {
     "DrainStatus": "for operators",
     "Health": "healthy() gives a bool",
     "HealthResponse": "healthy() gives a bool",
+    "Input": "str, bytes or Blob",
     "ProblemBody": "ProblemError; compared below",
     "Ready": "ready() gives a bool",
+    "RejudgeRequest": "rejudge(submissions=...)",
     "ReadyResponse": "ready() gives a bool; the layers stand in isolation() and in every result",
 }
 METHODS = {
@@ -81,6 +115,21 @@ METHODS = {
     "isolation": ["isolation"],
     "usage": ["usage"],
     "version": ["version"],
+    "submitBatch": ["batches.create"],
+    "batches": ["batches.list"],
+    "batch": ["batches.get", "batches.wait"],
+    "cancelBatch": ["batches.cancel"],
+    "results": ["batches.results"],
+    "events": ["batches.events"],
+    "rejudge": ["batches.rejudge"],
+    "putBlob": ["blobs.put"],
+    "blob": ["blobs.exists"],
+    "deleteBlob": ["blobs.delete"],
+}
+PARTS: dict[str, tuple[type, type]] = {
+    "": (Client, AsyncClient),
+    "batches": (grade.Batches, aio_grade.AsyncBatches),
+    "blobs": (grade.Blobs, aio_grade.AsyncBlobs),
 }
 NO_METHOD = {
     "drain": "for operators",
@@ -213,6 +262,12 @@ def test_every_field_can_be_given_by_name() -> None:
     assert {name: hints[name] for name in fields} == told
 
 
+def test_every_field_of_a_batch_can_be_given_by_name() -> None:
+    fields = {field.name for field in dataclasses.fields(grading.BatchRequest)} - {"submissions", "tests"}
+    hints, told = typing.get_type_hints(grading.BatchRequest), typing.get_type_hints(grading.BatchOptions)
+    assert {name: hints[name] for name in fields} == told
+
+
 def test_problems_have_the_same_fields() -> None:
     wanted, required = properties(SCHEMAS["ProblemBody"])
     known = vars(errors.problem(code="internal", status=500)).keys() - {"retry_after"}
@@ -260,5 +315,6 @@ def test_every_operation_has_its_methods() -> None:
     assert not gone, f"openapi.yaml does not have {gone}"
     for methods in METHODS.values():
         for method in methods:
-            assert callable(getattr(Client, method))
-            assert callable(getattr(AsyncClient, method))
+            part, _, name = method.rpartition(".")
+            kinds = PARTS[part]
+            assert all(callable(getattr(kind, name)) for kind in kinds), method

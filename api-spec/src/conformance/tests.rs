@@ -83,3 +83,58 @@ fn a_request_needs_an_operation_with_a_body() {
     check_request("GET", "/healthz", b"{}").unwrap_err();
     check_request("POST", "/v1/executions", b"{").unwrap_err();
 }
+
+const ID: &str = "01K0ABCDEFGHJKMNPQRSTVWXYZ";
+
+fn line(seq: u64) -> String {
+    let results = &crate::openapi()["paths"]["/v1/batches/{id}/results"]["get"]["responses"]["200"]["content"];
+    let example = &results["application/x-ndjson"]["examples"]["wrong answer"]["value"];
+    example.as_str().unwrap().replace("\"seq\":1", &format!("\"seq\":{seq}"))
+}
+
+#[test]
+fn each_line_is_a_result() {
+    let results = |body: &str| {
+        check("GET", &format!("/v1/batches/{ID}/results?from=1"), 200, "application/x-ndjson", body.as_bytes())
+    };
+    results("").unwrap();
+    results(&(line(7) + &line(8))).unwrap();
+    assert!(results(line(7).trim_end()).unwrap_err().contains("not ended"));
+    assert!(results(&(line(7) + &line(9))).unwrap_err().contains("the result 9 comes after 7"));
+    assert!(results("{}\n").unwrap_err().contains("line 1: "));
+    assert!(results(&line(1).replace("attempt", "tries")).unwrap_err().contains("line 1: "));
+    assert!(results("seq 1\n").unwrap_err().contains("not JSON"));
+}
+
+#[test]
+fn events_have_their_data() {
+    let events = |body: &str| {
+        check("GET", &format!("/v1/batches/{ID}/events"), 200, "text/event-stream; charset=utf-8", body.as_bytes())
+    };
+    let event = |name: &str, id: u64, data: &str| format!("id: {id}\nevent: {name}\ndata: {}\n\n", data.trim_end());
+    let result = |seq| event("result", seq, &line(seq));
+    let progress = event("progress", 1, r#"{"done":1,"results":2}"#);
+    let summary = &crate::openapi()["paths"]["/v1/batches"]["post"]["responses"]["202"]["content"]["application/json"]
+        ["examples"]["queued"]["value"];
+    let finished = event("finished", 2, &summary.to_string());
+    events("").unwrap();
+    events(&format!("retry: 2000\n\n:\n\n{}{progress}: still here\n\n{}{finished}", result(1), result(2))).unwrap();
+    events(&format!("{}id: 2\neve", result(1))).unwrap();
+    assert!(events(&event("result", 2, &line(1))).unwrap_err().contains("has the id 2"));
+    assert!(events(&event("news", 1, "{}")).unwrap_err().contains("\"news\" is not documented"));
+    assert!(events(&event("progress", 1, "{}")).unwrap_err().contains("event progress: "));
+    assert!(events(&(finished + &result(3))).unwrap_err().contains("after finished"));
+    assert!(events("hello\n\n").unwrap_err().contains("no line of an event"));
+    assert!(events("event: result\n\n").unwrap_err().contains("not both"));
+}
+
+#[test]
+fn blobs_are_any_bytes() {
+    let path = format!("/v1/blobs/{}", "0a".repeat(32));
+    check("PUT", &path, 201, "", b"").unwrap();
+    check("PUT", &path, 201, "", b"{}").unwrap_err();
+    check("GET", &path, 200, "application/octet-stream", b"\xff\x00").unwrap();
+    check("HEAD", &path, 200, "application/octet-stream", b"").unwrap();
+    check("DELETE", &path, 204, "", b"").unwrap();
+    check("DELETE", &path, 404, "application/problem+json", &problem(Code::NotFound)).unwrap();
+}

@@ -120,24 +120,6 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The words of [`BatchStatus`].
-impl BatchStatus {
-    /// Each of them.
-    pub const ALL: [BatchStatus; 4] =
-        [BatchStatus::Queued, BatchStatus::Running, BatchStatus::Finished, BatchStatus::Cancelled];
-
-    /// As it is written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            BatchStatus::Queued => "queued",
-            BatchStatus::Running => "running",
-            BatchStatus::Finished => "finished",
-            BatchStatus::Cancelled => "cancelled",
-        }
-    }
-}
-
 /// The longest key.
 pub const KEY_BYTES: usize = 255;
 

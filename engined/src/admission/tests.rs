@@ -82,16 +82,16 @@ fn outputs_that_are_asked_for_twice_come_once() {
 fn an_interpreted_program_is_one_step() {
     let job = admitted(&json!({"language": "py", "source": "1", "args": ["-x"], "stdin": "in"})).unwrap();
     assert_eq!(
-        job.language,
+        job.program.language,
         LanguageUsed { id: "python".into(), version: "3.11.2".into(), toolchain: "cpython".into() }
     );
-    assert!(job.compile.is_none());
+    assert!(job.program.compile.is_none());
     assert_eq!(job.run.profile.as_str(), "python/cpython/run");
     assert_eq!(job.run.args, ["/usr/bin/python3", "main.py", "-x"]);
     assert_eq!(job.run.limits.cpu_time, Millis(5000));
     assert_eq!(job.run.limits.memory, Bytes(256 * MIB));
     assert_eq!(job.run.limits.stack, Bytes(256 * MIB));
-    assert_eq!((job.files[0].path.as_str(), stdin(&job)), ("main.py", b"in".as_slice()));
+    assert_eq!((job.program.files[0].path.as_str(), stdin(&job)), ("main.py", b"in".as_slice()));
     assert_eq!(job.memory(), 256 * MIB);
 }
 
@@ -101,7 +101,7 @@ fn a_compiled_program_is_two() {
         json!([{"path": "a.c", "content": ""}, {"path": "x.h", "content": ""}, {"path": "b/b.c", "content": ""}]);
     let request = json!({"language": "c", "files": files, "compile_flags": ["-O0"], "env": {"A": "b"}, "args": ["1"]});
     let job = admitted(&request).unwrap();
-    let compile = job.compile.as_ref().unwrap();
+    let compile = job.program.compile.as_ref().unwrap();
     assert_eq!(compile.artifact, "a.out");
     assert_eq!(compile.step.profile.as_str(), "c/gcc/compile");
     assert!(["-O0", "a.c", "b/b.c"].iter().all(|word| compile.step.args.iter().any(|arg| arg == word)));

@@ -3,7 +3,7 @@
 use api_spec::{MemoryPeakSource, Timings, Usage};
 
 use super::escape::Object;
-use super::record::{Caller, Ended, Execution, name};
+use super::record::{Caller, Ended, Execution, Part, name};
 use crate::tenants::Peer;
 use crate::usage::count::Charged;
 
@@ -90,12 +90,15 @@ fn who(caller: &Caller, line: &mut Object<'_>) -> serde_json::Result<()> {
 }
 
 fn details(execution: &Execution, line: &mut Object<'_>) -> serde_json::Result<()> {
-    let Execution { plan, labels, source, language, priority, timings, used, .. } = execution;
+    let Execution { plan, labels, source, part, language, priority, timings, used, .. } = execution;
     line.text("plan", plan)?;
     line.text("version", &language.version)?;
     line.text("toolchain", &language.toolchain)?;
     line.text("priority", name(*priority))?;
     line.value("labels", labels)?;
+    if let Some(part) = part {
+        put_part(part, line.object("batch"))?;
+    }
     if let Some(hash) = &source.sha256 {
         line.text("source_sha256", hash.as_str())?;
     }
@@ -122,6 +125,23 @@ fn details(execution: &Execution, line: &mut Object<'_>) -> serde_json::Result<(
     took.number("total_us", total_us);
     took.close();
     line.value("missing_layers", &used.missing_layers)
+}
+
+fn put_part(part: &Part, mut object: Object<'_>) -> serde_json::Result<()> {
+    let Part { batch, submission, test, checker } = part;
+    object.text("id", batch)?;
+    if let Some(submission) = submission {
+        object.text("submission", submission)?;
+    }
+    if let Some((test, repeat)) = test {
+        object.text("test", test)?;
+        object.number("repeat", u64::from(*repeat));
+    }
+    if *checker {
+        object.value("checker", &true)?;
+    }
+    object.close();
+    Ok(())
 }
 
 /// As the answer has it.

@@ -111,6 +111,8 @@ pub struct Execution {
     pub labels: BTreeMap<String, String>,
     /// [`Source`].
     pub source: Source,
+    /// What of a batch it is.
+    pub part: Option<Part>,
     /// What ran it.
     pub language: LanguageUsed,
     /// How urgent.
@@ -121,6 +123,19 @@ pub struct Execution {
     pub timings: Timings,
     /// What it has used.
     pub used: Used,
+}
+
+/// What of a batch an execution is.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The batch.
+    pub batch: Arc<str>,
+    /// The submission's name. `None`: it is the checker's compile.
+    pub submission: Option<Arc<str>>,
+    /// The test's name, and which of the repeated runs. `None`: it is the compile.
+    pub test: Option<(Arc<str>, u32)>,
+    /// It is the checker, not the submission.
+    pub checker: bool,
 }
 
 /// How an execution ended.

@@ -15,7 +15,6 @@ use store::NewSubmission;
 use super::spec::{self, BatchSpec, Sender, TestSpec};
 use crate::admission::{self, Rules};
 use crate::config::BatchShare;
-use crate::job::Job;
 use crate::problem::Error;
 
 /// A batch without a mistake, but for the data of its tests.
@@ -30,7 +29,7 @@ pub struct Admitted {
     /// To be found by.
     pub labels: BTreeMap<String, String>,
     /// The checker to compile, where there is one.
-    pub checker: Option<(CheckerProgram, Job)>,
+    pub checker: Option<CheckerProgram>,
 }
 
 /// A test, and its data as they came.
@@ -77,7 +76,9 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
         }
     }
     let program = checker.as_ref().and_then(|checker| checker.program.clone());
-    let checker_job = program.map(|program| Ok::<_, Error>((program.clone(), checker_job(program, rules)?)));
+    if let Some(program) = &program {
+        self::checker(program.clone(), rules)?;
+    }
     let max_points = tests.iter().map(|test| test.points).sum();
     let spec = BatchSpec {
         checker,
@@ -93,7 +94,7 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
     };
     Ok(Admitted {
         spec,
-        checker: checker_job.transpose()?,
+        checker: program,
         submissions: submissions.into_iter().map(kept).collect::<Result<_, _>>()?,
         tests: tests.into_iter().map(test).collect(),
         labels,
@@ -110,8 +111,11 @@ fn size(request: &BatchRequest, share: &BatchShare) -> Result<(), Problem> {
     too_many("results (submissions x tests x repeat)", results, share.results, field)
 }
 
-/// What is above the plan in itself.
-pub(super) fn too_many(what: &str, count: u64, most: u64, field: &str) -> Result<(), Problem> {
+/// Whether there are more than the plan allows in one batch.
+///
+/// # Errors
+/// There are.
+pub fn too_many(what: &str, count: u64, most: u64, field: &str) -> Result<(), Problem> {
     if count <= most {
         return Ok(());
     }
@@ -246,11 +250,12 @@ fn programs<'r>(
     Ok(languages)
 }
 
-/// The checker as a program to compile.
-fn checker_job(program: CheckerProgram, rules: &Rules<'_>) -> Result<Job, Error> {
+/// A checker as a program to compile and run.
+#[must_use]
+pub fn checker_request(program: CheckerProgram) -> ExecutionRequest {
     let CheckerProgram { language, version, source, files, entry, compile_flags, args, limits, compile_limits, .. } =
         program;
-    let request = ExecutionRequest {
+    ExecutionRequest {
         language,
         version,
         source,
@@ -262,9 +267,12 @@ fn checker_job(program: CheckerProgram, rules: &Rules<'_>) -> Result<Job, Error>
         compile_limits,
         priority: Priority::Batch,
         ..ExecutionRequest::default()
-    };
+    }
+}
+
+fn checker(program: CheckerProgram, rules: &Rules<'_>) -> Result<(), Error> {
     let place = |field: &str| (field != "/priority").then(|| format!("/checker/program{field}"));
-    admission::admit(request, rules).map_err(|error| moved(error, place))
+    admission::admit(checker_request(program), rules).map(drop).map_err(|error| moved(error, place))
 }
 
 /// The same mistake, where it stands in the body of a batch.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use api_spec::{CheckerRequest, Feedback, GroupRequest, LimitsRequest, Stop, SubmissionRequest};
+use api_spec::{CheckerRequest, Feedback, GroupRequest, LimitsRequest, Stop};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +112,7 @@ impl Sender {
     }
 }
 
-/// The text of a submission: `NewSubmission.spec` is the caller's [`SubmissionRequest`].
+/// The text of a spec. That of a submission is the caller's [`api_spec::SubmissionRequest`].
 ///
 /// # Errors
 /// That of serialising.
@@ -120,7 +120,7 @@ pub fn write<T: Serialize>(spec: &T) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(spec)
 }
 
-/// Reads what [`write`] has made: [`BatchSpec`], [`TestSpec`] or [`SubmissionRequest`].
+/// Reads what [`write`] has made: [`BatchSpec`], [`TestSpec`] or [`api_spec::SubmissionRequest`].
 ///
 /// # Errors
 /// What is wrong with it: the store is damaged, or a newer engine has written it.
@@ -130,6 +130,8 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use api_spec::SubmissionRequest;
+
     use super::*;
 
     #[test]

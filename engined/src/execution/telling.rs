@@ -23,7 +23,7 @@ pub(super) fn answer(
         status: Status::Finished,
         verdict,
         reason,
-        language: job.language.clone(),
+        language: job.program.language.clone(),
         compile: compiled.and_then(|(done, cached)| {
             let ended = ended(&done.end)?;
             let (exit_code, signal) = exit(ended.outcome);

@@ -49,6 +49,7 @@ fn places(engine: &Engine) -> Vec<Place> {
         ("cache", engine.config.cache.place()),
         ("audit", audit),
         ("usage", engine.config.usage.place().and_then(folder)),
+        ("batches", engine.config.batches.place()),
     ];
     let mut places: Vec<Place> = Vec::new();
     for (name, path) in found {

@@ -1,19 +1,28 @@
-//! `/v1/batches`: many programs judged by the same tests.
+//! `/v1/batches`: many programs judged by the same tests. Here is one by itself and which there are; `submit` makes one,
+//! `results` and `events` give what comes of it.
 
 use std::sync::Arc;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use api_spec::{
+    BatchResponse, BatchStatus, BatchSummary, BatchesQuery, BatchesResponse, Code, Problem, SubmissionResult,
+    batches_query, check_no_query, result_query,
+};
+use store::{Answer as Told, Details, Question, Record, Status, StoreError, Summary};
 
-use super::answer::Answer;
-use super::metered::Metered;
-use crate::audit::Caller;
+use super::answer::{self, Answer};
+use super::follow::{Follower, here, told};
+use super::{events, results};
+use crate::batch::spec::{self, BatchSpec};
+use crate::clock;
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
 
+/// A batch of more submissions is put together beside the runtime's threads.
+const LARGE: usize = 256;
+
 /// What is asked of batches, beside making one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Which there are.
     List,
@@ -30,31 +39,161 @@ pub enum Asked {
     Cancel,
 }
 
-/// `POST /v1/batches`, and `POST /v1/batches/{id}/rejudge` where `of` is the id.
-///
-/// # Errors
-/// The caller's mistake, or that there is no room.
-pub async fn post(
-    _engine: &Arc<Engine>,
-    _tenant: TenantIndex,
-    _caller: Caller,
-    _request: Request<Incoming>,
-    _of: Option<String>,
-    _metered: &Metered,
-) -> Result<Answer, Error> {
-    Err(Error::NotReady(vec!["this engine keeps no batches".to_owned()]))
-}
-
 /// All that is no `POST`.
 ///
 /// # Errors
 /// There is no such batch of this tenant.
 pub async fn get(
-    _engine: &Arc<Engine>,
-    _tenant: TenantIndex,
-    _asked: Asked,
-    _id: &str,
-    _query: Option<&str>,
+    engine: &Arc<Engine>,
+    tenant: TenantIndex,
+    asked: Asked,
+    id: &str,
+    query: Option<&str>,
 ) -> Result<Answer, Error> {
-    Err(Error::NotReady(vec!["this engine keeps no batches".to_owned()]))
+    match asked {
+        Asked::List => list(engine, tenant, query).await,
+        Asked::One => one(engine, tenant, id, query).await,
+        Asked::Results => results::get(engine, tenant, id, query).await,
+        Asked::Events { after } => events::get(engine, tenant, id, query, after).await,
+        Asked::Cancel => cancel(engine, tenant, id, query).await,
+    }
+}
+
+/// `GET /v1/batches/{id}`: at once when it is over, else at the end of the caller's patience.
+async fn one(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
+    let patience = result_query(query)?;
+    if !patience.is_zero() {
+        let mut follower = Follower::new(engine, tenant, id, 1)?;
+        engine.drain.unless_over(follower.over(patience)).await??;
+    }
+    let (summary, details) = read(engine, tenant, id).await?;
+    let large = details.submissions.len() > LARGE;
+    let make = {
+        let memory = engine.memory.nothing();
+        move || answer::json(&response(summary, details)?, Some(memory))
+    };
+    if !large {
+        return make();
+    }
+    let made = tokio::task::spawn_blocking(make).await;
+    made.unwrap_or_else(|error| Err(Error::internal(format!("an answer panicked: {error}"))))
+}
+
+/// `DELETE /v1/batches/{id}`.
+async fn cancel(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
+    check_no_query(query)?;
+    let batches = here(engine)?;
+    let store = &batches.store;
+    let owner = engine.tenants().name(tenant).to_owned();
+    let record = Record::Cancel { batch: id.to_owned(), tenant: owner, at: clock::millis() };
+    store.record(vec![record]).await.map_err(|error| told(error, path(id)))?;
+    batches.cancel(id);
+    let summary = summary(engine, tenant, id).await?;
+    if summary.status == BatchStatus::Finished {
+        return answer::json(&summary, None);
+    }
+    answer::accepted(&summary, None)
+}
+
+/// `GET /v1/batches`: the newest first.
+async fn list(engine: &Engine, tenant: TenantIndex, query: Option<&str>) -> Result<Answer, Error> {
+    let BatchesQuery { cursor, status, label, limit } = batches_query(query)?;
+    let store = &here(engine)?.store;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let status = status.map(|status| match status {
+        BatchStatus::Queued => Status::Queued,
+        BatchStatus::Running => Status::Running,
+        BatchStatus::Finished => Status::Finished,
+        BatchStatus::Cancelled => Status::Cancelled,
+    });
+    // One more than is told: it says whether there are others.
+    let tenant = engine.tenants().name(tenant).to_owned();
+    let question = Question::List { tenant, before: cursor.clone(), status, label, most: most.saturating_add(1) };
+    let mut found = match store.read(question).await {
+        Ok(Told::List(found)) => found,
+        Err(StoreError::Unknown) => {
+            let shown = cursor.unwrap_or_default();
+            let problem =
+                Problem::new(Code::InvalidRequest, format!("the cursor {shown:?} is that of no batch any more"));
+            return Err(Error::Request(problem.remedy("Begin the list anew, without a cursor.")));
+        }
+        Err(error) => return Err(told(error, path(""))),
+        Ok(_) => return Err(another()),
+    };
+    let more = found.len() > most;
+    found.truncate(most);
+    let next = if more { found.last().map(|last| last.id.clone()) } else { None };
+    answer::json(
+        &BatchesResponse { batches: found.into_iter().map(public).collect(), next },
+        Some(engine.memory.nothing()),
+    )
+}
+
+pub(super) fn path(id: &str) -> String {
+    format!("/v1/batches/{id}")
+}
+
+fn another() -> Error {
+    Error::internal("the store of batches has answered another question")
+}
+
+/// A batch with its submissions.
+pub(super) async fn read(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<(Summary, Details), Error> {
+    let store = &here(engine)?.store;
+    let tenant = engine.tenants().name(tenant).to_owned();
+    match store.read(Question::Batch { tenant, batch: id.to_owned() }).await {
+        Ok(Told::Batch(found)) => Ok(*found),
+        Ok(_) => Err(another()),
+        Err(error) => Err(told(error, path(id))),
+    }
+}
+
+/// How a batch stands.
+///
+/// # Errors
+/// There is no such batch of this tenant.
+pub(super) async fn summary(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<BatchSummary, Error> {
+    Ok(public(read(engine, tenant, id).await?.0))
+}
+
+/// As callers have it.
+fn public(summary: Summary) -> BatchSummary {
+    let Summary { id, status, submissions, tests, results, done, created, finished, rejudge_of, labels } = summary;
+    BatchSummary {
+        id,
+        status: match status {
+            Status::Queued => BatchStatus::Queued,
+            Status::Running => BatchStatus::Running,
+            Status::Finished => BatchStatus::Finished,
+            Status::Cancelled => BatchStatus::Cancelled,
+        },
+        submissions,
+        tests,
+        results,
+        done,
+        created_at: clock::rfc3339(created),
+        finished_at: finished.map(clock::rfc3339),
+        rejudge_of,
+        labels,
+    }
+}
+
+fn response(summary: Summary, details: Details) -> Result<BatchResponse, Error> {
+    let damaged = |error| Error::internal(format!("the store of batches has what can't be read: {error}"));
+    let spec: BatchSpec = spec::read(&details.spec).map_err(damaged)?;
+    let of = |(id, done, line): (String, u64, Option<Vec<u8>>)| match line {
+        Some(line) => spec::read::<SubmissionResult>(&line).map_err(damaged),
+        None => Ok(SubmissionResult {
+            id,
+            verdict: None,
+            points: None,
+            max_points: spec.max_points,
+            done,
+            cpu_time_us_max: None,
+            memory_peak_bytes_max: None,
+            compile: None,
+        }),
+    };
+    let submission_results = details.submissions.into_iter().map(of).collect::<Result<_, _>>()?;
+    Ok(BatchResponse { batch: public(summary), verdicts: details.verdicts, submission_results })
 }

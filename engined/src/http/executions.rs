@@ -1,10 +1,12 @@
 //! `/v1/executions`: run a program and wait for it, or let it run and ask later; check without running; stop it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use api_spec::{
-    ExecutionQuery, ExecutionRequest, JSON, Limits, ValidationResponse, check_no_query, execution_query, result_query,
+    ExecutionQuery, ExecutionRequest, Input, JSON, Limits, Sha256, ValidationResponse, check_no_query, execution_query,
+    result_query,
 };
 use hyper::Request;
 use hyper::body::Incoming;
@@ -16,10 +18,11 @@ use super::metered::Metered;
 use super::service::header;
 use crate::admission::{self, Rules};
 use crate::audit::{self, Caller, Leaving, Source};
+use crate::blobs::Blob;
 use crate::budget::Reservation;
 use crate::engine::Engine;
 use crate::execution;
-use crate::job::{Job, Step};
+use crate::job::{Job, Stdin, Step};
 use crate::kept::{Found, Missing};
 use crate::problem::Error;
 use crate::queue::TenantIndex;
@@ -91,15 +94,25 @@ async fn read(
     let received = Instant::now();
     jail::stop_point!("engined.received");
     let length = bytes.len() as u64;
-    let parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
+    let mut parsed = ExecutionRequest::from_json(&bytes, &engine.config.caps)?;
     drop(bytes);
     metered.take_of_label(|label| parsed.labels.get(label).map(String::as_str))?;
+    let stdin = match std::mem::take(&mut parsed.stdin) {
+        Input::Blob(hash) => Some(blob(engine, tenant, hash).await?),
+        content => {
+            parsed.stdin = content;
+            None
+        }
+    };
     let ceiling = engine.ceiling(Some(&welcome));
     let auditor = Arc::clone(engine);
     let admit = move || {
         let rules = Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) };
-        let job = admission::admit(parsed, &rules)?;
-        let source = auditor.audit.source(&job.files);
+        let mut job = admission::admit(parsed, &rules)?;
+        if let Some(blob) = stdin {
+            job.stdin = Stdin::File(blob.file);
+        }
+        let source = auditor.audit.source(&job.program.files);
         Ok((job, source))
     };
     // What is large may take milliseconds to look through, and others wait for this thread.
@@ -111,6 +124,16 @@ async fn read(
     }?;
     memory.settle(length);
     Ok((job, memory, received))
+}
+
+/// Standard input that was sent before.
+async fn blob(engine: &Arc<Engine>, tenant: TenantIndex, hash: Sha256) -> Result<Blob, Error> {
+    let unknown = || Error::from(admission::unknown_blob(&hash, "/stdin/blob"));
+    let blobs = engine.blobs.clone().ok_or_else(unknown)?;
+    let name = engine.tenants().name(tenant).to_owned();
+    let found = tokio::task::spawn_blocking(move || blobs.find(&name, hash)).await;
+    let found = found.map_err(io::Error::other).flatten();
+    found.map_err(|error| Error::internal(format!("a blob: {error}")))?.ok_or_else(unknown)
 }
 
 /// `GET /v1/executions/{id}`: the result, as soon as it is there within the time that the caller has; else how far it is.
@@ -156,9 +179,9 @@ fn find(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<Found, Error> 
 fn validated(job: &Job) -> ValidationResponse {
     ValidationResponse {
         valid: true,
-        language: job.language.clone(),
+        language: job.program.language.clone(),
         limits: limits(&job.run),
-        compile_limits: job.compile.as_ref().map(|compile| limits(&compile.step)),
+        compile_limits: job.program.compile.as_ref().map(|compile| limits(&compile.step)),
     }
 }
 
@@ -178,7 +201,11 @@ fn limits(step: &Step) -> Limits {
     }
 }
 
-fn json_body(headers: &HeaderMap) -> Result<(), Error> {
+/// Whether the body is JSON by its own account.
+///
+/// # Errors
+/// [`Error::MediaType`].
+pub(super) fn json_body(headers: &HeaderMap) -> Result<(), Error> {
     let found = header(headers, &CONTENT_TYPE);
     let essence = found.as_deref().map(|found| found.split(';').next().unwrap_or_default().trim());
     let encoded = header(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"));

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::answer::{self, Answer, REQUEST_ID, VERSION, new_id};
 use super::metered::Metered;
 use super::wire::Conn;
-use super::{batches, catalogue, executions, operate, usage};
+use super::{batches, blobs, catalogue, executions, operate, submit, usage};
 use crate::audit::Caller;
 use crate::confinement::Confinement;
 use crate::contained::contained;
@@ -121,6 +121,8 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
             let retry_after = error.retry_after().unwrap_or_else(|| match problem.code {
                 Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
                 Code::Draining => Duration::from_secs(5),
+                // Room comes when batches end, or somebody makes it.
+                Code::StoreFull => Duration::from_secs(30),
                 _ => engine.queue.retry_after(),
             });
             // What was not read of the body can't be told from a next request.
@@ -223,7 +225,7 @@ async fn handle(
             metered.ask(tenants.gate(tenant))?;
             drop(tenants);
             let of = (*route == Route::BatchRejudge).then(|| id.to_owned());
-            Box::pin(batches::post(engine, tenant, caller, request, of, metered)).await
+            Box::pin(submit::post(engine, tenant, caller, request, of, metered)).await
         }
         (
             Route::Batches | Route::Batch | Route::BatchResults | Route::BatchEvents | Route::BatchRejudge,
@@ -241,7 +243,13 @@ async fn handle(
             drop((request, tenants));
             Box::pin(batches::get(engine, tenant, asked, &id, query.as_deref())).await
         }
-        (Route::Blob, Some(_)) => Err(Error::NotReady(vec!["this engine keeps no blobs".to_owned()])),
+        (Route::Blob, Some(tenant)) => {
+            // It is work for the disk.
+            metered.take(tenants.gate(tenant))?;
+            drop(tenants);
+            let name = id.to_owned();
+            Box::pin(blobs::answer(engine, tenant, &name, request)).await
+        }
         (Route::Usage, Some(tenant)) => {
             // It is work for the disk.
             metered.take(tenants.gate(tenant))?;

@@ -7,8 +7,8 @@ use api_spec::{Code, Content, ExecutionRequest, ExecutionResult, LimitsRequest, 
 use languages::{Catalogue, Entry};
 
 use super::check;
-use super::client::{Client, Reply, Silence};
 use super::corpus::{Input, Kind, Program};
+use crate::client::{Client, Reply, Silence};
 
 /// What the run beside an attacker must keep to itself.
 const SECRET: &str = "VICTIM-SECRET-5511";
@@ -217,7 +217,7 @@ fn request(program: &Program, input: &Input, scale: f64) -> Result<Vec<u8>, Stri
         language: program.language.clone(),
         files: Some(std::iter::once(main).chain(beside).collect()),
         entry: names_entry.then(|| program.main.clone()),
-        stdin: api_spec::Input::Content(Content::from(input.stdin.clone())),
+        stdin: Content::from(input.stdin.clone()).into(),
         args: program.args.clone(),
         outputs: program.outputs.clone().unwrap_or_default(),
         limits,

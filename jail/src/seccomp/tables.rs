@@ -80,7 +80,7 @@ table! {
         SYS_openat SYS_stat SYS_fstat SYS_lstat SYS_newfstatat SYS_statx SYS_access SYS_faccessat SYS_faccessat2
         SYS_readlink SYS_readlinkat SYS_getcwd SYS_getdents64 SYS_statfs SYS_fstatfs SYS_fsync SYS_fdatasync
         SYS_ftruncate SYS_fallocate SYS_fadvise64 SYS_flock SYS_rename SYS_renameat SYS_renameat2 SYS_unlink
-        SYS_unlinkat SYS_mkdir SYS_mkdirat SYS_rmdir SYS_fchmod SYS_copy_file_range SYS_sendfile SYS_splice
+        SYS_unlinkat SYS_mkdir SYS_mkdirat SYS_rmdir SYS_fchmod SYS_utimensat SYS_copy_file_range SYS_sendfile SYS_splice
         SYS_pipe2 SYS_dup SYS_poll SYS_ppoll SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_wait
         SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_timerfd_create SYS_timerfd_settime SYS_timerfd_gettime
         SYS_accept SYS_accept4 SYS_connect SYS_shutdown SYS_getsockname SYS_getpeername SYS_getsockopt

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::error::Unusable;
 use super::files::{self, ours, sync_folder, unusable};
 use super::schema;
+use crate::Hash;
 
 /// Copies the store in `folder` to the folder `to`, which may not have one. It does not matter whether an engine has it open:
 /// the copy has all that was accepted and recorded when it was begun.
@@ -32,6 +33,21 @@ pub fn restore(from: &Path, folder: &Path) -> Result<(), Unusable> {
     let done = backup(from, folder);
     drop(lock);
     done
+}
+
+/// The blobs that the batches of a store in `folder` need, and whose they are. Like [`backup()`] it does not matter whether an
+/// engine has it open.
+pub fn needed_blobs(folder: &Path) -> Result<Vec<(String, Hash)>, Unusable> {
+    let path = files::path(folder);
+    let fail = |error: rusqlite::Error| Unusable::of(&path, &error);
+    fs::metadata(&path).map_err(unusable(&path))?;
+    let db = files::connect_to_copy(&path)?;
+    schema::known_version(&db, &path)?;
+    let sql = "SELECT DISTINCT tenant, hash FROM batch JOIN reference ON reference.dataset = batch.dataset
+               WHERE state < 4 ORDER BY tenant, hash";
+    let mut statement = db.prepare(sql).map_err(fail)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?;
+    rows.collect::<Result<_, _>>().map_err(fail)
 }
 
 /// Writes a database below another name, looks whether it is sound, and only then gives it its own.

@@ -3,6 +3,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -16,6 +17,8 @@ const LOCK: &str = "lock";
 const LOG_PAGES: i64 = 1_000;
 /// The log's file is cut back to this.
 const LOG_BYTES: i64 = 16 << 20;
+/// How long one connection waits for another's short hold of the log.
+pub(crate) const BUSY: Duration = Duration::from_secs(30);
 /// The bytes of a page, of which the cap is a number.
 const PAGE: u64 = 4_096;
 
@@ -68,6 +71,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Unusable> {
 pub(crate) fn connect(path: &Path, durable: bool) -> Result<Connection, Unusable> {
     let fail = |error: rusqlite::Error| Unusable::of(path, &error);
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
+    db.busy_timeout(BUSY).map_err(fail)?;
     // Both only take effect in a file that has nothing in it yet.
     let page = i64::try_from(PAGE).unwrap_or(i64::MAX);
     db.pragma_update(None, "page_size", page).map_err(fail)?;
@@ -80,8 +84,6 @@ pub(crate) fn connect(path: &Path, durable: bool) -> Result<Connection, Unusable
     set(&db, "wal_autocheckpoint", LOG_PAGES, path)?;
     set(&db, "journal_size_limit", LOG_BYTES, path)?;
     set(&db, "temp_store", 2, path)?;
-    // A command that waits for a backup's short look at the log, not for another engine.
-    db.busy_timeout(std::time::Duration::from_secs(30)).map_err(fail)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -98,8 +100,8 @@ pub(crate) fn connect_to_copy(path: &Path) -> Result<Connection, Unusable> {
     let fail = |error: rusqlite::Error| Unusable::of(path, &error);
     // Who reads a log writes into its index.
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
+    db.busy_timeout(BUSY).map_err(fail)?;
     set(&db, "temp_store", 2, path)?;
-    db.busy_timeout(std::time::Duration::from_secs(30)).map_err(fail)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -135,7 +137,6 @@ where
 /// Lets the file have at most so many bytes.
 pub(crate) fn bound(db: &Connection, path: &Path, bytes: u64) -> Result<(), Unusable> {
     let pages = i64::try_from(bytes / PAGE).unwrap_or(i64::MAX);
-    // A file that is larger already stays as it is; then nothing new is put until it is smaller.
     let sql = format!("PRAGMA max_page_count = {pages}");
     db.query_row(&sql, [], |_| Ok(())).map_err(|error| Unusable::of(path, &error))
 }

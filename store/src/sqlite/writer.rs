@@ -92,15 +92,12 @@ pub(crate) fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Box<dyn Job>>, sha
         {
             group.push(next);
         }
-        match together(&mut desk, &mut group, shared) {
-            Ok(()) => {}
-            Err(error) if group.len() == 1 => group[0].fail(error),
+        if together(&mut desk, &mut group, shared).is_err() {
+            shorten_log(&desk);
             // One of them has cost all of them the transaction (a full disk does that): now each has its own.
-            Err(_) => {
-                for job in &mut group {
-                    if let Err(error) = together(&mut desk, std::slice::from_mut(job), shared) {
-                        job.fail(error);
-                    }
+            for job in &mut group {
+                if let Err(error) = together(&mut desk, std::slice::from_mut(job), shared) {
+                    job.fail(error);
                 }
             }
         }
@@ -111,6 +108,19 @@ pub(crate) fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Box<dyn Job>>, sha
             // What waits already is done; nothing more comes.
             queue.close();
         }
+    }
+}
+
+/// Brings into the file what is in the log, and gives the log's room back: on a full disk that may be what is missing.
+fn shorten_log(desk: &Desk) {
+    let shortened = || {
+        // Who reads at the moment is not waited for: then it is shortened another time.
+        desk.db.busy_timeout(Duration::ZERO)?;
+        desk.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        desk.db.busy_timeout(super::files::BUSY)
+    };
+    if let Err(error) = shortened() {
+        tracing::warn!(%error, "the store's log can't be shortened");
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the tests of the store have in common.
 #![allow(dead_code, reason = "each test uses some of it")]
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -18,6 +18,7 @@ import httpx
 from engined_client import errors
 from engined_client._connect import Address
 from engined_client._decode import Mismatch, decode
+from engined_client._upload import Upload
 from engined_client.errors import EnginedError, NotFinished, UnexpectedAnswer
 from engined_client.requests import CallOptions, Content, Day, ExecutionRequest, RunOptions
 from engined_client.results import (
@@ -58,19 +59,24 @@ class Call(Generic[T]):
     read: Callable[[int, object], T]
     """Makes a result of the status and the JSON."""
     params: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    body: bytes | Upload | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = MARGIN_SECONDS
     safe: bool = True
+    bare: frozenset[int] = frozenset()
+    """Statuses of answers without a body: the reader gets None."""
 
-    def request(self, address: Address, connect_timeout: float) -> httpx.Request:
+    def request(self, address: Address, connect_timeout: float, is_async: bool = False) -> httpx.Request:
         """Give what is sent."""
+        content: Any = self.body
+        if isinstance(content, Upload):
+            content = content.apieces() if is_async else content.pieces()
         timeout = httpx.Timeout(connect=connect_timeout, pool=connect_timeout, write=MARGIN_SECONDS, read=self.timeout)
         return httpx.Request(
             self.method,
             address.base + self.path,
             params=self.params or None,
-            content=self.body,
+            content=content,
             headers={**address.headers(), **self.headers},
             extensions={"timeout": timeout.as_dict()},
         )
@@ -96,7 +102,7 @@ def exchange(call: Call[T], retry: Retry | None, where: str) -> Flow[T]:
         cause = None
         try:
             if isinstance(outcome, httpx.Response):
-                return _read(call, outcome)
+                return read_answer(call, outcome)
             cause = cast(httpx.HTTPError, outcome)
             raise transport_error(cause, where, call.timeout) from cause
         except EnginedError as error:
@@ -125,20 +131,28 @@ def wait_flow(id: str, timeout: float | None, retry: Retry | None, where: str) -
             yield Sleep(PAUSE_SECONDS)
 
 
-def _read(call: Call[T], response: httpx.Response) -> T:
+def read_answer(call: Call[T], response: httpx.Response) -> T:
+    """Make a result of an answer, or raise what it says."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if response.status_code in call.bare:
+        return call.read(response.status_code, None)
     if response.is_success and kind == "application/json":
         try:
             return call.read(response.status_code, response.json())
         except ValueError as error:
             # Mismatch is one, and so is what json raises.
-            raise _unexpected(call, response, f"its JSON does not fit: {error}") from error
+            raise unexpected(call, response, f"its JSON does not fit: {error}") from error
     if response.is_error and kind == "application/problem+json":
+        if call.method == "HEAD":
+            # It has no body to say more.
+            after = retry_after(response)
+            raise errors.problem(code="unknown", status=response.status_code, retry_after=after)
         raise _problem(call, response)
-    raise _unexpected(call, response, f"its type is {kind or 'not named'}")
+    raise unexpected(call, response, f"its type is {kind or 'not named'}")
 
 
-def _unexpected(call: Call[Any], response: httpx.Response, why: str) -> UnexpectedAnswer:
+def unexpected(call: Call[Any], response: httpx.Response, why: str) -> UnexpectedAnswer:
+    """Give the exception for an answer that no engine gives."""
     status = response.status_code
     words = f"{call.method} {call.path} was answered with status {status}, but not as an engine does: {why}."
     return UnexpectedAnswer(f"{words} Is a proxy between, or another service at this address?", status)
@@ -149,8 +163,7 @@ def _problem(call: Call[Any], response: httpx.Response) -> errors.ProblemError:
         body = response.json()
         code = body["code"]
     except (ValueError, KeyError, TypeError) as error:
-        raise _unexpected(call, response, "it is no problem with a code") from error
-    after = response.headers.get("retry-after", "")
+        raise unexpected(call, response, "it is no problem with a code") from error
 
     def text(name: str) -> str:
         return str(body.get(name) or "")
@@ -163,13 +176,20 @@ def _problem(call: Call[Any], response: httpx.Response) -> errors.ProblemError:
         remedy=text("remedy"),
         field=body.get("field"),
         request_id=text("request_id") or response.headers.get("x-request-id", ""),
-        retry_after=float(after) if after.isascii() and after.isdigit() else None,
+        retry_after=retry_after(response),
     )
 
 
-def _ask(
+def retry_after(response: httpx.Response) -> float | None:
+    """Give the seconds of `Retry-After`."""
+    after = response.headers.get("retry-after", "")
+    return float(after) if after.isascii() and after.isdigit() else None
+
+
+def ask(
     method: str, path: str, kind: type[T] | Callable[[int, object], T], options: CallOptions, **more: Any
 ) -> Call[T]:
+    """Make a call whose answer is a `kind`."""
     read = (lambda _, value: decode(kind, value)) if isinstance(kind, type) else kind
     headers = dict(more.pop("headers", {}))
     for name, header in (("request_id", "X-Request-Id"), ("traceparent", "traceparent")):
@@ -188,20 +208,21 @@ def _post(language: str, source: Content | None, options: RunOptions, query: Map
     fields = {name: value for name, value in given.items() if name not in CALL_FIELDS}
     call_options = cast(CallOptions, {name: value for name, value in given.items() if name in CALL_FIELDS})
     body = ExecutionRequest(language=language, source=source, **fields).to_json()
-    return _ask(
+    return ask(
         "POST",
         "/v1/executions",
         read,
         call_options,
         params=query,
-        body=_json(body),
+        body=json_of(body),
         headers={"Content-Type": "application/json"},
         timeout=MARGIN_SECONDS if query else _patience(body),
         safe="validate" in query,
     )
 
 
-def _json(body: Mapping[str, object]) -> bytes:
+def json_of(body: Mapping[str, object]) -> bytes:
+    """Give the bytes of a body."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
@@ -251,44 +272,44 @@ def _execution(id: str) -> str:
 def get(id: str, wait_ms: int, options: CallOptions) -> Call[State]:
     """`GET /v1/executions/{id}`."""
     params = {"wait_ms": str(wait_ms)} if wait_ms else {}
-    return _ask("GET", _execution(id), state_of, options, params=params, timeout=MARGIN_SECONDS + wait_ms / 1000)
+    return ask("GET", _execution(id), state_of, options, params=params, timeout=MARGIN_SECONDS + wait_ms / 1000)
 
 
 def cancel(id: str, options: CallOptions) -> Call[State]:
     """`DELETE /v1/executions/{id}`."""
-    return _ask("DELETE", _execution(id), state_of, options)
+    return ask("DELETE", _execution(id), state_of, options)
 
 
 def languages(options: CallOptions) -> Call[Languages]:
     """`GET /v1/languages`."""
-    return _ask("GET", "/v1/languages", Languages, options)
+    return ask("GET", "/v1/languages", Languages, options)
 
 
 def isolation(options: CallOptions) -> Call[HostIsolation]:
     """`GET /v1/isolation`."""
-    return _ask("GET", "/v1/isolation", HostIsolation, options)
+    return ask("GET", "/v1/isolation", HostIsolation, options)
 
 
 def usage(first_day: Day | None, last_day: Day | None, tenant: str | None, options: CallOptions) -> Call[UsageReport]:
     """`GET /v1/usage`."""
     asked = {"from": first_day, "to": last_day, "tenant": tenant}
     params = {name: str(value) for name, value in asked.items() if value is not None}
-    return _ask("GET", "/v1/usage", UsageReport, options, params=params)
+    return ask("GET", "/v1/usage", UsageReport, options, params=params)
 
 
 def version(options: CallOptions) -> Call[Version]:
     """`GET /v1/version`."""
-    return _ask("GET", "/v1/version", Version, options)
+    return ask("GET", "/v1/version", Version, options)
 
 
 def healthy(options: CallOptions) -> Call[bool]:
     """`GET /healthz`."""
-    return _ask("GET", "/healthz", _says("ok"), options)
+    return ask("GET", "/healthz", _says("ok"), options)
 
 
 def ready(options: CallOptions) -> Call[bool]:
     """`GET /readyz`."""
-    return _ask("GET", "/readyz", _says("ready"), options)
+    return ask("GET", "/readyz", _says("ready"), options)
 
 
 def _says(word: str) -> Callable[[int, object], bool]:

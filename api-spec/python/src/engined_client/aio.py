@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import httpx
@@ -13,6 +13,7 @@ import httpx
 from engined_client import _calls
 from engined_client._calls import Call, Flow, Outcome, Sleep, State
 from engined_client._connect import Address
+from engined_client.aio_grade import AsyncBatches, AsyncBlobs
 from engined_client.client import CONNECT_SECONDS, DEFAULT_RETRY
 from engined_client.requests import CallOptions, Content, Day, RunOptions
 from engined_client.results import ExecutionResult, HostIsolation, Languages, UsageReport, Validation, Version
@@ -127,6 +128,16 @@ class AsyncClient:
         """Give the versions of the engine and of the contract."""
         return await self._do(_calls.version(options))
 
+    @property
+    def batches(self) -> AsyncBatches:
+        """Many programs judged by the same tests."""
+        return AsyncBatches(self)
+
+    @property
+    def blobs(self) -> AsyncBlobs:
+        """Data that is sent once, to be named as input."""
+        return AsyncBlobs(self)
+
     async def healthy(self, **options: Unpack[CallOptions]) -> bool:
         """Tell whether the engine is alive. Asks once."""
         return await self._drive(_calls.tolerant(_calls.healthy(options), self._address.shown))
@@ -154,9 +165,13 @@ class AsyncClient:
                 outcome = None
                 continue
             try:
-                outcome = await self._connected().send(step.request(self._address, self._connect_timeout))
+                outcome = await self._connected().send(step.request(self._address, self._connect_timeout, True))
             except httpx.HTTPError as error:
                 outcome = error
+
+    async def _open(self, call: Call[Any]) -> httpx.Response:
+        request = call.request(self._address, self._connect_timeout, is_async=True)
+        return await self._connected().send(request, stream=True)
 
     def _connected(self) -> httpx.AsyncClient:
         if self._closed:

@@ -9,13 +9,14 @@ import threading
 import time
 import weakref
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from engined_client import _calls
 from engined_client._calls import Call, Flow, Outcome, Sleep, State
 from engined_client._connect import Address
+from engined_client.grade import Batches, Blobs
 from engined_client.requests import CallOptions, Content, Day, RunOptions
 from engined_client.results import ExecutionResult, HostIsolation, Languages, UsageReport, Validation, Version
 from engined_client.retry import Retry
@@ -136,6 +137,16 @@ class Client:
         """Give the versions of the engine and of the contract."""
         return self._do(_calls.version(options))
 
+    @property
+    def batches(self) -> Batches:
+        """Many programs judged by the same tests."""
+        return Batches(self)
+
+    @property
+    def blobs(self) -> Blobs:
+        """Data that is sent once, to be named as input."""
+        return Blobs(self)
+
     def healthy(self, **options: Unpack[CallOptions]) -> bool:
         """Tell whether the engine is alive. Asks once."""
         return self._drive(_calls.tolerant(_calls.healthy(options), self._address.shown))
@@ -166,6 +177,10 @@ class Client:
                 outcome = self._connected().send(step.request(self._address, self._connect_timeout))
             except httpx.HTTPError as error:
                 outcome = error
+
+    def _open(self, call: Call[Any]) -> httpx.Response:
+        request = call.request(self._address, self._connect_timeout)
+        return self._connected().send(request, stream=True)
 
     def _connected(self) -> httpx.Client:
         with self._lock:

@@ -310,12 +310,12 @@ class UnexpectedAnswer(TransportError):
 
 
 class NotFinished(EnginedError, TimeoutError):
-    """The time given to `wait` is over and the execution goes on. Wait again, or cancel it."""
+    """The time given to `wait` is over and the execution or batch goes on. Wait again, or cancel it."""
 
     def __init__(self, message: str, id: str, status: str) -> None:
         super().__init__(message)
         self.id = id
-        """Which execution."""
+        """Which execution or batch."""
         self.status = status
         """How far it is: `queued` or `running`."""
 

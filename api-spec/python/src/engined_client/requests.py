@@ -9,13 +9,22 @@ from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias, TypedDict
 
 Content: TypeAlias = str | bytes
-"""A string is sent as it is, bytes as base64."""
+"""A string is sent as it is, bytes as base64; a `Blob` stands for bytes that were sent before."""
 Day: TypeAlias = datetime.date | str
 """A UTC day; a string as in `2026-11-26`."""
 
 OnOutputLimit: TypeAlias = Literal["truncate", "kill"]
 OutputEncoding: TypeAlias = Literal["auto", "base64"]
 Priority: TypeAlias = Literal["interactive", "batch"]
+
+
+class Blob(str):
+    """The name of bytes that were sent before, `sha256:…`, as `client.blobs.put` gives it.
+
+    It is a string. Given as `stdin` or `expected` it stands for the bytes; a plain string would be sent as text.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -118,19 +127,22 @@ class ExecutionRequest:
             body[name] = getattr(self, name)
         for name in ("source", "stdin"):
             content = getattr(self, name)
-            body[name] = None if content is None else _content(name, content)
+            body[name] = None if content is None else content_of(name, content)
         for name in ("args", "compile_flags", "outputs"):
-            body[name] = _words(name, getattr(self, name))
+            body[name] = words_of(name, getattr(self, name))
         for name in ("env", "labels"):
             table = getattr(self, name)
             body[name] = None if table is None else dict(table)
-        body["files"] = None if self.files is None else _files(self.files)
-        body["limits"] = _limits(self.limits)
-        body["compile_limits"] = _limits(self.compile_limits)
+        body["files"] = None if self.files is None else files_of(self.files)
+        body["limits"] = limits_of(self.limits)
+        body["compile_limits"] = limits_of(self.compile_limits)
         return {name: value for name, value in body.items() if value is not None}
 
 
-def _content(name: str, content: object) -> object:
+def content_of(name: str, content: object) -> object:
+    """Give what is sent for bytes."""
+    if isinstance(content, Blob):
+        return {"blob": str(content)}
     if isinstance(content, str):
         return content
     if isinstance(content, (bytes, bytearray, memoryview)):
@@ -138,20 +150,23 @@ def _content(name: str, content: object) -> object:
     raise TypeError(f"{name} is {type(content).__name__}; give str or bytes")
 
 
-def _words(name: str, words: Sequence[str] | None) -> list[str] | None:
+def words_of(name: str, words: Sequence[str] | None) -> list[str] | None:
+    """Give what is sent for a list of words."""
     # A string is a sequence of strings too, and would become one argument per character.
     if isinstance(words, (str, bytes)):
         raise TypeError(f"{name} is {words!r:.80}; give a list of strings")
     return None if words is None else list(words)
 
 
-def _files(files: Files) -> list[dict[str, object]]:
+def files_of(files: Files) -> list[dict[str, object]]:
+    """Give what is sent for files."""
     if isinstance(files, Mapping):
         files = [SourceFile(path, content) for path, content in files.items()]
-    return [{"path": file.path, "content": _content(f"the content of {file.path!r}", file.content)} for file in files]
+    return [{"path": file.path, "content": content_of(f"the content of {file.path!r}", file.content)} for file in files]
 
 
-def _limits(limits: LimitsLike | None) -> dict[str, object] | None:
+def limits_of(limits: LimitsLike | None) -> dict[str, object] | None:
+    """Give what is sent for limits."""
     if isinstance(limits, Limits):
         limits = {field.name: getattr(limits, field.name) for field in fields(limits)}
     return None if limits is None else {name: value for name, value in limits.items() if value is not None}

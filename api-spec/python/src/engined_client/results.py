@@ -11,7 +11,7 @@ import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from engined_client._decode import decode, since, wire
 
@@ -393,3 +393,155 @@ class Version:
 
     engine: str
     api: str
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """How a batch stands. `results` is how many there will be, `done` how many there are."""
+
+    id: str
+    status: str
+    """`queued`, `running`, `finished` or `cancelled`."""
+    submissions: int
+    tests: int
+    results: int
+    done: int
+    created_at: str
+    finished_at: str | None
+    rejudge_of: str | None
+    """The batch that this one judges again."""
+    labels: Mapping[str, str]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes of it: it is finished or cancelled."""
+        return self.finished_at is not None
+
+
+@dataclass(frozen=True)
+class CompileTold:
+    """What is told of a submission's compile."""
+
+    cached: bool
+    reason: Reason | None
+    stdout: Stream
+    stderr: Stream
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """What became of one submission. None where it is not known yet."""
+
+    id: str
+    verdict: str | None
+    points: float | None
+    max_points: float
+    done: int
+    cpu_time_us_max: int | None
+    memory_peak_bytes_max: int | None
+    compile: CompileTold | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How a batch stands, with its submissions in the order of the request."""
+
+    id: str
+    status: str
+    submissions: int
+    tests: int
+    results: int
+    done: int
+    created_at: str
+    finished_at: str | None
+    rejudge_of: str | None
+    labels: Mapping[str, str]
+    verdicts: Mapping[str, int]
+    """How many results of each verdict there are."""
+    submission_results: tuple[SubmissionResult, ...]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes of it: it is finished or cancelled."""
+        return self.finished_at is not None
+
+
+@dataclass(frozen=True)
+class BatchPage:
+    """A page of `list`, the newest first."""
+
+    batches: tuple[BatchSummary, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """How far a batch is."""
+
+    done: int
+    results: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where an output differs; line and column count from 1."""
+
+    line: int
+    column: int
+    expected: str | None
+    found: str | None
+
+
+@dataclass(frozen=True)
+class CheckerTold:
+    """What the checker says of an output."""
+
+    message: str | None
+    difference: Difference | None
+    exit_code: int | None
+    stderr: Stream | None
+    files: Mapping[str, Stream]
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What became of one run of one test of one submission."""
+
+    __test__: ClassVar[bool] = False
+
+    seq: int
+    """Its number in the batch, from 1 up, without gaps."""
+    submission: str
+    test: str
+    repeat: int
+    attempt: int
+    """How often it was tried: more than once where an engine went down meanwhile, 0 where it was not run."""
+    verdict: str
+    points: float
+    reason: Reason | None
+    usage: Usage | None
+    checker: CheckerTold | None
+    stdout: Stream | None
+    stderr: Stream | None
+    finished_at: str
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False, metadata={"ours": True})
+    """The line as it came: JSON, fit for storing."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is right."""
+        return self.verdict == "accepted"
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the line beside what is made of it."""
+        return {**value, "raw": value}
+
+
+@dataclass(frozen=True)
+class BatchEvent:
+    """An event of a batch: `result`, `progress` or `finished`, each with its data. `id` is the last result's `seq`."""
+
+    name: str
+    id: int
+    data: TestResult | BatchProgress | BatchSummary

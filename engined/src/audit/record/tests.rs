@@ -23,6 +23,7 @@ pub(in crate::audit) fn execution(labels: &[(&str, &str)], ended: Ended, used: U
         plan: "free".to_owned(),
         labels: labels.iter().map(own).collect(),
         source: Source::of(&[file("main.py", "print(1)")], None),
+        part: None,
         language: LanguageUsed { id: "python".into(), version: "3.11.2".into(), toolchain: "cpython3".into() },
         priority: Priority::Interactive,
         ended,

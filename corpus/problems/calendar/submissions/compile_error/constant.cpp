@@ -1,0 +1,4 @@
+int main() {
+    const int day = 1;
+    day = 2;
+}

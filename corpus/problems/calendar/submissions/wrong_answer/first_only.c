@@ -1,0 +1,6 @@
+#include <stdio.h>
+
+int main(void) {
+    puts("Friday");
+    return 0;
+}

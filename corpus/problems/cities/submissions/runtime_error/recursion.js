@@ -1,0 +1,2 @@
+const walk = (city) => walk(city + 1) + 1;
+console.log(walk(0));

@@ -1,0 +1,1 @@
+setTimeout(() => console.log("0"), 60000);

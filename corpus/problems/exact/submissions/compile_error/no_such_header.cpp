@@ -1,0 +1,3 @@
+#include <no/such/header>
+
+int main() {}

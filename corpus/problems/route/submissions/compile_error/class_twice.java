@@ -1,0 +1,5 @@
+class Main {}
+
+class Main {
+    public static void main(String[] args) {}
+}

@@ -1,0 +1,3 @@
+#include "words.h"
+
+int main(void) { return 0; }

@@ -1,0 +1,171 @@
+//! An output that is compared with what is expected, as it comes out of its pipe.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api_spec::{CheckerKind, CheckerRequest, CheckerTold, Difference};
+use grading::compare::{Rule, Tolerance};
+use grading::{Compare, Expected, Opinion};
+
+use super::{Checked, Finding};
+use crate::capture::{Take, Tap};
+use crate::job::Stdin;
+
+/// By which rule outputs are compared. `None` where a program decides.
+#[must_use]
+pub fn rule(checker: Option<&CheckerRequest>) -> Option<Rule> {
+    let Some(checker) = checker else { return Some(Rule::Lines) };
+    match checker.kind {
+        CheckerKind::Exact => Some(Rule::Exact),
+        CheckerKind::Lines => Some(Rule::Lines),
+        CheckerKind::Tokens => Some(Rule::Tokens),
+        CheckerKind::Float => Some(Rule::Float(Tolerance::new(checker.absolute, checker.relative))),
+        CheckerKind::UnorderedLines => Some(Rule::UnorderedLines),
+        CheckerKind::Program => None,
+    }
+}
+
+/// A comparison that is under way. The [`Tap`] that comes with it is for the run's standard output.
+pub struct Comparing {
+    /// Shared with the tap, which has it while the output comes.
+    compare: Arc<Mutex<Option<Box<dyn Compare>>>>,
+    /// What is expected may have to be waited for.
+    on_disk: bool,
+}
+
+impl Comparing {
+    /// A comparison with what is expected, which is read as far as the output reaches.
+    #[must_use]
+    pub fn new(rule: Rule, expected: &Stdin) -> (Comparing, Tap) {
+        let (expected, on_disk): (Expected, bool) = match expected {
+            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
+            Stdin::File(file) => (Box::new(FromStart { file: Arc::clone(file), at: 0 }), true),
+        };
+        let compare = Arc::new(Mutex::new(Some(rule.against(expected))));
+        let take = Box::new(Feed(Arc::clone(&compare)));
+        let tap = if on_disk { Tap::elsewhere(take) } else { Tap::here(take) };
+        (Comparing { compare, on_disk }, tap)
+    }
+
+    /// The output is over, and this is its tap.
+    ///
+    /// # Errors
+    /// That of reading what is expected.
+    pub async fn end(self, tap: Tap) -> io::Result<Checked> {
+        drop(tap.end().await?);
+        let compare = self.compare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let compare = compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))?;
+        let opinion = if self.on_disk {
+            tokio::task::spawn_blocking(move || compare.finish()).await.map_err(io::Error::other)??
+        } else {
+            compare.finish()?
+        };
+        Ok(checked(opinion))
+    }
+}
+
+fn checked(opinion: Opinion) -> Checked {
+    let grading::Difference { line, column, expected, found, message } = match opinion {
+        Opinion::Right => return Checked { finding: Finding::Right, told: CheckerTold::default() },
+        Opinion::Wrong(difference) => difference,
+    };
+    // What is no text is shown with marks in the place of what can't be.
+    let text = |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (expected, found) = (text(expected), text(found));
+    let difference = (line > 0).then_some(Difference { line, column, expected, found });
+    let told = CheckerTold { message: Some(message), difference, ..CheckerTold::default() };
+    Checked { finding: Finding::Wrong, told }
+}
+
+/// Compares what comes.
+struct Feed(Arc<Mutex<Option<Box<dyn Compare>>>>);
+
+impl Take for Feed {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut compare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match compare.as_mut() {
+            Some(compare) if !compare.decided() => compare.feed(bytes),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file that others read as well, from its beginning.
+struct FromStart {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FromStart {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::capture::{Keep, Output, pipes};
+
+    fn file(text: &[u8]) -> Stdin {
+        let mut file = File::from(jail::records::empty_memfd().unwrap());
+        file.write_all(text).unwrap();
+        Stdin::File(Arc::new(file))
+    }
+
+    async fn compared(kind: CheckerKind, expected: &Stdin, output: &'static [u8]) -> io::Result<Checked> {
+        let request = CheckerRequest { kind, absolute: Some(0.1), relative: None, program: None };
+        let (comparing, mut tap) = Comparing::new(rule(Some(&request)).unwrap(), expected);
+        let (ours, theirs) = pipes().unwrap();
+        let program = tokio::task::spawn_blocking(move || {
+            drop((theirs.stdin, theirs.stderr));
+            File::from(theirs.stdout).write_all(output).unwrap();
+        });
+        let (mut streams, keep) = (Output::default(), Keep { head: 4, most: 1 << 30 });
+        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &Notify::new()).await.unwrap();
+        program.await.unwrap();
+        comparing.end(tap).await
+    }
+
+    #[tokio::test]
+    async fn an_output_is_compared_as_it_comes() {
+        for expected in [Stdin::Bytes(b"1.5 x\n2\n".to_vec()), file(b"1.5 x\n2\n")] {
+            let right = compared(CheckerKind::Lines, &expected, b"1.5 x \n2").await.unwrap();
+            assert_eq!((right.finding, right.told), (Finding::Right, CheckerTold::default()));
+            let right = compared(CheckerKind::Float, &expected, b"1.45 x 2.0").await.unwrap();
+            assert_eq!(right.finding, Finding::Right);
+            let wrong = compared(CheckerKind::Tokens, &expected, b"1.5 \xff").await.unwrap();
+            assert_eq!(wrong.finding, Finding::Wrong);
+            let (x, what) = (Some("x".to_owned()), Some("\u{fffd}".to_owned()));
+            let difference = Difference { line: 1, column: 5, expected: x, found: what };
+            assert_eq!(wrong.told.difference, Some(difference));
+            assert!(wrong.told.message.is_some_and(|message| message.starts_with("line 1, column 5")));
+            let short = compared(CheckerKind::Exact, &expected, b"1.5 x\n").await.unwrap();
+            assert_eq!(short.told.difference.map(|difference| difference.found), Some(None));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_our_failure() {
+        let (_, writes_only) = io::pipe().unwrap();
+        let broken = Stdin::File(Arc::new(File::from(OwnedFd::from(writes_only))));
+        assert!(compared(CheckerKind::Lines, &broken, b"x").await.is_err());
+        assert!(compared(CheckerKind::Lines, &broken, b"").await.is_err());
+    }
+
+    #[test]
+    fn without_a_checker_lines_count() {
+        assert_eq!(rule(None), Some(Rule::Lines));
+        let program = CheckerRequest { kind: CheckerKind::Program, absolute: None, relative: None, program: None };
+        assert_eq!(rule(Some(&program)), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! An output that is kept on the disk until a program has looked at it: in a file that has no name, so that nothing is left of
+//! it whenever it is given up, by a crash too.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::libc;
+
+use crate::capture::{Take, Tap};
+
+/// A file that is being filled. The [`Tap`] that comes with it is for the run's standard output.
+pub struct Spool {
+    file: Arc<File>,
+}
+
+impl Spool {
+    /// An empty file in this folder.
+    ///
+    /// # Errors
+    /// That of making it.
+    pub fn new(folder: &Path) -> io::Result<(Spool, Tap)> {
+        let file = Arc::new(nameless(folder)?);
+        let tap = Tap::elsewhere(Box::new(Fill(Arc::clone(&file))));
+        Ok((Spool { file }, tap))
+    }
+
+    /// The output is over, and this is its tap: what was written.
+    ///
+    /// # Errors
+    /// That of writing it: the disk is full.
+    pub async fn end(self, tap: Tap) -> io::Result<Arc<File>> {
+        drop(tap.end().await?);
+        Ok(self.file)
+    }
+}
+
+/// Writes what comes.
+struct Fill(Arc<File>);
+
+impl Take for Fill {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.0).write_all(bytes)
+    }
+}
+
+fn nameless(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options.clone().custom_flags(libc::O_TMPFILE).open(folder) {
+        // Not every file system has them.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => named(folder, &options),
+        opened => opened,
+    }
+}
+
+/// A name for as long as it takes to remove it.
+fn named(folder: &Path, options: &OpenOptions) -> io::Result<File> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let path = folder.join(format!("output-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        match options.clone().create_new(true).open(&path) {
+            Ok(file) => {
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            // Left by a crash in just this moment.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&path)?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::capture::{Keep, Output, pipes};
+    use crate::job::Stdin;
+
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("engined-spool-{name}-{}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            Folder(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_output_is_kept_without_a_name() {
+        let folder = Folder::new("kept");
+        let (spool, mut tap) = Spool::new(&folder.0).unwrap();
+        let (ours, theirs) = pipes().unwrap();
+        let program = tokio::task::spawn_blocking(move || {
+            drop((theirs.stdin, theirs.stderr));
+            let mut stdout = File::from(theirs.stdout);
+            (0..100_u8).for_each(|n| stdout.write_all(&[n; 10_000]).unwrap());
+        });
+        let (mut streams, keep) = (Output::default(), Keep { head: 4, most: 1 << 30 });
+        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &Notify::new()).await.unwrap();
+        program.await.unwrap();
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+        let file = spool.end(tap).await.unwrap();
+        let mut last = [0; 10_000];
+        file.read_exact_at(&mut last, 990_000).unwrap();
+        assert!(file.metadata().unwrap().len() == 1_000_000 && last == [99; 10_000]);
+    }
+
+    #[test]
+    fn a_file_system_without_nameless_files_does_as_well() {
+        let folder = Folder::new("named");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        fs::write(folder.0.join("output-0"), "left").unwrap();
+        let mut file = named(&folder.0, &options).unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+        assert!(nameless(&folder.0.join("none")).is_err());
+    }
+}

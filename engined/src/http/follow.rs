@@ -1,0 +1,164 @@
+//! Results of a batch, a page at a time, and whoever waits for more of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Answer, Question, Store, StoreError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::batch::Batches;
+use crate::engine::Engine;
+use crate::problem::Error;
+use crate::queue::TenantIndex;
+
+/// Results in a page: what is in memory for one reader is at most that, and the page before it.
+pub const PAGE: usize = 64;
+
+/// The batches, where they are kept.
+///
+/// # Errors
+/// [`Error::NotReady`], with what is missing.
+pub fn here(engine: &Engine) -> Result<&Arc<Batches>, Error> {
+    engine.batches().ok_or_else(|| Error::NotReady(vec![engine.no_batches()]))
+}
+
+/// What the store has to say to a caller.
+#[must_use]
+pub fn told(error: StoreError, path: String) -> Error {
+    match error {
+        StoreError::Unknown => Error::NotFound { path },
+        StoreError::Full(why) => Error::StoreFull(why),
+        StoreError::Failed(why) => Error::internal(format!("the store of batches failed: {why}")),
+    }
+}
+
+/// Some results.
+#[derive(Debug)]
+pub struct Page {
+    /// Number and line.
+    pub lines: Vec<(u64, Vec<u8>)>,
+    /// Whether the batch is over.
+    pub over: bool,
+    /// The number of the last result that there is.
+    pub last: u64,
+}
+
+impl Page {
+    /// Whether there may be more behind it already.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lines.len() >= PAGE
+    }
+
+    /// How long its lines are.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lines.iter().map(|(_, line)| line.len()).sum()
+    }
+}
+
+/// Somebody who reads the results of a batch.
+pub struct Follower {
+    store: Arc<dyn Store>,
+    tenant: String,
+    batch: String,
+    /// The number of the next result.
+    next: u64,
+    /// Told of what is recorded; from the first page on.
+    news: Option<watch::Receiver<u64>>,
+}
+
+impl Follower {
+    /// Reads from the number `next` on.
+    ///
+    /// # Errors
+    /// This engine keeps no batches.
+    pub fn new(engine: &Engine, tenant: TenantIndex, batch: &str, next: u64) -> Result<Self, Error> {
+        let store = Arc::clone(&here(engine)?.store);
+        let tenant = engine.tenants().name(tenant).to_owned();
+        Ok(Follower { store, tenant, batch: batch.to_owned(), next, news: None })
+    }
+
+    /// What the caller asks for, where there is no such batch.
+    fn path(&self) -> String {
+        format!("/v1/batches/{}", self.batch)
+    }
+
+    async fn read(&mut self, most: usize) -> Result<Page, StoreError> {
+        let (tenant, batch) = (self.tenant.clone(), self.batch.clone());
+        match self.store.read(Question::Results { tenant, batch, from: self.next, most }).await? {
+            Answer::Results { results: lines, over, last } => {
+                self.next = lines.last().map_or(self.next, |(seq, _)| seq + 1);
+                Ok(Page { lines, over, last })
+            }
+            _ => Err(StoreError::Failed("it has answered another question".to_owned())),
+        }
+    }
+
+    /// The next page, which may be empty.
+    ///
+    /// # Errors
+    /// That of the store.
+    pub async fn page(&mut self) -> Result<Page, StoreError> {
+        if let Some(news) = &mut self.news {
+            news.borrow_and_update();
+        }
+        self.read(PAGE).await
+    }
+
+    /// The first page with something in it, or that of a batch that is over, or an empty one when the patience is at its
+    /// end.
+    ///
+    /// # Errors
+    /// There is no such batch of the tenant.
+    pub async fn first(&mut self, patience: Duration) -> Result<Page, Error> {
+        self.until(patience, |page| !page.lines.is_empty() || page.over, PAGE).await
+    }
+
+    /// Waits until the batch is over, at most so long.
+    ///
+    /// # Errors
+    /// As of [`Follower::first`].
+    pub async fn over(&mut self, patience: Duration) -> Result<(), Error> {
+        self.until(patience, |page| page.over, 0).await.map(drop)
+    }
+
+    async fn until(&mut self, patience: Duration, enough: fn(&Page) -> bool, most: usize) -> Result<Page, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(news) = &mut self.news {
+                news.borrow_and_update();
+            }
+            let page = self.read(most).await.map_err(|error| told(error, self.path()))?;
+            if enough(&page) || patience.is_zero() {
+                return Ok(page);
+            }
+            // Only of what there is, and before it is read again: nothing can happen in between.
+            let Some(news) = &mut self.news else {
+                self.news = Some(self.store.watch(&self.batch));
+                continue;
+            };
+            match tokio::time::timeout_at(deadline, news.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Error::internal("the store of batches has ended")),
+                Err(_) => return Ok(page),
+            }
+        }
+    }
+
+    /// Returns when there may be something new. Never, if nothing was read yet.
+    ///
+    /// # Errors
+    /// The store has ended.
+    pub async fn news(&mut self) -> Result<(), StoreError> {
+        let ended = |_| StoreError::Failed("it has ended".to_owned());
+        match &mut self.news {
+            Some(news) => news.changed().await.map_err(ended),
+            None => {
+                self.news = Some(self.store.watch(&self.batch));
+                Ok(())
+            }
+        }
+    }
+}
