@@ -59,14 +59,16 @@ pub fn cut(disk: &mut [u8], log: &[u8], at: u64, dice: &mut Dice) -> Cut {
     let all = entries(log);
     // What was under way when QEMU was ended can have left a gap.
     let end = at.min(all.last().map_or(0, |entry| entry.until as u64));
-    let entries: Vec<Entry> = all.into_iter().take_while(|entry| entry.until as u64 <= end).collect();
-    let flushed = entries.iter().rposition(|entry| entry.flags & FLUSH != 0).unwrap_or(0);
+    let answered = |entry: &Entry| entry.until as u64 <= end;
+    // The last may be under way.
+    let entries: Vec<Entry> = all.into_iter().take_while(|entry| ((entry.from - SECTOR) as u64) < end).collect();
+    let flushed = entries.iter().rposition(|entry| entry.flags & FLUSH != 0 && answered(entry)).unwrap_or(0);
     let mut dropped = 0;
     for (place, entry) in entries.iter().enumerate() {
         let written = &log[entry.from..entry.until];
         let sectors = written.len() / SECTOR;
         let arrived = match dice.below(4) {
-            _ if place < flushed || entry.flags & FUA != 0 => sectors,
+            _ if place < flushed || (entry.flags & FUA != 0 && answered(entry)) => sectors,
             0 => usize::try_from(dice.below(sectors as u64 + 1)).unwrap_or(0),
             1 => sectors,
             _ => 0,
@@ -112,6 +114,21 @@ mod tests {
             seen[usize::from(disk[0] == 3)] = true;
         }
         assert_eq!(seen, [true; 2]);
+    }
+
+    #[test]
+    fn what_is_under_way_may_come_half() {
+        let log = log(&[(0, 0, 1), (1, FUA, 2), (0, FLUSH, 0)]);
+        for (at, fixed) in [(log.len() as u64, true), (log.len() as u64 - 1, false)] {
+            let mut lost = 0;
+            for seed in 0..20 {
+                let mut disk = vec![0; 2 * SECTOR];
+                let cut = cut(&mut disk, &log, at, &mut Dice::new(seed));
+                assert_eq!((cut.end, disk[SECTOR]), (at, 2));
+                lost += cut.dropped;
+            }
+            assert_eq!(lost == 0, fixed, "{lost} lost at {at}");
+        }
     }
 
     #[test]
