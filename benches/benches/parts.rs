@@ -55,9 +55,11 @@ fn requests(c: &mut Criterion) {
 fn bundles(c: &mut Criterion) {
     for (name, body) in [("small", benches::small_body()), ("large", benches::large_body())] {
         let job = must(benches::job(&body));
-        let compile = there(job.compile.as_ref());
-        c.bench_function(&format!("bundle/{name}/compile"), |b| b.iter(|| must(job.compile_bundles(compile))));
-        c.bench_function(&format!("bundle/{name}/run"), |b| b.iter(|| must(job.run_bundle())));
+        let compile = there(job.program.compile.as_ref());
+        c.bench_function(&format!("bundle/{name}/compile"), |b| b.iter(|| must(job.program.compile_bundles(compile))));
+        c.bench_function(&format!("bundle/{name}/run"), |b| {
+            b.iter(|| must(job.program.run_bundle(&job.run, &job.outputs)))
+        });
         let bundle = File::from(must(job.compile_bundles(compile)).first);
         c.bench_function(&format!("bundle/{name}/read"), |b| b.iter(|| must(read(&bundle))));
     }
