@@ -212,8 +212,9 @@ impl Reply {
             }
             return Some(Reply { status, headers, body: unchunked(&body) });
         }
-        let length =
-            headers.iter().find(|(name, _)| name == "content-length").map(|(_, v)| v.parse::<usize>().unwrap());
+        let named = headers.iter().find(|(name, _)| name == "content-length");
+        // An answer without content has no length either.
+        let length = if status == 204 { Some(0) } else { named.map(|(_, v)| v.parse::<usize>().unwrap()) };
         while length.is_none_or(|length| body.len() < length) {
             match stream.read(&mut chunk) {
                 Ok(0) => break,
