@@ -8,7 +8,7 @@ use api_spec::{BatchSummary, Sha256};
 use hyper::Method;
 
 use super::draft::Data;
-use super::parcel::Parcel;
+use super::parcel::{Parcel, place_of};
 use super::progress::Progress;
 use crate::client::{Asked, Client, Reply, Silence};
 
@@ -106,19 +106,5 @@ fn told(client: &Client, what: &str, reply: &Reply) -> String {
 /// With the name of what the server points at by its number.
 fn refused(client: &Client, parcel: &Parcel, reply: &Reply) -> String {
     let field = reply.problem().and_then(|problem| problem.field);
-    let told = told(client, "the batch", reply);
-    let Some(field) = field else { return told };
-    let mut parts = field.split('/').skip(1);
-    let (list, at) = (parts.next(), parts.next().and_then(|at| at.parse::<usize>().ok()));
-    let name = match (list, at) {
-        (Some("tests"), Some(at)) => parcel.request.tests.get(at).map(|test| format!("test {:?}", test.id)),
-        (Some("submissions"), Some(at)) => {
-            parcel.request.submissions.get(at).map(|one| format!("submission {:?}", one.id))
-        }
-        _ => None,
-    };
-    match name {
-        Some(name) => format!("{told} (at {field}: {name})"),
-        None => format!("{told} (at {field})"),
-    }
+    told(client, "the batch", reply) + &place_of(&parcel.request, field.as_deref())
 }

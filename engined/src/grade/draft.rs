@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use api_spec::{BatchRequest, Input, Sha256};
+use api_spec::{BatchRequest, Caps, Input, Sha256};
+
+/// How much a program may hold is the server's to say.
+pub(super) const CAPS: Caps = Caps { files: usize::MAX, file_bytes: usize::MAX, words_bytes: usize::MAX };
 
 /// What is to be judged.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +78,10 @@ impl Draft {
     pub fn read(file: &std::path::Path) -> Result<Draft, String> {
         let shown = file.display();
         let text = std::fs::read(file).map_err(|error| format!("{shown}: can't be read: {error}"))?;
-        let mut request: BatchRequest = serde_json::from_slice(&text)
-            .map_err(|error| format!("{shown}:{}: {error}; write the body of POST /v1/batches", error.line().max(1)))?;
+        let mut request = BatchRequest::from_json(&text, &CAPS).map_err(|problem| {
+            let at = problem.field.as_ref().map(|field| format!(" (at {field})")).unwrap_or_default();
+            format!("{shown}: {problem}{at}")
+        })?;
         let take = |test: &mut api_spec::TestRequest| TestData {
             stdin: std::mem::take(&mut test.stdin).into(),
             expected: test.expected.take().map(Data::from),

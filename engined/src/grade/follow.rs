@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use api_spec::{BatchResponse, BatchStatus, TestResult};
+use api_spec::{BatchResponse, TestResult};
 use http_body_util::BodyExt;
 use hyper::Method;
 
@@ -18,6 +18,8 @@ const WAIT_MS: u64 = 20_000;
 /// An answer without a result is not asked for more often than this.
 const HASTY: Duration = Duration::from_millis(HASTY_MS);
 const HASTY_MS: u64 = 1000;
+/// A batch that is over gives its results within so many tries.
+const MOST_WITHHELD: u32 = 10;
 /// No line of a result is longer.
 const LINE_BYTES: usize = 64 << 20;
 /// So long a server may be away, an update of it included.
@@ -46,6 +48,7 @@ impl Follower<'_> {
         mut each: impl FnMut(&TestResult, &[u8]) -> Result<(), String>,
     ) -> Result<BatchResponse, String> {
         let mut alone: Option<Instant> = None;
+        let mut withheld = 0;
         loop {
             let before = self.last;
             let began = Instant::now();
@@ -53,9 +56,14 @@ impl Follower<'_> {
             // Whoever answers at once that there is nothing shall not be asked all the time.
             let hasty = self.last == before && began.elapsed() < HASTY;
             let batch = self.ask(if hasty { HASTY_MS } else { 0 }).await?;
-            let over = matches!(batch.batch.status, BatchStatus::Finished | BatchStatus::Cancelled);
+            let over = batch.batch.status.is_over();
             if over && self.last >= batch.batch.done {
                 return Ok(batch);
+            }
+            withheld = if over && self.last == before { withheld + 1 } else { 0 };
+            if withheld == MOST_WITHHELD {
+                let (last, done) = (self.last, batch.batch.done);
+                return Err(self.nonsense(&format!("the batch is over, and after {last} of {done} no more come")));
             }
             match ended {
                 None => alone = None,

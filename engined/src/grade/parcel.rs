@@ -9,7 +9,7 @@ use std::path::Path;
 use api_spec::{BatchRequest, CheckerProgram, Content, Input, Sha256, SourceFile, SubmissionRequest};
 use sha2::Digest;
 
-use super::draft::{Data, Draft, TestData};
+use super::draft::{CAPS, Data, Draft, TestData};
 
 /// Larger data of a test is sent as a blob.
 const INLINE_BYTES: u64 = 64 << 10;
@@ -46,6 +46,10 @@ pub fn pack(draft: Draft, again: Option<&str>) -> Result<Parcel, String> {
         test.stdin = place(data.stdin, most, &mut blobs)?;
         test.expected = data.expected.map(|data| place(data, most, &mut blobs)).transpose()?;
     }
+    // Before an engine is started for it.
+    request.check(&CAPS).map_err(|problem| {
+        format!("the batch can't be sent: {problem}{}", place_of(&request, problem.field.as_deref()))
+    })?;
     let body = serde_json::to_vec(&request).map_err(|error| format!("the batch can't be written as JSON: {error}"))?;
     let mut hash = sha2::Sha256::new();
     hash.update(&body);
@@ -54,6 +58,20 @@ pub fn pack(draft: Draft, again: Option<&str>) -> Result<Parcel, String> {
     }
     let key = format!("engined-batch-{}", Sha256(hash.finalize().into()).hex());
     Ok(Parcel { request, body, key, blobs, expected })
+}
+
+/// What a pointer into the request points at, by the caller's own name for it.
+pub(super) fn place_of(request: &BatchRequest, field: Option<&str>) -> String {
+    let Some(field) = field else { return String::new() };
+    let mut parts = field.split('/').skip(1);
+    let (list, at) = (parts.next(), parts.next().and_then(|at| at.parse::<usize>().ok()));
+    let name = match (list, at) {
+        (Some("tests"), Some(at)) => request.tests.get(at).map(|test| format!(": test {:?}", test.id)),
+        (Some("submissions"), Some(at)) => request.submissions.get(at).map(|one| format!(": submission {:?}", one.id)),
+        (Some("groups"), Some(at)) => request.groups.get(at).map(|group| format!(": group {:?}", group.id)),
+        _ => None,
+    };
+    format!(" (at {field}{})", name.unwrap_or_default())
 }
 
 /// How large data may be that stands in the request.
@@ -129,8 +147,13 @@ mod tests {
 
     fn draft(tests: Vec<TestData>) -> Draft {
         let request = BatchRequest {
-            submissions: vec![SubmissionRequest { id: "a".to_owned(), ..Default::default() }],
-            tests: tests.iter().map(|_| TestRequest::default()).collect(),
+            submissions: vec![SubmissionRequest {
+                id: "a".to_owned(),
+                language: "x".to_owned(),
+                source: Some("y".into()),
+                ..Default::default()
+            }],
+            tests: (0..tests.len()).map(|at| TestRequest { id: at.to_string(), ..Default::default() }).collect(),
             ..Default::default()
         };
         Draft { request, data: tests, expected: vec![None] }

@@ -165,3 +165,16 @@ fn what_is_missing_is_told() {
         Scratch::new("toml", &[("batch.toml", "a = 1\nb = = 2"), ("tests/1.in", ""), ("submissions/a.py", "")]);
     assert!(folder.mistakes().starts_with("batch.toml:2: "), "{}", folder.mistakes());
 }
+
+#[test]
+fn our_own_problems_are_such_folders() {
+    let problems = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/problems"));
+    let mut read_ones = 0;
+    for entry in entries(problems, &mut Vec::new()).into_iter().filter(|entry| entry.folder) {
+        let places = Places { problem: entry.path, submissions: None, languages: BTreeMap::new() };
+        let draft = read(&places, &Catalogue::builtin()).unwrap_or_else(|mistakes| panic!("{}", mistakes.join("\n")));
+        super::super::parcel::pack(draft, None).unwrap_or_else(|mistake| panic!("{}: {mistake}", entry.name));
+        read_ones += 1;
+    }
+    assert!(read_ones > 0);
+}
