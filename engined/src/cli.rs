@@ -11,7 +11,7 @@ use crate::config::audit;
 use crate::embed::Talker;
 use crate::run::amounts::Limit;
 use crate::supervise::Kept;
-use crate::{clock, config, doctor, run, selftest, serve, store_command, supervise, tenants};
+use crate::{clock, config, doctor, grade, run, selftest, serve, store_command, supervise, tenants};
 
 const CONFIG: &str = "/etc/engined/engined.toml";
 /// What systemd makes for the installed engine.
@@ -111,6 +111,9 @@ enum Command {
     /// The engine is the installed one, or one that is started for the test where none serves. Exit code 0: everything
     /// held and every layer is in force; 1: something did not hold; 2: nothing could be tried.
     Selftest(SelftestArgs),
+    /// Grade: have programs judged by tests, and write a table, results.jsonl, results.csv and junit.xml
+    #[command(long_about = grade::help::ABOUT, after_long_help = grade::help::FOLDER)]
+    Batch(BatchArgs),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -224,6 +227,79 @@ impl From<SelftestArgs> for selftest::Options {
     }
 }
 
+#[derive(Args, Debug)]
+struct BatchArgs {
+    /// A batch as POST /v1/batches has it, in JSON; or a folder with tests/ and submissions/
+    #[arg(value_name = "FILE|DIR")]
+    what: PathBuf,
+    /// The programs, where they do not lie in DIR/submissions
+    #[arg(long, value_name = "DIR")]
+    submissions: Option<PathBuf>,
+    /// The language of files with this suffix, where the suffix does not say it
+    #[arg(long = "language", value_name = "SUFFIX=LANGUAGE", value_parser = suffix)]
+    languages: Vec<(String, String)>,
+    /// The engine: unix:PATH or http://HOST:PORT [default: $ENGINED_URL, or the installed one]
+    #[arg(long, value_name = "URL", conflicts_with = "embedded")]
+    server: Option<String>,
+    /// Start an engine for this batch alone, even where one is installed
+    #[arg(long)]
+    embedded: bool,
+    /// A file with the token for an engine that wants one [default: $ENGINED_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The configuration of the installed engine
+    #[arg(long, default_value = CONFIG, value_name = "FILE")]
+    config: PathBuf,
+    /// With --embedded: a folder in which the engine keeps the batch, so that it goes on after an interruption
+    #[arg(long, value_name = "DIR", requires = "embedded")]
+    state: Option<PathBuf>,
+    /// A folder for results.jsonl, results.csv and junit.xml; the same command goes on there after an interruption
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Ask whether each submission gets the verdict that its folder is named by, instead of whether all are accepted
+    #[arg(long)]
+    labels: bool,
+    /// Judge once more what was sent before
+    #[arg(long)]
+    again: bool,
+    /// Ctrl-C cancels the batch; without this it goes on at the server
+    #[arg(long)]
+    cancel_on_interrupt: bool,
+    /// Print the batch as JSON, as GET /v1/batches/{id} answers it, instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<BatchArgs> for grade::Options {
+    fn from(args: BatchArgs) -> Self {
+        let wish = selftest::target::Wish {
+            server: args.server,
+            embedded: args.embedded,
+            config: args.config,
+            token_file: args.token_file,
+        };
+        grade::Options {
+            what: args.what,
+            submissions: args.submissions,
+            languages: args.languages.into_iter().collect(),
+            wish,
+            state: args.state,
+            out: args.out,
+            labels: args.labels,
+            again: args.again,
+            cancel_on_interrupt: args.cancel_on_interrupt,
+            json: args.json,
+        }
+    }
+}
+
+fn suffix(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(suffix, language)| !suffix.is_empty() && !language.is_empty());
+    parts
+        .map(|(suffix, language)| (suffix.to_owned(), language.to_owned()))
+        .ok_or_else(|| "write SUFFIX=LANGUAGE, the language by its id or alias".to_owned())
+}
+
 fn scale(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| (1.0..=1000.0).contains(number));
     number.ok_or_else(|| "write a number from 1 to 1000".to_owned())
@@ -270,6 +346,7 @@ pub fn main() -> ExitCode {
             doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })
         }
         Command::Selftest(args) => selftest::selftest(&args.into()),
+        Command::Batch(args) => grade::grade(&args.into()),
         Command::Config(ConfigCommand::Check { config, print }) => check(&config, print),
         Command::Token(TokenCommand::New { name, expires }) => token(name.as_deref(), expires),
         Command::Store(StoreCommand::Backup { to, kept }) => {
@@ -288,7 +365,8 @@ fn places(kept: &KeptArgs) -> Result<store_command::Places, String> {
         return Ok(usual);
     }
     let (config, ..) = serve::load(&kept.config).map_err(|mistakes| mistakes.join("\n"))?;
-    Ok(store_command::Places { batches: config.batches.folder.unwrap_or(usual.batches), ..usual })
+    let batches = config.batches.folder.unwrap_or(usual.batches);
+    Ok(store_command::Places { batches, blobs: config.blobs.folder.unwrap_or(usual.blobs) })
 }
 
 fn copied(outcome: Result<store_command::Copied, String>, place: &Path) -> ExitCode {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use api_spec::{Caps, ExecutionRequest, OnOutputLimit, SourceFile, Verdict};
 use jail::spec::{Ended, Outcome, StopReason};
-use languages::{Catalogue, Definition};
+use languages::Catalogue;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -103,7 +103,8 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     Ok(code)
 }
 
-fn catalogue() -> Result<Catalogue, String> {
+/// The languages that come with the program, and the operator's.
+pub(crate) fn catalogue() -> Result<Catalogue, String> {
     Catalogue::load(state::manifests().as_deref())
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
@@ -155,7 +156,7 @@ fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest,
     let main = files.first().map(|file| file.path.clone()).ok_or("name a file to run")?;
     let definition = match &options.language {
         Some(language) => catalogue.language(language),
-        None => catalogue.languages().iter().find(|definition| is_source_of(&main, definition)),
+        None => catalogue.languages_of_file(&main).first().copied(),
     };
     let known = || catalogue.languages().iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", ");
     let definition = definition.ok_or_else(|| match &options.language {
@@ -177,11 +178,6 @@ fn request(options: &Options, catalogue: &Catalogue) -> Result<ExecutionRequest,
     body["compile_limits"] = amounts::of_step(&options.limits, true);
     // Checked as a caller's would be, in the same words.
     ExecutionRequest::from_json(body.to_string().as_bytes(), &Caps::default()).map_err(|problem| problem.to_string())
-}
-
-fn is_source_of(file: &str, definition: &Definition) -> bool {
-    let own = definition.main_file.rsplit_once('.').map(|(_, suffix)| format!(".{suffix}"));
-    own.iter().chain(&definition.sources).any(|suffix| file.ends_with(suffix.as_str()))
 }
 
 /// Runs the job as the API would, and prints its result.

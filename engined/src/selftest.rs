@@ -13,17 +13,16 @@ use std::time::{Duration, Instant};
 use api_spec::{IsolationResponse, LanguagesResponse};
 use tokio::sync::mpsc;
 
+use crate::client::{Client, Silence};
 use case::{Bench, Tried};
-use client::{Client, Silence};
 use corpus::{Kind, Program};
 use host::{Findings, Unseen, Watch};
 use progress::Progress;
 use report::{Conclusion, Facts, Fared, Outcome, Report, Tested};
-use target::{How, Target, Up, Wish};
+use target::{How, Start, Target, Up, Wish};
 
 pub mod case;
 pub mod check;
-pub mod client;
 pub mod corpus;
 pub mod host;
 pub mod progress;
@@ -148,7 +147,7 @@ fn run(options: &Options) -> Result<Conclusion, String> {
         complain!("engined: {note}: one is started for this test");
     }
     // From the main thread, before there is another.
-    let up = if target.how == How::Embedded { Some(Up::start()?) } else { None };
+    let up = if target.how == How::Embedded { Some(Up::start(&Start::attacked())?) } else { None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("threads: {error}"))?;
     let report = runtime.block_on(async {

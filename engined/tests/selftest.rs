@@ -83,7 +83,7 @@ fn what_can_not_be_tried_is_said_with_what_to_do() {
     assert_eq!(code, 2);
     let json: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["result"], "not_tried");
-    let remedy = "; start it (systemctl start jaild engined), or test with --embedded";
+    let remedy = "; start it (systemctl start jaild engined), or take one of your own with --embedded";
     assert!(json["sentence"].as_str().is_some_and(|text| text.ends_with(remedy)), "{out}");
     assert!(err.starts_with("engined: unix:"), "{err}");
 

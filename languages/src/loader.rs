@@ -46,6 +46,11 @@ pub struct Profile {
     pub syscalls: Vec<String>,
 }
 
+/// Whether something stands before the suffix.
+fn has_suffix(name: &str, suffix: &str) -> bool {
+    name.strip_suffix(suffix).is_some_and(|stem| !stem.is_empty())
+}
+
 impl Catalogue {
     /// The languages that come with the program.
     ///
@@ -121,6 +126,18 @@ impl Catalogue {
     #[must_use]
     pub fn language(&self, name: &str) -> Option<&Definition> {
         self.languages.iter().find(|language| language.answers_to(name))
+    }
+
+    /// The languages that a file of this name is a program of: those whose own suffix it has (that of their main file),
+    /// else those whose compiler takes it. More than one where suffixes are shared.
+    #[must_use]
+    pub fn languages_of_file(&self, name: &str) -> Vec<&Definition> {
+        let own = |language: &Definition| {
+            language.main_file.rsplit_once('.').is_some_and(|(_, suffix)| has_suffix(name, &format!(".{suffix}")))
+        };
+        let taken = |language: &Definition| language.sources.iter().any(|suffix| has_suffix(name, suffix));
+        let first: Vec<&Definition> = self.languages.iter().filter(|language| own(language)).collect();
+        if first.is_empty() { self.languages.iter().filter(|language| taken(language)).collect() } else { first }
     }
 
     /// What jaild needs for every step of every toolchain that is installed now.

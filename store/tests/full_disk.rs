@@ -62,6 +62,7 @@ fn a_full_disk_loses_nothing() {
     let store = open();
     put(&store, batch("b", 2, 30, 1));
     lease(&store, 2);
+    put(&store, batch("waits", 1, 1, 1));
     fill(disk);
     // The log has some pages that it may write to again; then there is no room even for a result.
     let mut recorded = Vec::new();
@@ -86,10 +87,14 @@ fn a_full_disk_loses_nothing() {
             Err(error) => panic!("{error}"),
         }
     }
+    // A lease that could not be written down was not given out: somebody else gets it later.
+    let wish = || Wish::Submissions { most: vec![("ann".into(), 1)] };
+    assert!(matches!(wait(store.lease(wish())), Err(StoreError::Full(_))));
     // It can be read meanwhile.
     let (lines, _, last) = results(&store, "b", 1, 100);
     assert_eq!((lines.len(), last), (recorded.len(), u64::try_from(recorded.len()).unwrap()));
     make_room(disk);
+    assert_eq!(lease(&store, 1)[0].batch, "waits");
     let rest = (0..60).filter(|place| recorded.iter().all(|(there, _)| there != place));
     for place in rest.collect::<Vec<u32>>() {
         assert!(matches!(record(&store, vec![large(place / 30, place % 30)])[..], [Recorded::New(_)]), "{place}");

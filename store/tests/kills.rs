@@ -137,11 +137,31 @@ impl Said {
     }
 }
 
-/// Runs it on a store: until it has ended, or for so long after it is ready. Gives what was there, what it did, and what is
-/// there at its end if it came to that.
-fn run(folder: &Path, seed: u64, after: Option<Duration>) -> (Said, Said, Option<Said>) {
+/// When it is ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// So long after its start.
+    OfStart(Duration),
+    /// So long after it was ready.
+    OfReady(Duration),
+    /// By itself, when all is done.
+    Done,
+}
+
+/// What came of it.
+struct Ran {
+    /// What was there, and whether it could say it to the end.
+    there: Said,
+    ready: bool,
+    did: Said,
+    /// What is there at its end, if it came to that.
+    end: Option<Said>,
+}
+
+/// Runs it on a store.
+fn run(folder: &Path, seed: u64, until: End) -> Ran {
     let mut arguments = format!("--folder\n{}\n--seed\n{seed}", folder.display());
-    if after.is_none() {
+    if matches!(until, End::Done) {
         arguments.push_str("\n--finish");
     }
     let mut command = Command::new(env::current_exe().unwrap());
@@ -157,18 +177,21 @@ fn run(folder: &Path, seed: u64, after: Option<Duration>) -> (Said, Said, Option
             }
         }
     });
-    let (mut before, mut did, mut end) = (Said::default(), Said::default(), None);
-    let mut deadline = Instant::now() + Duration::from_secs(60);
+    let (mut there, mut did, mut end) = (Said::default(), Said::default(), None);
+    let most = Duration::from_secs(60);
+    let mut deadline = Instant::now() + if let End::OfStart(after) = until { after } else { most };
     let mut ready = false;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) if line == "ready" => {
                 ready = true;
-                deadline = after.map_or(deadline, |after| Instant::now() + after);
+                if let End::OfReady(after) = until {
+                    deadline = Instant::now() + after;
+                }
             }
             Ok(line) if line == "done" => break,
             Ok(line) => match (line.strip_prefix("have "), ready) {
-                (Some(line), false) => before.take(line),
+                (Some(line), false) => there.take(line),
                 (Some(line), true) => end.get_or_insert_with(Said::default).take(line),
                 (None, true) => did.take(&line),
                 // What the test harness says.
@@ -178,42 +201,50 @@ fn run(folder: &Path, seed: u64, after: Option<Duration>) -> (Said, Said, Option
             Err(mpsc::RecvTimeoutError::Disconnected) => panic!("it ended by itself"),
         }
     }
-    assert!(ready, "it did not get ready");
+    assert!(ready || matches!(until, End::OfStart(_)), "it did not get ready");
     drop(process);
     // What it said before it was ended counts as well. A line is one write, so none is cut off.
-    for line in lines.iter().filter(|_| after.is_some()) {
+    for line in lines.iter().filter(|_| ready && !matches!(until, End::Done)) {
         did.take(&line);
     }
     reader.join().unwrap();
-    (before, did, end)
+    Ran { there, ready, did, end }
 }
 
 #[test]
 fn what_was_acknowledged_survives_sigkill_once() {
     let folder = Folder::new();
     let kills: u64 = env::var("ENGINED_TEST_KILLS").map_or(10, |kills| kills.parse().unwrap());
-    let mut before: Option<(Said, Said)> = None;
-    let (mut results, mut most) = (0, 0);
+    let mut before: Option<Ran> = None;
+    let (mut results, mut most, mut early) = (0, 0, 0);
     for kill in 0..kills {
-        // Some are ended in their first steps, others after hundreds.
+        // Some are ended while they open the store, some in their first steps, others after hundreds.
         let after = Duration::from_micros((kill * 7_919) % 131 * 1_000 + kill % 17 * 61);
-        let (there, did, _) = run(folder.path(), kill, Some(after));
-        if let Some((was, did)) = &before {
-            was.is_in(&there);
-            did.is_in(&there);
+        let until = if kill % 5 == 4 { End::OfStart(after / 4) } else { End::OfReady(after) };
+        let ran = run(folder.path(), kill, until);
+        if !ran.ready {
+            // It has done nothing, and had not said all that is there.
+            early += 1;
+            continue;
         }
-        results += did.results.len();
-        most = most.max(there.attempts.values().copied().max().unwrap_or(0));
-        before = Some((there, did));
+        if let Some(before) = &before {
+            before.there.is_in(&ran.there);
+            before.did.is_in(&ran.there);
+        }
+        results += ran.did.results.len();
+        most = most.max(ran.there.attempts.values().copied().max().unwrap_or(0));
+        before = Some(ran);
     }
-    let (there, did, end) = run(folder.path(), kills, None);
-    let (was, last) = before.unwrap();
-    was.is_in(&there);
-    last.is_in(&there);
+    let Ran { there, did, end, .. } = run(folder.path(), kills, End::Done);
+    let last = before.unwrap();
+    last.there.is_in(&there);
+    last.did.is_in(&there);
     let end = end.unwrap();
     there.is_in(&end);
     did.is_in(&end);
     end.is_finished();
-    eprintln!("{kills} kills, {results} results acknowledged before them, at most {most} attempts in vain");
+    eprintln!(
+        "{kills} kills, {early} before it was ready; {results} results acknowledged, at most {most} attempts in vain"
+    );
     assert!(results > 0);
 }

@@ -84,6 +84,18 @@ pub fn tests(args: &[&str]) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Problem::new("the tests were not built", "read the message above")) }
 }
 
+/// Builds what works on a store until it is ended, with the features that [`tests`] of the workspace have it with.
+pub fn torture() -> Result<PathBuf> {
+    let status = cargo()
+        .args(["build", "--quiet", "--locked", "--workspace", "--example", "store_torture"])
+        .status()
+        .or_problem("cargo did not start", "install Rust: https://rustup.rs")?;
+    if status.success() {
+        return Ok(target()?.join("debug/examples/store_torture"));
+    }
+    Err(Problem::new("store_torture was not built", "read the compiler's message above"))
+}
+
 /// Runs `cargo test` with `args`, shows its output as it comes and counts it.
 pub fn test(name: &str, args: &[&str]) -> Result<Tally> {
     counted(name, test_command(args))

@@ -25,7 +25,9 @@ mod memory;
 mod mixed;
 mod numpy;
 mod picture;
+mod power;
 mod problem;
+mod problems;
 mod prometheus;
 mod prove;
 mod python_client;
@@ -101,6 +103,12 @@ enum Command {
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
+        /// Only the problems of `corpus/problems`: each submission must get the verdict that it is labelled by
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        problems: bool,
+        /// With --problems: three times alone and three times under full load, as `prove` does
+        #[arg(long, requires = "problems")]
+        thoroughly: bool,
         /// With --corpus: again without the stock, without tuning, without the cache
         #[arg(long, requires = "corpus")]
         without: bool,
@@ -133,6 +141,18 @@ enum Command {
         /// Where both programs are, instead of a release build
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
+    },
+    /// Cut the power of a guest that works on a store of batches: is what it had acknowledged still there, and once?
+    Power {
+        /// How often
+        #[arg(long, default_value_t = power::LONG, value_parser = clap::value_parser!(u32).range(1..))]
+        cuts: u32,
+        /// Which moments are drawn
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The store does not wait for its disk: this has to fail
+        #[arg(long)]
+        sync_off: bool,
     },
     /// Three tenants at once, SIGHUPs and restarts between: are audit, usage and the callers' counts equal at the end?
     Mixed {
@@ -169,6 +189,9 @@ enum Command {
     },
     /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
+        /// Only this part: `grade` measures batches
+        #[arg(value_enum)]
+        part: Option<bench::Part>,
         /// Rounds of each row; slow rows have fewer
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..))]
         rounds: u32,
@@ -247,11 +270,15 @@ fn main() -> ExitCode {
         Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
         Command::Test { prometheus: true, programs, .. } => tests::prometheus_only(programs.as_deref()).map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
+        Command::Test { problems: true, thoroughly, .. } => tests::problems_only(thoroughly).map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
         Command::Soak { runs, minutes, jobs, seed, report, programs } => {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)
+        }
+        Command::Power { cuts, seed, sync_off } => {
+            power::run(power::Power { cuts, seed, durable: !sync_off }).map(Some)
         }
         Command::Mixed { seconds, reload, restart, pause_ms, seed, samples, programs } => {
             let [time, reload, restart] = [seconds, reload, restart].map(std::time::Duration::from_secs);
@@ -259,8 +286,8 @@ fn main() -> ExitCode {
             mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
         Command::Cost { requests, programs } => cost::run(requests, programs.as_deref()).map(Some),
-        Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
-            bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })
+        Command::Bench { part, rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
+            bench::run(&bench::Options { part, rounds, full, no_peers, fast_only, guard, host, save, json, programs })
                 .map(Some)
         }
         Command::Timing { rounds, json, report, programs } => {

@@ -7,10 +7,11 @@ use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::mixed::{self, Mixed};
 use crate::problem::{Problem, Result};
+use crate::problems::{self, Beside};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, examples, fuzz, prometheus, python_client, schemathesis, secrets, setup};
+use crate::{bench, examples, fuzz, power, prometheus, python_client, schemathesis, secrets, setup};
 
 /// A hello after each attack tells what it did. What they do one at a time is for `prove`: most of them wait for a limit,
 /// and two that wait take no longer than one.
@@ -20,7 +21,7 @@ const CORPUS: [Load; 2] = [
     Load { folders: &["semantics"], times: 1, jobs: 2, one_in: 4 },
 ];
 
-/// The tests of the workspace and those that need `test-hooks`, beside them the test host; then the fuzz targets, the Python
+/// The tests of the workspace and those that need `test-hooks`, beside them the test host and power cuts; then the fuzz targets, the Python
 /// client, schemathesis, Prometheus, the corpus, a short soak, where secrets go, whether the books are equal after
 /// restarts, what speed is promised with a wide margin.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
@@ -31,7 +32,11 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     // The test host is a machine of its own, and half of it and half of those tests is waiting.
     let mut tally = std::thread::scope(|scope| {
         let host = scope.spawn(|| match host {
-            Some(kernel) => host::run(&programs, kernel, Depth::Short),
+            Some(kernel) => {
+                let mut tally = host::run(&programs, kernel, Depth::Short)?;
+                tally.add(power::run(power::Power { cuts: power::SHORT, seed: 1, durable: true })?);
+                Ok(tally)
+            }
             None => {
                 println!("xtask: skipped: the test host (--no-host)");
                 Ok(Tally::default())
@@ -48,6 +53,7 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     tally.add(schemathesis::run(&programs, Length::Short)?);
     tally.add(prometheus::run(&programs)?);
     tally.add(corpus::run(&programs, &CORPUS)?);
+    tally.add(problems::run(&programs, &[Beside::Others])?);
     tally.add(soak::run(&programs, Soak::SHORT)?);
     tally.add(secrets::run(&programs)?);
     tally.add(mixed::run(&programs, Mixed::SHORT, None)?);
@@ -79,6 +85,12 @@ pub fn client_only() -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     python_client::run(&build::release()?)
+}
+
+/// Only the problems: all at once, or as `prove` judges them.
+pub fn problems_only(thoroughly: bool) -> Result<Tally> {
+    setup::ensure()?;
+    problems::run(&build::release()?, if thoroughly { &problems::THOROUGHLY } else { &[Beside::Others] })
 }
 
 /// Only schemathesis.

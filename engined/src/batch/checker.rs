@@ -8,6 +8,9 @@ use api_spec::{CheckerTold, Reason};
 
 use crate::job::Stdin;
 
+pub use asking::{Checker, in_the_way};
+
+mod asking;
 pub mod comparing;
 pub mod spool;
 

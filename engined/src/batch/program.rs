@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use api_spec::{ExecutionRequest, ExecutionResult, LimitsRequest, OnOutputLimit, OutputEncoding, Reason, Verdict};
 use languages::Limits;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::admission::{self, Rules, RunRequest};
 use crate::audit::{Caller, Leaving, Part, Source};
@@ -72,11 +72,39 @@ impl Account {
     }
 
     /// What `work` comes to, unless it is not wanted any more. Nothing of it is under way in a sandbox yet.
-    async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
+    ///
+    /// # Errors
+    /// It is not wanted.
+    pub async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
         tokio::select! {
             done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
             () = self.cancelled() => Err(Missed::Cancelled),
         }
+    }
+
+    /// Waits until nothing more is wanted, and says why.
+    pub async fn unwanted(&self, engine: &Engine) -> Missed {
+        match self.unless_missed(engine, std::future::pending::<()>()).await {
+            Ok(()) => Missed::Draining,
+            Err(missed) => missed,
+        }
+    }
+
+    /// Waits for a while.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn pause(&self, engine: &Engine, pause: Duration) -> Result<(), Missed> {
+        self.unless_missed(engine, tokio::time::sleep(pause)).await
+    }
+
+    /// Waits for a permit.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn permit(&self, engine: &Engine, of: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Missed> {
+        // It is never closed.
+        self.unless_missed(engine, of.acquire_owned()).await?.map_err(|_| Missed::Draining)
     }
 
     fn spent(&self, engine: &Engine) -> Result<(), Missed> {
@@ -185,6 +213,14 @@ pub struct Ran {
     pub lost: bool,
     /// Who has taken its standard output.
     pub tap: Option<Tap>,
+}
+
+impl Way {
+    /// The same for another run.
+    #[must_use]
+    pub fn another(&self) -> Way {
+        Way { step: self.step.clone(), bundle: Arc::clone(&self.bundle), outputs: self.outputs.clone() }
+    }
 }
 
 impl Program {

@@ -1,11 +1,277 @@
-//! The worker: takes up what is to be done, as much as can begin soon.
+//! The worker: takes up submissions that have work left, of each tenant as many as can begin soon, and lets each be judged by
+//! itself. Nothing here asks again and again: it is woken when there is something new, when a submission is over, and when the
+//! engine has changed.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use jail::stop_point;
+use store::{Answer, Leased, LeasedSubmission, Question, Renewal, StoreError, Wish};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::Batches;
+use super::common::Common;
+use super::program::{Account, Missed};
+use super::recorder::Recorder;
+use super::spec::{self, BatchSpec};
+use super::submission;
 use crate::engine::Engine;
+use crate::queue::TenantIndex;
+
+/// Should a word be missed, it is found out after so long.
+const SAFETY: Duration = Duration::from_secs(30);
+/// What the store does not do now is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Of each tenant so many submissions are under way at the least.
+const LEAST: usize = 4;
+/// Beside the runs in all slots so many of a tenant may wait.
+const WAITING: usize = 2;
+
+/// What those who judge share.
+pub struct Worker {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Its batches.
+    pub batches: Arc<Batches>,
+    /// Writes down results.
+    pub recorder: Recorder,
+    suspects: Arc<Semaphore>,
+    state: Mutex<State>,
+    /// Told when a submission is over.
+    freed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    tenants: HashMap<String, Tenant>,
+    commons: HashMap<String, Arc<Place>>,
+    /// Submissions under way.
+    active: Vec<(String, u32)>,
+}
+
+/// Where what is common to a batch is, as long as somebody has it.
+type Place = tokio::sync::Mutex<Weak<Common>>;
+
+struct Tenant {
+    active: usize,
+    /// Turns of its runs, and how many there are.
+    gate: Arc<Semaphore>,
+    turns: usize,
+}
 
 /// Works on batches for as long as the engine lives, if it keeps any. Never returns.
 pub async fn run(engine: Arc<Engine>) {
-    let Some(_batches) = engine.batches() else { return std::future::pending().await };
-    std::future::pending().await
+    let Some(batches) = engine.batches().map(Arc::clone) else { return std::future::pending().await };
+    let recorder = Recorder::start(Arc::clone(&batches.store));
+    let worker = Arc::new(Worker {
+        engine,
+        batches,
+        recorder,
+        suspects: submission::one_suspect(),
+        state: Mutex::default(),
+        freed: Notify::new(),
+    });
+    worker.work().await
+}
+
+impl Worker {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn work(self: Arc<Self>) {
+        let (mut work, mut changes) = (self.batches.store.work(), self.engine.changes());
+        loop {
+            work.mark_unchanged();
+            changes.mark_unchanged();
+            let pause = if self.engine.drain.begun() || self.engine.settled().is_err() {
+                SAFETY
+            } else {
+                match self.take_up().await {
+                    Ok(until) => until.map_or(SAFETY, |until| until.min(SAFETY)),
+                    Err(error) => {
+                        tracing::warn!(%error, "batches are not taken up yet");
+                        AGAIN
+                    }
+                }
+            };
+            tokio::select! {
+                _ = work.changed() => {}
+                _ = changes.changed() => {}
+                () = self.freed.notified() => {}
+                () = tokio::time::sleep(pause) => self.renew().await,
+            }
+        }
+    }
+
+    /// Takes up what there is room for. When a tenant may go on that has used up its day is told.
+    async fn take_up(self: &Arc<Self>) -> Result<Option<Duration>, StoreError> {
+        let Answer::Waiting(waiting) = self.batches.store.read(Question::Waiting).await? else {
+            return Err(StoreError::Failed("it has answered something else".to_owned()));
+        };
+        let tenants = self.engine.tenants();
+        let names = tenants.names();
+        let (mut most, mut first) = (Vec::new(), None::<Duration>);
+        for name in waiting {
+            let Some(index) = names.iter().position(|known| *known == name) else {
+                tracing::debug!(tenant = name, "batches of a tenant that is not configured wait");
+                continue;
+            };
+            let index = TenantIndex(index);
+            if let Err(spent) = self.engine.cpu_days.check(index, tenants.plan(index).cpu_seconds_per_day) {
+                first = Some(first.map_or(spent.until, |first| first.min(spent.until)));
+                continue;
+            }
+            let room = self.room(&name);
+            if room > 0 {
+                most.push((name, room));
+            }
+        }
+        if most.is_empty() {
+            return Ok(first);
+        }
+        let Leased::Submissions(leased) = self.batches.store.lease(Wish::Submissions { most }).await? else {
+            return Err(StoreError::Failed("it has leased something else".to_owned()));
+        };
+        for submission in leased {
+            stop_point!("engined.batch.leased");
+            self.begin(submission, &names);
+        }
+        Ok(first)
+    }
+
+    /// How many more submissions of a tenant may be under way.
+    fn room(&self, tenant: &str) -> usize {
+        let slots = self.engine.queue.gauges().slots;
+        let mut state = self.lock();
+        let most = LEAST.max(2 * slots);
+        most.saturating_sub(state.tenant(tenant, slots).active)
+    }
+
+    /// How many runs of a submission are leased ahead.
+    #[must_use]
+    pub fn ahead(&self) -> usize {
+        self.engine.queue.gauges().slots + WAITING
+    }
+
+    fn begin(self: &Arc<Self>, leased: LeasedSubmission, names: &[&str]) {
+        let slots = self.engine.queue.gauges().slots;
+        let Some(index) = names.iter().position(|known| *known == leased.tenant) else { return };
+        let who = (leased.batch.clone(), leased.submission);
+        {
+            let mut state = self.lock();
+            state.tenant(&leased.tenant, slots).active += 1;
+            state.active.push(who.clone());
+        }
+        let sender = spec::read::<BatchSpec>(&leased.spec).ok().and_then(|spec| spec.sender).unwrap_or_default();
+        let account = Account {
+            tenant: TenantIndex(index),
+            caller: sender.caller(),
+            labels: leased.labels.clone(),
+            batch: leased.batch.as_str().into(),
+            cancelled: self.batches.cancelled(&leased.batch),
+        };
+        let (worker, tenant) = (Arc::clone(self), leased.tenant.clone());
+        // Whoever waits for the engine's end waits for what it has begun.
+        let under_way = self.engine.drain.under_way();
+        tokio::spawn(async move {
+            let judged = submission::judge(Arc::clone(&worker), account, leased).await;
+            drop(under_way);
+            if let Err(missed) = judged {
+                tracing::debug!(?missed, batch = who.0, submission = who.1, "a submission is given back");
+            }
+            worker.over(&tenant, &who);
+        });
+    }
+
+    fn over(&self, tenant: &str, who: &(String, u32)) {
+        let slots = self.engine.queue.gauges().slots;
+        {
+            let mut state = self.lock();
+            let tenant = state.tenant(tenant, slots);
+            tenant.active = tenant.active.saturating_sub(1);
+            state.active.retain(|active| active != who);
+            state.commons.retain(|_, place| {
+                Arc::strong_count(place) > 1 || place.try_lock().map_or(true, |common| common.strong_count() > 0)
+            });
+        }
+        self.freed.notify_one();
+    }
+
+    /// What is common to a batch, read once for all its submissions that are under way.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn common(&self, account: &Account, leased: &LeasedSubmission) -> Result<Arc<Common>, Missed> {
+        let place = Arc::clone(self.lock().commons.entry(leased.batch.clone()).or_default());
+        loop {
+            {
+                // One reads it, and has its checker compiled; the others wait.
+                let mut place = account.unless_missed(&self.engine, place.lock()).await?;
+                if let Some(common) = place.upgrade() {
+                    return Ok(common);
+                }
+                match Common::load(&self.engine, &self.batches.store, account, leased).await? {
+                    Ok(common) => {
+                        let common = Arc::new(common);
+                        *place = Arc::downgrade(&common);
+                        return Ok(common);
+                    }
+                    Err(error) => tracing::error!(%error, batch = leased.batch, "a batch can't be begun"),
+                }
+            }
+            account.pause(&self.engine, SAFETY).await?;
+        }
+    }
+
+    /// The turns of a tenant's runs: whoever asks is served in the order of asking, so that submissions which ask for one at a
+    /// time have theirs in turn.
+    #[must_use]
+    pub fn gate(&self, tenant: &str) -> Arc<Semaphore> {
+        let slots = self.engine.queue.gauges().slots;
+        Arc::clone(&self.lock().tenant(tenant, slots).gate)
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn turn(&self, account: &Account, tenant: &str) -> Result<OwnedSemaphorePermit, Missed> {
+        account.permit(&self.engine, self.gate(tenant)).await
+    }
+
+    /// Waits until nobody else is suspected.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn suspect(&self, account: &Account) -> Result<OwnedSemaphorePermit, Missed> {
+        account.permit(&self.engine, Arc::clone(&self.suspects)).await
+    }
+
+    async fn renew(&self) {
+        let submissions = self.lock().active.clone();
+        if submissions.is_empty() {
+            return;
+        }
+        if let Err(error) = self.batches.store.renew(Renewal::Keep { submissions }).await {
+            tracing::warn!(%error, "leases are not renewed");
+        }
+    }
+}
+
+impl State {
+    fn tenant(&mut self, name: &str, slots: usize) -> &mut Tenant {
+        let tenant = self.tenants.entry(name.to_owned()).or_insert_with(|| Tenant {
+            active: 0,
+            gate: Arc::new(Semaphore::new(0)),
+            turns: 0,
+        });
+        let turns = slots.max(1) + WAITING;
+        if turns > tenant.turns {
+            tenant.gate.add_permits(turns - tenant.turns);
+            tenant.turns = turns;
+        }
+        tenant
+    }
 }

@@ -7,8 +7,8 @@ use api_spec::{Code, Content, ExecutionRequest, ExecutionResult, LimitsRequest, 
 use languages::{Catalogue, Entry};
 
 use super::check;
-use super::client::{Client, Reply, Silence};
 use super::corpus::{Input, Kind, Program};
+use crate::client::{Client, Reply, Silence};
 
 /// What the run beside an attacker must keep to itself.
 const SECRET: &str = "VICTIM-SECRET-5511";

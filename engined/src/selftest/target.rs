@@ -1,6 +1,7 @@
-//! Which engine is tested: the one that is named, the installed one, or one that is started for it.
+//! Which engine `selftest` and `batch` use: the one that is named, the installed one, or one that is started for it.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
-use super::client::{Address, Client, Silence};
+use crate::client::{Address, Client, Silence};
 use crate::config::{Config, Host, UNIX};
 use crate::process::clean;
 
@@ -21,6 +22,8 @@ use crate::process::clean;
 const READY: Duration = Duration::from_secs(400);
 /// It drains for 40 s at most.
 const ENDS: Duration = Duration::from_secs(60);
+/// Between two looks whether it lives.
+const LOOK: Duration = Duration::from_millis(500);
 /// What is kept of its messages.
 const LOG_LINES: usize = 40;
 /// A hostile program looks for it in what it can see of the engine's environment.
@@ -34,7 +37,7 @@ pub enum How {
     Named,
     /// By the configuration: the installed one.
     Installed,
-    /// Started for this test alone, and taken away after it.
+    /// Started for this command alone, and taken away after it.
     Embedded,
 }
 
@@ -82,7 +85,7 @@ pub fn choose(wish: &Wish) -> Result<Target, String> {
         Ok(()) => Ok(Target { how: How::Installed, address: Some(address), note: None }),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
             "the installed engine at {address} can't be reached: {error}; run this as root or as a user whom a tenant \
-             of {} lets in, or test another engine with --embedded",
+             of {} lets in, or take one of your own with --embedded",
             wish.config.display()
         )),
         Err(error) => {
@@ -144,7 +147,10 @@ pub fn token(wish: &Wish) -> Result<Option<String>, String> {
 /// Why it can't be tested, and what to do.
 pub async fn greet(client: &Client) -> Result<String, String> {
     let unreached = |silence: Silence| {
-        format!("{}: {silence}; start it (systemctl start jaild engined), or test with --embedded", client.address)
+        format!(
+            "{}: {silence}; start it (systemctl start jaild engined), or take one of your own with --embedded",
+            client.address
+        )
     };
     let ready = client.get("/readyz").await.map_err(unreached)?;
     if ready.status != 200 {
@@ -173,6 +179,23 @@ struct Said {
     restarts: Vec<String>,
 }
 
+/// How an engine of our own is started.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Options of `up`, beside its address and its parent.
+    pub options: Vec<OsString>,
+    /// Added to its environment.
+    pub env: Vec<(&'static str, &'static str)>,
+}
+
+impl Start {
+    /// To be attacked: each compiler each time, and there is something to look for.
+    #[must_use]
+    pub fn attacked() -> Start {
+        Start { options: vec!["--cache".into(), "off".into()], env: vec![CANARY] }
+    }
+}
+
 /// An engine of our own: `engined up` on a free port. It ends with us.
 pub struct Up {
     child: Child,
@@ -185,14 +208,13 @@ impl Up {
     ///
     /// # Errors
     /// That of starting a program.
-    pub fn start() -> Result<Up, String> {
+    pub fn start(how: &Start) -> Result<Up, String> {
         let told = |error: io::Error| format!("engined up did not start: {error}");
         let mut command: Command = clean(&std::env::current_exe().map_err(told)?);
         command.args(["up", "--listen", "127.0.0.1:0", "--parent", &std::process::id().to_string()]);
-        // Each compiler is to be attacked, each time.
-        command.args(["--cache", "off"]);
+        command.args(&how.options).envs(how.env.iter().copied());
         // A group of its own: a Ctrl-C is for us, and we end it.
-        command.env(CANARY.0, CANARY.1).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(told)?;
         let log: Arc<Mutex<Said>> = Arc::default();
         if let Some(stderr) = child.stderr.take() {
@@ -224,11 +246,17 @@ impl Up {
         let Some(ready) = self.ready.take() else { return Err("it was asked before".to_owned()) };
         match tokio::time::timeout(READY, ready).await {
             Ok(Ok(address)) => Address::parse(&address),
-            Ok(Err(_)) => Err(format!("an engine for the test did not start:\n{}", self.said())),
-            Err(_) => {
-                Err(format!("an engine for the test was not ready within {} s:\n{}", READY.as_secs(), self.said()))
-            }
+            Ok(Err(_)) => Err(format!("an engine of our own did not start:\n{}", self.said())),
+            Err(_) => Err(format!("an engine of our own was not ready within {} s:\n{}", READY.as_secs(), self.said())),
         }
+    }
+
+    /// Waits until it has ended by itself, and says what it said last.
+    pub async fn ended(&mut self) -> String {
+        while matches!(self.child.try_wait(), Ok(None)) {
+            tokio::time::sleep(LOOK).await;
+        }
+        format!("the engine of our own has ended:\n{}", self.said())
     }
 
     /// Its process.
@@ -272,12 +300,12 @@ impl Drop for Up {
             && matches!(self.child.try_wait(), Ok(None))
             && let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM)
         {
-            complain!("engined: the engine for the test can't be ended: {error}");
+            complain!("engined: the engine of our own can't be ended: {error}");
         }
         let deadline = Instant::now() + ENDS;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
-                complain!("engined: the engine for the test does not end; killed");
+                complain!("engined: the engine of our own does not end; killed");
                 self.child.kill().unwrap_or_default();
                 self.child.wait().map(drop).unwrap_or_default();
                 return;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::client::Address;
 use super::*;
+use crate::client::Address;
 
 /// A result with this verdict and output.
 fn result(verdict: &str, stdout: &str, missing: &[&str]) -> Value {

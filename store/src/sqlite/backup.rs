@@ -35,7 +35,7 @@ pub fn restore(from: &Path, folder: &Path) -> Result<(), Unusable> {
     done
 }
 
-/// The blobs that the batches of a store in `folder` need, and whose they are. Like [`backup`] it does not matter whether an
+/// The blobs that the batches of a store in `folder` need, and whose they are. Like [`backup()`] it does not matter whether an
 /// engine has it open.
 pub fn needed_blobs(folder: &Path) -> Result<Vec<(String, Hash)>, Unusable> {
     let path = files::path(folder);

@@ -1,13 +1,19 @@
-//! A small client of the API: one connection per request, over the Unix socket or TCP.
+//! A small client of the API, of `selftest` and `batch`: one connection per request, over the Unix socket or TCP.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use api_spec::ProblemBody;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{AUTHORIZATION, HOST, RETRY_AFTER};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -116,6 +122,12 @@ impl Reply {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// How long to wait before asking again.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        self.retry_after.map_or(SHORTEST_PAUSE, Duration::from_secs).max(SHORTEST_PAUSE)
+    }
+
     /// The problem that it is, or the beginning of what it is instead.
     #[must_use]
     pub fn told(&self) -> String {
@@ -159,7 +171,7 @@ impl Client {
             if !matches!(reply.status, 429 | 503) || Instant::now() >= deadline {
                 return Ok(reply);
             }
-            tokio::time::sleep(reply.retry_after.map_or(SHORTEST_PAUSE, Duration::from_secs).max(SHORTEST_PAUSE)).await;
+            tokio::time::sleep(reply.pause()).await;
         }
     }
 
@@ -171,34 +183,71 @@ impl Client {
         }
     }
 
-    async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, Silence> {
+    /// Sends what is asked and reads the whole answer.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn ask(&self, asked: Asked) -> Result<Reply, Silence> {
         let began = Instant::now();
         let answer = async {
-            match &self.address {
-                Address::Unix(socket) => {
-                    let stream = UnixStream::connect(socket).await;
-                    let stream = stream.map_err(|error| unreached(&error, &socket.display().to_string()))?;
-                    self.talk(stream, method, path, body).await
-                }
-                Address::Tcp(host) => {
-                    let stream = TcpStream::connect(host).await.map_err(|error| unreached(&error, host))?;
-                    self.talk(stream, method, path, body).await
-                }
-            }
+            let response = self.open(asked).await?;
+            let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+            let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+            let body = body.map_err(|error| Silence::Gone(error.to_string()))?.to_bytes();
+            Ok(Reply { status, body, took: began.elapsed(), retry_after })
         };
-        let (status, retry_after, body) =
-            tokio::time::timeout(self.patience, answer).await.map_err(|_| Silence::Late(self.patience))??;
-        Ok(Reply { status, body, took: began.elapsed(), retry_after })
+        tokio::time::timeout(self.patience, answer).await.map_err(|_| Silence::Late(self.patience))?
+    }
+
+    /// Sends what is asked and gives the answer as soon as it begins, however long its body goes on. A status other than
+    /// 200 is read to its end.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn follow(&self, asked: Asked) -> Result<Result<Incoming, Reply>, Silence> {
+        let began = Instant::now();
+        let answer = async {
+            let response = self.open(asked).await?;
+            let status = response.status().as_u16();
+            if status == 200 {
+                return Ok(Ok(response.into_body()));
+            }
+            let retry_after = retry_after(&response);
+            let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+            let body = body.map_err(|error| Silence::Gone(error.to_string()))?.to_bytes();
+            Ok(Err(Reply { status, body, took: began.elapsed(), retry_after }))
+        };
+        tokio::time::timeout(self.patience, answer).await.map_err(|_| Silence::Late(self.patience))?
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, Silence> {
+        let mut asked = Asked::new(method, path);
+        if !body.is_empty() {
+            asked = asked.json(body);
+        }
+        self.ask(asked).await
+    }
+
+    async fn open(&self, asked: Asked) -> Result<Response<Incoming>, Silence> {
+        match &self.address {
+            Address::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await;
+                let stream = stream.map_err(|error| unreached(&error, &socket.display().to_string()))?;
+                self.talk(stream, asked).await
+            }
+            Address::Tcp(host) => {
+                let stream = TcpStream::connect(host).await.map_err(|error| unreached(&error, host))?;
+                self.talk(stream, asked).await
+            }
+        }
     }
 
     async fn talk(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<(u16, Option<u64>, Bytes), Silence> {
-        let gone = |error: hyper::Error| Silence::Gone(error.to_string());
+        asked: Asked,
+    ) -> Result<Response<Incoming>, Silence> {
+        let gone = |error: hyper::Error| Silence::Gone(in_full(&error));
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(gone)?;
         // It ends when the answer is there, or with the sender.
@@ -207,21 +256,118 @@ impl Client {
             Address::Unix(_) => "localhost",
             Address::Tcp(host) => host.as_str(),
         };
-        let mut request = Request::builder().method(method).uri(path).header(HOST, host);
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
+        let mut request = Request::builder().method(asked.method).uri(asked.path).header(HOST, host);
+        for (name, value) in asked.headers {
+            request = request.header(name, value);
         }
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request.body(Full::new(body)).map_err(|error| Silence::Gone(error.to_string()))?;
-        let response: Response<_> = sender.send_request(request).await.map_err(gone)?;
-        let status = response.status().as_u16();
-        let retry = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-        let body = body.map_err(|error| Silence::Gone(error.to_string()))?;
-        Ok((status, retry, body.to_bytes()))
+        let request = request.body(asked.body).map_err(|error| Silence::Gone(error.to_string()))?;
+        sender.send_request(request).await.map_err(gone)
     }
+}
+
+/// What is asked for.
+pub struct Asked {
+    method: Method,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: BoxBody<Bytes, io::Error>,
+}
+
+impl Asked {
+    /// Without a body.
+    #[must_use]
+    pub fn new(method: Method, path: &str) -> Asked {
+        let body = Empty::new().map_err(|never| match never {}).boxed();
+        Asked { method, path: path.to_owned(), headers: Vec::new(), body }
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Asked {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// With a body of JSON.
+    #[must_use]
+    pub fn json(mut self, body: Bytes) -> Asked {
+        self.body = Full::new(body).map_err(|never| match never {}).boxed();
+        self.header(CONTENT_TYPE_NAME, api_spec::JSON)
+    }
+
+    /// With bytes that are in memory.
+    #[must_use]
+    pub fn bytes(mut self, body: Bytes) -> Asked {
+        self.body = Full::new(body).map_err(|never| match never {}).boxed();
+        self.header(CONTENT_TYPE_NAME, OCTETS)
+    }
+
+    /// With the next `bytes` of a file, which are read as they are sent.
+    #[must_use]
+    pub fn file(mut self, file: File, bytes: u64) -> Asked {
+        self.body = FileBody { file, left: bytes }.boxed();
+        self.header(CONTENT_TYPE_NAME, OCTETS)
+    }
+}
+
+const CONTENT_TYPE_NAME: &str = "content-type";
+const OCTETS: &str = "application/octet-stream";
+/// What is read of a file at a time.
+const PIECE: usize = 64 << 10;
+
+/// A file as a body of a known length.
+struct FileBody {
+    file: File,
+    left: u64,
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    // A short read from the page cache or a disk, by a command that has nothing else to do.
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        if this.left == 0 {
+            return Poll::Ready(None);
+        }
+        let mut piece = vec![0; usize::try_from(this.left).unwrap_or(PIECE).min(PIECE)];
+        Poll::Ready(Some(this.file.read(&mut piece).and_then(|read| {
+            if read == 0 {
+                let why = format!("the file has become shorter while it was sent: {} bytes are missing", this.left);
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
+            }
+            piece.truncate(read);
+            this.left = this.left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX));
+            Ok(Frame::data(piece.into()))
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+fn retry_after(response: &Response<Incoming>) -> Option<u64> {
+    response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
+/// With what lies below it: hyper's own words say little.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut below = error.source();
+    while let Some(cause) = below {
+        told += &format!(": {cause}");
+        below = cause.source();
+    }
+    told
 }
 
 fn unreached(error: &std::io::Error, place: &str) -> Silence {

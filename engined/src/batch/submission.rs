@@ -1,0 +1,602 @@
+//! One submission: compiled once, then each of its tests is run in a slot of its own, and its line is written when the last
+//! is over.
+//!
+//! **What is durable before something is run.** That the compile or the run is tried, and how often: whoever finds that after a
+//! crash has a *suspect*, which may have brought the engine down. Suspects are run one at a time in the whole engine, so that
+//! whatever runs beside one is never a suspect for the same crash again; everything else goes on at full speed. Whoever was
+//! tried three times is not tried again: its result is `engine_error`, and says so. A run that we have failed ourselves, as its
+//! sandbox was lost, counts likewise.
+//!
+//! **A few ahead.** Runs are leased some at a time, before their turn comes, so that no slot waits for the disk. What was
+//! leased and not begun goes back at an orderly stop, and is not counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_spec::{CompileTold, ExecutionRequest, Reason, SubmissionRequest, Verdict};
+use jail::stop_point;
+use store::{Leased, LeasedSubmission, Promise, Record, Recorded, Renewal, Unit, Wish};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+
+use super::Batches;
+use super::admission::over;
+use super::book::Book;
+use super::common::{Common, Test};
+use super::lanes::Lanes;
+use super::program::{Account, Missed, Program, Way};
+use super::spec;
+use super::told::{self, Note, Outcome, Whose};
+use super::trial::{self, Tried};
+use super::work::Worker;
+use crate::audit::Part;
+use crate::clock;
+use crate::collection::Artifact;
+use crate::contained::contained;
+use crate::engine::Engine;
+use crate::job::Outputs;
+use crate::verdict::plain;
+
+/// So often something is tried.
+pub const ATTEMPTS: u32 = 3;
+/// Before something is tried again.
+const BEFORE_AGAIN: Duration = Duration::from_millis(200);
+/// What a program may write that is expected to write little.
+const LEAST_OUTPUT: u64 = 64 << 10;
+
+/// A submission whose tests can be run.
+pub struct Submission {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The batches.
+    pub batches: Arc<Batches>,
+    /// Its batch.
+    pub common: Arc<Common>,
+    /// What is run.
+    pub program: Program,
+    /// What was compiled.
+    pub artifact: Option<Arc<Artifact>>,
+    /// The caller's name for it.
+    pub name: Arc<str>,
+    /// Whose it is.
+    pub tenant: String,
+    place: u32,
+    /// How it is run where a test asks for nothing of its own.
+    usual: Result<Way, String>,
+}
+
+impl Submission {
+    /// How a test is run.
+    ///
+    /// # Errors
+    /// Why it can't be, by the rules of today.
+    pub fn way(&self, test: &Test) -> Result<Way, String> {
+        let spec = &test.spec;
+        let own = !spec.args.is_empty() || !spec.env.is_empty() || !spec.limits.is_default();
+        let way = if own { self.way_by(&test.spec)? } else { self.usual.as_ref().map_err(Clone::clone)?.another() };
+        let asked = self.limits(&spec.limits).output_bytes.is_some();
+        let most = self.engine.tenants().plan(self.program.account.tenant).batches.output_bytes;
+        let needed = spec.expected_bytes.map_or(0, |bytes| bytes.saturating_mul(2).saturating_add(LEAST_OUTPUT));
+        let mut way = way;
+        if !asked {
+            way.step.output_bytes = way.step.output_bytes.max(needed).min(most);
+        }
+        Ok(way)
+    }
+
+    fn limits(&self, of_test: &api_spec::LimitsRequest) -> api_spec::LimitsRequest {
+        limits(&self.common, &self.program, of_test)
+    }
+
+    fn way_by(&self, spec: &spec::TestSpec) -> Result<Way, String> {
+        way(&self.engine, &self.common, &self.program, spec)
+    }
+}
+
+fn limits(common: &Common, program: &Program, of_test: &api_spec::LimitsRequest) -> api_spec::LimitsRequest {
+    let all = &common.spec.limits;
+    let own = common.spec.limits_by_language.get(&program.program.language.id);
+    let limits = own.map_or_else(|| all.clone(), |own| over(all, own));
+    over(&limits, of_test)
+}
+
+fn way(engine: &Engine, common: &Common, program: &Program, spec: &spec::TestSpec) -> Result<Way, String> {
+    let most = engine.tenants().plan(program.account.tenant).batches.output_bytes;
+    let limits = limits(common, program, &spec.limits);
+    let step = program.step(&spec.args, &spec.env, &limits, Some(most));
+    let step = step.map_err(|error| error.problem().detail)?;
+    program.way(step, Outputs::default(), &[]).map_err(|error| error.to_string())
+}
+
+/// Why no test of a submission can be run.
+enum Unfit {
+    /// It does not compile.
+    Errors(Option<CompileTold>),
+    /// By no fault of its own.
+    Ours(Reason, u32),
+}
+
+/// What is known of a submission under way.
+struct Judging {
+    worker: Arc<Worker>,
+    leased: LeasedSubmission,
+    common: Arc<Common>,
+    account: Account,
+    name: Arc<str>,
+    book: Book,
+    lanes: Lanes,
+    /// What was tried before: how often.
+    tried: HashMap<Unit, u32>,
+    /// When the last result that was handed over is durable.
+    last: Option<oneshot::Receiver<Recorded>>,
+}
+
+/// A run that is over, or was not begun.
+struct Over {
+    unit: Unit,
+    came: Result<Note, Missed>,
+    last: Option<oneshot::Receiver<Recorded>>,
+}
+
+/// Judges a leased submission. When this returns it is over, or was given back.
+///
+/// # Errors
+/// It was given back.
+pub async fn judge(worker: Arc<Worker>, account: Account, leased: LeasedSubmission) -> Result<(), Missed> {
+    let given_back = (leased.batch.clone(), leased.submission);
+    let store = Arc::clone(&worker.batches.store);
+    let give_back = |units: Vec<Unit>| {
+        let (batch, submission) = given_back.clone();
+        store.renew(Renewal::Return { batch, submission, units, submission_too: true })
+    };
+    let common = match worker.common(&account, &leased).await {
+        Ok(common) => common,
+        Err(missed) => {
+            told_off(give_back(Vec::new()).await);
+            return Err(missed);
+        }
+    };
+    let mut book = Book::new(common.tests.len());
+    let done = book.restore(&leased.done);
+    let groups: Vec<Option<usize>> = common.worth.iter().map(|test| test.group).collect();
+    let lanes = Lanes::new(&groups, common.spec.stop, common.repeat, done);
+    let tried = leased.tried.iter().copied().collect();
+    let name = leased.name.as_str().into();
+    let mut judging = Judging { worker, leased, common, account, name, book, lanes, tried, last: None };
+    let mut back = Vec::new();
+    let judged = judging.all(&mut back).await;
+    if let Err(missed) = &judged {
+        // What was handed over must be durable before the engine may go.
+        if let Some(last) = judging.last.take() {
+            drop(last.await);
+        }
+        if *missed != Missed::Cancelled {
+            told_off(give_back(back).await);
+        }
+    }
+    judged
+}
+
+fn told_off(returned: Result<(), store::StoreError>) {
+    if let Err(error) = returned {
+        tracing::warn!(%error, "a lease could not be given back: it counts as tried");
+    }
+}
+
+impl Judging {
+    async fn all(&mut self, back: &mut Vec<Unit>) -> Result<(), Missed> {
+        let compile = match self.fit(back).await? {
+            Ok((submission, compile)) => {
+                self.tests(Arc::new(submission), back).await?;
+                (true, compile)
+            }
+            Err(Unfit::Errors(compile)) => {
+                self.none(&Outcome::skipped(), 0).await;
+                (false, compile)
+            }
+            Err(Unfit::Ours(reason, attempt)) => {
+                self.none(&Outcome::ours(reason), attempt).await;
+                (true, None)
+            }
+        };
+        self.close(compile).await
+    }
+
+    /// Makes it ready to be run.
+    async fn fit(&mut self, back: &mut Vec<Unit>) -> Result<Result<(Submission, Option<CompileTold>), Unfit>, Missed> {
+        let worker = Arc::clone(&self.worker);
+        let ours = |why: &str| Unfit::Ours(plain(why), 0);
+        let request: SubmissionRequest = match spec::read(&self.leased.submission_spec) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(ours(&format!("What is kept of the submission can't be read: {error}.")))),
+        };
+        // Its text was kept twice until here.
+        self.leased.submission_spec = Vec::new();
+        let SubmissionRequest { language, version, source, files, entry, compile_flags, .. } = request;
+        let compile_limits = self.common.spec.compile_limits.clone();
+        let request = ExecutionRequest {
+            language,
+            version,
+            source,
+            files,
+            entry,
+            compile_flags,
+            compile_limits,
+            ..ExecutionRequest::default()
+        };
+        let program = match Program::admit(&worker.engine, self.account.clone(), request).await? {
+            Ok(program) => program,
+            // It was admitted when it came: a toolchain has gone, or a plan is smaller.
+            Err(error) => {
+                let why = format!("The submission can't be run any more: {}.", error.problem().detail);
+                return Ok(Err(ours(&why)));
+            }
+        };
+        let (artifact, compile) = if program.compiles() {
+            match self.compile(&program, back).await? {
+                Ok((artifact, compile)) => (Some(Arc::new(artifact)), compile),
+                Err(unfit) => return Ok(Err(unfit)),
+            }
+        } else {
+            (None, None)
+        };
+        let usual = way(&worker.engine, &self.common, &program, &spec::TestSpec::default());
+        let submission = Submission {
+            engine: Arc::clone(&worker.engine),
+            batches: Arc::clone(&worker.batches),
+            common: Arc::clone(&self.common),
+            program,
+            artifact,
+            name: Arc::clone(&self.name),
+            tenant: self.leased.tenant.clone(),
+            place: self.leased.submission,
+            usual,
+        };
+        Ok(Ok((submission, compile)))
+    }
+
+    /// Compiles it, which may take several attempts where that is our fault.
+    async fn compile(
+        &mut self,
+        program: &Program,
+        back: &mut Vec<Unit>,
+    ) -> Result<Result<(Artifact, Option<CompileTold>), Unfit>, Missed> {
+        const COMPILE: Unit = Unit { test: None, repeat: 0 };
+        let worker = Arc::clone(&self.worker);
+        let part = Part {
+            batch: Arc::clone(&self.account.batch),
+            submission: Some(Arc::clone(&self.name)),
+            test: None,
+            checker: false,
+        };
+        let mut tried = self.tried.get(&COMPILE).copied().unwrap_or(0);
+        let mut suspect = None;
+        loop {
+            if tried >= ATTEMPTS {
+                return Ok(Err(Unfit::Ours(plain(&worn_out("Its compile")), tried)));
+            }
+            if tried > 0 && suspect.is_none() {
+                suspect = Some(worker.suspect(&self.account).await?);
+            }
+            let _permit = worker.turn(&self.account, &self.leased.tenant).await?;
+            let Some(attempt) = self.lease(vec![COMPILE]).await?.first().map(|(_, attempt)| *attempt) else {
+                return Err(Missed::Cancelled);
+            };
+            tried = attempt;
+            stop_point!("engined.batch.compiling");
+            let built = program.compile(&worker.engine, part.clone()).await.inspect_err(|_| back.push(COMPILE))?;
+            stop_point!("engined.batch.compiled");
+            let compile = told::compile(&built.result);
+            let verdict = match built.outcome {
+                Ok(artifact) => {
+                    self.over(COMPILE, attempt, Verdict::Ok).await;
+                    return Ok(Ok((artifact, compile)));
+                }
+                Err((verdict, reason)) if verdict == Verdict::EngineError => {
+                    if attempt >= ATTEMPTS {
+                        let reason = reason.unwrap_or_else(|| plain("The compile failed by our fault."));
+                        return Ok(Err(Unfit::Ours(reason, attempt)));
+                    }
+                    tokio::time::sleep(BEFORE_AGAIN).await;
+                    continue;
+                }
+                Err((verdict, _)) => verdict,
+            };
+            self.over(COMPILE, attempt, verdict).await;
+            return Ok(Err(Unfit::Errors(compile)));
+        }
+    }
+
+    /// A compile is over.
+    async fn over(&mut self, unit: Unit, attempt: u32, verdict: Verdict) {
+        let record = Record::Result {
+            batch: self.leased.batch.clone(),
+            submission: self.leased.submission,
+            unit,
+            attempt,
+            verdict: verdict.name().to_owned(),
+            body: Vec::new(),
+            note: Vec::new(),
+            at: clock::millis(),
+        };
+        self.last = Some(self.worker.recorder.record(record).await);
+    }
+
+    fn leasing(&self, units: Vec<Unit>) -> Promise<Leased> {
+        let (batch, submission) = (self.leased.batch.clone(), self.leased.submission);
+        self.worker.batches.store.lease(Wish::Units { batch, submission, units })
+    }
+
+    async fn lease(&self, units: Vec<Unit>) -> Result<Vec<(Unit, u32)>, Missed> {
+        lease(&self.worker, &self.account, || self.leasing(units.clone())).await
+    }
+
+    /// Runs all tests that have no result.
+    async fn tests(&mut self, submission: Arc<Submission>, back: &mut Vec<Unit>) -> Result<(), Missed> {
+        let ahead = self.worker.ahead();
+        let mut hand: VecDeque<(Unit, u32)> = VecDeque::new();
+        let mut leasing: Option<(Vec<Unit>, Promise<Leased>)> = None;
+        let mut turn = Box::pin(self.worker.gate(&self.leased.tenant).acquire_owned());
+        let mut runs: JoinSet<Over> = JoinSet::new();
+        let mut missed: Option<Missed> = None;
+        let (account, engine) = (self.account.clone(), Arc::clone(&self.worker.engine));
+        let mut unwanted = std::pin::pin!(async move { account.unwanted(&engine).await });
+        loop {
+            if missed.is_none() && leasing.is_none() && hand.len() < ahead {
+                let units = self.next(ahead, &submission, &mut runs).await;
+                if !units.is_empty() {
+                    leasing = Some((units.clone(), self.leasing(units)));
+                }
+            }
+            self.skip().await;
+            if let Some(missed) = missed.as_ref().filter(|_| leasing.is_none() && runs.is_empty()) {
+                back.extend(hand.iter().map(|(unit, _)| *unit));
+                return Err(missed.clone());
+            }
+            if missed.is_none() && hand.is_empty() && leasing.is_none() && runs.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                Some(over) = runs.join_next(), if !runs.is_empty() => match over {
+                    Ok(Over { unit, came: Ok(note), last }) => {
+                        self.book.add(unit, &note);
+                        self.lanes.over(unit, note.verdict == api_spec::TestVerdict::Accepted);
+                        self.last = last.or(self.last.take());
+                    }
+                    Ok(Over { unit, came: Err(why), .. }) => {
+                        back.push(unit);
+                        missed.get_or_insert(why);
+                    }
+                    // A panic was contained: this one is of ours alone. Its submission is taken up again.
+                    Err(error) => {
+                        tracing::error!(%error, "a run of a batch was lost");
+                        missed.get_or_insert(Missed::Draining);
+                    }
+                },
+                leased = async { match &mut leasing { Some((_, leased)) => leased.await, None => std::future::pending().await } } => {
+                    let asked = leasing.take().map(|(units, _)| units).unwrap_or_default();
+                    match leased {
+                        Ok(Leased::Units(leased)) if leased.len() == asked.len() => {
+                            stop_point!("engined.batch.unit_leased");
+                            hand.extend(leased);
+                        }
+                        // Of a leased submission nobody else has recorded anything: the batch is cancelled.
+                        Ok(_) => {
+                            missed.get_or_insert(Missed::Cancelled);
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "runs of a batch are not leased yet");
+                            tokio::time::sleep(BEFORE_AGAIN).await;
+                            leasing = Some((asked.clone(), self.leasing(asked)));
+                        }
+                    }
+                }
+                permit = &mut turn, if missed.is_none() && !hand.is_empty() => {
+                    turn = Box::pin(self.worker.gate(&self.leased.tenant).acquire_owned());
+                    if let (Ok(permit), Some((unit, attempt))) = (permit, hand.pop_front()) {
+                        let one = One { worker: Arc::clone(&self.worker), submission: Arc::clone(&submission), unit };
+                        runs.spawn(one.run(Some((permit, attempt)), attempt));
+                    }
+                }
+                why = &mut unwanted, if missed.is_none() => missed = Some(why),
+            }
+        }
+    }
+
+    /// The next runs that nobody suspects; the others go their own way.
+    async fn next(&mut self, most: usize, submission: &Arc<Submission>, runs: &mut JoinSet<Over>) -> Vec<Unit> {
+        let mut units = Vec::new();
+        while units.len() < most {
+            let Some(unit) = self.lanes.next() else { break };
+            match self.tried.get(&unit).copied() {
+                None | Some(0) => units.push(unit),
+                Some(tried) => {
+                    let one = One { worker: Arc::clone(&self.worker), submission: Arc::clone(submission), unit };
+                    runs.spawn(one.run(None, tried));
+                }
+            }
+        }
+        units
+    }
+
+    /// Records what is not run as others have failed.
+    async fn skip(&mut self) {
+        for unit in self.lanes.skipped() {
+            self.record(unit, 0, &Outcome::skipped()).await;
+        }
+    }
+
+    /// Records the same of all that has no result.
+    async fn none(&mut self, outcome: &Outcome, attempt: u32) {
+        for unit in self.lanes.all() {
+            self.record(unit, attempt, outcome).await;
+        }
+    }
+
+    async fn record(&mut self, unit: Unit, attempt: u32, outcome: &Outcome) {
+        let whose = (self.leased.batch.as_str(), self.leased.submission, self.name.as_ref());
+        self.last = Some(record(&self.worker, &self.common, whose, (unit, attempt), outcome).await);
+        self.book.add(unit, &Note::of(outcome));
+    }
+
+    /// All results are there.
+    async fn close(&mut self, (compiles, compile): (bool, Option<CompileTold>)) -> Result<(), Missed> {
+        let body = self.book.line(&self.name, &self.common, compiles, compile);
+        let body = body.unwrap_or_else(|error| {
+            tracing::error!(%error, "the line of a submission could not be made");
+            b"{}".to_vec()
+        });
+        let (batch, submission) = (self.leased.batch.clone(), self.leased.submission);
+        let record = Record::Submission { batch, submission, body, at: clock::millis() };
+        let recorded = self.worker.recorder.record(record).await.await;
+        stop_point!("engined.batch.submission_recorded");
+        match recorded {
+            Ok(Recorded::New(_) | Recorded::Before) => Ok(()),
+            Ok(Recorded::Over) => Err(Missed::Cancelled),
+            // A result of it is not there: it is taken up again, for that one.
+            Err(_) => Err(Missed::Draining),
+        }
+    }
+}
+
+/// Leases as soon as the store can.
+async fn lease(
+    worker: &Worker,
+    account: &Account,
+    mut ask: impl FnMut() -> Promise<Leased>,
+) -> Result<Vec<(Unit, u32)>, Missed> {
+    loop {
+        match ask().await {
+            Ok(Leased::Units(units)) => return Ok(units),
+            Ok(Leased::Submissions(_)) => return Ok(Vec::new()),
+            Err(error) => tracing::warn!(%error, "nothing of a batch is leased yet"),
+        }
+        account.pause(&worker.engine, BEFORE_AGAIN).await?;
+    }
+}
+
+/// Hands the result of a run over.
+async fn record(
+    worker: &Worker,
+    common: &Common,
+    (batch, submission, name): (&str, u32, &str),
+    (unit, attempt): (Unit, u32),
+    outcome: &Outcome,
+) -> oneshot::Receiver<Recorded> {
+    let at = clock::millis();
+    let place = unit.test.unwrap_or_default();
+    let whose = Whose {
+        submission: name,
+        test: common.test(place).map_or("", |test| test.name.as_ref()),
+        unit,
+        attempt,
+        points: common.points(place, outcome.accepted(), outcome.share),
+        finished_at: &clock::rfc3339(at),
+    };
+    let (body, note) = (told::line(&whose, outcome, common.spec.feedback), serde_json::to_vec(&Note::of(outcome)));
+    let told = |error: serde_json::Error| tracing::error!(%error, "a result could not be written as text");
+    worker.engine.metrics.batches.result(told::name(outcome.verdict));
+    let record = Record::Result {
+        batch: batch.to_owned(),
+        submission,
+        unit,
+        attempt,
+        verdict: told::name(outcome.verdict).to_owned(),
+        body: body.map_err(told).unwrap_or_default(),
+        note: note.map_err(told).unwrap_or_default(),
+        at,
+    };
+    worker.recorder.record(record).await
+}
+
+fn worn_out(what: &str) -> String {
+    format!(
+        "{what} was begun {ATTEMPTS} times, and each time the engine went down before it was over. It is not tried again: tell \
+         the operator, who finds the reason in the log."
+    )
+}
+
+/// One run of one test, until it has its result.
+struct One {
+    worker: Arc<Worker>,
+    submission: Arc<Submission>,
+    unit: Unit,
+}
+
+impl One {
+    /// `begun`: with its turn, and the number of the attempt that was leased; a suspect has neither.
+    async fn run(self, begun: Option<(OwnedSemaphorePermit, u32)>, tried: u32) -> Over {
+        let unit = self.unit;
+        match self.result(begun, tried).await {
+            Ok((note, last)) => Over { unit, came: Ok(note), last },
+            Err(missed) => Over { unit, came: Err(missed), last: None },
+        }
+    }
+
+    async fn result(
+        &self,
+        begun: Option<(OwnedSemaphorePermit, u32)>,
+        mut tried: u32,
+    ) -> Result<(Note, Option<oneshot::Receiver<Recorded>>), Missed> {
+        let account = &self.submission.program.account;
+        let (mut permit, mut begun) = match begun {
+            Some((permit, _)) => (Some(permit), true),
+            None => (None, false),
+        };
+        let mut suspect = None;
+        let outcome = loop {
+            if !begun {
+                if tried >= ATTEMPTS {
+                    break Outcome::ours(plain(&worn_out("The run")));
+                }
+                // In this order alone: who has its turn waits for nobody.
+                drop(permit.take());
+                if suspect.is_none() {
+                    suspect = Some(self.worker.suspect(account).await?);
+                }
+                permit = Some(self.worker.turn(account, &self.submission.tenant).await?);
+                let ask = || {
+                    let (batch, submission) = (account.batch.to_string(), self.submission.place);
+                    self.worker.batches.store.lease(Wish::Units { batch, submission, units: vec![self.unit] })
+                };
+                let leased = lease(&self.worker, account, ask).await?;
+                tried = leased.first().map(|(_, attempt)| *attempt).ok_or(Missed::Cancelled)?;
+            }
+            match self.attempt().await? {
+                Tried::Result(outcome) => break *outcome,
+                Tried::Ours(outcome) if tried >= ATTEMPTS => break *outcome,
+                Tried::Ours(outcome) => {
+                    let why = outcome.reason.map(|reason| reason.message).unwrap_or_default();
+                    tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
+                    account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
+                    begun = false;
+                }
+            }
+        };
+        drop(permit);
+        let whose = (account.batch.as_ref(), self.submission.place, self.submission.name.as_ref());
+        let mut last = Some(record(&self.worker, &self.submission.common, whose, (self.unit, tried), &outcome).await);
+        if suspect.is_some()
+            && let Some(last) = last.take()
+        {
+            // The next suspect must not find this one unrecorded.
+            drop(last.await);
+        }
+        Ok((Note::of(&outcome), last))
+    }
+
+    async fn attempt(&self) -> Result<Tried, Missed> {
+        contained(trial::run(&self.submission, self.unit)).await.unwrap_or_else(|| {
+            self.worker.engine.metrics.panicked();
+            Ok(Tried::Ours(Box::new(Outcome::ours(plain("Judging the run panicked: see the log.")))))
+        })
+    }
+}
+
+/// Of which there is one in the whole engine.
+#[must_use]
+pub fn one_suspect() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(1))
+}

@@ -1,0 +1,247 @@
+//! What a result says: made once, when it is known, with no more in it than the batch's `feedback` allows. What is hidden is
+//! never kept.
+
+use api_spec::{
+    CheckerTold, CompileTold, ExecutionResult, Feedback, Reason, Stream, SubmissionResult, SubmissionVerdict,
+    TestVerdict, Usage, Verdict,
+};
+use serde::{Deserialize, Serialize};
+use store::Unit;
+
+/// So much is told of what a program wrote.
+pub const HEAD: usize = 4 << 10;
+
+/// What became of one run of a test.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// In one word.
+    pub verdict: TestVerdict,
+    /// The share of the test's points that it has got, from 0 to 1.
+    pub share: f64,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// What the run used.
+    pub usage: Option<Usage>,
+    /// What the checker says.
+    pub checker: Option<CheckerTold>,
+    /// The heads of its streams.
+    pub streams: Option<[Stream; 2]>,
+}
+
+impl Outcome {
+    /// One that was not run.
+    #[must_use]
+    pub fn skipped() -> Outcome {
+        Outcome::without_run(TestVerdict::Skipped, None)
+    }
+
+    /// One that we could not run.
+    #[must_use]
+    pub fn ours(reason: Reason) -> Outcome {
+        Outcome::without_run(TestVerdict::Run(Verdict::EngineError), Some(reason))
+    }
+
+    fn without_run(verdict: TestVerdict, reason: Option<Reason>) -> Outcome {
+        Outcome { verdict, share: 0.0, reason, usage: None, checker: None, streams: None }
+    }
+
+    /// Whether it is.
+    #[must_use]
+    pub fn accepted(&self) -> bool {
+        self.verdict == TestVerdict::Accepted
+    }
+}
+
+/// As results have it.
+#[must_use]
+pub fn name(verdict: TestVerdict) -> &'static str {
+    match verdict {
+        TestVerdict::Accepted => "accepted",
+        TestVerdict::WrongAnswer => "wrong_answer",
+        TestVerdict::CheckerError => "checker_error",
+        TestVerdict::Skipped => "skipped",
+        TestVerdict::Run(verdict) => verdict.name(),
+    }
+}
+
+/// A line of the results: [`api_spec::TestResult`] without its number, which the store gives.
+#[derive(Serialize)]
+struct Line<'a> {
+    submission: &'a str,
+    test: &'a str,
+    repeat: u32,
+    attempt: u32,
+    verdict: TestVerdict,
+    points: f64,
+    reason: Option<&'a Reason>,
+    usage: Option<&'a Usage>,
+    checker: Option<&'a CheckerTold>,
+    stdout: Option<&'a Stream>,
+    stderr: Option<&'a Stream>,
+    finished_at: &'a str,
+}
+
+/// Of whom a line is.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// The submission's name.
+    pub submission: &'a str,
+    /// The test's name.
+    pub test: &'a str,
+    /// Which run of it.
+    pub unit: Unit,
+    /// How often it was tried.
+    pub attempt: u32,
+    /// What it has got.
+    pub points: f64,
+    /// When.
+    pub finished_at: &'a str,
+}
+
+/// The line of a run.
+///
+/// # Errors
+/// That of serialising.
+pub fn line(whose: &Whose<'_>, outcome: &Outcome, feedback: Feedback) -> serde_json::Result<Vec<u8>> {
+    let full = feedback == Feedback::Full;
+    let blameless = matches!(outcome.verdict, TestVerdict::CheckerError | TestVerdict::Run(Verdict::EngineError));
+    let streams = outcome.streams.as_ref().filter(|_| full);
+    serde_json::to_vec(&Line {
+        submission: whose.submission,
+        test: whose.test,
+        repeat: whose.unit.repeat,
+        attempt: whose.attempt,
+        verdict: outcome.verdict,
+        points: whose.points,
+        // That something of ours is broken must be said, and says nothing of the test.
+        reason: outcome.reason.as_ref().filter(|_| full || blameless),
+        usage: outcome.usage.as_ref(),
+        checker: outcome.checker.as_ref().filter(|_| full),
+        stdout: streams.map(|[stdout, _]| stdout),
+        stderr: streams.map(|[_, stderr]| stderr),
+        finished_at: whose.finished_at,
+    })
+}
+
+/// What is needed of a result when its submission is taken up again: it is kept beside the line.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// In one word.
+    #[serde(rename = "v")]
+    pub verdict: TestVerdict,
+    /// The share of the points.
+    #[serde(rename = "s")]
+    pub share: f64,
+    /// CPU time.
+    #[serde(rename = "c")]
+    pub cpu_us: Option<u64>,
+    /// Memory peak.
+    #[serde(rename = "m")]
+    pub memory: Option<u64>,
+}
+
+impl Note {
+    /// Of a result.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Note {
+        let usage = outcome.usage.as_ref();
+        Note {
+            verdict: outcome.verdict,
+            share: outcome.share,
+            cpu_us: usage.map(|usage| usage.cpu_time_us),
+            memory: usage.map(|usage| usage.memory_peak_bytes),
+        }
+    }
+}
+
+/// The line of a submission.
+///
+/// # Errors
+/// That of serialising.
+pub fn submission(
+    id: &str,
+    score: (SubmissionVerdict, f64, f64),
+    done: u64,
+    [cpu, memory]: [Option<u64>; 2],
+    compile: Option<CompileTold>,
+    feedback: Feedback,
+) -> serde_json::Result<Vec<u8>> {
+    let (verdict, points, max_points) = score;
+    serde_json::to_vec(&SubmissionResult {
+        id: id.to_owned(),
+        verdict: Some(verdict),
+        points: Some(points),
+        max_points,
+        done,
+        cpu_time_us_max: cpu,
+        memory_peak_bytes_max: memory,
+        compile: compile.filter(|_| feedback == Feedback::Full),
+    })
+}
+
+/// What is told of a compile.
+#[must_use]
+pub fn compile(result: &ExecutionResult) -> Option<CompileTold> {
+    let compile = result.compile.as_ref()?;
+    let head = |stream: &Stream| {
+        let mut kept = stream.to_bytes().unwrap_or_default();
+        kept.truncate(HEAD);
+        Stream::new(kept, stream.bytes, api_spec::OutputEncoding::default())
+    };
+    let [stdout, stderr] = [head(&compile.stdout), head(&compile.stderr)];
+    Some(CompileTold { cached: compile.cached, reason: result.reason.clone(), stdout, stderr })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::verdict::plain;
+
+    fn told(outcome: &Outcome, feedback: Feedback) -> Value {
+        let unit = Unit { test: Some(0), repeat: 2 };
+        let whose = Whose {
+            submission: "s",
+            test: "t",
+            unit,
+            attempt: 1,
+            points: 2.5,
+            finished_at: "2026-11-26T12:00:00.000Z",
+        };
+        let line: Value = serde_json::from_slice(&line(&whose, outcome, feedback).unwrap()).unwrap();
+        let mut numbered = line.clone();
+        numbered["seq"] = 7.into();
+        let result: api_spec::TestResult = serde_json::from_value(numbered).unwrap();
+        assert_eq!((result.repeat, result.points), (2, 2.5));
+        line
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_there() {
+        let stream = Stream::new(b"secret".to_vec(), 6, api_spec::OutputEncoding::default());
+        let outcome = Outcome {
+            verdict: TestVerdict::WrongAnswer,
+            share: 0.5,
+            reason: Some(plain("secret")),
+            usage: None,
+            checker: Some(CheckerTold { message: Some("secret".to_owned()), ..CheckerTold::default() }),
+            streams: Some([stream.clone(), stream]),
+        };
+        let full = told(&outcome, Feedback::Full);
+        assert_eq!((&full["stdout"]["text"], &full["checker"]["message"]), (&"secret".into(), &"secret".into()));
+        let hidden = told(&outcome, Feedback::VerdictOnly);
+        assert!(!hidden.to_string().contains("secret"), "{hidden}");
+        let ours = told(&Outcome::ours(plain("a disk is broken")), Feedback::VerdictOnly);
+        assert_eq!(ours["reason"]["message"], "a disk is broken");
+    }
+
+    #[test]
+    fn a_note_is_short_and_read_again() {
+        let note =
+            Note { verdict: TestVerdict::Run(Verdict::CpuTimeLimit), share: 0.25, cpu_us: Some(7), memory: None };
+        let text = serde_json::to_vec(&note).unwrap();
+        assert_eq!(serde_json::from_slice::<Note>(&text).unwrap(), note);
+        assert!(text.len() < 60, "{}", text.len());
+    }
+}

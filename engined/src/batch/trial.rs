@@ -1,0 +1,194 @@
+//! One run of one test: fed, run, and compared as its output comes.
+
+use std::io;
+use std::sync::Arc;
+
+use api_spec::{OutputEncoding, Stream, TestVerdict, Verdict};
+use store::{Answer, Datum, Question, Unit};
+
+use super::checker::comparing::{self, Comparing};
+use super::checker::spool::Spool;
+use super::checker::{Checked, Evidence, Finding};
+use super::common::Test;
+use super::program::{Missed, Ran, Wanted};
+use super::submission::Submission;
+use super::told::{HEAD, Outcome};
+use crate::audit::Part;
+use crate::capture::Tap;
+use crate::job::Stdin;
+use crate::verdict::plain;
+
+/// So much is kept of each stream while a run is judged: a runtime that is short of heap says so at the end of many lines.
+const KEPT: usize = 16 << 10;
+/// What one attempt comes to.
+pub enum Tried {
+    /// A result.
+    Result(Box<Outcome>),
+    /// We have failed: this would be told if it is not tried again.
+    Ours(Box<Outcome>),
+}
+
+/// What a test is made of.
+struct Data {
+    stdin: Stdin,
+    /// `None`: nothing is said of the output.
+    expected: Option<Stdin>,
+}
+
+/// Runs a unit once.
+///
+/// # Errors
+/// It is not wanted any more.
+pub async fn run(submission: &Submission, unit: Unit) -> Result<Tried, Missed> {
+    let common = &submission.common;
+    let Some((index, test)) = unit.test.and_then(|test| Some((test, common.test(test)?))) else {
+        return Ok(ours("The batch has no such test."));
+    };
+    let data = match data(submission, index).await {
+        Ok(data) => data,
+        Err(why) => return Ok(ours(&why)),
+    };
+    let way = match submission.way(test) {
+        Ok(way) => way,
+        Err(why) => return Ok(ours(&why)),
+    };
+    let (judge, tap) = match judge(submission, data.expected.as_ref()) {
+        Ok(judge) => judge,
+        Err(error) => return Ok(ours(&format!("The output can't be kept for the checker: {error}."))),
+    };
+    let part = part(submission, test, unit);
+    let wanted =
+        Wanted { way: &way, artifact: submission.artifact.as_ref(), stdin: data.stdin.clone(), part, head: KEPT, tap };
+    let Ran { result, lost, tap } = submission.program.run(&submission.engine, wanted).await?;
+    jail::stop_point!("engined.batch.ran");
+    let usage = result.run.as_ref().map(|run| run.usage);
+    let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
+    let ran = Outcome {
+        verdict: TestVerdict::Run(result.verdict),
+        share: 0.0,
+        reason: result.reason,
+        usage,
+        checker: None,
+        streams,
+    };
+    if lost || result.verdict == Verdict::EngineError {
+        return Ok(Tried::Ours(Box::new(ran)));
+    }
+    if result.verdict != Verdict::Ok {
+        return Ok(Tried::Result(Box::new(ran)));
+    }
+    let judged = match (judge, tap) {
+        (Judge::Comparing(comparing), Some(tap)) => comparing.end(tap).await,
+        (Judge::Spool(spool), Some(tap)) => match spool.end(tap).await {
+            Ok(output) => checked(submission, test, (unit, data), output).await.map(Ok)?,
+            Err(error) => Err(error),
+        },
+        // Nothing is said of the output.
+        _ => return Ok(Tried::Result(Box::new(Outcome { verdict: TestVerdict::Accepted, share: 1.0, ..ran }))),
+    };
+    match judged {
+        Ok(checked) => told(checked, ran),
+        Err(error) => Ok(ours(&format!("The output could not be judged: {error}."))),
+    }
+}
+
+/// What a result says of an opinion.
+fn told(Checked { finding, told }: Checked, ran: Outcome) -> Result<Tried, Missed> {
+    let (verdict, share, reason) = match finding {
+        Finding::Right => (TestVerdict::Accepted, 1.0, None),
+        Finding::Part(share) if share >= 1.0 => (TestVerdict::Accepted, 1.0, None),
+        Finding::Part(share) => (TestVerdict::WrongAnswer, share, None),
+        Finding::Wrong => (TestVerdict::WrongAnswer, 0.0, None),
+        Finding::Failed(reason) => (TestVerdict::CheckerError, 0.0, Some(reason)),
+        Finding::Ours(reason) => {
+            let verdict = TestVerdict::Run(Verdict::EngineError);
+            return Ok(Tried::Ours(Box::new(Outcome { verdict, reason: Some(reason), checker: Some(told), ..ran })));
+        }
+        Finding::Stopped => return Err(Missed::Cancelled),
+    };
+    // One that has nothing to say is not told.
+    let checker = (told != api_spec::CheckerTold::default()).then_some(told);
+    Ok(Tried::Result(Box::new(Outcome { verdict, share, reason, checker, ..ran })))
+}
+
+/// Asks the caller's own checker.
+async fn checked(
+    submission: &Submission,
+    test: &Test,
+    (unit, data): (Unit, Data),
+    output: Arc<std::fs::File>,
+) -> Result<Checked, Missed> {
+    let finding = match &submission.common.checker {
+        Some(Ok(checker)) => {
+            let evidence = Evidence { input: data.stdin, answer: data.expected.unwrap_or_default(), output };
+            let part = Part { checker: true, ..part(submission, test, unit) };
+            return checker.check(&submission.engine, evidence, test.spec.points, part).await;
+        }
+        Some(Err(finding)) => finding.clone(),
+        None => Finding::Ours(plain("The checker is not there.")),
+    };
+    Ok(Checked { finding, told: api_spec::CheckerTold::default() })
+}
+
+fn part(submission: &Submission, test: &Test, unit: Unit) -> Part {
+    Part {
+        batch: Arc::clone(&submission.program.account.batch),
+        submission: Some(Arc::clone(&submission.name)),
+        test: Some((Arc::clone(&test.name), unit.repeat)),
+        checker: false,
+    }
+}
+
+fn ours(why: &str) -> Tried {
+    Tried::Ours(Box::new(Outcome::ours(plain(why))))
+}
+
+fn head(stream: &Stream) -> Stream {
+    let mut kept = stream.to_bytes().unwrap_or_default();
+    kept.truncate(HEAD);
+    Stream::new(kept, stream.bytes, OutputEncoding::default())
+}
+
+/// Loads what a test is made of. It is asked for until the store answers.
+async fn data(submission: &Submission, test: u32) -> Result<Data, String> {
+    let question = Question::Data { batch: submission.program.account.batch.to_string(), test };
+    let answer = submission.batches.store.read(question).await.map_err(|error| error.to_string())?;
+    let Answer::Data(stdin, expected) = answer else { return Err("The store has answered something else.".to_owned()) };
+    let stdin = loaded(submission, stdin)?.unwrap_or_default();
+    Ok(Data { stdin, expected: loaded(submission, expected)? })
+}
+
+fn loaded(submission: &Submission, datum: Datum) -> Result<Option<Stdin>, String> {
+    let hash = match datum {
+        Datum::Absent => return Ok(None),
+        Datum::Inline(bytes) => return Ok(Some(Stdin::Bytes(bytes))),
+        Datum::Blob(hash) => api_spec::Sha256(hash),
+    };
+    let blobs = submission.engine.blobs.as_ref().ok_or("The engine has no blobs any more: see [blobs].")?;
+    let found = blobs.referred(&submission.tenant, hash).map_err(|error| format!("The blob {hash}: {error}."))?;
+    let blob = found.ok_or_else(|| format!("The blob {hash} is not there any more."))?;
+    Ok(Some(Stdin::File(blob.file)))
+}
+
+/// Who judges the output, once it is over.
+enum Judge {
+    Nobody,
+    Comparing(Comparing),
+    Spool(Spool),
+}
+
+/// Who takes the output: nobody where nothing is said of it.
+fn judge(submission: &Submission, expected: Option<&Stdin>) -> io::Result<(Judge, Option<Tap>)> {
+    let Some(rule) = comparing::rule(submission.common.spec.checker.as_ref()) else {
+        let folder = submission.engine.config.batches.place().ok_or(io::ErrorKind::NotFound)?;
+        let (spool, tap) = Spool::new(&folder)?;
+        return Ok((Judge::Spool(spool), Some(tap)));
+    };
+    Ok(match expected {
+        Some(expected) => {
+            let (comparing, tap) = Comparing::new(rule, expected);
+            (Judge::Comparing(comparing), Some(tap))
+        }
+        None => (Judge::Nobody, None),
+    })
+}

@@ -1,0 +1,153 @@
+//! What a batch came to, for people: a line per submission, fitted to the terminal, and one sentence.
+
+use api_spec::{BatchRequest, BatchResponse, BatchStatus, CompileTold, SubmissionResult};
+
+use super::plain::{cut, line, points, width};
+use super::tally::{Tally, of_submission, word};
+
+/// The last column is not made narrower than this: then the line is longer than the terminal.
+const LEAST: usize = 24;
+/// No name takes more, so that the other columns stay beside each other.
+const MOST: usize = 40;
+
+/// What a submission came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Its name.
+    pub id: String,
+    /// The verdict, `-` where there is none yet.
+    pub verdict: String,
+    /// What it should have been.
+    pub expected: Option<String>,
+    /// The first test that it does not pass, and why.
+    pub why: String,
+    points: String,
+    cpu: String,
+    memory: String,
+}
+
+impl Judged {
+    /// Whether it is what its folder is named by.
+    #[must_use]
+    pub fn as_labelled(&self) -> bool {
+        self.expected.as_ref().is_none_or(|expected| *expected == self.verdict)
+    }
+}
+
+/// What each submission came to.
+#[must_use]
+pub fn judged(
+    request: &BatchRequest,
+    batch: &BatchResponse,
+    tally: &Tally,
+    expected: &[Option<String>],
+) -> Vec<Judged> {
+    let of = |(at, one): (usize, &SubmissionResult)| {
+        let failed = one.compile.as_ref().and_then(of_compile);
+        let first = tally.first(at).map(|first| {
+            let id = request.tests.get(first.test).map_or("", |test| &test.id);
+            let repeat = if request.repeat > 1 { format!(" #{}", first.repeat) } else { String::new() };
+            let why = if first.why.is_empty() { String::new() } else { format!(": {}", first.why) };
+            line(&format!("{id}{repeat} {}{why}", word(first.verdict)))
+        });
+        let why = match failed {
+            Some(why) => format!("compile: {why}"),
+            None => first.unwrap_or_default(),
+        };
+        let got = one.points.map_or("-".to_owned(), points);
+        Judged {
+            id: one.id.clone(),
+            verdict: one.verdict.map_or("-", of_submission).to_owned(),
+            expected: expected.get(at).cloned().flatten(),
+            why,
+            points: if one.max_points > 0.0 { format!("{got}/{}", points(one.max_points)) } else { "-".to_owned() },
+            cpu: one.cpu_time_us_max.map_or("-".to_owned(), seconds),
+            memory: one.memory_peak_bytes_max.map_or("-".to_owned(), mebibytes),
+        }
+    };
+    batch.submission_results.iter().enumerate().map(of).collect()
+}
+
+/// The first line that says what is wrong, of a compile that failed.
+fn of_compile(told: &CompileTold) -> Option<String> {
+    let reason = told.reason.as_ref()?;
+    let said = [&told.stderr, &told.stdout].map(|stream| stream.to_bytes().unwrap_or_default());
+    let said = said.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let lines = || said.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty());
+    let first = lines().find(|line| line.contains("error")).or_else(|| lines().next());
+    Some(line(first.unwrap_or(&reason.message)))
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{}.{:03} s", micros / 1_000_000, micros / 1000 % 1000)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10) >> 20;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
+/// The table. `labels`: with the verdicts that were expected. `columns`: of the terminal, where there is one.
+#[must_use]
+pub fn table(judged: &[Judged], labels: bool, columns: Option<usize>) -> String {
+    let mut head = vec!["submission", "verdict", "points", "max CPU", "max memory", "first failing test"];
+    if labels {
+        head.insert(2, "labelled");
+    }
+    let mut rows = vec![head.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>()];
+    for one in judged {
+        let mut row = vec![
+            cut(&line(&one.id), MOST),
+            one.verdict.clone(),
+            one.points.clone(),
+            one.cpu.clone(),
+            one.memory.clone(),
+            one.why.clone(),
+        ];
+        if labels {
+            let sign = if one.as_labelled() { "" } else { " !" };
+            row.insert(2, format!("{}{sign}", one.expected.as_deref().unwrap_or("-")));
+        }
+        rows.push(row);
+    }
+    let last = head.len() - 1;
+    let widths: Vec<usize> = (0..last).map(|at| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0)).collect();
+    let before: usize = widths.iter().map(|width| width + 2).sum();
+    let room = columns.map(|columns| columns.saturating_sub(before).max(LEAST));
+    let numbers = head.iter().position(|title| *title == "points").unwrap_or(last)..last;
+    let mut text = String::new();
+    for row in &rows {
+        let mut shown = String::new();
+        for (at, wide) in widths.iter().enumerate() {
+            let space = " ".repeat(wide.saturating_sub(width(&row[at])));
+            shown +=
+                &if numbers.contains(&at) { format!("{space}{}  ", row[at]) } else { format!("{}{space}  ", row[at]) };
+        }
+        shown += &room.map_or_else(|| row[last].clone(), |room| cut(&row[last], room));
+        text += shown.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether all is as it should be, and a sentence that says so.
+#[must_use]
+pub fn sentence(judged: &[Judged], batch: &BatchResponse, labels: bool) -> (bool, String) {
+    let all = judged.len();
+    let of_all = if all == 1 { "1 submission".to_owned() } else { format!("{all} submissions") };
+    if batch.batch.status == BatchStatus::Cancelled {
+        let done = batch.batch.done;
+        return (false, format!("Batch {} was cancelled: {done} of {} results.", batch.batch.id, batch.batch.results));
+    }
+    let (good, word) = if labels {
+        (judged.iter().filter(|one| one.as_labelled()).count(), "as labelled")
+    } else {
+        (judged.iter().filter(|one| one.verdict == "accepted").count(), "accepted")
+    };
+    if good == all {
+        let start = if all == 1 { "The only submission is" } else { "All" };
+        let middle = if all == 1 { String::new() } else { format!(" {of_all} are") };
+        return (true, format!("{start}{middle} {word} (batch {}).", batch.batch.id));
+    }
+    (false, format!("{good} of {of_all} {} {word} (batch {}).", if good == 1 { "is" } else { "are" }, batch.batch.id))
+}
