@@ -202,7 +202,6 @@ fn run_step(
 }
 
 /// There is no such blob of this tenant.
-#[must_use]
 pub fn unknown_blob(hash: &Sha256, field: &str) -> Problem {
     let problem = Problem::new(Code::UnknownBlob, format!("there is no blob {hash}"));
     problem.remedy(format!("Send it by PUT /v1/blobs/{}; one that is not used expires.", hash.hex())).at(field)

@@ -29,9 +29,11 @@ use crate::clock;
 use crate::metrics::BlobMetrics;
 use folder::Folder;
 
+pub use many::Many;
 pub use upload::{Placed, Refused, Upload};
 
 mod folder;
+mod many;
 mod upload;
 
 /// What each blob counts at the least, and in steps of: a file takes that of the disk.

@@ -368,7 +368,8 @@ fn places(kept: &KeptArgs) -> Result<store_command::Places, String> {
         return Ok(usual);
     }
     let (config, ..) = serve::load(&kept.config).map_err(|mistakes| mistakes.join("\n"))?;
-    Ok(store_command::Places { batches: config.batches.folder.unwrap_or(usual.batches), ..usual })
+    let batches = config.batches.folder.unwrap_or(usual.batches);
+    Ok(store_command::Places { batches, blobs: config.blobs.folder.unwrap_or(usual.blobs) })
 }
 
 fn copied(outcome: Result<store_command::Copied, String>, place: &Path) -> ExitCode {

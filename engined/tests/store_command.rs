@@ -2,12 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
 
+mod common;
+#[allow(dead_code, reason = "shared with the tests of the audit")]
+#[path = "audit/place.rs"]
+mod place;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::{
     Answer, Datum, Leased, NewBatch, NewSubmission, NewTest, Options, Placed, Question, SqliteStore, Status, Store,
@@ -16,14 +23,15 @@ use store::{
 
 const TENANT: &str = "ann";
 
-struct Place(PathBuf);
+/// State folders of this user, of which the store is open here or in no engine.
+struct Folder(PathBuf);
 
-impl Place {
-    fn new(name: &str) -> Place {
+impl Folder {
+    fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("engined-store-{name}-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         fs::write(path.join("engined.toml"), "").unwrap();
-        Place(path)
+        Folder(path)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -49,9 +57,7 @@ impl Place {
     }
 
     fn engined(&self, verb: &str, folder: &Path, state: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_engined"));
-        command.args(["store", verb]).arg(folder).arg("--state").arg(self.path(state));
-        command.arg("--config").arg(self.path("engined.toml")).output().unwrap()
+        command(verb, folder, &self.path(state), &self.path("engined.toml")).output().unwrap()
     }
 
     fn done(&self, verb: &str, folder: &Path, state: &str) -> String {
@@ -67,10 +73,16 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Folder {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.0).unwrap();
     }
+}
+
+fn command(verb: &str, folder: &Path, state: &Path, config: &Path) -> Command {
+    let mut command = Command::new(common::live::ENGINED);
+    command.args(["store", verb]).arg(folder).arg("--state").arg(state).arg("--config").arg(config);
+    command
 }
 
 async fn put(store: &SqliteStore, id: &str, stdin: Datum) {
@@ -89,7 +101,7 @@ async fn put(store: &SqliteStore, id: &str, stdin: Datum) {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_backup_while_the_store_serves_is_restored_with_its_blobs() {
-    let place = Place::new("both");
+    let place = Folder::new("both");
     let store = place.open("old");
     let blob = place.keep_blob("old", b"input");
     place.keep_blob("old", b"of no batch");
@@ -121,7 +133,7 @@ async fn a_backup_while_the_store_serves_is_restored_with_its_blobs() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_missing_damaged_or_in_use_is_told() {
-    let place = Place::new("told");
+    let place = Folder::new("told");
     assert!(place.refused("backup", &place.path("x"), "none").contains("batches.sqlite"));
     let store = place.open("old");
     let blob = place.keep_blob("old", b"input");
@@ -136,4 +148,54 @@ async fn what_is_missing_damaged_or_in_use_is_told() {
     fs::remove_file(place.blob("old", b"input")).unwrap();
     let told = place.refused("backup", &place.path("second"), "old");
     assert!(told.contains("a blob that a batch needs can't be read"), "{told}");
+}
+
+/// Runs it as the user whose files they are.
+fn as_the_engine(place: &place::Place, verb: &str, folder: &str) {
+    let mut command = command(verb, &place.path(folder), &place.path("state"), &place.path("engined.toml"));
+    if let Some((uid, gid)) = place::account() {
+        let refused = command.output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && told.contains("runuser -u engined"), "{told}");
+        command.uid(uid).gid(gid);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn batches_of_an_engine_that_serves_go_on_in_another() {
+    let place = place::Place::new("");
+    let engine = place.start();
+    let call = |engine: &place::Engine, method: &str, path: &str, kind: &str, body: &str| {
+        let headers = format!("Authorization: Bearer {}\r\n{kind}", place::TENANTS[0]);
+        place::call(&engine.address, method, path, &headers, body).unwrap()
+    };
+    let hash: String = Sha256::digest(b"input").iter().map(|byte| format!("{byte:02x}")).collect();
+    let blob = format!("/v1/blobs/{hash}");
+    let mut stream = std::net::TcpStream::connect(&engine.address).unwrap();
+    let head = format!("PUT {blob} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n", place::TENANTS[0]);
+    let rest = "Content-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\ninput";
+    std::io::Write::write_all(&mut stream, (head + rest).as_bytes()).unwrap();
+    assert_eq!(common::Reply::read(&mut stream).unwrap().status, 201);
+    let batch = json!({
+        "submissions": [{"id": "s", "language": "python", "source": "cat"}],
+        "tests": [{"id": "1", "stdin": {"blob": format!("sha256:{hash}")}, "expected": "input"}],
+    });
+    let reply = call(&engine, "POST", "/v1/batches", "", &batch.to_string());
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    let path = format!("/v1/batches/{}", reply.json()["id"].as_str().unwrap());
+    place.folder_for_all("copies");
+    as_the_engine(&place, "backup", "copies/today");
+    engine.stop();
+    for kept in ["batches", "blobs"] {
+        fs::rename(place.path("state").join(kept), place.path(&format!("lost-{kept}"))).unwrap();
+    }
+    as_the_engine(&place, "restore", "copies/today");
+    let engine = place.start();
+    let found = call(&engine, "GET", &path, "", "");
+    assert_eq!(found.status, 200, "{}", found.text());
+    assert_eq!(found.json()["submission_results"][0]["id"], "s", "{}", found.text());
+    assert_eq!(call(&engine, "GET", &blob, "", "").status, 200);
+    engine.stop();
 }

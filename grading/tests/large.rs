@@ -1,5 +1,7 @@
 //! However much comes, and of whatever shape, next to nothing of it is held.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
+
 use std::alloc::System;
 use std::io::{self, Read};
 

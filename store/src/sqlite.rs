@@ -186,7 +186,8 @@ impl SqliteStore {
         let file = files::file(folder)?;
         let mut db = files::connect(&file, options.durable)?;
         schema::prepare(&mut db, &file)?;
-        files::bound(&db, &file, options.bytes)?;
+        let most = hard_limit(&db, &options).map_err(|error| Unusable::of(&file, &error))?;
+        files::bound(&db, &file, most)?;
         files::sync_folder(folder)?;
         let shared = Arc::new(Shared {
             work: watch::Sender::new(0),
@@ -263,6 +264,13 @@ impl SqliteStore {
         let (job, answer) = Task::boxed(run);
         into_promise(&self.writer, job, answer)
     }
+}
+
+/// The most that the file may ever have: the cap, and where it was made smaller than what was accepted needs, that.
+fn hard_limit(db: &Connection, options: &Options) -> rusqlite::Result<u64> {
+    let results = put::waiting(db, None)?.saturating_mul(options.result_bytes.saturating_mul(2));
+    let accepted = put::used(db)?.saturating_add(results);
+    Ok(options.bytes.max(accepted.saturating_add(accepted / 8)))
 }
 
 /// Sends it now or, where there is no room, once there is some; then waits for the answer.

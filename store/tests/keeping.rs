@@ -159,6 +159,26 @@ fn a_store_at_its_cap_takes_no_batch_and_yet_the_results_of_those_it_has() {
 }
 
 #[test]
+fn a_cap_that_was_made_smaller_leaves_room_for_the_results_of_accepted_batches() {
+    let folder = Folder::new();
+    let store = folder.open();
+    put(&store, NewBatch { spec: vec![0; 500_000], ..batch("b", 1, 300, 1) });
+    drop(store);
+    let options = Options { bytes: 100_000, ..Options::new(folder.path()) };
+    let store = SqliteStore::open(options).unwrap();
+    assert!(matches!(wait(store.put(batch("c", 1, 1, 1))), Err(StoreError::Full(_))));
+    lease(&store, 1);
+    for test in 0..300 {
+        let mut line = result("b", 0, unit(test), 1);
+        if let Record::Result { body, .. } = &mut line {
+            body.resize(900, b'x');
+        }
+        record(&store, vec![line]);
+    }
+    assert_eq!(record(&store, vec![over("b", 0)]), [Recorded::New(0)]);
+}
+
+#[test]
 fn one_engine_has_it_and_nobody_else_reads_it() {
     let folder = Folder::new();
     let store = folder.open();
@@ -189,24 +209,26 @@ fn a_damaged_file_is_told() {
     drop(store);
     let path = folder.path().join("batches.sqlite");
     let good = fs::read(&path).unwrap();
-    let mut header = good.clone();
-    header[..16].fill(b'?');
-    fs::write(&path, &header).unwrap();
-    match SqliteStore::open(Options::new(folder.path())) {
-        Err(error @ Unusable::Damaged { .. }) => {
-            assert!(error.to_string().contains("engined store restore"), "{error}")
+    let damaged = |what: &[u8]| {
+        let mut pages = good.clone();
+        for page in pages.chunks_mut(4_096).filter(|page| page.windows(what.len()).any(|seen| seen == what)) {
+            page.fill(0xff);
         }
-        other => panic!("{:?}", other.map(|_| ())),
+        fs::write(&path, &pages).unwrap();
+    };
+    for what in ["SQLite format 3", "b150ann"] {
+        damaged(what.as_bytes());
+        match SqliteStore::open(Options::new(folder.path())) {
+            Err(error @ Unusable::Damaged { .. }) => {
+                assert!(error.to_string().contains("engined store restore"), "{error}")
+            }
+            other => panic!("{:?}", other.map(|_| ())),
+        }
     }
-    // Pages that have a certain batch: told when they are read.
-    let mut pages = good;
-    for page in pages.chunks_mut(4_096).filter(|page| page.windows(7).any(|seen| seen == b"b150ann")) {
-        page.fill(0xff);
-    }
-    fs::write(&path, &pages).unwrap();
+    // What is not needed to open it is told when it is read.
+    damaged(b"answer 2");
     let store = folder.open();
-    let question = Question::List { tenant: "ann".into(), before: None, status: None, label: None, most: 1_000 };
-    match wait(store.read(question)) {
+    match wait(store.read(Question::Tests { batch: "b150".into() })) {
         Err(StoreError::Failed(text)) => assert!(text.contains("damaged") && text.contains("restore"), "{text}"),
         other => panic!("{other:?}"),
     }

@@ -367,8 +367,13 @@ impl Both {
     }
 }
 
+/// 12, which `.ci/run` has; more by `ENGINED_TEST_CASES`.
+fn cases() -> u32 {
+    std::env::var("ENGINED_TEST_CASES").map_or(12, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_and_its_model_say_the_same(steps in steps()) {

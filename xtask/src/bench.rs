@@ -8,6 +8,7 @@
 
 mod contest;
 mod cpu;
+mod grade;
 mod load;
 mod peers;
 mod plan;
@@ -41,9 +42,18 @@ const MEMORY_LIMIT_KB: u64 = 60_000_000 / 1024;
 /// Until an engine that was started has made what it makes ahead of time.
 const STOCKED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// A part that can be had by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Batches against bare compiles and runs.
+    Grade,
+}
+
 /// What `cargo xtask bench` is told.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Only that.
+    pub part: Option<Part>,
     /// Rounds of what is fast.
     pub rounds: u32,
     /// As many rounds of what waits.
@@ -73,6 +83,9 @@ pub fn run(options: &Options) -> Result<Tally> {
             build::release()?
         }
     };
+    if options.part == Some(Part::Grade) {
+        return grade::run(&programs);
+    }
     if options.guard {
         return guard(&programs);
     }

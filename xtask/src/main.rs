@@ -27,6 +27,7 @@ mod numpy;
 mod picture;
 mod power;
 mod problem;
+mod problems;
 mod prometheus;
 mod prove;
 mod python_client;
@@ -102,6 +103,12 @@ enum Command {
         /// Only the corpus through a live engine
         #[arg(long, conflicts_with_all = ["host", "no_host"])]
         corpus: bool,
+        /// Only the problems of `corpus/problems`: each submission must get the verdict that it is labelled by
+        #[arg(long, conflicts_with_all = ["host", "no_host"])]
+        problems: bool,
+        /// With --problems: three times alone and three times under full load, as `prove` does
+        #[arg(long, requires = "problems")]
+        thoroughly: bool,
         /// With --corpus: again without the stock, without tuning, without the cache
         #[arg(long, requires = "corpus")]
         without: bool,
@@ -182,6 +189,9 @@ enum Command {
     },
     /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
+        /// Only this part: `grade` measures batches
+        #[arg(value_enum)]
+        part: Option<bench::Part>,
         /// Rounds of each row; slow rows have fewer
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..))]
         rounds: u32,
@@ -260,6 +270,7 @@ fn main() -> ExitCode {
         Command::Test { schemathesis: true, .. } => tests::schemathesis_only().map(Some),
         Command::Test { prometheus: true, programs, .. } => tests::prometheus_only(programs.as_deref()).map(Some),
         Command::Test { client: true, .. } => tests::client_only().map(Some),
+        Command::Test { problems: true, thoroughly, .. } => tests::problems_only(thoroughly).map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
         Command::Prove => prove::run().map(Some),
         Command::Soak { runs, minutes, jobs, seed, report, programs } => {
@@ -275,8 +286,8 @@ fn main() -> ExitCode {
             mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
         Command::Cost { requests, programs } => cost::run(requests, programs.as_deref()).map(Some),
-        Command::Bench { rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
-            bench::run(&bench::Options { rounds, full, no_peers, fast_only, guard, host, save, json, programs })
+        Command::Bench { part, rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
+            bench::run(&bench::Options { part, rounds, full, no_peers, fast_only, guard, host, save, json, programs })
                 .map(Some)
         }
         Command::Timing { rounds, json, report, programs } => {

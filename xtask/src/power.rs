@@ -25,7 +25,7 @@ pub const LONG: u32 = 40;
 /// A guest is emulated, on a host that may do other things besides.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Steps that a guest says at least, and how many more at most, before it is cut.
-const STEPS: (u64, u64) = (20, 180);
+const STEPS: (u64, u64) = (50, 450);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]

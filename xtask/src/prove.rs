@@ -13,7 +13,7 @@ use crate::problem::{Context, Result};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{bench, cost, fuzz, power, python_client, schemathesis, setup, tests, timing, toolchains};
+use crate::{bench, cost, fuzz, power, problems, python_client, schemathesis, setup, tests, timing, toolchains};
 
 /// Repetitions of the tests that lie to the link: a race needs more than one try.
 const LIES: u32 = 10;
@@ -63,6 +63,9 @@ pub fn run() -> Result<Tally> {
     }
     proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
     proof.part(&format!("usage after {KILLS} times kill -9"), || tests::killed(KILLS))?;
+    proof.part("problems judged three times, alone and under full load", || {
+        problems::run(&programs, &problems::THOROUGHLY)
+    })?;
     proof.part(&format!("the store of batches after {} power cuts", power::LONG), || {
         power::run(power::Power { cuts: power::LONG, seed: 1, durable: true })
     })?;

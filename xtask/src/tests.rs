@@ -7,6 +7,7 @@ use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
 use crate::mixed::{self, Mixed};
 use crate::problem::{Problem, Result};
+use crate::problems::{self, Beside};
 use crate::schemathesis::Length;
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
@@ -52,6 +53,7 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     tally.add(schemathesis::run(&programs, Length::Short)?);
     tally.add(prometheus::run(&programs)?);
     tally.add(corpus::run(&programs, &CORPUS)?);
+    tally.add(problems::run(&programs, &[Beside::Others])?);
     tally.add(soak::run(&programs, Soak::SHORT)?);
     tally.add(secrets::run(&programs)?);
     tally.add(mixed::run(&programs, Mixed::SHORT, None)?);
@@ -83,6 +85,12 @@ pub fn client_only() -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     python_client::run(&build::release()?)
+}
+
+/// Only the problems: all at once, or as `prove` judges them.
+pub fn problems_only(thoroughly: bool) -> Result<Tally> {
+    setup::ensure()?;
+    problems::run(&build::release()?, if thoroughly { &problems::THOROUGHLY } else { &[Beside::Others] })
 }
 
 /// Only schemathesis.

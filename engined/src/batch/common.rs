@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use api_spec::CheckerKind;
 use grading::score;
 use store::{Answer, LeasedSubmission, Question, Store};
 
+use super::checker::{Checker, Finding};
 use super::program::{Account, Missed};
 use super::spec::{self, BatchSpec, TestSpec};
 use crate::budget::Reservation;
@@ -24,6 +26,8 @@ pub struct Common {
     pub worth: Vec<score::Test>,
     /// The rules of the groups.
     pub rules: Vec<score::Rule>,
+    /// The checker, where it is a program, or why there is none.
+    pub checker: Option<Result<Checker, Finding>>,
     _memory: Reservation,
 }
 
@@ -64,9 +68,21 @@ impl Common {
             let place = |test: &Test| test.spec.group.as_deref().and_then(|group| places.get(group).copied());
             let worth = tests.iter().map(|test| score::Test { points: test.spec.points, group: place(test) }).collect();
             let rules = spec.groups.iter().map(|group| rule(group.rule)).collect();
-            Ok(Common { tests, worth, rules, repeat: leased.repeat, spec, _memory: memory })
+            Ok(Common { tests, worth, rules, checker: None, repeat: leased.repeat, spec, _memory: memory })
         };
-        Ok(read().map_err(|error| error.to_string()))
+        let mut common = match read() {
+            Ok(common) => common,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let checker = common.spec.checker.as_ref().filter(|checker| checker.kind == CheckerKind::Program);
+        if let Some(program) = checker.and_then(|checker| checker.program.clone()) {
+            let built = Checker::build(engine, account.clone(), program).await?;
+            if let Err(Finding::Ours(reason)) = built {
+                return Ok(Err(reason.message));
+            }
+            common.checker = Some(built);
+        }
+        Ok(Ok(common))
     }
 
     /// A test by its place.

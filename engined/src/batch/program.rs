@@ -72,7 +72,10 @@ impl Account {
     }
 
     /// What `work` comes to, unless it is not wanted any more. Nothing of it is under way in a sandbox yet.
-    async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
+    ///
+    /// # Errors
+    /// It is not wanted.
+    pub async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
         tokio::select! {
             done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
             () = self.cancelled() => Err(Missed::Cancelled),

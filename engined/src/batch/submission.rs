@@ -92,30 +92,6 @@ impl Submission {
     fn way_by(&self, spec: &spec::TestSpec) -> Result<Way, String> {
         way(&self.engine, &self.common, &self.program, spec)
     }
-
-    /// What the caller's own checker says of an output.
-    ///
-    /// # Errors
-    /// It is not wanted any more.
-    pub async fn checked(
-        &self,
-        _unit: Unit,
-        _data: (&crate::job::Stdin, Option<&crate::job::Stdin>),
-        _output: std::fs::File,
-        ran: Outcome,
-    ) -> Result<Tried, Missed> {
-        let reason = Some(plain("Checkers that are programs can't be run yet."));
-        let verdict = api_spec::TestVerdict::CheckerError;
-        Ok(Tried::Result(Box::new(Outcome { verdict, reason, ..ran })))
-    }
-
-    /// A file without a name for an output.
-    ///
-    /// # Errors
-    /// That of making it.
-    pub fn spool(&self) -> std::io::Result<std::fs::File> {
-        Err(std::io::ErrorKind::Unsupported.into())
-    }
 }
 
 fn limits(common: &Common, program: &Program, of_test: &api_spec::LimitsRequest) -> api_spec::LimitsRequest {

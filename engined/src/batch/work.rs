@@ -45,10 +45,13 @@ pub struct Worker {
 #[derive(Default)]
 struct State {
     tenants: HashMap<String, Tenant>,
-    commons: HashMap<String, Weak<Common>>,
+    commons: HashMap<String, Arc<Place>>,
     /// Submissions under way.
     active: Vec<(String, u32)>,
 }
+
+/// Where what is common to a batch is, as long as somebody has it.
+type Place = tokio::sync::Mutex<Weak<Common>>;
 
 struct Tenant {
     active: usize,
@@ -189,7 +192,9 @@ impl Worker {
             let tenant = state.tenant(tenant, slots);
             tenant.active = tenant.active.saturating_sub(1);
             state.active.retain(|active| active != who);
-            state.commons.retain(|_, common| common.strong_count() > 0);
+            state.commons.retain(|_, place| {
+                Arc::strong_count(place) > 1 || place.try_lock().map_or(true, |common| common.strong_count() > 0)
+            });
         }
         self.freed.notify_one();
     }
@@ -199,17 +204,22 @@ impl Worker {
     /// # Errors
     /// It is not wanted any more.
     pub async fn common(&self, account: &Account, leased: &LeasedSubmission) -> Result<Arc<Common>, Missed> {
+        let place = Arc::clone(self.lock().commons.entry(leased.batch.clone()).or_default());
         loop {
-            if let Some(common) = self.lock().commons.get(&leased.batch).and_then(Weak::upgrade) {
-                return Ok(common);
-            }
-            match Common::load(&self.engine, &self.batches.store, account, leased).await? {
-                Ok(common) => {
-                    let common = Arc::new(common);
-                    self.lock().commons.insert(leased.batch.clone(), Arc::downgrade(&common));
+            {
+                // One reads it, and has its checker compiled; the others wait.
+                let mut place = account.unless_missed(&self.engine, place.lock()).await?;
+                if let Some(common) = place.upgrade() {
                     return Ok(common);
                 }
-                Err(error) => tracing::error!(%error, batch = leased.batch, "a batch can't be read"),
+                match Common::load(&self.engine, &self.batches.store, account, leased).await? {
+                    Ok(common) => {
+                        let common = Arc::new(common);
+                        *place = Arc::downgrade(&common);
+                        return Ok(common);
+                    }
+                    Err(error) => tracing::error!(%error, batch = leased.batch, "a batch can't be begun"),
+                }
             }
             account.pause(&self.engine, SAFETY).await?;
         }

@@ -95,6 +95,12 @@ impl Folder {
         self.of(tenant).join(&hex[..2]).join(hex)
     }
 
+    /// The folders that have to be on the disk for a blob to have its name for good: each of them may be new.
+    pub(super) fn of_blob(&self, tenant: &str, hash: &Sha256) -> [PathBuf; 2] {
+        let own = self.of(tenant);
+        [own.join(&hash.hex()[..2]), own]
+    }
+
     /// Where something lies for the time being.
     pub(super) fn unfinished(&self, number: u64) -> PathBuf {
         self.path.join(UNFINISHED).join(number.to_string())
@@ -141,10 +147,10 @@ impl Folder {
 
     /// Has its name survive a power cut.
     pub(super) fn settle(&self, tenant: &str, hash: &Sha256) -> io::Result<()> {
-        self.file(tenant, hash).parent().map_or(Ok(()), sync)
+        self.of_blob(tenant, hash).iter().try_for_each(|folder| sync(folder))
     }
 
-    /// Makes the folders of a blob, with names that survive a power cut.
+    /// Makes the folders of a blob, the tenant's with a name that survives a power cut.
     fn folders(&self, tenant: &str, hash: &Sha256) -> io::Result<()> {
         let own = self.of(tenant);
         let make = |path: &Path| match DirBuilder::new().mode(0o700).create(path) {
@@ -160,10 +166,7 @@ impl Folder {
             sync(&own)?;
             sync(&self.path)?;
         }
-        if make(&own.join(&hash.hex()[..2]))? {
-            sync(&own)?;
-        }
-        Ok(())
+        make(&own.join(&hash.hex()[..2])).map(drop)
     }
 
     /// Takes a blob's name away: where its file lies now.
@@ -207,6 +210,6 @@ impl Folder {
     }
 }
 
-fn sync(folder: &Path) -> io::Result<()> {
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::*;
 
 const DAY: i64 = 86_400;
+const STEP: usize = 4096;
 const QUOTA: u64 = 1 << 20;
 const LIMITS: Limits = Limits { most: 1 << 19, uploads: 4, keep: 30 * DAY, free: 1 };
 
@@ -170,16 +171,16 @@ fn the_quota_counts_what_is_there_and_what_is_on_its_way() {
     // Without a length it counts as it comes.
     let mut upload = begin(None).unwrap();
     for _ in 0..4 {
-        upload.write(&[1; BLOCK as usize]).unwrap();
+        upload.write(&[1; STEP]).unwrap();
     }
     assert!(matches!(upload.write(&[1]).unwrap_err(), Refused::Quota { .. }));
     drop(upload);
     assert_eq!(blobs.used("blue"), 0);
-    blobs.keep_bytes("blue", quota, &[1; 3 * BLOCK as usize]).unwrap();
-    assert!(matches!(blobs.keep_bytes("blue", quota, &[2; 2 * BLOCK as usize]), Err(Refused::Quota { .. })));
+    blobs.keep_bytes("blue", quota, &[1; 3 * STEP]).unwrap();
+    assert!(matches!(blobs.keep_bytes("blue", quota, &[2; 2 * STEP]), Err(Refused::Quota { .. })));
     // What is there already needs no room.
-    assert_eq!(blobs.keep_bytes("blue", quota, &[1; 3 * BLOCK as usize]).unwrap().1, Placed::Before);
-    let known = blobs.receive("blue", 0, (Some(BLOCK), Some(hash(&[1; 3 * BLOCK as usize]))), None).unwrap();
+    assert_eq!(blobs.keep_bytes("blue", quota, &[1; 3 * STEP]).unwrap().1, Placed::Before);
+    let known = blobs.receive("blue", 0, (Some(BLOCK), Some(hash(&[1; 3 * STEP]))), None).unwrap();
     assert!(matches!(known.finish(hash(b"")), Ok(Placed::Before)), "and is read to its end all the same");
 }
 
@@ -289,6 +290,30 @@ async fn what_is_deleted_is_found_by_nobody_and_goes_when_nothing_refers_to_it()
     store.to.lock().unwrap().clear();
     assert_eq!(blobs.expire(now()).await.unwrap(), 0);
     assert_eq!(blobs.used("blue"), BLOCK);
+}
+
+#[test]
+fn many_are_kept_together_or_none_that_was_not_there() {
+    let scratch = Scratch::new();
+    let blobs = scratch.open();
+    let before = keep(&blobs, "blue", b"before");
+    let mut many = blobs.many("blue", 8 * QUOTA);
+    let texts: Vec<String> = (0..150).map(|n| format!("{} of many", n % 100)).collect();
+    let hashes: Vec<Sha256> = texts.iter().map(|text| many.keep(text.as_bytes()).unwrap()).collect();
+    assert_eq!(many.look_up(before).unwrap(), Some(6));
+    assert_eq!((many.look_up(hash(b"99 of many")).unwrap(), many.look_up(hash(b"none")).unwrap()), (Some(10), None));
+    let pins = many.settle().unwrap();
+    assert_eq!((pins.len(), scratch.left(), blobs.used("blue")), (101, 0, 101 * BLOCK));
+    for (text, hash) in texts.iter().zip(hashes) {
+        assert_eq!(super::tests::text(&blobs.find("blue", hash).unwrap().unwrap()), text.as_bytes());
+    }
+    let mut many = blobs.many("blue", 102 * BLOCK);
+    many.keep(b"one more").unwrap();
+    assert!(matches!(many.keep(b"one too many"), Err(Refused::Quota { .. })));
+    drop(many);
+    assert_eq!((scratch.left(), blobs.used("blue")), (0, 101 * BLOCK));
+    drop(pins);
+    assert!(blobs.accounts()["blue"].pins.is_empty());
 }
 
 #[test]

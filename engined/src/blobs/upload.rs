@@ -237,40 +237,60 @@ impl Upload {
     /// # Errors
     /// It is another than was announced, or the disk failed.
     pub fn finish(mut self, announced: Sha256) -> Result<Placed, Refused> {
+        let whole = self.place.is_some();
+        self.sync()?;
+        let placed = self.name(announced)?;
+        if whole {
+            let (blobs, tenant) = (&self.room.blobs, &self.room.tenant);
+            // Also of what was there: whoever has put it there may not have come so far.
+            blobs.folder.settle(tenant, &announced)?;
+            blobs.with(tenant, |account| account.fresh.remove(&announced));
+        }
+        Ok(placed)
+    }
+
+    /// Brings what was written to the disk.
+    ///
+    /// # Errors
+    /// That of the disk.
+    pub(super) fn sync(&self) -> Result<(), Refused> {
+        self.place.as_ref().map_or(Ok(()), |(file, _)| file.sync_all().map_err(full))
+    }
+
+    /// Gives what is on the disk its name. Nobody finds it by that before the folder is on the disk as well, and it is no
+    /// longer `fresh`.
+    ///
+    /// # Errors
+    /// It is another than was announced, or the disk failed.
+    pub(super) fn name(&mut self, announced: Sha256) -> Result<Placed, Refused> {
         let found = Sha256(std::mem::take(&mut self.hash).finalize().into());
         if found != announced {
             return Err(Refused::Other { found, announced });
         }
-        let Some((file, path)) = &self.place else { return Ok(Placed::Before) };
-        file.sync_all().map_err(full)?;
-        let (path, mut named) = (path.clone(), false);
-        let (blobs, tenant) = (Arc::clone(&self.room.blobs), self.room.tenant.clone());
-        let placed = blobs.with(&tenant, |account| {
-            if let Some(there) = blobs.folder.look(&tenant, &found)? {
+        let Some((_, path)) = &self.place else { return Ok(Placed::Before) };
+        let (blobs, tenant) = (&self.room.blobs, &self.room.tenant);
+        let (counts, taken) = (charged(self.bytes), self.room.taken);
+        let (placed, named) = blobs.with(tenant, |account| {
+            if let Some(there) = blobs.folder.look(tenant, &found)? {
                 // Somebody else was faster; or its tenant had deleted it, and wants it back.
-                blobs.folder.note(&tenant, &found, now())?;
-                return Ok(if there.used == GIVEN_UP { Placed::New } else { Placed::Before });
+                blobs.folder.note(tenant, &found, now())?;
+                return Ok((if there.used == GIVEN_UP { Placed::New } else { Placed::Before }, false));
             }
             account.fresh.insert(found);
-            if let Err(error) = blobs.folder.place(&path, &tenant, &found) {
+            if let Err(error) = blobs.folder.place(path, tenant, &found) {
                 account.fresh.remove(&found);
                 return Err(full(error));
             }
-            // From here on its bytes are the blob's. What was taken for a longer one that was announced is not there: a body
-            // has the length that it announces, or it is broken off.
-            blobs.metrics.bytes.add(signed(charged(self.bytes)));
+            // From here on its bytes are the blob's.
+            blobs.metrics.bytes.add(signed(counts));
             blobs.metrics.blobs.inc();
-            account.used = account.used.saturating_sub(self.room.taken).saturating_add(charged(self.bytes));
-            named = true;
-            Ok(Placed::New)
+            account.used = account.used.saturating_sub(taken).saturating_add(counts);
+            Ok((Placed::New, true))
         })?;
         if named {
             self.room.taken = 0;
             self.place = None;
         }
-        // Also of what was there: whoever has put it there may not have come so far.
-        blobs.folder.settle(&tenant, &found)?;
-        blobs.with(&tenant, |account| account.fresh.remove(&found));
         Ok(placed)
     }
 }

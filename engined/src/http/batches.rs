@@ -82,10 +82,12 @@ async fn one(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<
 /// `DELETE /v1/batches/{id}`.
 async fn cancel(engine: &Engine, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
     check_no_query(query)?;
-    let store = &here(engine)?.store;
+    let batches = here(engine)?;
+    let store = &batches.store;
     let owner = engine.tenants().name(tenant).to_owned();
     let record = Record::Cancel { batch: id.to_owned(), tenant: owner, at: clock::millis() };
     store.record(vec![record]).await.map_err(|error| told(error, path(id)))?;
+    batches.cancel(id);
     let summary = summary(engine, tenant, id).await?;
     if summary.status == BatchStatus::Finished {
         return answer::json(&summary, None);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{self, Answer, Bytesful};
@@ -22,12 +22,30 @@ use crate::queue::TenantIndex;
 /// So much of a blob is in memory while it comes or goes, and a little more where a piece of the network's is larger.
 const PIECE: usize = 64 << 10;
 
-/// What one of a tenant's blobs is asked for.
-pub struct Asked<'a> {
-    /// Whose.
-    pub tenant: TenantIndex,
+/// One of a tenant's blobs, as it is asked for.
+struct Asked<'a> {
+    tenant: TenantIndex,
     /// The digits in the path.
-    pub name: &'a str,
+    name: &'a str,
+}
+
+/// Whatever is asked of the blob `name` of a tenant.
+///
+/// # Errors
+/// The caller's mistake, or that there is no room.
+pub async fn answer(
+    engine: &Arc<Engine>,
+    tenant: TenantIndex,
+    name: &str,
+    request: Request<Incoming>,
+) -> Result<Answer, Error> {
+    let asked = Asked { tenant, name };
+    match *request.method() {
+        Method::PUT => put(engine, asked, request).await,
+        Method::DELETE => delete(engine, asked).await,
+        Method::HEAD => get(engine, asked, false).await,
+        _ => get(engine, asked, true).await,
+    }
 }
 
 /// The blobs of this engine.
@@ -42,10 +60,7 @@ pub fn of(engine: &Engine) -> Result<&Arc<Blobs>, Error> {
 }
 
 /// `PUT`: 201, or 200 where it was there.
-///
-/// # Errors
-/// The body is not what its name says, or there is no room.
-pub async fn put(engine: &Arc<Engine>, asked: Asked<'_>, request: Request<Incoming>) -> Result<Answer, Error> {
+async fn put(engine: &Arc<Engine>, asked: Asked<'_>, request: Request<Incoming>) -> Result<Answer, Error> {
     let (blobs, hash) = (of(engine)?, named(asked.name)?);
     bytes_alone(request.headers())?;
     let (tenant, quota) = {
@@ -111,10 +126,7 @@ async fn write(mut upload: Upload, mut piece: Vec<u8>) -> Result<(Upload, Vec<u8
 }
 
 /// `GET` and `HEAD`.
-///
-/// # Errors
-/// The tenant has no such blob.
-pub async fn get(engine: &Arc<Engine>, asked: Asked<'_>, whole: bool) -> Result<Answer, Error> {
+async fn get(engine: &Arc<Engine>, asked: Asked<'_>, whole: bool) -> Result<Answer, Error> {
     let (blobs, hash) = (Arc::clone(of(engine)?), named(asked.name)?);
     let tenant = engine.tenants().name(asked.tenant).to_owned();
     let found = off_thread(move || blobs.find(&tenant, hash).map_err(failed)).await?;
@@ -155,10 +167,7 @@ async fn send(engine: Arc<Engine>, blob: Blob, maker: Maker) {
 }
 
 /// `DELETE`: 204, or 202 where a batch still refers to it.
-///
-/// # Errors
-/// The tenant has no such blob.
-pub async fn delete(engine: &Arc<Engine>, asked: Asked<'_>) -> Result<Answer, Error> {
+async fn delete(engine: &Arc<Engine>, asked: Asked<'_>) -> Result<Answer, Error> {
     let (blobs, hash) = (of(engine)?, named(asked.name)?);
     let tenant = engine.tenants().name(asked.tenant).to_owned();
     let removed = blobs.remove(&tenant, hash).await.map_err(failed)?;

@@ -247,16 +247,8 @@ async fn handle(
             // It is work for the disk.
             metered.take(tenants.gate(tenant))?;
             drop(tenants);
-            let (method, name) = (method.clone(), id.to_owned());
-            let asked = blobs::Asked { tenant, name: &name };
-            match method {
-                Method::PUT => Box::pin(blobs::put(engine, asked, request)).await,
-                Method::DELETE => blobs::delete(engine, asked).await,
-                whole => {
-                    drop(request);
-                    Box::pin(blobs::get(engine, asked, whole == Method::GET)).await
-                }
-            }
+            let name = id.to_owned();
+            Box::pin(blobs::answer(engine, tenant, &name, request)).await
         }
         (Route::Usage, Some(tenant)) => {
             // It is work for the disk.

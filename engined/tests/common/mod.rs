@@ -202,8 +202,19 @@ impl Reply {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
         let mut body = bytes[end + 4..].to_vec();
-        let length =
-            headers.iter().find(|(name, _)| name == "content-length").map(|(_, v)| v.parse::<usize>().unwrap());
+        if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
+            // One that is broken off never has its end.
+            while !(body.ends_with(b"\r\n0\r\n\r\n") || body == b"0\r\n\r\n") {
+                match stream.read(&mut chunk) {
+                    Ok(0) | Err(_) => return None,
+                    Ok(read) => body.extend_from_slice(&chunk[..read]),
+                }
+            }
+            return Some(Reply { status, headers, body: unchunked(&body) });
+        }
+        let named = headers.iter().find(|(name, _)| name == "content-length");
+        // An answer without content has no length either.
+        let length = if status == 204 { Some(0) } else { named.map(|(_, v)| v.parse::<usize>().unwrap()) };
         while length.is_none_or(|length| body.len() < length) {
             match stream.read(&mut chunk) {
                 Ok(0) => break,
@@ -247,6 +258,18 @@ impl Reply {
             .unwrap_or_else(|why| panic!("{method} {path}: {why}\n{}", self.text()));
         assert!(self.header("x-request-id").is_some() && self.header("x-engine-version").is_some());
     }
+}
+
+/// The bytes of chunks, as far as they are whole.
+pub fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(end) = chunks.windows(2).position(|w| w == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        let Some(chunk) = chunks.get(end + 2..end + 2 + length) else { break };
+        bytes.extend_from_slice(chunk);
+        chunks = chunks.get(end + 4 + length..).unwrap_or_default();
+    }
+    bytes
 }
 
 /// Waits until it holds.

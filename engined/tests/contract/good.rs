@@ -1,7 +1,11 @@
 //! A good value for every field and every word, sent to the real programs, and where its effect shows.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
+use crate::common::Reply;
 use crate::common::live::{Up, live};
 
 /// A request, the fields that it is about, and what must stand where in the result.
@@ -102,11 +106,30 @@ fn programs() -> Vec<Good> {
     ]
 }
 
+/// Its bytes are [`BLOB_BYTES`].
+const BLOB: &str = "4c7bbfcf066603b14d07fcf1ef4b853ba2b0930a49bf381264bbadac9001da68";
+const BLOB_BYTES: &str = "from a blob\n";
+
+fn send_blob(up: &Up) {
+    let mut stream = TcpStream::connect(&up.address).unwrap();
+    let kind = "Content-Type: application/octet-stream";
+    let length = BLOB_BYTES.len();
+    let words =
+        format!("PUT /v1/blobs/{BLOB} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((words + BLOB_BYTES).as_bytes()).unwrap();
+    assert_eq!(Reply::read(&mut stream).unwrap().status, 201);
+}
+
 fn inputs() -> Vec<Good> {
     const READ: &str = "import sys\nprint(sys.stdin.buffer.read())";
     vec![
         good(&["/stdin"], python(READ, "stdin", json!(" a\r\n")), says("b' a\\r\\n'\n")),
         good(&["/stdin/text"], python(READ, "stdin", json!({"text": "\u{0}"})), says("b'\\x00'\n")),
+        good(
+            &["/stdin/blob"],
+            python(READ, "stdin", json!({"blob": format!("sha256:{BLOB}")})),
+            says("b'from a blob\\n'\n"),
+        ),
         good(&["/stdin/base64"], python(READ, "stdin", json!({"base64": "/wA="})), says("b'\\xff\\x00'\n")),
         good(
             &["/args", "/args/*"],
@@ -279,6 +302,7 @@ fn every_good_value_shows_its_effect() {
         return;
     }
     let up = Up::start();
+    send_blob(&up);
     for row in rows() {
         row.check(&up);
     }

@@ -10,6 +10,7 @@ mod bad;
 mod bounds;
 mod document;
 mod good;
+mod grade;
 mod limits;
 mod routes;
 
@@ -110,8 +111,10 @@ fn every_parameter_has_a_good_and_a_bad_row() {
     let parameters = document::parameters();
     assert!(parameters.contains("GET /v1/executions/{id} query wait_ms"), "{parameters:?}");
     let named = |rows: &[routes::Row]| rows.iter().map(|row| row.parameter.to_owned()).collect();
-    same("good", &parameters, &named(&routes::good_parameters("ID")));
-    same("bad", &parameters, &named(&routes::bad_parameters("ID")));
+    let good = [routes::good_parameters("ID"), grade::good_parameters("ID")].concat();
+    same("good", &parameters, &named(&good));
+    let bad = [routes::bad_parameters("ID"), grade::bad_parameters("ID")].concat();
+    same("bad", &parameters, &named(&bad));
 }
 
 #[test]

@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::common::{Reply, Rig, TOKEN};
-use crate::{document, same};
+use crate::{document, grade, same};
 
-const JSON: &str = "Content-Type: application/json\r\n";
+pub const JSON: &str = "Content-Type: application/json\r\n";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// One value of a parameter, as it is sent, and what is answered.
+#[derive(Clone)]
 pub struct Row {
     /// As [`document::parameters`] writes it.
     pub parameter: &'static str,
     path: String,
     headers: String,
+    body: String,
     status: u16,
     /// Of a problem: its code and what it must say.
     problem: Option<(&'static str, Vec<String>)>,
@@ -23,28 +25,45 @@ pub struct Row {
     id: Option<String>,
 }
 
-fn row(parameter: &'static str, path: &str, status: u16) -> Row {
-    let headers = if parameter.starts_with("POST") { JSON.to_owned() } else { String::new() };
-    Row { parameter, path: path.to_owned(), headers, status, problem: None, id: None }
+/// One that is answered with this status.
+pub fn row(parameter: &'static str, path: &str, status: u16) -> Row {
+    let row = Row {
+        parameter,
+        path: path.to_owned(),
+        headers: String::new(),
+        body: String::new(),
+        status,
+        problem: None,
+        id: None,
+    };
+    if !parameter.starts_with("POST") {
+        return row;
+    }
+    row.sending(JSON, json!({"language": "python", "source": "say x"}).to_string())
 }
 
-fn refused(parameter: &'static str, path: &str, code: &'static str, says: &[&str]) -> Row {
+/// One that is answered with a problem of this code, whose detail says these words.
+pub fn refused(parameter: &'static str, path: &str, code: &'static str, says: &[&str]) -> Row {
     let status = api_spec::Code::ALL.iter().find(|known| known.name() == code).unwrap().status();
     let says = says.iter().map(|word| (*word).to_owned()).collect();
     Row { problem: Some((code, says)), ..row(parameter, path, status) }
 }
 
 impl Row {
-    fn headers(mut self, more: &str) -> Row {
+    /// With these headers and this body instead of the usual.
+    pub fn sending(self, headers: &str, body: String) -> Row {
+        Row { headers: headers.to_owned(), body, ..self }
+    }
+
+    /// With more headers.
+    pub fn headers(mut self, more: &str) -> Row {
         self.headers += more;
         self
     }
 
     fn check(&self, rig: &Rig) {
         let method = self.parameter.split(' ').next().unwrap();
-        let body =
-            if method == "POST" { json!({"language": "python", "source": "say x"}).to_string() } else { String::new() };
-        let reply = rig.call(method, &self.path, &self.headers, body.as_bytes());
+        let reply = rig.call(method, &self.path, &self.headers, self.body.as_bytes());
         let shown = format!("{}: {} {}", self.parameter, self.path, self.headers);
         assert_eq!(reply.status, self.status, "{shown}\n{}", reply.text());
         if let Some((code, says)) = &self.problem {
@@ -159,10 +178,16 @@ fn finished(rig: &Rig) -> String {
 
 #[test]
 fn parameters_are_taken_or_refused_by_name() {
-    let rig = Rig::with(2, "[tenants.t]\ntokens = [\"HASH\"]\n", &[]);
+    let (rig, _folders) = grade::rig("[tenants.t]\ntokens = [\"HASH\"]\n");
     let address = finished(&rig);
     let id = address.rsplit('/').next().unwrap();
     for row in good_parameters(id).iter().chain(&bad_parameters(id)) {
+        row.check(&rig);
+    }
+    let address = grade::cancelled(&rig);
+    let id = address.rsplit('/').next().unwrap();
+    grade::send_blob(&rig);
+    for row in grade::good_parameters(id).iter().chain(&grade::bad_parameters(id)) {
         row.check(&rig);
     }
 }
@@ -184,27 +209,59 @@ const OPERATIONS: [(&str, u16, &str); 13] = [
     // The last: it takes no work from then on.
     ("POST /v1/drain", 202, "application/json"),
 ];
+
+/// Those, and the ones of batches and blobs before the last, with the media type where there is a body.
+fn all() -> impl Iterator<Item = (&'static str, u16, Option<&'static str>)> {
+    let with_media = |(operation, status, media)| (operation, status, Some(media));
+    let (last, others) = OPERATIONS.split_last().unwrap();
+    others.iter().copied().map(with_media).chain(grade::OPERATIONS).chain(std::iter::once(with_media(*last)))
+}
+
+/// What stands for the `{…}` of paths.
+struct Addresses {
+    execution: String,
+    batch: String,
+    blob: String,
+}
+
+impl Addresses {
+    fn of(rig: &Rig) -> Addresses {
+        Addresses { execution: finished(rig), batch: grade::cancelled(rig), blob: grade::send_blob(rig) }
+    }
+
+    fn path(&self, template: &str) -> String {
+        template
+            .replace("/v1/executions/{id}", &self.execution)
+            .replace("/v1/batches/{id}", &self.batch)
+            .replace("/v1/blobs/{sha256}", &self.blob)
+    }
+}
+
 /// Who may be asked by anybody.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 #[test]
 fn every_operation_answers_and_refuses() {
-    let rig = Rig::with(2, "[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n", &[]);
-    let named = OPERATIONS.iter().map(|(operation, ..)| (*operation).to_owned()).collect();
+    let (rig, _folders) = grade::rig("[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n");
+    let named = all().map(|(operation, ..)| operation.to_owned()).collect();
     same("operation", &document::operations(), &named);
-    let address = finished(&rig);
+    let addresses = Addresses::of(&rig);
     let body = json!({"language": "python", "source": "say x"}).to_string();
-    for (operation, status, media) in OPERATIONS {
+    for (operation, status, media) in all() {
         let (method, path) = operation.split_once(' ').unwrap();
-        let path = if path.contains('{') { &address } else { path };
-        let (kind, body) = if path == "/v1/executions" { (JSON, body.as_bytes()) } else { ("", &b""[..]) };
+        let path = &addresses.path(path);
+        let (kind, body) = if path == "/v1/executions" { (JSON, body.clone()) } else { grade::sent(method, path) };
+        let body = body.as_bytes();
         let with = |headers: &str| rig.call(method, path, &format!("{kind}{headers}"), body);
 
         let reply = with("");
-        assert_eq!((reply.status, reply.header("content-type")), (status, Some(media)), "{operation}");
+        assert_eq!((reply.status, reply.header("content-type")), (status, media), "{operation}");
+        if operation == "DELETE /v1/blobs/{sha256}" {
+            grade::send_blob(&rig);
+        }
         assert_eq!(with("Accept: */*;q=0.1, text/html\r\n").status, status, "{operation}");
         let problem = with("Accept: image/png\r\n").problem(406, "not_acceptable");
-        let plain = media.split(';').next().unwrap();
+        let plain = media.unwrap_or("application/json").split(';').next().unwrap();
         assert!(problem["detail"].as_str().unwrap().contains(plain), "{operation}: {problem}");
 
         let mut unknown = rig.call(method, &format!("{path}?colour=red"), kind, body).problem(400, "invalid_request");
@@ -212,7 +269,7 @@ fn every_operation_answers_and_refuses() {
         assert_eq!(unknown["field"].take(), Value::Null, "no place in the body is wrong");
 
         let stranger = rig.raw_call(method, path, kind, body);
-        if OPEN.contains(&path) {
+        if OPEN.contains(&path.as_str()) {
             assert_eq!(stranger.status, status, "{operation}");
         } else {
             stranger.problem(401, "unauthenticated");
@@ -230,12 +287,11 @@ fn allowed(reply: &Reply) -> BTreeSet<String> {
 
 #[test]
 fn every_other_method_is_refused_and_the_right_ones_named() {
-    let rig = Rig::start();
-    let address = finished(&rig);
-    let paths: BTreeSet<&str> = OPERATIONS.iter().map(|(operation, ..)| operation.split_once(' ').unwrap().1).collect();
+    let (rig, _folders) = grade::rig("");
+    let addresses = Addresses::of(&rig);
+    let paths: BTreeSet<&str> = all().map(|(operation, ..)| operation.split_once(' ').unwrap().1).collect();
     for path in paths {
-        let mut right: BTreeSet<String> = OPERATIONS
-            .iter()
+        let mut right: BTreeSet<String> = all()
             .filter_map(|(operation, ..)| operation.split_once(' ').filter(|(_, of)| *of == path))
             .map(|(method, _)| method.to_owned())
             .collect();
@@ -243,7 +299,7 @@ fn every_other_method_is_refused_and_the_right_ones_named() {
         if right.contains("GET") {
             right.insert("HEAD".to_owned());
         }
-        let at = if path.contains('{') { &address } else { path };
+        let at = &addresses.path(path);
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "get"] {
             if !right.contains(method) {
                 let reply = rig.call(method, at, JSON, b"{}");

@@ -2,6 +2,10 @@
 //!
 //! Its exit codes are `OK` 0, `WA` 1, `PE` 2, `FAIL` 3, `DIRT` 4 (more output than expected), `POINTS` 7, and `UNEXPECTED_EOF` 8
 //! where that is enabled. With `POINTS` the points of the test stand at the start of standard error: `points 3.5`.
+//! testlib says each of these at the start of standard error as well. That is looked at for the codes that mean a wrong output:
+//! 1 is also what the runtimes of several languages end with after an uncaught error. A checker that writes nothing there is
+//! believed, one that writes something else is not: what looks like a crash is no verdict on an output.
+//!
 //! `quitf(_pc(n), …)` exits with `n` (50 + `n` with `TESTSYS`), which can be any of these codes: so it is told by the start of
 //! standard error, `partially correct (n)`. `n` is from 0 to 200, all of the points, as in Codeforces' description.
 
@@ -27,7 +31,9 @@ pub(super) fn opinion(code: u8, said: &Said<'_>, worth: f64) -> CheckerOpinion {
     }
     match code {
         0 => CheckerOpinion::Accepted,
-        1 | 2 | 4 | 8 => CheckerOpinion::Wrong { share: 0.0 },
+        1 => wrong(code, "wrong answer", stderr),
+        2 | 4 => wrong(code, "wrong output format", stderr),
+        8 => wrong(code, "unexpected eof", stderr),
         3 => CheckerOpinion::Failed("the checker says that it or the test is broken (testlib's _fail)".to_owned()),
         7 => match word_after(stderr, b"points ").and_then(decimal) {
             Some(got) => points(got, worth, "standard error"),
@@ -39,6 +45,16 @@ pub(super) fn opinion(code: u8, said: &Said<'_>, worth: f64) -> CheckerOpinion {
         },
         _ => CheckerOpinion::Failed(format!("the checker ended with exit code {code}, which testlib does not know")),
     }
+}
+
+fn wrong(code: u8, words: &str, stderr: &[u8]) -> CheckerOpinion {
+    if stderr.is_empty() || stderr.starts_with(words.as_bytes()) {
+        return CheckerOpinion::Wrong { share: 0.0 };
+    }
+    CheckerOpinion::Failed(format!(
+        "the checker ended with exit code {code}, but its standard error does not begin with {words:?} as testlib's does, so it \
+         may have crashed; let it say so, or nothing"
+    ))
 }
 
 /// `Some(None)` where no number stands in the brackets.

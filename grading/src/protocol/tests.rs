@@ -55,13 +55,26 @@ fn kattis_gives_part_of_the_points() {
 #[test]
 fn testlib_knows_its_codes() {
     for code in 0..=255 {
-        let said = opinion(Protocol::Testlib, code, "whatever it says", &[], 10.0);
+        let said = opinion(Protocol::Testlib, code, "", &[], 10.0);
         match code {
             0 => assert_eq!(said, CheckerOpinion::Accepted),
             1 | 2 | 4 | 8 => assert_eq!(said, CheckerOpinion::Wrong { share: 0.0 }),
             _ => assert!(failed(said).starts_with("the checker"), "{code}"),
         }
     }
+}
+
+#[test]
+fn what_looks_like_a_crash_is_no_verdict_on_an_output() {
+    let words =
+        [(1, "wrong answer 1st"), (2, "wrong output format"), (4, "wrong output format Extra"), (8, "unexpected eof")];
+    for (code, words) in words {
+        let said = |stderr: &str| opinion(Protocol::Testlib, code, stderr, &[], 10.0);
+        assert_eq!(said(words), CheckerOpinion::Wrong { share: 0.0 });
+        assert!(failed(said("Traceback (most recent call last):\n")).contains("may have crashed"));
+    }
+    // Whatever it says of what is right.
+    assert_eq!(opinion(Protocol::Testlib, 0, "fine", &[], 10.0), CheckerOpinion::Accepted);
 }
 
 #[test]

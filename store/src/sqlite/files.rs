@@ -71,6 +71,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Unusable> {
 pub(crate) fn connect(path: &Path, durable: bool) -> Result<Connection, Unusable> {
     let fail = |error: rusqlite::Error| Unusable::of(path, &error);
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
+    db.busy_timeout(BUSY).map_err(fail)?;
     // Both only take effect in a file that has nothing in it yet.
     let page = i64::try_from(PAGE).unwrap_or(i64::MAX);
     db.pragma_update(None, "page_size", page).map_err(fail)?;
@@ -83,7 +84,6 @@ pub(crate) fn connect(path: &Path, durable: bool) -> Result<Connection, Unusable
     set(&db, "wal_autocheckpoint", LOG_PAGES, path)?;
     set(&db, "journal_size_limit", LOG_BYTES, path)?;
     set(&db, "temp_store", 2, path)?;
-    db.busy_timeout(BUSY).map_err(fail)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -100,8 +100,8 @@ pub(crate) fn connect_to_copy(path: &Path) -> Result<Connection, Unusable> {
     let fail = |error: rusqlite::Error| Unusable::of(path, &error);
     // Who reads a log writes into its index.
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
-    set(&db, "temp_store", 2, path)?;
     db.busy_timeout(BUSY).map_err(fail)?;
+    set(&db, "temp_store", 2, path)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
@@ -137,7 +137,6 @@ where
 /// Lets the file have at most so many bytes.
 pub(crate) fn bound(db: &Connection, path: &Path, bytes: u64) -> Result<(), Unusable> {
     let pages = i64::try_from(bytes / PAGE).unwrap_or(i64::MAX);
-    // A file that is larger already stays as it is; then nothing new is put until it is smaller.
     let sql = format!("PRAGMA max_page_count = {pages}");
     db.query_row(&sql, [], |_| Ok(())).map_err(|error| Unusable::of(path, &error))
 }

@@ -1,7 +1,7 @@
 //! A batch comes.
 use std::collections::HashMap;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::writer::Desk;
 use super::{at_most, whole};
@@ -19,7 +19,7 @@ pub(crate) fn put(desk: &mut Desk, batch: &NewBatch) -> Result<Placed, StoreErro
         None => Data::of(batch)?,
     };
     let results = data.results(batch)?;
-    let waiting = waiting(desk, Some(&batch.tenant))?;
+    let waiting = waiting(&desk.db, Some(&batch.tenant))?;
     if waiting.saturating_add(results) > batch.queued_results {
         return Ok(Placed::TooMany(waiting));
     }
@@ -134,9 +134,9 @@ fn again(desk: &Desk, batch: &NewBatch, first: &str) -> Result<Data, StoreError>
 }
 
 /// Results that are waited for, of one tenant or of all.
-pub(crate) fn waiting(desk: &Desk, tenant: Option<&str>) -> Result<u64, StoreError> {
+pub(crate) fn waiting(db: &Connection, tenant: Option<&str>) -> rusqlite::Result<u64> {
     let sql = "SELECT COALESCE(SUM(results - done), 0) FROM batch WHERE state < 2 AND (?1 IS NULL OR tenant = ?1)";
-    Ok(whole(desk.db.prepare_cached(sql)?.query_row([tenant], |row| row.get(0))?))
+    Ok(whole(db.prepare_cached(sql)?.query_row([tenant], |row| row.get(0))?))
 }
 
 /// Whether the tenant would keep more than it may.
@@ -156,9 +156,9 @@ fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data) -> Result<Option<Place
 
 /// Refuses what would take the room that the results of accepted batches need.
 fn room(desk: &Desk, data: &Data, results: u64) -> Result<(), StoreError> {
-    let used = used(desk)?;
+    let used = used(&desk.db)?;
     let rows = at_most(data.sources.len()).saturating_mul(2).saturating_add(data.tests);
-    let reserved = waiting(desk, None)?.saturating_add(results).saturating_mul(desk.limits.result_bytes);
+    let reserved = waiting(&desk.db, None)?.saturating_add(results).saturating_mul(desk.limits.result_bytes);
     let wanted = data.bytes.saturating_add(rows.saturating_mul(ROW_BYTES));
     // An eighth is left for lines that are longer than supposed, and for what deleting needs.
     let most = desk.limits.bytes - desk.limits.bytes / 8;
@@ -173,8 +173,8 @@ fn room(desk: &Desk, data: &Data, results: u64) -> Result<(), StoreError> {
 }
 
 /// The bytes that are in use.
-fn used(desk: &Desk) -> Result<u64, StoreError> {
-    let number = |name: &str| desk.db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(whole);
+pub(crate) fn used(db: &Connection) -> rusqlite::Result<u64> {
+    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(whole);
     let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
     Ok(pages.saturating_mul(number("page_size")?))
 }

@@ -171,5 +171,5 @@ class AsyncBlobs:
         return await self._client._do(_grade.exists(blob, options))
 
     async def delete(self, blob: str, **options: Unpack[CallOptions]) -> bool:
-        """Give it up. False where a kept batch needs it: then it goes with the batch."""
+        """Give it up. False where a kept batch still has it: then it leaves the disk with the batch."""
         return await self._client._do(_grade.delete(blob, options))

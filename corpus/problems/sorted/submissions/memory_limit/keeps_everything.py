@@ -1,7 +1,7 @@
-# A list in a list for each number.
+# A few boxes for each number: enough for thousands, not for a million.
 import sys
 
 n, *numbers = map(int, sys.stdin.buffer.read().split())
-boxes = [[[number, str(number), [number]]] * 1 for number in numbers]
-boxes = [[list(box), dict(enumerate(box))] for box in boxes for _ in range(4)]
-print(len(boxes))
+numbers.sort()
+boxes = [{"number": number, "text": str(number), "list": [number]} for number in numbers]
+print(boxes[n // 2]["number"], *(box["number"] for box in boxes[::1000]), sep="\n")

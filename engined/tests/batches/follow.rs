@@ -1,0 +1,162 @@
+//! Results as lines, as events, and how far a batch is, for whoever waits.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Grader, complete, echoes};
+
+#[test]
+fn a_whole_life() {
+    let grader = Grader::start();
+    let mut batch = echoes(2, 3);
+    batch["tests"][0]["points"] = json!(2.5);
+    batch["tests"][2]["expected"] = json!("another");
+    batch["labels"] = json!({"course": "x"});
+    let id = grader.submit(&batch);
+    let over = grader.over(&id);
+    assert_eq!(
+        (&over["status"], &over["done"], &over["results"]),
+        (&json!("finished"), &json!(6), &json!(6)),
+        "{over}"
+    );
+    assert_eq!(over["verdicts"], json!({"accepted": 4, "wrong_answer": 2}));
+    assert_eq!(over["labels"], json!({"course": "x"}));
+    for (submission, name) in over["submission_results"].as_array().unwrap().iter().zip(["s0", "s1"]) {
+        assert_eq!(submission["id"], name);
+        assert_eq!((&submission["points"], &submission["max_points"]), (&json!(2.5), &json!(2.5)), "{submission}");
+    }
+    let results = grader.results(&id, "");
+    complete(&results, 2, 3, 1);
+    assert_eq!(grader.results(&id, "?from=5"), results[4..]);
+    assert_eq!(grader.results(&id, "?from=7&wait_ms=60000"), Vec::<Value>::new(), "nothing will come any more");
+    // Over is over.
+    let reply = grader.rig.call("DELETE", &format!("/v1/batches/{id}"), "", b"");
+    assert_eq!((reply.status, &reply.json()["status"]), (200, &json!("finished")));
+}
+
+#[test]
+fn events_tell_all_and_go_on_where_somebody_was_cut_off() {
+    let grader = Grader::start();
+    let id = grader.submit(&echoes(3, 40));
+    let mut events = grader.events(&id, "", "");
+    let mut seen: Vec<Value> = Vec::new();
+    let mut last = 0;
+    while seen.len() < 50 {
+        let (number, name, data) = events.next().unwrap();
+        if name == "result" {
+            assert_eq!(data["seq"], number);
+            seen.push(data);
+        }
+        last = number;
+    }
+    assert!(events.retry.is_some());
+    drop(events);
+    let mut rest = grader.events(&id, "?from=1", &format!("Last-Event-ID: {last}\r\n")).all();
+    let (number, name, summary) = rest.pop().unwrap();
+    assert_eq!((number, name.as_str(), &summary["status"]), (120, "finished", &json!("finished")));
+    assert_eq!(summary["id"], id);
+    for (_, name, data) in rest {
+        match name.as_str() {
+            "result" => seen.push(data),
+            "progress" => assert_eq!(data["results"], 120),
+            other => panic!("{other}"),
+        }
+    }
+    complete(&seen, 3, 40, 1);
+    // Whoever comes late gets the same.
+    let late: Vec<Value> =
+        grader.events(&id, "", "").all().into_iter().filter(|e| e.1 == "result").map(|e| e.2).collect();
+    assert_eq!(late, seen);
+    assert_eq!(grader.events(&id, "?from=120", "").all().len(), 2);
+    grader
+        .rig
+        .call("GET", &format!("/v1/batches/{id}/events"), "Last-Event-ID: x\r\n", b"")
+        .problem(400, "invalid_request");
+}
+
+#[test]
+fn who_waits_is_woken_by_what_happens() {
+    let grader = Grader::slots(1, "");
+    let mut batch = echoes(1, 2);
+    batch["submissions"][0]["source"] = json!("sleep 400\ncat");
+    let (id, begun) = (grader.submit(&batch), Instant::now());
+    let results = grader.results(&id, "?wait_ms=60000");
+    assert!(!results.is_empty(), "the first wakes");
+    let batch = grader.get(&format!("/v1/batches/{id}?wait_ms=60000"));
+    assert_eq!(batch["status"], "finished");
+    assert!(begun.elapsed() < Duration::from_secs(30), "nobody has slept to the end");
+    // And whose patience is at its end hears how far it is.
+    let mut batch = echoes(1, 1);
+    batch["submissions"][0]["source"] = json!("sleep 60000");
+    let id = grader.submit(&batch);
+    assert_eq!(grader.results(&id, "?wait_ms=20"), Vec::<Value>::new());
+    assert_ne!(grader.get(&format!("/v1/batches/{id}?wait_ms=20"))["status"], "finished");
+    // A cancel wakes as well.
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| grader.get(&format!("/v1/batches/{id}?wait_ms=60000")));
+        let events = scope.spawn(|| grader.events(&id, "", "").all());
+        for _ in 0..2 {
+            let reply = grader.rig.call("DELETE", &format!("/v1/batches/{id}"), "", b"");
+            assert_eq!((reply.status, &reply.json()["status"]), (202, &json!("cancelled")));
+        }
+        assert_eq!(waits.join().unwrap()["status"], "cancelled");
+        assert_eq!(events.join().unwrap().pop().unwrap().1, "finished");
+    });
+}
+
+#[test]
+fn a_rejudge_is_a_batch_of_the_same_data() {
+    let grader = Grader::start();
+    let id = grader.submit(&echoes(3, 2));
+    grader.over(&id);
+    let again =
+        |body: &str| grader.rig.call("POST", &format!("/v1/batches/{id}/rejudge"), super::JSON, body.as_bytes());
+    let all = again("");
+    assert_eq!(all.status, 202, "{}", all.text());
+    let some = again(r#"{"submissions": ["s2", "s0"]}"#).json();
+    assert_eq!((&some["submissions"], &some["results"], &some["rejudge_of"]), (&json!(2), &json!(4), &json!(id)));
+    assert_eq!(
+        again(r#"{"submissions": ["s0", "nobody"]}"#).problem(400, "invalid_request")["field"],
+        "/submissions/1"
+    );
+    again(r#"{"submissions": []}"#).problem(400, "invalid_request");
+    let (all, some) = (all.json()["id"].as_str().unwrap().to_owned(), some["id"].as_str().unwrap().to_owned());
+    assert_eq!(grader.over(&all)["verdicts"], json!({"accepted": 6}));
+    assert_eq!(grader.over(&some)["verdicts"], json!({"accepted": 4}));
+    let names: Vec<Value> =
+        grader.over(&some)["submission_results"].as_array().unwrap().iter().map(|s| s["id"].clone()).collect();
+    assert_eq!(names, ["s2", "s0"]);
+    complete(&grader.results(&some, ""), 2, 2, 1);
+}
+
+#[test]
+fn who_wants_verdicts_only_gets_no_words() {
+    let grader = Grader::start();
+    let mut batch = echoes(1, 2);
+    batch["feedback"] = json!("verdict_only");
+    batch["tests"][1]["expected"] = json!("another");
+    let id = grader.submit(&batch);
+    assert_eq!(grader.over(&id)["verdicts"], json!({"accepted": 1, "wrong_answer": 1}));
+    for result in grader.results(&id, "") {
+        for hidden in ["reason", "checker", "stdout", "stderr"] {
+            assert_eq!(result[hidden], Value::Null, "{result}");
+        }
+        assert!(result["usage"]["cpu_time_us"].is_u64(), "{result}");
+    }
+}
+
+#[test]
+fn a_head_alone_is_an_answer() {
+    let grader = Grader::start();
+    let id = grader.submit(&echoes(1, 1));
+    grader.over(&id);
+    for path in ["", "/results", "/events"] {
+        let head = format!(
+            "HEAD /v1/batches/{id}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            super::TOKEN
+        );
+        let answer = grader.rig.connect_and(&head);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Whose batches they are, and what a plan has to say of them.
+
+use serde_json::{Value, json};
+
+use super::{Grader, JSON, echoes};
+
+const OTHER: &str = "engined_other-token";
+
+fn two_tenants() -> Grader {
+    let hash: String = engined::tenants::hash(OTHER.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    Grader::with(&format!(
+        "[plans.asks]\npriorities = [\"interactive\"]\n[tenants.t]\ntokens = [\"HASH\"]\n\
+         [tenants.other]\nplan = \"asks\"\ntokens = [\"{hash}\"]\n"
+    ))
+}
+
+#[test]
+fn nobody_finds_the_batches_of_others() {
+    let grader = two_tenants();
+    let id = grader.submit(&echoes(1, 1));
+    let as_other = |method: &str, path: &str, body: &str| {
+        let headers = format!("Authorization: Bearer {OTHER}\r\n{JSON}");
+        grader.rig.raw_call(method, path, &headers, body.as_bytes())
+    };
+    for path in ["", "?wait_ms=50", "/results", "/results?wait_ms=50", "/events"] {
+        as_other("GET", &format!("/v1/batches/{id}{path}"), "").problem(404, "not_found");
+    }
+    as_other("DELETE", &format!("/v1/batches/{id}"), "").problem(404, "not_found");
+    as_other("POST", &format!("/v1/batches/{id}/rejudge"), "").problem(404, "not_found");
+    assert_eq!(as_other("GET", "/v1/batches", "").json()["batches"], json!([]));
+    let problem = as_other("GET", &format!("/v1/batches?cursor={id}"), "").problem(400, "invalid_request");
+    assert!(problem["detail"].as_str().unwrap().contains("cursor"), "{problem}");
+    // And the plan of that one has no room for any.
+    as_other("POST", "/v1/batches", &echoes(1, 1).to_string()).problem(403, "forbidden");
+    assert_eq!(grader.over(&id)["status"], "finished");
+}
+
+#[test]
+fn a_list_is_read_page_by_page() {
+    let grader = Grader::start();
+    let labelled = |exercise: &str| {
+        let mut batch = echoes(1, 1);
+        batch["labels"] = json!({"exercise": exercise});
+        grader.submit(&batch)
+    };
+    let ids: Vec<String> = (0..5).map(|n| labelled(if n == 2 { "b c" } else { "a" })).collect();
+    let page = |query: &str| {
+        let answer = grader.get(&format!("/v1/batches?{query}"));
+        let found: Vec<String> =
+            answer["batches"].as_array().unwrap().iter().map(|b| b["id"].as_str().unwrap().to_owned()).collect();
+        (found, answer["next"].clone())
+    };
+    let newest: Vec<String> = ids.iter().rev().cloned().collect();
+    let (first, next) = page("limit=2");
+    assert_eq!(first, newest[..2]);
+    let (second, next) = page(&format!("limit=2&cursor={}", next.as_str().unwrap()));
+    assert_eq!(second, newest[2..4]);
+    assert_eq!(page(&format!("limit=2&cursor={}", next.as_str().unwrap())), (newest[4..].to_vec(), Value::Null));
+    assert_eq!(page("label=exercise:b%20c").0, [ids[2].clone()]);
+    assert_eq!(page("label=exercise:b+c").0, [ids[2].clone()]);
+    assert_eq!(page("label=exercise:z").0, Vec::<String>::new());
+    ids.iter().for_each(|id| drop(grader.over(id)));
+    assert_eq!(page("status=finished").0.len(), 5);
+    assert_eq!(page("status=queued").0.len(), 0);
+    for bad in ["status=done", "limit=0", "limit=501", "cursor=nobody", "label=x", "page=2"] {
+        grader.rig.get(&format!("/v1/batches?{bad}")).problem(400, "invalid_request");
+    }
+}
+
+#[test]
+fn asking_for_work_is_counted_and_asking_for_results_is_not() {
+    let grader = Grader::with("[plans.default]\nrequests_per_minute = 2\nburst = 2\n");
+    let id = grader.submit(&echoes(1, 1));
+    for _ in 0..10 {
+        assert_eq!(grader.rig.get(&format!("/v1/batches/{id}")).status, 200);
+        assert_eq!(grader.rig.get(&format!("/v1/batches/{id}/results")).status, 200);
+    }
+    assert_eq!(grader.post(&echoes(1, 1), "").status, 202);
+    grader.post(&echoes(1, 1), "").problem(429, "rate_limited");
+}
+
+#[test]
+fn without_a_folder_there_are_none_and_it_is_said_why() {
+    let rig = crate::common::Rig::start();
+    for (method, path) in [("POST", "/v1/batches"), ("GET", "/v1/batches"), ("GET", "/v1/batches/x/events")] {
+        let problem = rig.call(method, path, JSON, b"{}").problem(503, "not_ready");
+        assert!(problem["detail"].as_str().unwrap().contains("[batches]"), "{problem}");
+    }
+}
+
+#[test]
+fn a_full_store_takes_no_more() {
+    let grader = Grader::with("[batches]\nstore_bytes = 16777216\n");
+    let text = "x".repeat(60_000);
+    let mut batch = echoes(1, 1);
+    batch["tests"] = (0..100).map(|n| json!({"id": format!("t{n}"), "stdin": text, "expected": text})).collect();
+    let mut taken = 0;
+    let refused = loop {
+        let reply = grader.post(&batch, "");
+        if reply.status != 202 {
+            break reply;
+        }
+        taken += 1;
+        assert!(taken < 10, "it has no end");
+    };
+    let problem = refused.problem(503, "store_full");
+    assert!(problem["detail"].as_str().unwrap().contains("store_bytes"), "{problem}");
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    assert_eq!(grader.get("/v1/batches")["batches"].as_array().unwrap().len(), taken);
+}

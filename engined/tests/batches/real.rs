@@ -1,0 +1,1 @@
+//! With the real programs: `engined up`, killed and cut off.
