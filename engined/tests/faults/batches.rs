@@ -17,7 +17,9 @@ fn rig() -> Rig {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../languages/manifests/c.toml");
     let text = std::fs::read_to_string(manifests).unwrap();
     let text = text.replacen("id = \"c\"", "id = \"compiled\"", 1).replacen("aliases = [\"gcc\"]\n", "", 1);
-    opt.manifest("compiled", &text);
+    // As it is: `OPT` in it is no folder.
+    let path = opt.manifest("compiled", "");
+    std::fs::write(path, text).unwrap();
     Rig::by(&[], opt)
 }
 
