@@ -116,7 +116,7 @@ fn a_hundred_thousand_results_wait_on_the_disk() {
     submit(&up, &batch(1, 1, "print(input())"));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let metrics = up.call("GET", "/v1/batches?status=queued", &Value::Null).unwrap().json();
-    assert!(metrics["batches"].as_array().unwrap().len() >= 1);
+    assert!(!metrics["batches"].as_array().unwrap().is_empty());
     for id in [&first, &many] {
         assert_eq!(up.call("DELETE", &format!("/v1/batches/{id}"), &Value::Null).unwrap().status, 202);
     }
