@@ -25,7 +25,9 @@ use api_spec::Sha256;
 use store::{Answer, Question, Store};
 use tokio::sync::Semaphore;
 
+use crate::capture::PIECE;
 use crate::clock;
+use crate::job::Stdin;
 use crate::metrics::BlobMetrics;
 use folder::Folder;
 
@@ -398,6 +400,17 @@ pub struct Blob {
 }
 
 impl Blob {
+    /// To be fed to a program: a short one is read now, and a long one as it is fed.
+    ///
+    /// # Errors
+    /// That of the file system.
+    pub fn stdin(self) -> io::Result<Stdin> {
+        match usize::try_from(self.bytes) {
+            Ok(bytes) if bytes <= PIECE => self.piece(0, bytes).map(Stdin::Bytes),
+            _ => Ok(Stdin::File(self.file)),
+        }
+    }
+
     /// `length` bytes of it, from the byte `at`.
     ///
     /// # Errors
