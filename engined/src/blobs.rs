@@ -6,8 +6,8 @@
 //!
 //! **How long one is kept.** As long as a batch that is kept refers to it, as long as an admission looks at it ([`Pin`]), and
 //! else until nobody has used it for some days; the time of its file says when it was used last. One that its tenant has
-//! deleted is nowhere to be found any more, and goes as soon as nothing refers to it: the time of its file is that of
-//! [`GIVEN_UP`]. Sent again it is back. So the folder says all there is to know, and nothing can be lost beside it.
+//! deleted is nowhere to be found any more, and goes as soon as nothing refers to it: the time of its file is 1970. Sent again
+//! it is back. So the folder says all there is to know, and nothing can be lost beside it.
 //!
 //! What is called here waits for the disk, where its documentation does not say otherwise: it belongs off the runtime's
 //! threads.
