@@ -41,6 +41,9 @@ enum Command {
         /// A folder for compiled programs that stays, or `off` [default: one of its own, taken away at the end]
         #[arg(long, value_name = "DIR|off")]
         cache: Option<Kept>,
+        /// A folder for batches and their test data that stays [default: one of its own, taken away at the end]
+        #[arg(long, value_name = "DIR")]
+        batches: Option<PathBuf>,
         /// Where what is made of toolchains ahead of time is kept, or `off` [default: /var/cache/engined/tuning; started
         /// by an ordinary user ~/.cache/engined/tuning]
         #[arg(long, value_name = "DIR|off")]
@@ -331,9 +334,9 @@ impl From<Hidden> for Talker {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up { listen, state, languages, cache, tuning, stock, parent } => {
+        Command::Up { listen, state, languages, cache, batches, tuning, stock, parent } => {
             let cache = cache.unwrap_or_default();
-            supervise::up(&supervise::Options { listen, state, languages, cache, tuning, stock, parent })
+            supervise::up(&supervise::Options { listen, state, languages, cache, batches, tuning, stock, parent })
         }
         Command::Serve { config, notify, listener, hidden } => {
             serve::serve(&serve::Options { config, user: hidden.user, parent: hidden.parent, notify, listener })

@@ -48,6 +48,8 @@ const NOT_GOOD: u8 = 1;
 const FAILED: u8 = 2;
 /// What a shell says of a command that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
+/// What the folder of results remembers of an engine that keeps nothing.
+const EPHEMERAL: &str = "an engine of its own";
 /// An answer may take so long; a blob of a GiB over a slow line too.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -119,7 +121,10 @@ fn run(options: &Options) -> Result<u8, String> {
         };
         let client = Client { address, token, patience: PATIENCE };
         let place = match target.how {
-            How::Embedded => "an engine of its own".to_owned(),
+            How::Embedded => match options.state.as_deref().map(std::path::absolute) {
+                Some(Ok(state)) => format!("an engine of its own in {}", state.display()),
+                _ => EPHEMERAL.to_owned(),
+            },
             How::Named | How::Installed => client.address.to_string(),
         };
         let mut session = Session { options, parcel: &parcel, client, kept, place, batch: None, got: 0 };
@@ -258,7 +263,8 @@ impl Session<'_> {
     fn before(&self) -> Result<Option<String>, String> {
         let Some(state) = self.kept.as_ref().and_then(Kept::state) else { return Ok(None) };
         let out = self.options.out.as_deref().unwrap_or(Path::new("")).display();
-        if self.options.again {
+        // What such an engine had is gone with it.
+        if self.options.again || self.place == EPHEMERAL {
             return Ok(None);
         }
         if state.key != self.parcel.key {

@@ -26,9 +26,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Who has lived so long may be started anew at once.
 const SOUND: Duration = Duration::from_secs(if cfg!(feature = "test-hooks") { 0 } else { 10 });
-/// The engine drains for 30 s at most.
 /// The most that the store of batches may have: the usual folder of the state is in memory.
 const STORE_BYTES: u64 = 1 << 30;
+/// The engine drains for 30 s at most.
 const ENGINE_ENDS: Duration = Duration::from_secs(40);
 pub(crate) const JAILD_ENDS: Duration = Duration::from_secs(15);
 
@@ -46,6 +46,8 @@ pub struct Options {
     pub languages: Option<PathBuf>,
     /// What becomes of compiled programs.
     pub cache: Kept,
+    /// Where batches and their data are kept, where they are to stay.
+    pub batches: Option<PathBuf>,
     /// Where tuned files are kept, or `off`, where that shall not be as usual.
     pub tuning: Option<String>,
     /// How large a stock jaild is to keep, or `off`, where that shall not be as usual.
@@ -107,7 +109,8 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
     }
     let languages = options.languages.as_deref().map(std::path::absolute).transpose().map_err(told)?;
     let tuning = tuning(options.tuning.as_deref()).map_err(told)?;
-    let given = Given { languages, tuning, stock: options.stock.clone() };
+    let batches = options.batches.as_deref().map(std::path::absolute).transpose().map_err(told)?;
+    let given = Given { languages, tuning, stock: options.stock.clone(), batches };
     let signals = Signals::block().map_err(told)?;
     let state = State::make(options.state.as_deref()).map_err(told)?;
     let mut jaild = Ward::new("jaild");
@@ -167,6 +170,7 @@ fn supervise(options: &Options) -> Result<(), Trouble> {
 
 /// What both programs are told alike.
 struct Given {
+    batches: Option<PathBuf>,
     languages: Option<PathBuf>,
     /// A folder, or `off`.
     tuning: String,
@@ -293,12 +297,17 @@ fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> i
     // Gone with the folder. The usual folder of the state is in memory.
     let records = state.file(state::RECORDS);
     state::folder_for_serving(&records)?;
-    let (blobs, batches) = (records.join("blobs"), records.join("batches"));
+    let (kept, bound) = match &given.batches {
+        Some(folder) => (folder, String::new()),
+        None => (&records, format!("store_bytes = {STORE_BYTES}\n")),
+    };
+    state::folder_for_serving(kept)?;
+    let (blobs, batches) = (kept.join("blobs"), kept.join("batches"));
     let (audit, usage) = (records.join("audit.jsonl"), records.join("usage.sqlite"));
     let records =
         format!("[audit]\nfile = {audit:?}\nrotate_bytes = 16777216\nkeep = 1\n\n[usage]\nfile = {usage:?}\n");
     let text = format!(
-        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}\n[blobs]\nfolder = {blobs:?}\n\n[batches]\nfolder = {batches:?}\nstore_bytes = {STORE_BYTES}\n",
+        "[listen]\ntcp = \"{listen}\"\ndevelopment = true\n\n[engine]\njaild_socket = {:?}\n{manifests}tuning = {:?}\n\n{cache}\n{records}\n[blobs]\nfolder = {blobs:?}\n\n[batches]\nfolder = {batches:?}\n{bound}",
         state.link(),
         given.tuning
     );

@@ -96,3 +96,28 @@ fn the_backend_of_the_readme_answers_a_page() {
         (&json!("runtime_error"), &json!("The program ended with exit code 1."))
     );
 }
+
+#[test]
+fn the_folder_of_the_readme_is_graded() {
+    if !live() {
+        return;
+    }
+    let folder = Scratch::new();
+    let section = README.split_once("### Grade a folder\n").unwrap().1;
+    let script = section.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
+    let script = script.replace("target/release/engined", common::live::ENGINED);
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-ec", &script]).current_dir(&folder.0).stdin(Stdio::null());
+    let output = shell.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{said:?}");
+    // Figures and the id are of the moment; the words are those of the page.
+    let words = |table: &str| -> Vec<String> {
+        let plain = |word: &&str| !word.contains('.') && !word.starts_with("01M");
+        table.lines().map(|line| line.split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")).collect()
+    };
+    let shown = section.split_once("```\nsubmission").unwrap().1.split_once("```").unwrap().0;
+    let shown = words(&format!("submission{shown}"));
+    assert_eq!(words(&said[0])[..shown.len()], shown, "{said:?}");
+    assert!(folder.0.join("sum/results/junit.xml").exists());
+}

@@ -73,23 +73,23 @@ fn refused(problem: &Problem) {
 /// sandbox reads.
 fn admitted(job: &Job, ceiling: &Limits, files: usize) {
     let most = enforced(ceiling);
-    for step in job.compile.iter().map(|compile| &compile.step).chain([&job.run]) {
+    for step in job.program.compile.iter().map(|compile| &compile.step).chain([&job.run]) {
         assert_eq!(step.limits.first_outside(&most), None, "{:?}", step.limits);
         assert!((1..=ceiling.output_bytes).contains(&step.output_bytes));
         runnable(step);
     }
     assert!(job.memory() > 0 && job.memory() <= ceiling.memory_bytes);
-    assert_eq!(job.files.len(), files);
+    assert_eq!(job.program.files.len(), files);
     let mut seen = BTreeSet::new();
-    for file in &job.files {
+    for file in &job.program.files {
         assert!(relative_components(file.path.as_bytes()).is_some(), "{:?}", file.path);
         assert!(seen.insert(&file.path) && file.skip <= file.content.len());
     }
     let globs = job.outputs.globs.iter().collect::<BTreeSet<_>>();
     assert_eq!(globs.len(), job.outputs.globs.len(), "none comes twice");
-    let run = job.run_bundle().map_or_else(|error| panic!("{error}"), File::from);
+    let run = job.program.run_bundle(&job.run, &job.outputs).map_or_else(|error| panic!("{error}"), File::from);
     read(&run, &job.run, |kind| kind == Kind::Glob, job.outputs.globs.len());
-    if let Some(compile) = &job.compile {
+    if let Some(compile) = &job.program.compile {
         assert!(relative_components(compile.artifact.as_bytes()).is_some());
         let bundle = compile_bundle(job);
         read(&bundle, &compile.step, |kind| kind == Kind::File, files);
@@ -97,8 +97,8 @@ fn admitted(job: &Job, ceiling: &Limits, files: usize) {
 }
 
 fn compile_bundle(job: &Job) -> File {
-    let compile = job.compile.as_ref().unwrap_or_else(|| panic!("no compile step"));
-    job.compile_bundles(compile).map_or_else(|error| panic!("{error}"), |bundles| File::from(bundles.first))
+    let compile = job.program.compile.as_ref().unwrap_or_else(|| panic!("no compile step"));
+    job.program.compile_bundles(compile).map_or_else(|error| panic!("{error}"), |bundles| File::from(bundles.first))
 }
 
 fn runnable(step: &Step) {

@@ -37,8 +37,10 @@ pub fn why(result: &TestResult) -> String {
 }
 
 fn of_checker(told: &CheckerTold) -> Option<String> {
+    let difference = told.difference.as_ref();
+    let shown = difference.filter(|there| there.expected.is_some() || there.found.is_some()).map(of_difference);
     let message = told.message.clone().filter(|message| !message.trim().is_empty());
-    message.or_else(|| told.difference.as_ref().map(of_difference))
+    shown.or(message).or_else(|| difference.map(of_difference))
 }
 
 fn of_difference(difference: &Difference) -> String {
