@@ -55,10 +55,12 @@ fn requests(c: &mut Criterion) {
 fn bundles(c: &mut Criterion) {
     for (name, body) in [("small", benches::small_body()), ("large", benches::large_body())] {
         let job = must(benches::job(&body));
-        let compile = there(job.compile.as_ref());
-        c.bench_function(&format!("bundle/{name}/compile"), |b| b.iter(|| must(job.compile_bundles(compile))));
-        c.bench_function(&format!("bundle/{name}/run"), |b| b.iter(|| must(job.run_bundle())));
-        let bundle = File::from(must(job.compile_bundles(compile)).first);
+        let compile = there(job.program.compile.as_ref());
+        c.bench_function(&format!("bundle/{name}/compile"), |b| b.iter(|| must(job.program.compile_bundles(compile))));
+        c.bench_function(&format!("bundle/{name}/run"), |b| {
+            b.iter(|| must(job.program.run_bundle(&job.run, &job.outputs)))
+        });
+        let bundle = File::from(must(job.program.compile_bundles(compile)).first);
         c.bench_function(&format!("bundle/{name}/read"), |b| b.iter(|| must(read(&bundle))));
     }
     c.bench_function("bundle/empty", |b| b.iter(|| must(RecordWriter::new().and_then(RecordWriter::seal))));
@@ -81,9 +83,9 @@ fn keys(c: &mut Criterion) {
     let basis = Basis::new("a manifest's digest", &Digest::of(b"a toolchain"), b"a filter");
     for (name, body) in [("small", benches::small_body()), ("large", benches::large_body())] {
         let job = must(benches::job(&body));
-        let compile = there(job.compile.as_ref());
+        let compile = there(job.program.compile.as_ref());
         c.bench_function(&format!("cache/{name}/key"), |b| {
-            b.iter(|| Origin::new(&basis, black_box(&job.files), None, compile).key("tenant", &compile.step.parts));
+            b.iter(|| Origin::new(&basis, black_box(&job.program.files), None, compile).key("tenant", &compile.step.parts));
         });
     }
 }

@@ -161,7 +161,7 @@ mod tests {
     fn what_is_measured_is_right() {
         for body in [small_body(), large_body()] {
             let job = job(&body).unwrap();
-            assert!(job.compile.is_some() && job.run_bundle().is_ok());
+            assert!(job.program.compile.is_some() && job.program.run_bundle(&job.run, &job.outputs).is_ok());
         }
         assert_eq!(metrics().map(|_| ()), Ok(()));
         let order = Request::Order(order().unwrap());

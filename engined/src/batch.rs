@@ -1,4 +1,39 @@
 //! Batches: many submissions, each judged by the same tests, and never a result lost.
+//!
+//! # From the request to the last result
+//! `admission` and `data` make of a request what the store keeps; once `POST` has answered, it is durable. `work` takes up
+//! submissions, of each tenant as many as can begin soon, and each is judged by itself (`submission`): it is compiled once, then
+//! its tests are run (`one`, `trial`) in the order that `lanes` allows. What comes out of a run is compared as it comes
+//! (`checker`), made into a line (`told`) and written down (`recorder`). When the last is there the submission has its points
+//! (`book`) and its own line, and the batch is over with its last submission.
+//!
+//! # What is run where
+//! Every compile and every run of a submission or of a checker is an execution like any other (`program`): its turn in the queue
+//! is that of its tenant, at the priority `batch`; it has its audit line, and counts in usage, in the CPU time of the day and as
+//! a sign of abuse. All runs of a submission share its compiled program and its bundle, which are sealed and read by position.
+//! Of a tenant no more runs wait in the queue than will start soon, and its submissions have their turns one after another, so
+//! that a slow one stops no other.
+//!
+//! # Exactly one result
+//! The store takes a second result of the same run for none. What is about to be run is leased first, durably, with the number
+//! of the attempt; recording the result takes the lease away in the same transaction. So whatever the engine dies of, what has
+//! no result is found and run again: with suspicion, see `submission`. At an orderly stop what runs may end, and what was leased
+//! and not begun goes back uncounted.
+//!
+//! | the engine is killed | what was done | after the restart |
+//! | --- | --- | --- |
+//! | before `POST` has answered | the batch is there whole or not at all | the caller sends it again, with its `Idempotency-Key` |
+//! | when a submission is taken up | nothing | it is taken up again |
+//! | while it is compiled | the attempt is counted | it is compiled again, as a suspect |
+//! | when it was compiled | the compile's end is recorded, or not | it is compiled again: from the artifact cache, where it is kept |
+//! | when runs are leased, or under way | their attempts are counted | each is run again, as a suspect, one at a time |
+//! | when a run is over | it is recorded, or not | it stands, or is run again as a suspect |
+//! | when all results are there | the submission's line, or not | the line is made of what is recorded |
+//!
+//! # What does not pass
+//! A submission that can't be admitted any more (its toolchain has gone, a plan is smaller than when it came) is not tried again:
+//! its results are `engine_error` with the reason, at once, and a rejudge is a new batch. A compile or run that fails by our fault
+//! (its sandbox was lost, `engine_error`) is tried again, three times in all.
 
 use std::sync::Arc;
 
@@ -16,6 +51,7 @@ pub mod count;
 pub mod data;
 pub mod keep;
 pub mod lanes;
+pub mod one;
 pub mod program;
 pub mod proof;
 pub mod recorder;

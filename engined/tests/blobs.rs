@@ -284,6 +284,47 @@ fn a_full_disk_takes_no_blob_and_keeps_those_that_it_has() {
     engine.stop();
 }
 
+#[test]
+fn what_a_batch_refers_to_stays_as_long_as_the_batch() {
+    let place = Place::new("");
+    let engine = place.start();
+    let (data, other) = (b"1 2 3\n".repeat(40_000), b"4 5 6\n".to_vec());
+    let blob = |bytes: &[u8]| json!({"blob": format!("sha256:{}", name(bytes))});
+    let request = json!({
+        "submissions": [{"id": "s", "language": "python", "source": "cat"}],
+        "tests": [
+            {"id": "same", "stdin": blob(&data), "expected": blob(&data)},
+            {"id": "other", "stdin": blob(&other), "expected": blob(&data)},
+            // Too long to be kept beside the batch: another blob of the tenant.
+            {"id": "long", "stdin": "7 8 9\n".repeat(40_000), "expected": "7 8 9\n".repeat(40_000)},
+        ],
+    });
+    let headers = format!("Authorization: Bearer {BLUE}\r\n");
+    let ask_for =
+        |method: &str, path: &str, body: &str| place::call(&engine.address, method, path, &headers, body).unwrap();
+    let unknown = ask_for("POST", "/v1/batches", &request.to_string()).problem(422, "unknown_blob");
+    assert_eq!(unknown["field"], "/tests/0/stdin/blob");
+    assert_eq!((put(&engine, &data), put(&engine, &other)), (201, 201));
+    let batch = ask_for("POST", "/v1/batches", &request.to_string());
+    assert_eq!(batch.status, 202, "{}", batch.text());
+    assert_eq!((status(&engine, BLUE, "DELETE", &data), status(&engine, BLUE, "DELETE", &data)), (202, 404));
+    assert_eq!(engine.metric("engined_blobs"), 3);
+    let path = format!("/v1/batches/{}?wait_ms=30000", batch.json()["id"].as_str().unwrap());
+    let mut told = Value::Null;
+    wait_for(|| {
+        told = ask_for("GET", &path, "").json();
+        told["status"] == "finished"
+    });
+    let results = ask_for("GET", &path.replace("?wait_ms=30000", "/results"), "").text();
+    let verdict = |test: &str| {
+        let mut lines = results.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.find(|line| line["test"] == test).unwrap_or_else(|| panic!("{results}"))["verdict"].clone()
+    };
+    assert_eq!([verdict("same"), verdict("other"), verdict("long")], ["accepted", "wrong_answer", "accepted"]);
+    assert_eq!((put(&engine, &data), status(&engine, BLUE, "GET", &data)), (201, 200), "it is back");
+    engine.stop();
+}
+
 /// Resident memory of the serving engine, in KiB: now, and at most.
 fn memory(pid: i32) -> (u64, u64) {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -30,7 +30,7 @@ mod hooks {
     use crate::sys;
 
     /// Every point, in the order in which an undisturbed run comes by. A test compares the list with the code.
-    pub const POINTS: [&str; 52] = [
+    pub const POINTS: [&str; 59] = [
         "engined.received",
         "engined.queued",
         "engined.slot",
@@ -85,6 +85,14 @@ mod hooks {
         "spawner.built",
         // When what a compile has made is kept.
         "engined.keeping",
+        // When a batch is judged.
+        "engined.batch.leased",
+        "engined.batch.compiling",
+        "engined.batch.compiled",
+        "engined.batch.unit_leased",
+        "engined.batch.ran",
+        "engined.batch.recorded",
+        "engined.batch.submission_recorded",
     ];
 
     /// Names the file, in the environment of both programs.

@@ -67,7 +67,8 @@ pub fn run(power: Power) -> Result<Tally> {
         disk.keep()?;
         let mut life = live(&image, &disk, &mut dice, power, number)?;
         tally.check(&format!("power cut {number}"), kept(owed.take(), &life.there));
-        let cut = disk.cut(life.ready, &mut dice)?;
+        let last = life.lines.last().map_or(life.ready, |(_, written)| *written);
+        let cut = disk.cut(life.ready + dice.below(last - life.ready + 1), &mut dice)?;
         life.lines.retain(|(_, written)| *written <= cut.end);
         acknowledged += life.lines.len();
         dropped += cut.dropped;

@@ -1,16 +1,15 @@
 //! The data of tests: short ones are kept beside the batch, long ones as blobs, so that the store stays small. What came as a
 //! blob stays one.
 
-use std::io;
 use std::sync::Arc;
 
-use api_spec::{Input, Sha256};
+use api_spec::Input;
 use store::{Datum, NewTest};
 
 use super::admission::Test;
 use super::spec;
 use crate::admission::unknown_blob;
-use crate::blobs::{Blobs, Pin};
+use crate::blobs::{Blobs, Many, Pin};
 use crate::http::blobs::refused;
 use crate::problem::Error;
 
@@ -19,7 +18,9 @@ const INLINE: usize = 64 << 10;
 
 /// Blobs that must not go before the store refers to them.
 #[derive(Debug, Default)]
-pub struct Pins(Vec<Pin>);
+pub struct Pins {
+    _held: Vec<Pin>,
+}
 
 /// Keeps the data of tests, and looks up what was sent before. It is work for the disk.
 ///
@@ -31,7 +32,7 @@ pub fn keep(
     quota: u64,
     tests: Vec<Test>,
 ) -> Result<(Vec<NewTest>, Pins), Error> {
-    let mut keeping = Keeping { blobs, tenant, quota, pins: Pins::default() };
+    let mut keeping = Keeping(blobs.map(|blobs| blobs.many(tenant, quota)));
     let kept = tests.into_iter().enumerate().map(|(index, test)| {
         let Test { name, mut spec, stdin, expected } = test;
         let (stdin, _) = keeping.datum(stdin, || format!("/tests/{index}/stdin"))?;
@@ -47,23 +48,19 @@ pub fn keep(
         Ok(NewTest { name, spec, stdin, expected })
     });
     let kept = kept.collect::<Result<_, Error>>()?;
-    Ok((kept, keeping.pins))
+    let settled = keeping.0.map_or(Ok(Vec::new()), Many::settle);
+    Ok((kept, Pins { _held: settled.map_err(refused)? }))
 }
 
-struct Keeping<'a> {
-    blobs: Option<&'a Arc<Blobs>>,
-    tenant: &'a str,
-    quota: u64,
-    pins: Pins,
-}
+/// What becomes of data where there are blobs.
+struct Keeping(Option<Many>);
 
-impl Keeping<'_> {
+impl Keeping {
     /// One of them, and how long it is.
     fn datum(&mut self, input: Input, field: impl Fn() -> String) -> Result<(Datum, u64), Error> {
-        let hash = match (input, self.blobs) {
-            (Input::Content(content), Some(blobs)) if content.len() > INLINE => {
-                let kept = blobs.keep_bytes(self.tenant, self.quota, content.as_bytes());
-                kept.map_err(|why| at(refused(why), field()))?.0
+        let hash = match (input, &mut self.0) {
+            (Input::Content(content), Some(many)) if content.len() > INLINE => {
+                many.keep(content.as_bytes()).map_err(|why| at(refused(why), field()))?
             }
             (Input::Content(content), _) => {
                 let bytes = content.into_bytes();
@@ -72,15 +69,10 @@ impl Keeping<'_> {
             }
             (Input::Blob(hash), _) => hash,
         };
-        let pin = self.pin(hash).map_err(|error| Error::internal(format!("{hash} not looked up: {error}")))?;
-        let pin = pin.ok_or_else(|| unknown_blob(&hash, &format!("{}/blob", field())))?;
-        let bytes = pin.bytes;
-        self.pins.0.push(pin);
+        let bytes = self.0.as_mut().map_or(Ok(None), |many| many.look_up(hash));
+        let bytes = bytes.map_err(|error| Error::internal(format!("{hash} not looked up: {error}")))?;
+        let bytes = bytes.ok_or_else(|| unknown_blob(&hash, &format!("{}/blob", field())))?;
         Ok((Datum::Blob(hash.0), bytes))
-    }
-
-    fn pin(&self, hash: Sha256) -> io::Result<Option<Pin>> {
-        self.blobs.map_or(Ok(None), |blobs| blobs.pin(self.tenant, hash))
     }
 }
 

@@ -68,7 +68,7 @@ impl Lanes {
     }
 
     /// A run that may begin now; it is given out once.
-    pub fn next(&mut self) -> Option<Unit> {
+    pub fn give_out(&mut self) -> Option<Unit> {
         while self.ready.is_empty() {
             let lane = self.fresh.pop_front()?;
             self.open(lane);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn ready(lanes: &mut Lanes) -> Vec<(u32, u32)> {
-        std::iter::from_fn(|| lanes.next()).map(|unit| (unit.test.unwrap(), unit.repeat)).collect()
+        std::iter::from_fn(|| lanes.give_out()).map(|unit| (unit.test.unwrap(), unit.repeat)).collect()
     }
 
     #[test]

@@ -141,7 +141,13 @@ impl Account {
                 if let Ok(ticket) = engine.queue.enqueue(wish) {
                     let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
                     if let Ok(slot) = ticket.slot(PATIENCE).await {
-                        return (slot, control);
+                        if engine.link.welcome().borrow().is_some() {
+                            return (slot, control);
+                        }
+                        // The sandboxes have just gone, which has set the slot free: begun now it would be lost as well.
+                        drop(slot);
+                        // The link outlives everybody who asks.
+                        let _up = engine.link.welcome().wait_for(Option::is_some).await.is_ok();
                     }
                 }
                 tokio::time::sleep(pause).await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use api_spec::{CompileTold, ExecutionRequest, Reason, SubmissionRequest, Verdict};
 use jail::stop_point;
 use store::{Leased, LeasedSubmission, Promise, Record, Recorded, Renewal, Unit, Wish};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use super::Batches;
@@ -25,15 +25,14 @@ use super::admission::over;
 use super::book::Book;
 use super::common::{Common, Test};
 use super::lanes::Lanes;
+use super::one::{One, Over, lease, record, worn_out};
 use super::program::{Account, Missed, Program, Way};
 use super::spec;
-use super::told::{self, Note, Outcome, Whose};
-use super::trial::{self, Tried};
+use super::told::{self, Note, Outcome};
 use super::work::Worker;
 use crate::audit::Part;
 use crate::clock;
 use crate::collection::Artifact;
-use crate::contained::contained;
 use crate::engine::Engine;
 use crate::job::Outputs;
 use crate::verdict::plain;
@@ -41,7 +40,7 @@ use crate::verdict::plain;
 /// So often something is tried.
 pub const ATTEMPTS: u32 = 3;
 /// Before something is tried again.
-const BEFORE_AGAIN: Duration = Duration::from_millis(200);
+pub const BEFORE_AGAIN: Duration = Duration::from_millis(200);
 /// What a program may write that is expected to write little.
 const LEAST_OUTPUT: u64 = 64 << 10;
 
@@ -61,7 +60,8 @@ pub struct Submission {
     pub name: Arc<str>,
     /// Whose it is.
     pub tenant: String,
-    place: u32,
+    /// Its place in the batch.
+    pub place: u32,
     /// How it is run where a test asks for nothing of its own.
     usual: Result<Way, String>,
 }
@@ -132,18 +132,11 @@ struct Judging {
     last: Option<oneshot::Receiver<Recorded>>,
 }
 
-/// A run that is over, or was not begun.
-struct Over {
-    unit: Unit,
-    came: Result<Note, Missed>,
-    last: Option<oneshot::Receiver<Recorded>>,
-}
-
 /// Judges a leased submission. When this returns it is over, or was given back.
 ///
 /// # Errors
 /// It was given back.
-pub async fn judge(worker: Arc<Worker>, account: Account, leased: LeasedSubmission) -> Result<(), Missed> {
+pub async fn judge(worker: Arc<Worker>, account: Account, mut leased: LeasedSubmission) -> Result<(), Missed> {
     let given_back = (leased.batch.clone(), leased.submission);
     let store = Arc::clone(&worker.batches.store);
     let give_back = |units: Vec<Unit>| {
@@ -157,6 +150,8 @@ pub async fn judge(worker: Arc<Worker>, account: Account, leased: LeasedSubmissi
             return Err(missed);
         }
     };
+    // Every submission has brought a copy.
+    leased.spec = Vec::new();
     let mut book = Book::new(common.tests.len());
     let done = book.restore(&leased.done);
     let groups: Vec<Option<usize>> = common.worth.iter().map(|test| test.group).collect();
@@ -290,10 +285,10 @@ impl Judging {
             let compile = told::compile(&built.result);
             let verdict = match built.outcome {
                 Ok(artifact) => {
-                    self.over(COMPILE, attempt, Verdict::Ok).await;
+                    self.over(COMPILE, attempt, Verdict::Ok, suspect.is_some()).await;
                     return Ok(Ok((artifact, compile)));
                 }
-                Err((verdict, reason)) if verdict == Verdict::EngineError => {
+                Err((Verdict::EngineError, reason)) => {
                     if attempt >= ATTEMPTS {
                         let reason = reason.unwrap_or_else(|| plain("The compile failed by our fault."));
                         return Ok(Err(Unfit::Ours(reason, attempt)));
@@ -303,13 +298,13 @@ impl Judging {
                 }
                 Err((verdict, _)) => verdict,
             };
-            self.over(COMPILE, attempt, verdict).await;
+            self.over(COMPILE, attempt, verdict, suspect.is_some()).await;
             return Ok(Err(Unfit::Errors(compile)));
         }
     }
 
-    /// A compile is over.
-    async fn over(&mut self, unit: Unit, attempt: u32, verdict: Verdict) {
+    /// A compile is over. The next suspect must not find one unrecorded.
+    async fn over(&mut self, unit: Unit, attempt: u32, verdict: Verdict, suspect: bool) {
         let record = Record::Result {
             batch: self.leased.batch.clone(),
             submission: self.leased.submission,
@@ -320,7 +315,12 @@ impl Judging {
             note: Vec::new(),
             at: clock::millis(),
         };
-        self.last = Some(self.worker.recorder.record(record).await);
+        let last = self.worker.recorder.record(record).await;
+        if suspect {
+            drop(last.await);
+        } else {
+            self.last = Some(last);
+        }
     }
 
     fn leasing(&self, units: Vec<Unit>) -> Promise<Leased> {
@@ -409,7 +409,7 @@ impl Judging {
     async fn next(&mut self, most: usize, submission: &Arc<Submission>, runs: &mut JoinSet<Over>) -> Vec<Unit> {
         let mut units = Vec::new();
         while units.len() < most {
-            let Some(unit) = self.lanes.next() else { break };
+            let Some(unit) = self.lanes.give_out() else { break };
             match self.tried.get(&unit).copied() {
                 None | Some(0) => units.push(unit),
                 Some(tried) => {
@@ -458,140 +458,6 @@ impl Judging {
             // A result of it is not there: it is taken up again, for that one.
             Err(_) => Err(Missed::Draining),
         }
-    }
-}
-
-/// Leases as soon as the store can.
-async fn lease(
-    worker: &Worker,
-    account: &Account,
-    mut ask: impl FnMut() -> Promise<Leased>,
-) -> Result<Vec<(Unit, u32)>, Missed> {
-    loop {
-        match ask().await {
-            Ok(Leased::Units(units)) => return Ok(units),
-            Ok(Leased::Submissions(_)) => return Ok(Vec::new()),
-            Err(error) => tracing::warn!(%error, "nothing of a batch is leased yet"),
-        }
-        account.pause(&worker.engine, BEFORE_AGAIN).await?;
-    }
-}
-
-/// Hands the result of a run over.
-async fn record(
-    worker: &Worker,
-    common: &Common,
-    (batch, submission, name): (&str, u32, &str),
-    (unit, attempt): (Unit, u32),
-    outcome: &Outcome,
-) -> oneshot::Receiver<Recorded> {
-    let at = clock::millis();
-    let place = unit.test.unwrap_or_default();
-    let whose = Whose {
-        submission: name,
-        test: common.test(place).map_or("", |test| test.name.as_ref()),
-        unit,
-        attempt,
-        points: common.points(place, outcome.accepted(), outcome.share),
-        finished_at: &clock::rfc3339(at),
-    };
-    let (body, note) = (told::line(&whose, outcome, common.spec.feedback), serde_json::to_vec(&Note::of(outcome)));
-    let told = |error: serde_json::Error| tracing::error!(%error, "a result could not be written as text");
-    worker.engine.metrics.batches.result(told::name(outcome.verdict));
-    let record = Record::Result {
-        batch: batch.to_owned(),
-        submission,
-        unit,
-        attempt,
-        verdict: told::name(outcome.verdict).to_owned(),
-        body: body.map_err(told).unwrap_or_default(),
-        note: note.map_err(told).unwrap_or_default(),
-        at,
-    };
-    worker.recorder.record(record).await
-}
-
-fn worn_out(what: &str) -> String {
-    format!(
-        "{what} was begun {ATTEMPTS} times, and each time the engine went down before it was over. It is not tried again: tell \
-         the operator, who finds the reason in the log."
-    )
-}
-
-/// One run of one test, until it has its result.
-struct One {
-    worker: Arc<Worker>,
-    submission: Arc<Submission>,
-    unit: Unit,
-}
-
-impl One {
-    /// `begun`: with its turn, and the number of the attempt that was leased; a suspect has neither.
-    async fn run(self, begun: Option<(OwnedSemaphorePermit, u32)>, tried: u32) -> Over {
-        let unit = self.unit;
-        match self.result(begun, tried).await {
-            Ok((note, last)) => Over { unit, came: Ok(note), last },
-            Err(missed) => Over { unit, came: Err(missed), last: None },
-        }
-    }
-
-    async fn result(
-        &self,
-        begun: Option<(OwnedSemaphorePermit, u32)>,
-        mut tried: u32,
-    ) -> Result<(Note, Option<oneshot::Receiver<Recorded>>), Missed> {
-        let account = &self.submission.program.account;
-        let (mut permit, mut begun) = match begun {
-            Some((permit, _)) => (Some(permit), true),
-            None => (None, false),
-        };
-        let mut suspect = None;
-        let outcome = loop {
-            if !begun {
-                if tried >= ATTEMPTS {
-                    break Outcome::ours(plain(&worn_out("The run")));
-                }
-                // In this order alone: who has its turn waits for nobody.
-                drop(permit.take());
-                if suspect.is_none() {
-                    suspect = Some(self.worker.suspect(account).await?);
-                }
-                permit = Some(self.worker.turn(account, &self.submission.tenant).await?);
-                let ask = || {
-                    let (batch, submission) = (account.batch.to_string(), self.submission.place);
-                    self.worker.batches.store.lease(Wish::Units { batch, submission, units: vec![self.unit] })
-                };
-                let leased = lease(&self.worker, account, ask).await?;
-                tried = leased.first().map(|(_, attempt)| *attempt).ok_or(Missed::Cancelled)?;
-            }
-            match self.attempt().await? {
-                Tried::Result(outcome) => break *outcome,
-                Tried::Ours(outcome) if tried >= ATTEMPTS => break *outcome,
-                Tried::Ours(outcome) => {
-                    let why = outcome.reason.map(|reason| reason.message).unwrap_or_default();
-                    tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
-                    account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
-                    begun = false;
-                }
-            }
-        };
-        drop(permit);
-        let whose = (account.batch.as_ref(), self.submission.place, self.submission.name.as_ref());
-        let mut last = Some(record(&self.worker, &self.submission.common, whose, (self.unit, tried), &outcome).await);
-        if suspect.is_some()
-            && let Some(last) = last.take()
-        {
-            // The next suspect must not find this one unrecorded.
-            drop(last.await);
-        }
-        Ok((Note::of(&outcome), last))
-    }
-
-    async fn attempt(&self) -> Result<Tried, Missed> {
-        contained(trial::run(&self.submission, self.unit)).await.unwrap_or_else(|| {
-            self.worker.engine.metrics.panicked();
-            Ok(Tried::Ours(Box::new(Outcome::ours(plain("Judging the run panicked: see the log.")))))
-        })
     }
 }
 

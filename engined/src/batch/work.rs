@@ -16,6 +16,7 @@ use super::program::{Account, Missed};
 use super::recorder::Recorder;
 use super::spec::{self, BatchSpec};
 use super::submission;
+use crate::contained::contained;
 use crate::engine::Engine;
 use crate::queue::TenantIndex;
 
@@ -176,13 +177,29 @@ impl Worker {
         // Whoever waits for the engine's end waits for what it has begun.
         let under_way = self.engine.drain.under_way();
         tokio::spawn(async move {
-            let judged = submission::judge(Arc::clone(&worker), account, leased).await;
+            let judged = contained(submission::judge(Arc::clone(&worker), account, leased)).await;
+            let judged = match judged {
+                Some(judged) => judged,
+                None => worker.panicked(&who).await,
+            };
             drop(under_way);
             if let Err(missed) = judged {
                 tracing::debug!(?missed, batch = who.0, submission = who.1, "a submission is given back");
             }
             worker.over(&tenant, &who);
         });
+    }
+
+    /// It is taken up again, with what it was about to run counted as tried.
+    async fn panicked(&self, (batch, submission): &(String, u32)) -> Result<(), Missed> {
+        self.engine.metrics.panicked();
+        let renewal =
+            Renewal::Return { batch: batch.clone(), submission: *submission, units: Vec::new(), submission_too: true };
+        tokio::time::sleep(AGAIN).await;
+        if let Err(error) = self.batches.store.renew(renewal).await {
+            tracing::warn!(%error, batch, submission, "a submission could not be given back");
+        }
+        Err(Missed::Draining)
     }
 
     fn over(&self, tenant: &str, who: &(String, u32)) {

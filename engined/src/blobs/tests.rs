@@ -50,6 +50,19 @@ fn hash(bytes: &[u8]) -> Sha256 {
     Sha256(sha2::Sha256::digest(bytes).into())
 }
 
+impl Blobs {
+    /// Keeps bytes that are at hand.
+    fn keep_bytes(self: &Arc<Self>, tenant: &str, quota: u64, bytes: &[u8]) -> Result<(Sha256, Placed), Refused> {
+        let hash = Sha256(sha2::Sha256::digest(bytes).into());
+        if self.pin(tenant, hash)?.is_some() {
+            return Ok((hash, Placed::Before));
+        }
+        let mut upload = self.receive(tenant, quota, (Some(bytes.len() as u64), None), None)?;
+        upload.write(bytes)?;
+        Ok((hash, upload.finish(hash)?))
+    }
+}
+
 fn keep(blobs: &Arc<Blobs>, tenant: &str, bytes: &[u8]) -> Sha256 {
     let (hash, placed) = blobs.keep_bytes(tenant, QUOTA, bytes).unwrap();
     assert_eq!(placed, Placed::New);

@@ -170,20 +170,6 @@ impl Blobs {
         Ok(Upload { room, quota, place, hash: sha2::Sha256::default(), bytes: 0, looked: 0, _places: places })
     }
 
-    /// Keeps bytes that are at hand.
-    ///
-    /// # Errors
-    /// There is no room, or the disk failed.
-    pub fn keep_bytes(self: &Arc<Self>, tenant: &str, quota: u64, bytes: &[u8]) -> Result<(Sha256, Placed), Refused> {
-        let hash = Sha256(sha2::Sha256::digest(bytes).into());
-        if self.pin(tenant, hash)?.is_some() {
-            return Ok((hash, Placed::Before));
-        }
-        let mut upload = self.receive(tenant, quota, (Some(bytes.len() as u64), None), None)?;
-        upload.write(bytes)?;
-        Ok((hash, upload.finish(hash)?))
-    }
-
     fn has_room(&self, more: u64) -> Result<(), Refused> {
         let (free, least) = (self.folder.free()?, self.limits.free);
         if free.saturating_sub(more) >= least {

@@ -7,6 +7,7 @@ mod common;
 
 mod bad;
 mod follow;
+mod judging;
 mod keys;
 mod plans;
 mod real;

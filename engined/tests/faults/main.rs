@@ -7,6 +7,7 @@
 mod common;
 
 mod artifacts;
+mod batches;
 mod clients;
 mod host;
 mod kills;

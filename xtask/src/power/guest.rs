@@ -95,11 +95,12 @@ impl Disk {
         fs::write(&self.log, []).or_problem(self.log.display().to_string(), "free some disk")
     }
 
-    /// After the guest's end: makes of it what a power cut would have left at a random moment after so much of the log.
-    pub fn cut(&self, ready: u64, dice: &mut Dice) -> Result<Cut> {
+    /// After the guest's end: makes of it what a power cut would have left at the moment when so much of the log was
+    /// written.
+    pub fn cut(&self, at: u64, dice: &mut Dice) -> Result<Cut> {
         let read = |path: &Path| fs::read(path).or_problem(path.display().to_string(), "run it again");
         let mut disk = read(&self.before)?;
-        let cut = log::cut(&mut disk, &read(&self.log)?, ready, dice);
+        let cut = log::cut(&mut disk, &read(&self.log)?, at, dice);
         fs::write(&self.now, disk).or_problem(self.now.display().to_string(), "free some disk")?;
         Ok(cut)
     }

@@ -11,8 +11,6 @@ const FLUSH: u64 = 1;
 /// A write that was on the disk when it was answered.
 const FUA: u64 = 2;
 const DISCARD: u64 = 4;
-/// What was under way when QEMU was ended may be half written; it had no more than this under way.
-const UNDER_WAY: usize = 16;
 
 /// A write or a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,21 +53,22 @@ fn entries(log: &[u8]) -> Vec<Entry> {
     found
 }
 
-/// Brings `disk` from what it was when the log began to what it is when the power goes at a random moment after `ready`:
+/// Brings `disk` from what it was when the log began to what it is when the power goes once so much of the log is written:
 /// what was flushed is there, and of the rest a random part.
-pub fn cut(disk: &mut [u8], log: &[u8], ready: u64, dice: &mut Dice) -> Cut {
-    let mut entries = entries(log);
-    entries.truncate(entries.len().saturating_sub(UNDER_WAY));
-    let before = entries.iter().take_while(|entry| (entry.until as u64) < ready).count();
-    let more = (entries.len() - before) as u64;
-    entries.truncate(before + usize::try_from(dice.below(more + 1)).unwrap_or(0));
-    let flushed = entries.iter().rposition(|entry| entry.flags & FLUSH != 0).unwrap_or(0);
+pub fn cut(disk: &mut [u8], log: &[u8], at: u64, dice: &mut Dice) -> Cut {
+    let all = entries(log);
+    // What was under way when QEMU was ended can have left a gap.
+    let end = at.min(all.last().map_or(0, |entry| entry.until as u64));
+    let answered = |entry: &Entry| entry.until as u64 <= end;
+    // The last may be under way.
+    let entries: Vec<Entry> = all.into_iter().take_while(|entry| ((entry.from - SECTOR) as u64) < end).collect();
+    let flushed = entries.iter().rposition(|entry| entry.flags & FLUSH != 0 && answered(entry)).unwrap_or(0);
     let mut dropped = 0;
     for (place, entry) in entries.iter().enumerate() {
         let written = &log[entry.from..entry.until];
         let sectors = written.len() / SECTOR;
         let arrived = match dice.below(4) {
-            _ if place < flushed || entry.flags & FUA != 0 => sectors,
+            _ if place < flushed || (entry.flags & FUA != 0 && answered(entry)) => sectors,
             0 => usize::try_from(dice.below(sectors as u64 + 1)).unwrap_or(0),
             1 => sectors,
             _ => 0,
@@ -80,7 +79,7 @@ pub fn cut(disk: &mut [u8], log: &[u8], ready: u64, dice: &mut Dice) -> Cut {
             there.copy_from_slice(&written[..arrived * SECTOR]);
         }
     }
-    Cut { end: entries.last().map_or(0, |entry| entry.until as u64), dropped }
+    Cut { end, dropped }
 }
 
 #[cfg(test)]
@@ -103,8 +102,7 @@ mod tests {
     fn what_was_flushed_is_there_and_the_rest_may_be() {
         let mut all = vec![(0, 0, 1), (1, 0, 2), (0, FLUSH, 0), (0, 0, 3), (2, FUA, 4)];
         let written = log(&all).len() as u64;
-        // What was under way is not looked at.
-        all.extend([(3, 0, 5); UNDER_WAY]);
+        all.extend([(3, 0, 5), (3, FLUSH, 0)]);
         let log = log(&all);
         let mut seen = [false; 2];
         for seed in 0..20 {
@@ -116,6 +114,21 @@ mod tests {
             seen[usize::from(disk[0] == 3)] = true;
         }
         assert_eq!(seen, [true; 2]);
+    }
+
+    #[test]
+    fn what_is_under_way_may_come_half() {
+        let log = log(&[(0, 0, 1), (1, FUA, 2), (0, FLUSH, 0)]);
+        for (at, fixed) in [(log.len() as u64, true), (log.len() as u64 - 1, false)] {
+            let mut lost = 0;
+            for seed in 0..20 {
+                let mut disk = vec![0; 2 * SECTOR];
+                let cut = cut(&mut disk, &log, at, &mut Dice::new(seed));
+                assert_eq!((cut.end, disk[SECTOR]), (at, 2));
+                lost += cut.dropped;
+            }
+            assert_eq!(lost == 0, fixed, "{lost} lost at {at}");
+        }
     }
 
     #[test]
