@@ -83,11 +83,14 @@ fn check_inner(method: &str, path: &str, status: u16, media: &str, body: &[u8]) 
     } else {
         Value::String(str::from_utf8(body).map_err(|error| format!("the body is not UTF-8: {error}"))?.to_owned())
     };
+    if let (EVENT_STREAM, Value::String(text)) = (media, &value) {
+        // The schema is that of one event.
+        return lines::check_events(content, text);
+    }
     schema::check(&DOCUMENT, &content["schema"], &value)?;
     match (media, value) {
         (PROBLEM_JSON, _) => check_problem(body, status).map(drop),
         (NDJSON, Value::String(text)) => lines::check_lines(&content["x-line-schema"], &text),
-        (EVENT_STREAM, Value::String(text)) => lines::check_events(&content["x-event-schemas"], &text),
         _ => Ok(()),
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! **How long one is kept.** As long as a batch that is kept refers to it, as long as an admission looks at it ([`Pin`]), and
 //! else until nobody has used it for some days; the time of its file says when it was used last. One that its tenant has
-//! deleted is nowhere to be found any more, and goes as soon as nothing refers to it: the time of its file is that of
-//! [`GIVEN_UP`]. Sent again it is back. So the folder says all there is to know, and nothing can be lost beside it.
+//! deleted is nowhere to be found any more, and goes as soon as nothing refers to it: the time of its file is 1970. Sent again
+//! it is back. So the folder says all there is to know, and nothing can be lost beside it.
 //!
 //! What is called here waits for the disk, where its documentation does not say otherwise: it belongs off the runtime's
 //! threads.
@@ -25,7 +25,9 @@ use api_spec::Sha256;
 use store::{Answer, Question, Store};
 use tokio::sync::Semaphore;
 
+use crate::capture::PIECE;
 use crate::clock;
+use crate::job::Stdin;
 use crate::metrics::BlobMetrics;
 use folder::Folder;
 
@@ -398,6 +400,17 @@ pub struct Blob {
 }
 
 impl Blob {
+    /// To be fed to a program: a short one is read now, and a long one as it is fed.
+    ///
+    /// # Errors
+    /// That of the file system.
+    pub fn stdin(self) -> io::Result<Stdin> {
+        match usize::try_from(self.bytes) {
+            Ok(bytes) if bytes <= PIECE => self.piece(0, bytes).map(Stdin::Bytes),
+            _ => Ok(Stdin::File(self.file)),
+        }
+    }
+
     /// `length` bytes of it, from the byte `at`.
     ///
     /// # Errors

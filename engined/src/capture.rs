@@ -32,7 +32,7 @@ const LEAST_COST: usize = 4 << 10;
 /// After reads of this cost there is a rest.
 const COST_BETWEEN_RESTS: usize = 256 << 10;
 /// So much of a file is in memory while it is fed.
-const PIECE: usize = 64 << 10;
+pub const PIECE: usize = 64 << 10;
 const REST: Duration = Duration::from_millis(1);
 
 /// The ends that the program gets. They go to jaild and are closed here as soon as it has them.
@@ -162,23 +162,27 @@ async fn feed(pipe: Sender, stdin: &Stdin) -> io::Result<()> {
         let (file, mut buffer) = (Arc::clone(file), std::mem::take(&mut piece));
         let read = move || read_piece(&file, &mut buffer, at).map(|()| buffer);
         piece = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
-        if piece.is_empty() || !write(&pipe, &piece).await? {
+        // What is short of a piece is the last one.
+        if !write(&pipe, &piece).await? || piece.len() < PIECE {
             return Ok(());
         }
         at += piece.len() as u64;
     }
 }
 
-/// The next piece of a file: empty at its end.
+/// The next piece of a file: shorter than others at its end alone.
 fn read_piece(file: &File, piece: &mut Vec<u8>, at: u64) -> io::Result<()> {
     piece.resize(PIECE, 0);
-    let read = loop {
-        match file.read_at(piece, at) {
+    let mut length = 0;
+    while length < PIECE {
+        match file.read_at(&mut piece[length..], at + length as u64) {
+            Ok(0) => break,
+            Ok(read) => length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read?,
+            Err(error) => return Err(error),
         }
-    };
-    piece.truncate(read);
+    }
+    piece.truncate(length);
     Ok(())
 }
 

@@ -22,6 +22,7 @@ pub use health::Health;
 pub use host::Host;
 pub use plans::{BatchShare, Ceiling, Plan};
 pub use reader::Mistake;
+pub use results::Results;
 pub use slo::Slo;
 pub use tenants::{TenantConfig, Token, doubts, prefix};
 
@@ -35,6 +36,7 @@ mod health;
 mod host;
 mod plans;
 mod reader;
+mod results;
 mod secret;
 mod slo;
 mod tenants;
@@ -163,17 +165,6 @@ impl Cache {
     }
 }
 
-/// Results that are kept until they are fetched.
-#[derive(Clone, Copy, Debug)]
-pub struct Results {
-    /// How long, from their end.
-    pub keep: Duration,
-    /// Bytes of one tenant.
-    pub bytes_per_tenant: u64,
-    /// Results, and executions under way, of one tenant.
-    pub per_tenant: usize,
-}
-
 /// How the engine logs.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
@@ -273,7 +264,7 @@ impl Config {
 
 fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
     let engine = engine(reader, root, host);
-    let results = results(reader, root, engine.kept_bytes());
+    let results = results::read(reader, root, engine.kept_bytes());
     let size = plans::Size {
         host,
         sandbox_memory: engine.sandbox_memory,
@@ -437,19 +428,6 @@ fn cache(reader: &mut Reader, root: &mut Table) -> Cache {
     let bytes = s.number("bytes", GIB, MIB..=1 << 44, doc);
     s.end(&[]);
     Cache { enabled, folder, bytes }
-}
-
-fn results(reader: &mut Reader, root: &mut Table, most: u64) -> Results {
-    let doc = "Results of wait=false: kept until they are too old or make room. The oldest go first.";
-    let mut s = reader.section(root, "results", doc);
-    let keep = s.number("keep_seconds", 900, 1..=86_400, "How long a result is kept, from its end.");
-    let doc =
-        "Bytes of results that a tenant may keep whose plan does not say it, at most half of engine_memory_bytes.";
-    let bytes_per_tenant = s.number("bytes_per_tenant", most.min(64 * MIB), KIB..=most, doc);
-    let doc = "Results that a tenant may keep, those under way included; more under way get 429 quota_exceeded.";
-    let per_tenant = count(s.number("per_tenant", 10_000, 1..=1_000_000, doc));
-    s.end(&[]);
-    Results { keep: Duration::from_secs(keep), bytes_per_tenant, per_tenant }
 }
 
 fn log(reader: &mut Reader, root: &mut Table) -> Log {

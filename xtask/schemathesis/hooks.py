@@ -19,8 +19,8 @@ BEYOND_SCHEMAS = [
     (r"/checker/(absolute|relative|program)", r"(absolute|relative|program) is given, and the kind is|neither absolute nor"),
     (r"/checker/program", r"the kind is program, and there is none|the checker does not compile"),
     (r"/limits_by_language/.*", r'".*" (can.t be the id of a language|and .* are both the language)'),
-    (r"/repeat", r".* `\d+\.0`, expected a whole number"),
-    (r"/submissions/\d+", r"the batch has no submission|there is no submission"),
+    (r"/repeat|/limits_by_language/.*", r".* `\d+\.0`, expected a whole number"),
+    (r"/submissions/\d+", r"\w+ has no submission "),
     # The path says what the body must be.
     (r"", r"the body is .*, the path says"),
     # Where a list went on that is no longer there.
@@ -61,6 +61,8 @@ def before_load_schema(context, raw_schema):
             {"required": ["source"], "properties": {"source": CONTENT, "files": NULL}},
             {"required": ["files"], "properties": {"files": {"type": "array"}, "source": NULL}},
         ]
+    # Ids of batches are found in answers anyway; to make sequences of whole batches takes minutes.
+    del raw_schema["paths"]["/v1/batches"]["post"]["responses"]["202"]["links"]
     # One list that is longer than that would take it a minute to make; api-spec's own tests do it.
     for name in ("submissions", "tests"):
         del raw_schema["components"]["schemas"]["BatchRequest"]["properties"][name]["maxItems"]
@@ -72,9 +74,14 @@ def before_call(context, case, kwargs):
 
     Nothing that a schema refuses becomes right by it.
     """
-    if case.method == "PUT" and isinstance(case.body, bytes) and len(case.body) % 2 == 0:
-        if re.fullmatch("[0-9a-f]{64}", str(case.path_parameters.get("sha256"))):
-            case.path_parameters["sha256"] = hashlib.sha256(case.body).hexdigest()
+    wait = str((case.query or {}).get("wait_ms"))
+    if case.path.startswith("/v1/batches") and re.fullmatch("[0-9]{4,5}", wait) and int(wait) <= 60000:
+        case.query["wait_ms"] = int(wait) % 1000
+    sent = getattr(case.body, "data", None)
+    if case.method == "PUT" and isinstance(sent, bytes):
+        # Of some it stays wrong.
+        if len(sent) % 4 and re.fullmatch("[0-9a-f]{64}", str(case.path_parameters.get("sha256"))):
+            case.path_parameters["sha256"] = hashlib.sha256(sent).hexdigest()
     elif case.path == "/v1/batches" and isinstance(case.body, dict):
         mend(case.body)
 
@@ -108,8 +115,8 @@ def filter_failure(context, failure, case, response):
     problem = json.loads(response.content)
     field, detail = problem.get("field", ""), problem["detail"]
     beyond = (
-        re.fullmatch(BELOW + place, field) and re.match(words, detail.removeprefix(field + ": "), re.S)
-        or re.fullmatch(place, field) and re.match(words, detail, re.S)
+        re.fullmatch(BELOW + place, field, re.S) and re.match(words, detail.removeprefix(field + ": "), re.S)
+        or re.fullmatch(place, field, re.S) and re.match(words, detail, re.S)
         for place, words in BEYOND_SCHEMAS
     )
     return not any(beyond)

@@ -1,6 +1,6 @@
 //! Answers that are many pieces of JSON: lines, and server-sent events.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{DOCUMENT, schema};
 
@@ -18,7 +18,7 @@ pub(super) fn check_lines(schema: &'static Value, text: &str) -> Result<(), Stri
 
 /// Each event has a known name, data of its schema, and an id that is a number; `finished` is the last. A stream that was
 /// cut off may end within an event: what has not come whole is nothing, as for every client.
-pub(super) fn check_events(schemas: &'static Value, text: &str) -> Result<(), String> {
+pub(super) fn check_events(content: &'static Value, text: &str) -> Result<(), String> {
     let mut seqs = Order::default();
     let mut finished = false;
     let blocks: Vec<&str> = text.split("\n\n").collect();
@@ -43,13 +43,16 @@ pub(super) fn check_events(schemas: &'static Value, text: &str) -> Result<(), St
             return Err(format!("{name} comes after finished"));
         }
         finished = name == "finished";
+        let schemas = &content["x-event-schemas"];
         let schema = schemas.get(name).ok_or_else(|| format!("the event {name:?} is not documented"))?;
+        let event = json!({"event": name, "id": id.unwrap_or_default(), "data": data});
+        schema::check(&DOCUMENT, &content["schema"], &event)?;
         let value = piece(schema, data).map_err(|why| format!("event {name}: {why}"))?;
-        let id = id.and_then(|id| id.parse::<u64>().ok()).ok_or_else(|| format!("event {name}: no id"))?;
+        let id = id.and_then(|id| id.parse::<u64>().ok());
         if name == "result" {
             seqs.next(&value)?;
-            if value["seq"].as_u64() != Some(id) {
-                return Err(format!("the result {} has the id {id}", value["seq"]));
+            if value["seq"].as_u64() != id {
+                return Err(format!("the result {} has the id {}", value["seq"], event["id"]));
             }
         }
     }

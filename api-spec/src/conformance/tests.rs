@@ -120,7 +120,8 @@ fn events_have_their_data() {
     events("").unwrap();
     events(&format!("retry: 2000\n\n:\n\n{}{progress}: still here\n\n{}{finished}", result(1), result(2))).unwrap();
     events(&format!("{}id: 2\neve", result(1))).unwrap();
-    assert!(events(&event("result", 2, &line(1))).unwrap_err().contains("has the id 2"));
+    assert!(events(&event("result", 2, &line(1))).unwrap_err().contains("has the id \"2\""));
+    assert!(events(&event("progress", 1, r#"{"done":1,"results":2}"#).replace("id: 1", "id: x")).is_err());
     assert!(events(&event("news", 1, "{}")).unwrap_err().contains("\"news\" is not documented"));
     assert!(events(&event("progress", 1, "{}")).unwrap_err().contains("event progress: "));
     assert!(events(&(finished + &result(3))).unwrap_err().contains("after finished"));

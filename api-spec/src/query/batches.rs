@@ -10,6 +10,8 @@ use crate::problem::Problem;
 pub const BATCHES_MAX: u64 = 500;
 /// How many they are where nothing is said.
 pub const BATCHES: u64 = 50;
+/// The highest number of a result: no store counts further.
+const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 /// The longest cursor.
 const CURSOR_BYTES: usize = 64;
 
@@ -56,7 +58,7 @@ pub fn events_query(query: Option<&str>) -> Result<Option<u64>, Problem> {
 fn first(from: Option<&str>) -> Result<Option<u64>, Problem> {
     let expected = "the number of a result, from 1 up,";
     from.map(|text| {
-        whole(text, 1..=u64::MAX)
+        whole(text, 1..=SEQ_MAX)
             .ok_or_else(|| wrong("from", text, expected).remedy("Send the last number that you have, plus 1."))
     })
     .transpose()
@@ -146,7 +148,17 @@ mod tests {
         let query = results_query(Some("from=7&wait_ms=60000")).unwrap();
         assert_eq!(query, ResultsQuery { from: 7, wait: Duration::from_secs(60) });
         assert_eq!(results_query(None).unwrap(), ResultsQuery { from: 1, wait: Duration::ZERO });
-        for bad in ["from=0", "from=-1", "from=", "from=+1", "from=x", "from=1&from=1", "wait_ms=60001", "to=1"] {
+        for bad in [
+            "from=0",
+            "from=-1",
+            "from=",
+            "from=+1",
+            "from=x",
+            "from=1&from=1",
+            "from=9223372036854775808",
+            "wait_ms=60001",
+            "to=1",
+        ] {
             assert!(results_query(Some(bad)).is_err(), "{bad}");
         }
         assert_eq!(events_query(Some("from=3")).unwrap(), Some(3));

@@ -12,6 +12,7 @@ use api_spec::{
 use languages::{Definition, Step as Kind};
 use store::NewSubmission;
 
+use super::checker::in_the_way;
 use super::spec::{self, BatchSpec, Sender, TestSpec};
 use crate::admission::{self, Rules};
 use crate::config::BatchShare;
@@ -271,6 +272,11 @@ pub fn checker_request(program: CheckerProgram) -> ExecutionRequest {
 }
 
 fn checker(program: CheckerProgram, rules: &Rules<'_>) -> Result<(), Error> {
+    if let Some(index) = in_the_way(&program) {
+        let detail = "a file of the checker is where it finds what it is given (judge)";
+        let problem = Problem::new(Code::InvalidPath, detail).remedy("Give the file another name.");
+        return Err(problem.at(format!("/checker/program/files/{index}/path")).into());
+    }
     let place = |field: &str| (field != "/priority").then(|| format!("/checker/program{field}"));
     admission::admit(checker_request(program), rules).map(drop).map_err(|error| moved(error, place))
 }

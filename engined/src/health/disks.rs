@@ -47,6 +47,7 @@ fn places(engine: &Engine) -> Vec<Place> {
     let found = [
         ("state", confinement::state_folders().into_iter().next()),
         ("cache", engine.config.cache.place()),
+        ("blobs", engine.config.blobs.place()),
         ("audit", audit),
         ("usage", engine.config.usage.place().and_then(folder)),
         ("batches", engine.config.batches.place()),

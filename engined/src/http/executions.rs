@@ -109,8 +109,8 @@ async fn read(
     let admit = move || {
         let rules = Rules { offers: &standing.offers, ceiling: &ceiling, plan: Some(&plan) };
         let mut job = admission::admit(parsed, &rules)?;
-        if let Some(blob) = stdin {
-            job.stdin = Stdin::File(blob.file);
+        if let Some(stdin) = stdin {
+            job.stdin = stdin;
         }
         let source = auditor.audit.source(&job.program.files);
         Ok((job, source))
@@ -127,11 +127,11 @@ async fn read(
 }
 
 /// Standard input that was sent before.
-async fn blob(engine: &Arc<Engine>, tenant: TenantIndex, hash: Sha256) -> Result<Blob, Error> {
+async fn blob(engine: &Arc<Engine>, tenant: TenantIndex, hash: Sha256) -> Result<Stdin, Error> {
     let unknown = || Error::from(admission::unknown_blob(&hash, "/stdin/blob"));
     let blobs = engine.blobs.clone().ok_or_else(unknown)?;
     let name = engine.tenants().name(tenant).to_owned();
-    let found = tokio::task::spawn_blocking(move || blobs.find(&name, hash)).await;
+    let found = tokio::task::spawn_blocking(move || blobs.find(&name, hash)?.map(Blob::stdin).transpose()).await;
     let found = found.map_err(io::Error::other).flatten();
     found.map_err(|error| Error::internal(format!("a blob: {error}")))?.ok_or_else(unknown)
 }

@@ -21,6 +21,7 @@ use crate::contained::contained;
 use crate::engine::Engine;
 use crate::metrics::{NoText, Now};
 use crate::problem::Error;
+use crate::queue::TenantIndex;
 use crate::tenants::Peer;
 use crate::trace::{TRACERESPONSE, Trace};
 
@@ -54,6 +55,34 @@ enum Route {
     Drain,
     OpenapiJson,
     OpenapiYaml,
+}
+
+impl Route {
+    /// The media type of its answer.
+    fn offers(self, method: &Method) -> &'static str {
+        match self {
+            Route::Metrics => "text/plain",
+            Route::OpenapiYaml => "application/yaml",
+            Route::BatchResults => NDJSON,
+            Route::BatchEvents => EVENT_STREAM,
+            Route::Blob if matches!(*method, Method::GET | Method::HEAD) => BYTES,
+            _ => JSON,
+        }
+    }
+
+    /// Whether it looks at the query string by itself. Others have none.
+    fn reads_query(self) -> bool {
+        matches!(
+            self,
+            Route::Executions
+                | Route::Execution
+                | Route::Batches
+                | Route::Batch
+                | Route::BatchResults
+                | Route::BatchEvents
+                | Route::Usage
+        )
+    }
 }
 
 /// Path, methods, and whether anybody may ask without being known. `{…}` stands for one part of a path; the first that fits
@@ -182,25 +211,8 @@ async fn handle(
     if !allow.split(", ").any(|allowed| allowed == method.as_str()) {
         return Err(Error::Method { method: method.to_string(), allow });
     }
-    let offered = match route {
-        Route::Metrics => "text/plain",
-        Route::OpenapiYaml => "application/yaml",
-        Route::BatchResults => NDJSON,
-        Route::BatchEvents => EVENT_STREAM,
-        Route::Blob if matches!(*method, Method::GET | Method::HEAD) => BYTES,
-        _ => JSON,
-    };
-    acceptable(request.headers(), offered)?;
-    if !matches!(
-        route,
-        Route::Executions
-            | Route::Execution
-            | Route::Batches
-            | Route::Batch
-            | Route::BatchResults
-            | Route::BatchEvents
-            | Route::Usage
-    ) {
+    acceptable(request.headers(), route.offers(method))?;
+    if !route.reads_query() {
         check_no_query(request.uri().query())?;
     }
     match (route, tenant) {
@@ -221,27 +233,13 @@ async fn handle(
                 executions::get(engine, tenant, &id, query.as_deref()).await
             }
         }
-        (Route::Batches | Route::BatchRejudge, Some(tenant)) if *method == Method::POST => {
-            metered.ask(tenants.gate(tenant))?;
-            drop(tenants);
-            let of = (*route == Route::BatchRejudge).then(|| id.to_owned());
-            Box::pin(submit::post(engine, tenant, caller, request, of, metered)).await
-        }
         (
             Route::Batches | Route::Batch | Route::BatchResults | Route::BatchEvents | Route::BatchRejudge,
             Some(tenant),
         ) => {
-            let asked = match route {
-                Route::Batches => batches::Asked::List,
-                Route::BatchResults => batches::Asked::Results,
-                Route::BatchEvents => batches::Asked::Events { after: last_event(request.headers())? },
-                _ if *method == Method::DELETE => batches::Asked::Cancel,
-                _ => batches::Asked::One,
-            };
-            let (id, query) = (id.to_owned(), request.uri().query().map(str::to_owned));
-            // As of an execution that is waited for.
-            drop((request, tenants));
-            Box::pin(batches::get(engine, tenant, asked, &id, query.as_deref())).await
+            let (route, id) = (*route, id.to_owned());
+            drop(tenants);
+            of_batches(engine, (route, id), tenant, caller, request, metered).await
         }
         (Route::Blob, Some(tenant)) => {
             // It is work for the disk.
@@ -290,6 +288,33 @@ async fn handle(
         (Route::OpenapiJson, _) => Ok(answer::plain(JSON, api_spec::OPENAPI_JSON, None)),
         (Route::OpenapiYaml, _) => Ok(answer::plain("application/yaml", api_spec::OPENAPI_YAML, None)),
     }
+}
+
+/// `/v1/batches` and what is below it.
+async fn of_batches(
+    engine: &Arc<Engine>,
+    (route, id): (Route, String),
+    tenant: TenantIndex,
+    caller: Caller,
+    request: Request<Incoming>,
+    metered: &Metered,
+) -> Result<Answer, Error> {
+    let asked = match (route, request.method()) {
+        (Route::Batches | Route::BatchRejudge, &Method::POST) => {
+            metered.ask(engine.tenants().gate(tenant))?;
+            let of = (route == Route::BatchRejudge).then_some(id);
+            return Box::pin(submit::post(engine, tenant, caller, request, of, metered)).await;
+        }
+        (Route::Batches, _) => batches::Asked::List,
+        (Route::BatchResults, _) => batches::Asked::Results,
+        (Route::BatchEvents, _) => batches::Asked::Events { after: last_event(request.headers())? },
+        (_, &Method::DELETE) => batches::Asked::Cancel,
+        _ => batches::Asked::One,
+    };
+    let query = request.uri().query().map(str::to_owned);
+    // As of an execution that is waited for.
+    drop(request);
+    Box::pin(batches::get(engine, tenant, asked, &id, query.as_deref())).await
 }
 
 /// `/metrics`, here or on a listener of its own.

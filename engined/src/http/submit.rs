@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use api_spec::{BatchRequest, Code, Problem, RejudgeRequest, check_no_query, idempotency_key};
+use api_spec::{
+    BatchRequest, BatchStatus, BatchSummary, Code, Problem, RejudgeRequest, check_no_query, idempotency_key,
+};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderName};
@@ -54,11 +56,18 @@ pub async fn post(
         (tenants.name(tenant).to_owned(), Arc::clone(tenants.plan(tenant)))
     };
     let coming = Coming { engine, tenant, owner, plan, caller, metered };
-    let (batch, pins) = match of {
-        None => coming.new_batch(bytes, key).await?,
-        Some(of) => (coming.again(&of, &bytes, key).await?, data::Pins::default()),
+    let (batch, tests, pins) = match of {
+        None => {
+            let (batch, pins) = coming.new_batch(bytes, key).await?;
+            let tests = batch.tests.len() as u64;
+            (batch, tests, pins)
+        }
+        Some(of) => {
+            let (batch, tests) = coming.again(&of, &bytes, key).await?;
+            (batch, tests, data::Pins::default())
+        }
     };
-    let answer = coming.place(batch).await;
+    let answer = coming.place(batch, tests).await;
     // Whoever counts what is referred to must find it: the store does from here on.
     drop((pins, memory));
     answer
@@ -128,8 +137,8 @@ impl Coming<'_> {
         Ok((batch, pins))
     }
 
-    /// A new batch of the data of another one.
-    async fn again(&self, of: &str, bytes: &[u8], key: Option<String>) -> Result<NewBatch, Error> {
+    /// A new batch of the data of another one, and how many tests that has.
+    async fn again(&self, of: &str, bytes: &[u8], key: Option<String>) -> Result<(NewBatch, u64), Error> {
         let (summary, details) = batches::read(self.engine, self.tenant, of).await?;
         self.metered.take_of_label(|label| summary.labels.get(label).map(String::as_str))?;
         let RejudgeRequest { submissions } = RejudgeRequest::from_json(bytes)?;
@@ -160,8 +169,9 @@ impl Coming<'_> {
         let body = |key| (key, Sha256::new().chain_update(of).chain_update(bytes).finalize().into());
         let submissions = chosen.into_iter().map(|name| NewSubmission { name, spec: Vec::new() }).collect();
         let repeat = u32::try_from(each / summary.tests.max(1)).unwrap_or(1);
-        let labels = summary.labels;
-        Ok(NewBatch { submissions, labels, repeat, rejudge_of: Some(of.to_owned()), ..self.empty(key.map(body)) })
+        let (labels, tests) = (summary.labels, summary.tests);
+        let rejudge_of = Some(of.to_owned());
+        Ok((NewBatch { submissions, labels, repeat, rejudge_of, ..self.empty(key.map(body)) }, tests))
     }
 
     /// What every batch of the tenant has, by now.
@@ -179,15 +189,17 @@ impl Coming<'_> {
     }
 
     /// Gives it to the store. When it says that it has it, it has.
-    async fn place(&self, batch: NewBatch) -> Result<Answer, Error> {
-        let (id, of) = (batch.id.clone(), batch.rejudge_of.clone().unwrap_or_default());
+    async fn place(&self, batch: NewBatch, tests: u64) -> Result<Answer, Error> {
+        let of = batch.rejudge_of.clone().unwrap_or_default();
+        // It need not be read again, however large it is.
+        let new = fresh(&batch, tests);
         let wanted = batch.queued_results;
         let placed = here(self.engine)?.store.put(batch).await.map_err(|error| told(error, batches::path(&of)))?;
         let quota =
             |detail: String, remedy: &str| Error::Request(Problem::new(Code::QuotaExceeded, detail).remedy(remedy));
-        let id = match placed {
-            Placed::New => id,
-            Placed::Before(id) => id,
+        let summary = match placed {
+            Placed::New => new,
+            Placed::Before(id) => batches::summary(self.engine, self.tenant, &id).await?,
             Placed::Conflict => {
                 let detail = "another request came with this Idempotency-Key, and its body was another one";
                 return Err(Error::Request(Problem::new(Code::IdempotencyConflict, detail)));
@@ -203,7 +215,23 @@ impl Coming<'_> {
                 return Err(quota(detail, "Wait until old ones are forgotten ([batches] keep_days)."));
             }
         };
-        let summary = batches::summary(self.engine, self.tenant, &id).await?;
-        answer::accepted(&summary, Some(&batches::path(&id)))
+        answer::accepted(&summary, Some(&batches::path(&summary.id)))
+    }
+}
+
+/// How a batch stands that was just taken.
+fn fresh(batch: &NewBatch, tests: u64) -> BatchSummary {
+    let submissions = batch.submissions.len() as u64;
+    BatchSummary {
+        id: batch.id.clone(),
+        status: BatchStatus::Queued,
+        submissions,
+        tests,
+        results: submissions.saturating_mul(tests).saturating_mul(batch.repeat.into()),
+        done: 0,
+        created_at: clock::rfc3339(batch.created),
+        finished_at: None,
+        rejudge_of: batch.rejudge_of.clone(),
+        labels: batch.labels.clone(),
     }
 }

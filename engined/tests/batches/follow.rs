@@ -1,9 +1,12 @@
 //! Results as lines, as events, and how far a batch is, for whoever waits.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::common::wait_for;
 use super::{Grader, complete, echoes};
 
 #[test]
@@ -103,6 +106,55 @@ fn who_waits_is_woken_by_what_happens() {
         assert_eq!(waits.join().unwrap()["status"], "cancelled");
         assert_eq!(events.join().unwrap().pop().unwrap().1, "finished");
     });
+}
+
+#[test]
+fn an_engine_that_ends_sends_its_listeners_to_the_next() {
+    let grader = Grader::with("[engine]\ndrain_ms = 300\n");
+    let mut batch = echoes(1, 4);
+    batch["submissions"][0]["source"] = json!("cat\nsleep 60000");
+    let id = grader.submit(&batch);
+    let mut events = grader.events(&id, "", "");
+    assert_eq!(events.next().unwrap().1, "progress");
+    grader.rig.engine.drain();
+    let engine = grader.rig.engine.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(engine.drained());
+        });
+        let rest = events.all();
+        assert!(rest.iter().all(|(_, name, _)| name != "finished"), "{rest:?}");
+    });
+    assert!(events.comments.iter().any(|comment| comment.contains("Last-Event-ID")), "{:?}", events.comments);
+    grader.post(&echoes(1, 1), "").problem(503, "draining");
+}
+
+#[test]
+fn who_does_not_read_holds_two_pages_at_the_most() {
+    let user = nix::unistd::getuid();
+    let grader = Grader::with(&format!("[tenants.t]\nallowed_users = [\"{user}\"]\ntokens = [\"HASH\"]\n"));
+    let mut batch = echoes(2, 600);
+    batch["submissions"] =
+        json!([0, 1].map(|n| json!({"id": format!("s{n}"), "language": "python", "source": "flood 4096"})));
+    let id = grader.submit(&batch);
+    grader.over(&id);
+    let length = grader.rig.get(&format!("/v1/batches/{id}/results")).body.len();
+    assert!(length > 4 << 20, "{length}");
+    // Far more than the kernel keeps for a Unix socket, and none of it read.
+    let mut streams = Vec::new();
+    for path in ["results", "events"] {
+        let mut stream = UnixStream::connect(&grader.rig.unix).unwrap();
+        let head = format!("GET /v1/batches/{id}/{path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 15]).unwrap();
+        streams.push(stream);
+    }
+    wait_for(|| grader.rig.engine.memory.used() > 0);
+    let page = length as u64 / 1200 * 64;
+    let held = grader.rig.engine.memory.used();
+    assert!(held <= 2 * 3 * page, "{held} of {length} are held, a page has {page}");
+    drop(streams);
+    wait_for(|| grader.rig.engine.memory.used() == 0);
 }
 
 #[test]

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_spec::{
-    CheckerProgram, CheckerTold, ExecutionRequest, ExecutionResult, OutputEncoding, OutputFile, PathName, Reason,
-    Stream, Verdict,
+    CheckerProgram, CheckerTold, ExecutionResult, OutputEncoding, OutputFile, PathName, Reason, Stream, Verdict,
 };
 use grading::protocol::{CheckerOpinion, End, Paths, Protocol, Said};
 use jail::records::Caps;
 
 use super::{Checked, Evidence, Finding};
 use crate::audit::Part;
+use crate::batch::admission::checker_request;
 use crate::batch::program::{Account, Missed, Program, Ran, Wanted, Way};
 use crate::collection::Artifact;
 use crate::engine::Engine;
@@ -80,7 +80,7 @@ impl Checker {
             api_spec::Protocol::Testlib => Protocol::Testlib,
         };
         let (more, limits) = (checker.args.clone(), checker.limits.clone());
-        let program = match Program::admit(engine, account, request(checker)).await? {
+        let program = match Program::admit(engine, account, checker_request(checker)).await? {
             Ok(program) => program,
             Err(error) => return Ok(Err(refused(&error))),
         };
@@ -200,21 +200,6 @@ struct Asked {
     stdin: Stdin,
     piped: bool,
     bytes: u64,
-}
-
-fn request(checker: CheckerProgram) -> ExecutionRequest {
-    let CheckerProgram { language, version, source, files, entry, compile_flags, limits, compile_limits, .. } = checker;
-    ExecutionRequest {
-        language,
-        version,
-        source,
-        files,
-        entry,
-        compile_flags,
-        limits,
-        compile_limits,
-        ..ExecutionRequest::default()
-    }
 }
 
 /// What is more than its limits allow is not even put together.

@@ -27,10 +27,13 @@ pub fn rule(checker: Option<&CheckerRequest>) -> Option<Rule> {
     }
 }
 
+/// A comparison, as long as it goes well.
+type Shared = Arc<Mutex<Option<io::Result<Box<dyn Compare>>>>>;
+
 /// A comparison that is under way. The [`Tap`] that comes with it is for the run's standard output.
 pub struct Comparing {
     /// Shared with the tap, which has it while the output comes.
-    compare: Arc<Mutex<Option<Box<dyn Compare>>>>,
+    compare: Shared,
     /// What is expected may have to be waited for.
     on_disk: bool,
 }
@@ -43,7 +46,12 @@ impl Comparing {
             Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
             Stdin::File(file) => (Box::new(FromStart { file: Arc::clone(file), at: 0 }), true),
         };
-        let compare = Arc::new(Mutex::new(Some(rule.against(expected))));
+        let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected)))));
+        if on_disk && rule == Rule::UnorderedLines {
+            // All of it is read before the first line is judged: better now than while the program waits, whose time runs.
+            let compare = Arc::clone(&compare);
+            tokio::task::spawn_blocking(move || feed(&compare, &[]));
+        }
         let take = Box::new(Feed(Arc::clone(&compare)));
         let tap = if on_disk { Tap::elsewhere(take) } else { Tap::here(take) };
         (Comparing { compare, on_disk }, tap)
@@ -56,7 +64,7 @@ impl Comparing {
     pub async fn end(self, tap: Tap) -> io::Result<Checked> {
         drop(tap.end().await?);
         let compare = self.compare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let compare = compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))?;
+        let compare = compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??;
         let opinion = if self.on_disk {
             tokio::task::spawn_blocking(move || compare.finish()).await.map_err(io::Error::other)??
         } else {
@@ -80,15 +88,24 @@ fn checked(opinion: Opinion) -> Checked {
 }
 
 /// Compares what comes.
-struct Feed(Arc<Mutex<Option<Box<dyn Compare>>>>);
+struct Feed(Shared);
 
 impl Take for Feed {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut compare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match compare.as_mut() {
-            Some(compare) if !compare.decided() => compare.feed(bytes),
-            _ => Ok(()),
-        }
+        feed(&self.0, bytes);
+        Ok(())
+    }
+}
+
+/// What goes wrong is told at the end.
+fn feed(compare: &Shared, bytes: &[u8]) {
+    let mut compare = compare.lock().unwrap_or_else(PoisonError::into_inner);
+    let fed = match compare.as_mut() {
+        Some(Ok(compare)) if !compare.decided() => compare.feed(bytes),
+        _ => Ok(()),
+    };
+    if let Err(error) = fed {
+        *compare = Some(Err(error));
     }
 }
 
@@ -149,6 +166,8 @@ mod tests {
             let difference = Difference { line: 1, column: 5, expected: x, found: what };
             assert_eq!(wrong.told.difference, Some(difference));
             assert!(wrong.told.message.is_some_and(|message| message.starts_with("line 1, column 5")));
+            let unordered = compared(CheckerKind::UnorderedLines, &expected, b"2\n1.5 x").await.unwrap();
+            assert_eq!(unordered.finding, Finding::Right);
             let short = compared(CheckerKind::Exact, &expected, b"1.5 x\n").await.unwrap();
             assert_eq!(short.told.difference.map(|difference| difference.found), Some(None));
         }
@@ -160,6 +179,7 @@ mod tests {
         let broken = Stdin::File(Arc::new(File::from(OwnedFd::from(writes_only))));
         assert!(compared(CheckerKind::Lines, &broken, b"x").await.is_err());
         assert!(compared(CheckerKind::Lines, &broken, b"").await.is_err());
+        assert!(compared(CheckerKind::UnorderedLines, &broken, b"x\n").await.is_err());
     }
 
     #[test]
