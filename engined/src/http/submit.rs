@@ -19,6 +19,7 @@ use super::{batches, body, executions};
 use crate::admission::Rules;
 use crate::audit::Caller;
 use crate::batch::admission::{self, Admitted};
+use crate::batch::checker::most_given;
 use crate::batch::spec::{self, Sender};
 use crate::batch::{count, data, proof};
 use crate::clock;
@@ -123,6 +124,7 @@ impl Coming<'_> {
         });
         let Admitted { spec, submissions, tests, labels, checker } = admitted.await?;
         let id = new_id();
+        let given = checker.is_some().then(|| most_given(self.engine.memory.limit()));
         if let Some(checker) = checker {
             let (caller, labels, batch) = (self.caller.clone(), labels.clone(), id.as_str().into());
             let wanted = proof::Wanted { tenant: self.tenant, caller, labels, batch };
@@ -130,7 +132,7 @@ impl Coming<'_> {
             self.engine.drain.unless_cut(proof).await??;
         }
         let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
-        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, tests)).await?;
+        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, given, tests)).await?;
         let repeat = spec.repeat;
         let spec = spec::write(&spec).map_err(|error| Error::internal(format!("batch not written: {error}")))?;
         let batch = NewBatch { id, spec, labels, submissions, tests, repeat, ..self.empty(key) };
