@@ -85,7 +85,9 @@ fn keys(c: &mut Criterion) {
         let job = must(benches::job(&body));
         let compile = there(job.program.compile.as_ref());
         c.bench_function(&format!("cache/{name}/key"), |b| {
-            b.iter(|| Origin::new(&basis, black_box(&job.program.files), None, compile).key("tenant", &compile.step.parts));
+            b.iter(|| {
+                Origin::new(&basis, black_box(&job.program.files), None, compile).key("tenant", &compile.step.parts)
+            });
         });
     }
 }
