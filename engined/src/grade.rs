@@ -189,12 +189,14 @@ fn interrupted() -> Result<tokio::sync::mpsc::Receiver<()>, String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(told)?;
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
+        let mut told = false;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if sender.try_send(()).is_err() {
+            // Whoever waits for the first may have taken it or not, or be gone.
+            if std::mem::replace(&mut told, true) || sender.try_send(()).is_err() {
                 std::process::exit(i32::from(INTERRUPTED));
             }
         }
@@ -290,8 +292,8 @@ impl Session<'_> {
         if let Some(kept) = &mut self.kept {
             kept.sync()?;
             kept.sort();
-            kept.write("results.csv", |file| sheet::write(file, request, kept))?;
-            kept.write("junit.xml", |file| {
+            kept.write(keep::SHEET, |file| sheet::write(file, request, kept))?;
+            kept.write(keep::REPORT, |file| {
                 if labels {
                     junit::write_labels(file, response, &judged)
                 } else {

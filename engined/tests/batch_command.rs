@@ -206,6 +206,20 @@ fn ctrl_c_may_cancel() {
 }
 
 #[test]
+fn the_second_ctrl_c_ends_it_at_once() {
+    let server = Server::start();
+    server.open(0);
+    server.known().hang = true;
+    let scratch = problem_folder(&[("a.py", "")]);
+    let waits = start(&server, &[&arg(&scratch, "p"), "--cancel-on-interrupt"]);
+    wait_for(|| server.saw("GET /v1/batches/B1/results") == 1);
+    waits.interrupt();
+    wait_for(|| server.saw("DELETE") == 1);
+    waits.interrupt();
+    assert_eq!(waits.told().0, 130);
+}
+
+#[test]
 fn labels_are_another_question() {
     let server = Server::start();
     let scratch = problem_folder(&[("accepted/a.py", ""), ("wrong_answer/b.py", "wrong_answer")]);

@@ -1,7 +1,7 @@
 //! A folder as a batch: `batch.toml`, `tests/`, `submissions/`. Everything is looked at before anything is said, so that
 //! all mistakes can be mended at once; each says where it is, what is wrong, and what to do.
 //!
-//! `docs` is the text that `engined batch --help` shows of the format.
+//! `help` has the format for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

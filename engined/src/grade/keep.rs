@@ -13,6 +13,10 @@ use super::tally::Place;
 
 const STATE: &str = "batch.json";
 const RESULTS: &str = "results.jsonl";
+/// A line per result.
+pub const SHEET: &str = "results.csv";
+/// For CI.
+pub const REPORT: &str = "junit.xml";
 
 /// Which batch the folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +88,13 @@ impl Kept {
     pub fn begin(&mut self, state: State) -> Result<(), String> {
         self.results.set_len(0).map_err(|error| self.told(RESULTS, &error))?;
         (self.end, self.rows) = (0, Vec::new());
+        // They are of what was judged before, and this may be interrupted.
+        for name in [SHEET, REPORT] {
+            match std::fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.told(name, &error)),
+                _ => {}
+            }
+        }
         let text = serde_json::to_vec_pretty(&state).map_err(|error| error.to_string())?;
         self.write(STATE, |file| file.write_all(&text))?;
         self.state = Some(state);

@@ -151,3 +151,47 @@ pub fn sentence(judged: &[Judged], batch: &BatchResponse, labels: bool) -> (bool
     }
     (false, format!("{good} of {of_all} {} {word} (batch {}).", if good == 1 { "is" } else { "are" }, batch.batch.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(id: &str, why: &str) -> Judged {
+        Judged {
+            id: id.to_owned(),
+            verdict: "wrong_answer".to_owned(),
+            expected: Some("accepted".to_owned()),
+            why: why.to_owned(),
+            points: "0/10".to_owned(),
+            cpu: "0.010 s".to_owned(),
+            memory: "3.0 MiB".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_last_column_takes_what_the_terminal_has_left() {
+        let long = "2 wrong_answer: line 1, column 1: expected \"42\", found \"41\"";
+        let rows = [judged("漢字.py", long), judged(&"n".repeat(60), ""), judged("a\u{1b}[2J\nb", "短い")];
+        for (columns, most) in [(Some(120), 120), (Some(20), 40 + 2 + 14 + 8 + 9 + 12 + LEAST), (None, usize::MAX)] {
+            let table = table(&rows, false, columns);
+            assert_eq!(table.lines().count(), 4);
+            assert!(table.lines().all(|line| width(line) <= most), "{table}");
+            // Whatever stands in it, the columns are below each other.
+            let verdicts: Vec<usize> =
+                table.lines().skip(1).map(|line| width(line.split_once("wrong_answer").unwrap().0)).collect();
+            assert_eq!(verdicts, [42, 42, 42], "{table}");
+            assert_eq!(table.contains("found \"41\""), columns.is_none(), "{table}");
+            assert!(!table.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn labels_stand_beside_the_verdicts() {
+        let table = table(&[judged("a", "x")], true, None);
+        assert_eq!(
+            table,
+            "submission  verdict       labelled    points  max CPU  max memory  first failing test\n\
+             a           wrong_answer  accepted !    0/10  0.010 s     3.0 MiB  x\n"
+        );
+    }
+}

@@ -22,6 +22,8 @@ pub struct Known {
     pub open: usize,
     /// The next connection that asks from the first number on ends within the line of the second.
     pub cut: Option<(usize, usize)>,
+    /// A DELETE is not answered.
+    pub hang: bool,
     /// The next POST is answered by this.
     pub refuse: Option<(u16, Value)>,
     /// `METHOD path` of each request.
@@ -94,6 +96,11 @@ impl Server {
             }
             ("POST", "/v1/batches") => self.post(stream, &body, header("idempotency-key")),
             ("DELETE", _) => {
+                let mut known = self.known();
+                while known.hang {
+                    known = self.known.1.wait(known).unwrap();
+                }
+                drop(known);
                 self.known().cancelled = true;
                 self.known.1.notify_all();
                 answer(stream, 202, &serde_json::to_value(self.batch()).unwrap())
