@@ -121,7 +121,7 @@ impl One {
             Some((permit, _)) => (Some(permit), true),
             None => (None, false),
         };
-        let mut suspect = None;
+        let (mut suspect, mut writes) = (None, 0);
         let outcome = loop {
             if !begun {
                 if tried >= ATTEMPTS {
@@ -141,7 +141,7 @@ impl One {
                 tried = leased.first().map(|(_, attempt)| *attempt).ok_or_else(|| account.not_leased())?;
                 begun = true;
             }
-            match self.attempt().await? {
+            match self.attempt(writes).await? {
                 Tried::Result(outcome) => break *outcome,
                 Tried::Ours(outcome) if tried >= ATTEMPTS => break *outcome,
                 Tried::Ours(outcome) => {
@@ -150,7 +150,8 @@ impl One {
                     account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
                     begun = false;
                 }
-                Tried::NoRoom(why) => {
+                Tried::NoRoom { why, bytes } => {
+                    writes = bytes;
                     tracing::warn!(batch = %account.batch, %why, "a run of a batch waits for room");
                     // Others have its turn meanwhile.
                     drop(permit.take());
@@ -171,8 +172,8 @@ impl One {
         Ok((Note::of(&outcome), last))
     }
 
-    async fn attempt(&self) -> Result<Tried, Missed> {
-        contained(trial::run(&self.submission, self.unit)).await.unwrap_or_else(|| {
+    async fn attempt(&self, writes: u64) -> Result<Tried, Missed> {
+        contained(trial::run(&self.submission, self.unit, writes)).await.unwrap_or_else(|| {
             self.worker.engine.metrics.panicked();
             Ok(Tried::Ours(Box::new(Outcome::ours(plain("Judging the run panicked: see the log.")))))
         })
