@@ -56,6 +56,7 @@ pub mod one;
 pub mod program;
 pub mod proof;
 pub mod recorder;
+pub mod room;
 pub mod spec;
 pub mod submission;
 pub mod told;

@@ -66,7 +66,8 @@ pub async fn record(
         points: common.points(place, outcome.accepted(), outcome.share),
         finished_at: &clock::rfc3339(at),
     };
-    let (body, note) = (told::line(&whose, outcome, common.spec.feedback), serde_json::to_vec(&Note::of(outcome)));
+    let (body, note) =
+        (told::line(&whose, outcome, common.spec.feedback, common.spec.told), serde_json::to_vec(&Note::of(outcome)));
     let told = |error: serde_json::Error| tracing::error!(%error, "a result could not be written as text");
     worker.engine.metrics.batches.result(told::name(outcome.verdict));
     let record = Record::Result {
