@@ -155,6 +155,13 @@ pub fn faults(times: u32) -> Result<Tally> {
     Ok(tally)
 }
 
+/// An engine that is killed so many times while it judges batches, at any moment: each run ends with exactly one result.
+pub fn batches_killed(times: &str) -> Result<Tally> {
+    build::hooked(&HOOKED)?;
+    let which = ["--test", "faults", "killed_at_any_moment"];
+    build::test_with("batches after kill -9", &[&HOOKED[..], &which].concat(), ("ENGINED_TEST_KILLS", times))
+}
+
 /// Only the faults.
 pub fn faults_only(times: u32) -> Result<Tally> {
     setup::ensure()?;

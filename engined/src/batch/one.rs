@@ -1,6 +1,7 @@
 //! One run of one test, until it has its result: as often as it takes, but no more than three times.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::{Leased, Promise, Record, Recorded, Unit, Wish};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -14,6 +15,9 @@ use super::work::Worker;
 use crate::clock;
 use crate::contained::contained;
 use crate::verdict::plain;
+
+/// Between two looks for room on the disk.
+const FOR_ROOM: Duration = Duration::from_secs(10);
 
 /// A run that is over, or was not begun.
 pub struct Over {
@@ -135,7 +139,8 @@ impl One {
                     self.worker.batches.store.lease(Wish::Units { batch, submission, units: vec![self.unit] })
                 };
                 let leased = lease(&self.worker, account, ask).await?;
-                tried = leased.first().map(|(_, attempt)| *attempt).ok_or(Missed::Cancelled)?;
+                tried = leased.first().map(|(_, attempt)| *attempt).ok_or_else(|| account.not_leased())?;
+                begun = true;
             }
             match self.attempt().await? {
                 Tried::Result(outcome) => break *outcome,
@@ -145,6 +150,13 @@ impl One {
                     tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
                     account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
                     begun = false;
+                }
+                Tried::NoRoom(why) => {
+                    tracing::warn!(batch = %account.batch, %why, "a run of a batch waits for room");
+                    // Others have its turn meanwhile.
+                    drop(permit.take());
+                    account.pause(&self.worker.engine, FOR_ROOM).await?;
+                    permit = Some(self.worker.turn(account, &self.submission.tenant).await?);
                 }
             }
         };

@@ -128,7 +128,7 @@ pub fn write<T: Serialize>(spec: &T) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(spec)
 }
 
-/// Reads what [`write`] has made: [`BatchSpec`], [`TestSpec`] or [`api_spec::SubmissionRequest`].
+/// Reads what [`write()`] has made: [`BatchSpec`], [`TestSpec`] or [`api_spec::SubmissionRequest`].
 ///
 /// # Errors
 /// What is wrong with it: the store is damaged, or a newer engine has written it.

@@ -31,6 +31,7 @@ use super::spec;
 use super::told::{self, Note, Outcome};
 use super::work::Worker;
 use crate::audit::Part;
+use crate::budget::Reservation;
 use crate::clock;
 use crate::collection::Artifact;
 use crate::engine::Engine;
@@ -64,6 +65,8 @@ pub struct Submission {
     pub place: u32,
     /// How it is run where a test asks for nothing of its own.
     usual: Result<Way, String>,
+    /// Of the memory for sources.
+    _share: Reservation,
 }
 
 impl Submission {
@@ -161,14 +164,13 @@ pub async fn judge(worker: Arc<Worker>, account: Account, mut leased: LeasedSubm
     let mut judging = Judging { worker, leased, common, account, name, book, lanes, tried, last: None };
     let mut back = Vec::new();
     let judged = judging.all(&mut back).await;
-    if let Err(missed) = &judged {
+    if judged.is_err() {
         // What was handed over must be durable before the engine may go.
         if let Some(last) = judging.last.take() {
             drop(last.await);
         }
-        if *missed != Missed::Cancelled {
-            told_off(give_back(back).await);
-        }
+        // Of a batch that is over nothing is changed by this.
+        told_off(give_back(back).await);
     }
     judged
 }
@@ -202,6 +204,9 @@ impl Judging {
     async fn fit(&mut self, back: &mut Vec<Unit>) -> Result<Result<(Submission, Option<CompileTold>), Unfit>, Missed> {
         let worker = Arc::clone(&self.worker);
         let ours = |why: &str| Unfit::Ours(plain(why), 0);
+        // What it holds as long as it is judged: its sources, here and in the bundle of its runs.
+        let bytes = 2 * self.leased.submission_spec.len() as u64;
+        let share = self.account.memory_of(&worker.engine, &worker.sources, bytes).await?;
         let request: SubmissionRequest = match spec::read(&self.leased.submission_spec) {
             Ok(request) => request,
             Err(error) => return Ok(Err(ours(&format!("What is kept of the submission can't be read: {error}.")))),
@@ -247,6 +252,7 @@ impl Judging {
             tenant: self.leased.tenant.clone(),
             place: self.leased.submission,
             usual,
+            _share: share,
         };
         Ok(Ok((submission, compile)))
     }
@@ -276,7 +282,7 @@ impl Judging {
             }
             let _permit = worker.turn(&self.account, &self.leased.tenant).await?;
             let Some(attempt) = self.lease(vec![COMPILE]).await?.first().map(|(_, attempt)| *attempt) else {
-                return Err(Missed::Cancelled);
+                return Err(self.account.not_leased());
             };
             tried = attempt;
             stop_point!("engined.batch.compiling");
@@ -382,9 +388,11 @@ impl Judging {
                             stop_point!("engined.batch.unit_leased");
                             hand.extend(leased);
                         }
-                        // Of a leased submission nobody else has recorded anything: the batch is cancelled.
-                        Ok(_) => {
-                            missed.get_or_insert(Missed::Cancelled);
+                        Ok(fewer) => {
+                            if let Leased::Units(leased) = fewer {
+                                hand.extend(leased);
+                            }
+                            missed.get_or_insert(self.account.not_leased());
                         }
                         Err(error) => {
                             tracing::warn!(%error, "runs of a batch are not leased yet");

@@ -16,6 +16,7 @@ use super::program::{Account, Missed};
 use super::recorder::Recorder;
 use super::spec::{self, BatchSpec};
 use super::submission;
+use crate::budget::Budget;
 use crate::contained::contained;
 use crate::engine::Engine;
 use crate::queue::TenantIndex;
@@ -29,6 +30,9 @@ const LEAST: usize = 4;
 /// Beside the runs in all slots so many of a tenant may wait.
 const WAITING: usize = 2;
 
+/// All sources together may take one part in so many of the engine's memory.
+const SOURCES: u64 = 4;
+
 /// What those who judge share.
 pub struct Worker {
     /// The engine.
@@ -37,6 +41,9 @@ pub struct Worker {
     pub batches: Arc<Batches>,
     /// Writes down results.
     pub recorder: Recorder,
+    /// For the sources of all submissions under way: a part of the engine's memory, so that they leave the rest to those
+    /// who come and go.
+    pub sources: Arc<Budget>,
     suspects: Arc<Semaphore>,
     state: Mutex<State>,
     /// Told when a submission is over.
@@ -65,8 +72,10 @@ struct Tenant {
 pub async fn run(engine: Arc<Engine>) {
     let Some(batches) = engine.batches().map(Arc::clone) else { return std::future::pending().await };
     let recorder = Recorder::start(Arc::clone(&batches.store));
+    let sources = Budget::new(engine.memory.limit() / SOURCES);
     let worker = Arc::new(Worker {
         engine,
+        sources,
         batches,
         recorder,
         suspects: submission::one_suspect(),

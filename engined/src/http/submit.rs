@@ -19,6 +19,7 @@ use super::{batches, body, executions};
 use crate::admission::Rules;
 use crate::audit::Caller;
 use crate::batch::admission::{self, Admitted};
+use crate::batch::checker::most_given;
 use crate::batch::room;
 use crate::batch::spec::{self, BatchSpec, Sender};
 use crate::batch::{count, data, proof};
@@ -124,6 +125,7 @@ impl Coming<'_> {
         });
         let Admitted { spec, submissions, tests, labels, checker } = admitted.await?;
         let id = new_id();
+        let given = checker.is_some().then(|| most_given(self.engine.memory.limit()));
         if let Some(checker) = checker {
             let (caller, labels, batch) = (self.caller.clone(), labels.clone(), id.as_str().into());
             let wanted = proof::Wanted { tenant: self.tenant, caller, labels, batch };
@@ -131,7 +133,7 @@ impl Coming<'_> {
             self.engine.drain.unless_cut(proof).await??;
         }
         let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
-        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, tests)).await?;
+        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, given, tests)).await?;
         let repeat = spec.repeat;
         let ids = longest(submissions.iter().map(|row| &row.name)) + longest(tests.iter().map(|row| &row.name));
         let result_bytes = room::line(spec.told, ids);
