@@ -53,6 +53,7 @@ pub mod keep;
 pub mod lanes;
 pub mod loading;
 pub mod one;
+pub mod orphans;
 pub mod program;
 pub mod proof;
 pub mod recorder;
