@@ -97,6 +97,30 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_version_1_is_added_up() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, path(), &MIGRATIONS[..1]).unwrap();
+        db.execute_batch(
+            "INSERT INTO dataset (number, spec, bytes) VALUES (1, x'', 100);
+             INSERT INTO batch (id, tenant, dataset, state, repeat, submissions, tests, results, done, bytes, created)
+             VALUES ('a', 'ann', 1, 1, 1, 2, 2, 4, 1, 7, 0), ('b', 'ann', 1, 2, 1, 1, 1, 1, 1, 5, 0);",
+        )
+        .unwrap();
+        migrate(&mut db, path(), MIGRATIONS).unwrap();
+        let ann = |db: &Connection| -> [i64; 5] {
+            let sql = "SELECT batches, open, bytes, waiting, reserved FROM tenant WHERE name = 'ann'";
+            db.query_row(sql, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])).unwrap()
+        };
+        assert_eq!(ann(&db), [2, 1, 112, 3, 3 * 1_024]);
+        db.execute_batch("UPDATE batch SET done = 2, bytes = 17 WHERE id = 'a'").unwrap();
+        assert_eq!(ann(&db), [2, 1, 122, 2, 2 * 1_024]);
+        db.execute_batch("UPDATE batch SET state = 3 WHERE id = 'a'").unwrap();
+        assert_eq!(ann(&db), [2, 0, 122, 0, 0]);
+        db.execute_batch("DELETE FROM batch; DELETE FROM dataset").unwrap();
+        assert_eq!(ann(&db), [0; 5]);
+    }
+
+    #[test]
     fn a_step_that_fails_leaves_the_version_before_it() {
         let mut db = Connection::open_in_memory().unwrap();
         let wrong = "CREATE TABLE more (text TEXT); INSERT INTO nowhere VALUES (1);";
