@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use store::{Leased, Promise, Record, Recorded, Unit, Wish};
+use store::{Record, Recorded, Unit};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::common::Common;
-use super::program::{Account, Missed};
+use super::lease::Lease;
+use super::program::Missed;
 use super::submission::{ATTEMPTS, BEFORE_AGAIN, Submission};
 use super::told::{self, Note, Outcome, Whose};
 use super::trial::{self, Tried};
@@ -23,25 +24,8 @@ pub struct Over {
     pub came: Result<Note, Missed>,
     /// When its result is durable; `None`: it is.
     pub last: Option<oneshot::Receiver<Recorded>>,
-}
-
-/// Leases as soon as the store can.
-///
-/// # Errors
-/// It is not wanted any more.
-pub async fn lease(
-    worker: &Worker,
-    account: &Account,
-    mut ask: impl FnMut() -> Promise<Leased>,
-) -> Result<Vec<(Unit, u32)>, Missed> {
-    loop {
-        match ask().await {
-            Ok(Leased::Units(units)) => return Ok(units),
-            Ok(Leased::Submissions(_)) => return Ok(Vec::new()),
-            Err(error) => tracing::warn!(%error, "nothing of a batch is leased yet"),
-        }
-        account.pause(&worker.engine, BEFORE_AGAIN).await?;
-    }
+    /// It has no result, and what was leased for it must not count.
+    pub uncounted: bool,
 }
 
 /// Hands the result of a run over.
@@ -98,59 +82,54 @@ pub struct One {
 }
 
 impl One {
-    /// `begun`: with its turn, and the number of the attempt that was leased; a suspect has neither.
-    pub async fn run(self, begun: Option<(OwnedSemaphorePermit, u32)>, tried: u32) -> Over {
+    /// With its turn; a suspect waits for none. So often it was `tried` before.
+    pub async fn run(self, turn: Option<OwnedSemaphorePermit>, tried: u32) -> Over {
         let unit = self.unit;
-        match self.result(begun, tried).await {
-            Ok((note, last)) => Over { unit, came: Ok(note), last },
-            Err(missed) => Over { unit, came: Err(missed), last: None },
+        let mut uncounted = false;
+        match self.result(turn, tried, &mut uncounted).await {
+            Ok((note, last)) => Over { unit, came: Ok(note), last, uncounted: false },
+            Err(missed) => Over { unit, came: Err(missed), last: None, uncounted },
         }
     }
 
     async fn result(
         &self,
-        begun: Option<(OwnedSemaphorePermit, u32)>,
+        mut turn: Option<OwnedSemaphorePermit>,
         mut tried: u32,
+        uncounted: &mut bool,
     ) -> Result<(Note, Option<oneshot::Receiver<Recorded>>), Missed> {
         let account = &self.submission.program.account;
-        let (mut permit, mut begun) = match begun {
-            Some((permit, _)) => (Some(permit), true),
-            None => (None, false),
-        };
-        let mut suspect = None;
+        // Held to the end, and with it that nobody else is suspected.
+        let mut lease = None;
         let outcome = loop {
-            if !begun {
-                if tried >= ATTEMPTS {
-                    break Outcome::ours(plain(&worn_out("The run")));
-                }
-                // In this order alone: who has its turn waits for nobody.
-                drop(permit.take());
-                if suspect.is_none() {
-                    suspect = Some(self.worker.suspect(account).await?);
-                }
-                permit = Some(self.worker.turn(account, &self.submission.tenant).await?);
-                let ask = || {
-                    let (batch, submission) = (account.batch.to_string(), self.submission.place);
-                    self.worker.batches.store.lease(Wish::Units { batch, submission, units: vec![self.unit] })
-                };
-                let leased = lease(&self.worker, account, ask).await?;
-                tried = leased.first().map(|(_, attempt)| *attempt).ok_or(Missed::Cancelled)?;
+            if tried >= ATTEMPTS {
+                break Outcome::ours(plain(&worn_out("The run")));
             }
-            match self.attempt().await? {
+            let (tenant, unit) = (&self.submission.tenant, (self.submission.place, self.unit));
+            // The one before it goes first: it may have been the only suspect.
+            drop(lease.take());
+            let new = lease.insert(Lease::new(&self.worker, account, tenant, unit, tried > 0));
+            let tried_now = self.attempt(new).await;
+            *uncounted = new.attempt().is_some();
+            // What has failed before it was leased counts as well, or it would be tried for ever.
+            tried = new.attempt().unwrap_or(tried + 1);
+            match tried_now? {
                 Tried::Result(outcome) => break *outcome,
                 Tried::Ours(outcome) if tried >= ATTEMPTS => break *outcome,
                 Tried::Ours(outcome) => {
                     let why = outcome.reason.map(|reason| reason.message).unwrap_or_default();
                     tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
+                    *uncounted = false;
+                    // It is a suspect from now on, which may have to wait.
+                    turn = None;
                     account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
-                    begun = false;
                 }
             }
         };
-        drop(permit);
+        drop(turn);
         let whose = (account.batch.as_ref(), self.submission.place, self.submission.name.as_ref());
         let mut last = Some(record(&self.worker, &self.submission.common, whose, (self.unit, tried), &outcome).await);
-        if suspect.is_some()
+        if lease.as_ref().is_some_and(Lease::is_alone)
             && let Some(last) = last.take()
         {
             // The next suspect must not find this one unrecorded.
@@ -159,8 +138,8 @@ impl One {
         Ok((Note::of(&outcome), last))
     }
 
-    async fn attempt(&self) -> Result<Tried, Missed> {
-        contained(trial::run(&self.submission, self.unit)).await.unwrap_or_else(|| {
+    async fn attempt(&self, lease: &Lease) -> Result<Tried, Missed> {
+        contained(trial::run(&self.submission, self.unit, lease)).await.unwrap_or_else(|| {
             self.worker.engine.metrics.panicked();
             Ok(Tried::Ours(Box::new(Outcome::ours(plain("Judging the run panicked: see the log.")))))
         })

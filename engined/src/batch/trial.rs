@@ -10,6 +10,7 @@ use super::checker::comparing::{self, Comparing};
 use super::checker::spool::Spool;
 use super::checker::{Checked, Evidence, Finding};
 use super::common::Test;
+use super::lease::Lease;
 use super::program::{Missed, Ran, Wanted};
 use super::submission::Submission;
 use super::told::{HEAD, Outcome};
@@ -39,7 +40,7 @@ struct Data {
 ///
 /// # Errors
 /// It is not wanted any more.
-pub async fn run(submission: &Submission, unit: Unit) -> Result<Tried, Missed> {
+pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<Tried, Missed> {
     let common = &submission.common;
     let Some((index, test)) = unit.test.and_then(|test| Some((test, common.test(test)?))) else {
         return Ok(ours("The batch has no such test."));
@@ -61,7 +62,7 @@ pub async fn run(submission: &Submission, unit: Unit) -> Result<Tried, Missed> {
     let part = part(submission, test, unit);
     let wanted =
         Wanted { way: &way, artifact: submission.artifact.as_ref(), stdin: data.stdin.clone(), part, head: KEPT, tap };
-    let Ran { result, lost, tap } = submission.program.run(&submission.engine, wanted).await?;
+    let Ran { result, lost, tap } = submission.program.run_leased(&submission.engine, wanted, Some(lease)).await?;
     jail::stop_point!("engined.batch.ran");
     let usage = result.run.as_ref().map(|run| run.usage);
     let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
