@@ -24,7 +24,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 /// An engine that keeps batches.
 struct Grader {
     rig: Rig,
-    _folders: Scratch,
+    folders: Scratch,
 }
 
 impl Grader {
@@ -46,7 +46,7 @@ impl Grader {
         let kept = if more.contains("[batches]") { "" } else { "[batches]\n" };
         let more = format!("{kept}{more}\n[blobs]\nfolder = {blobs:?}\n");
         let more = more.replace("[batches]\n", &format!("[batches]\nfolder = {batches:?}\n"));
-        Grader { rig: Rig::with(slots, &more, &[]), _folders: folders }
+        Grader { rig: Rig::with(slots, &more, &[]), folders: folders }
     }
 
     fn post(&self, body: &Value, headers: &str) -> Reply {
