@@ -274,7 +274,6 @@ impl Judging {
             let lease = Arc::new(Lease::new(&worker, &self.account, &self.leased.tenant, unit, tried > 0));
             lease.soon().await?;
             let _turn = worker.turn(&self.account, &self.leased.tenant).await?;
-            stop_point!("engined.batch.compiling");
             let built = program.compile_leased(&worker.engine, part.clone(), Some(&lease)).await;
             if built.is_err() && lease.attempt().is_some() {
                 back.push(COMPILE);

@@ -45,8 +45,6 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
     let Some((index, test)) = unit.test.and_then(|test| Some((test, common.test(test)?))) else {
         return Ok(ours("The batch has no such test."));
     };
-    #[cfg(feature = "test-hooks")]
-    takes_us_down(test);
     let data = match data(submission, index).await {
         Ok(data) => data,
         Err(why) => return Ok(ours(&why)),
@@ -64,6 +62,8 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
         Wanted { way: &way, artifact: submission.artifact.as_ref(), stdin: data.stdin.clone(), part, head: KEPT, tap };
     let Ran { result, lost, tap } = submission.program.run_leased(&submission.engine, wanted, Some(lease)).await?;
     jail::stop_point!("engined.batch.ran");
+    #[cfg(feature = "test-hooks")]
+    takes_us_down(test);
     let usage = result.run.as_ref().map(|run| run.usage);
     let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
     let ran = Outcome {
