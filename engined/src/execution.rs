@@ -278,7 +278,7 @@ pub struct Compiled {
     pub outcome: Result<Artifact, (Verdict, Option<Reason>)>,
 }
 
-/// Compiles what is in the bundles ([`Job::compile_bundles`]).
+/// Compiles what is in the bundles ([`crate::job::Program::compile_bundles`]).
 ///
 /// # Errors
 /// That of making pipes and memfds, or that `memory` has no room for the compiled program.

@@ -129,14 +129,21 @@ fn count(report: &Value) -> Tally {
     }
     let incomplete = format!("{tested} of {total} operations were tried, stopped by {}", report["stop_reason"]);
     tally.check("schemathesis: every operation was tried", if whole { Ok(()) } else { Err(incomplete) });
-    let phases = report["valid_rates"]["POST /v1/executions"].as_object().into_iter().flatten();
-    let accepted: u64 = phases.filter_map(|(_, rate)| rate["accepted"].as_u64()).sum();
+    let taken = |operation: &str| -> u64 {
+        let phases = report["valid_rates"][operation].as_object().into_iter().flatten();
+        phases.filter_map(|(_, rate)| rate["accepted"].as_u64()).sum()
+    };
+    let accepted = taken("POST /v1/executions");
     println!(
         "xtask: schemathesis: {} requests, {accepted} of them ran or checked a program",
         number("/test_cases/generated")
     );
     let some = if accepted >= 10 { Ok(()) } else { Err(format!("only {accepted}: the others were refused")) };
     tally.check("schemathesis: programs were taken", some);
+    for operation in ["POST /v1/batches", "PUT /v1/blobs/{sha256}"] {
+        let some = if taken(operation) > 0 { Ok(()) } else { Err("all of them were refused".to_owned()) };
+        tally.check(&format!("schemathesis: {operation} took something"), some);
+    }
     tally
 }
 
@@ -178,17 +185,18 @@ mod tests {
     fn report() -> Value {
         json!({"complete": true, "stop_reason": "completed", "operations": {"total": 4, "tested": 3},
             "test_cases": {"generated": 90}, "failures": [], "errors": [],
-            "valid_rates": {"POST /v1/executions": {"coverage": {"accepted": 15}, "fuzzing": {"accepted": 5}}}})
+            "valid_rates": {"POST /v1/executions": {"coverage": {"accepted": 15}, "fuzzing": {"accepted": 5}},
+                "POST /v1/batches": {"fuzzing": {"accepted": 1}}, "PUT /v1/blobs/{sha256}": {"fuzzing": {"accepted": 1}}}})
     }
 
     #[test]
     fn operations_and_failures_are_counted() {
         let tally = count(&report());
-        assert_eq!((tally.passed(), tally.failures().len()), (5, 0));
+        assert_eq!((tally.passed(), tally.failures().len()), (7, 0));
         let mut bad = report();
         bad["failures"] = json!([{"code": "ST108", "title": "Response violates schema"}]);
         let tally = count(&bad);
-        assert_eq!((tally.passed(), tally.failures().len()), (4, 1));
+        assert_eq!((tally.passed(), tally.failures().len()), (6, 1));
         assert!(tally.failures()[0].contains("ST108"), "{:?}", tally.failures());
     }
 
@@ -197,13 +205,14 @@ mod tests {
         for (pointer, value) in [
             ("/complete", json!(false)),
             ("/operations/tested", json!(2)),
-            ("/valid_rates", json!({})),
+            ("/valid_rates/POST ~1v1~1executions", json!({})),
+            ("/valid_rates/POST ~1v1~1batches", json!({})),
             ("/errors", json!(["Network Error"])),
         ] {
             let mut bad = report();
             *bad.pointer_mut(pointer).unwrap() = value;
             assert_eq!(count(&bad).failures().len(), 1, "{pointer}");
         }
-        assert_eq!(count(&json!({})).failures().len(), 2);
+        assert_eq!(count(&json!({})).failures().len(), 4);
     }
 }

@@ -156,6 +156,11 @@ impl Lease {
         Ok(true)
     }
 
+    /// It waits for something else: others may be suspected meanwhile.
+    pub fn rest(&self) {
+        drop(self.alone.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// Whether it may begin as far as suspects go.
     fn only(&self) -> bool {
         if !self.suspect || self.is_alone() {
@@ -201,8 +206,7 @@ impl Lease {
                     return units.first().map(|(_, attempt)| *attempt).ok_or(Missed::Draining);
                 }
                 // The batch is over; or it has its result already, and who takes the submission up again finds it.
-                Ok(_) if *self.account.cancelled.borrow() => return Err(Missed::Cancelled),
-                Ok(_) => return Err(Missed::Draining),
+                Ok(_) => return Err(self.account.not_leased()),
                 Err(error) => tracing::warn!(%error, "nothing of a batch is leased yet"),
             }
             self.account.pause(&self.worker.engine, BEFORE_AGAIN).await?;

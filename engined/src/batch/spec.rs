@@ -37,6 +37,9 @@ pub struct BatchSpec {
     /// How much is told of a run.
     #[serde(default)]
     pub feedback: Feedback,
+    /// How many bytes of a line are for what programs wrote.
+    #[serde(default = "least_told")]
+    pub told: u64,
     /// How the points of tests are put together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRequest>,
@@ -46,6 +49,11 @@ pub struct BatchSpec {
     /// Who has sent it, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
+}
+
+/// Of a batch that does not say it.
+fn least_told() -> u64 {
+    super::room::told(u64::MAX)
 }
 
 /// A test without its name and data: `NewTest.spec`.
@@ -120,7 +128,7 @@ pub fn write<T: Serialize>(spec: &T) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(spec)
 }
 
-/// Reads what [`write`] has made: [`BatchSpec`], [`TestSpec`] or [`api_spec::SubmissionRequest`].
+/// Reads what [`write()`] has made: [`BatchSpec`], [`TestSpec`] or [`api_spec::SubmissionRequest`].
 ///
 /// # Errors
 /// What is wrong with it: the store is damaged, or a newer engine has written it.
