@@ -72,7 +72,8 @@ pub struct Blobs {
     metrics: BlobMetrics,
 }
 
-struct References(Arc<dyn Store>);
+/// Where batches are kept, or why that can't be asked.
+struct References(Result<Arc<dyn Store>, String>);
 
 impl std::fmt::Debug for References {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -136,7 +137,12 @@ impl Blobs {
 
     /// From now on what this store's batches refer to stays. Does not wait for anything.
     pub fn refer_to(&self, store: Arc<dyn Store>) {
-        self.references.get_or_init(|| References(store));
+        self.references.get_or_init(|| References(Ok(store)));
+    }
+
+    /// There are batches, but nobody can say what they refer to: from now on everything stays. Does not wait for anything.
+    pub fn refer_to_unknown(&self, why: &str) {
+        self.references.get_or_init(|| References(Err(why.to_owned())));
     }
 
     /// The largest blob that there can be. Does not wait for anything.
@@ -255,7 +261,10 @@ impl Blobs {
 
     /// What kept batches of a tenant refer to.
     async fn referred_to(&self, tenant: &str) -> Result<HashSet<Sha256>, String> {
-        let Some(References(store)) = self.references.get() else { return Ok(HashSet::new()) };
+        let store = match self.references.get() {
+            None => return Ok(HashSet::new()),
+            Some(References(store)) => store.as_ref().map_err(Clone::clone)?,
+        };
         match store.read(Question::Blobs { tenant: tenant.to_owned() }).await {
             Ok(Answer::Blobs(hashes)) => Ok(hashes.into_iter().map(Sha256).collect()),
             Ok(_) => Err("the store has answered another question".to_owned()),

@@ -265,12 +265,14 @@ impl Config {
 fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
     let engine = engine(reader, root, host);
     let results = results::read(reader, root, engine.kept_bytes());
+    let batches = batches::read(reader, root);
     let size = plans::Size {
         host,
         sandbox_memory: engine.sandbox_memory,
         slots: engine.slots,
         queue_length: engine.queue_length,
         kept: (results.bytes_per_tenant, engine.kept_bytes()),
+        store_bytes: batches.store_bytes,
     };
     let plans = plans::read(reader, root, &size);
     let config = Config {
@@ -281,7 +283,7 @@ fn read(reader: &mut Reader, root: &mut Table, host: &Host) -> Config {
         cache: cache(reader, root),
         blobs: blobs::read(reader, root),
         results,
-        batches: batches::read(reader, root),
+        batches,
         engine,
         abuse: abuse::read(reader, root),
         health: health::read(reader, root),

@@ -151,6 +151,10 @@ impl Engine {
         match batch::keep::open(&engine.config.batches, &engine.metrics.batches) {
             Ok(batches) => engine.keep_batches(batches),
             Err(why) => {
+                // Where there is a place for batches there may be some, which the next engine opens.
+                if let Some(blobs) = engine.blobs.as_ref().filter(|_| engine.config.batches.place().is_some()) {
+                    blobs.refer_to_unknown(&why);
+                }
                 engine.no_batches.get_or_init(|| why);
             }
         }

@@ -1,6 +1,6 @@
 //! `engined batch FILE|DIR`: has an engine judge programs by tests, and writes what came of it.
 //!
-//! What is judged is a batch as the API has it, or a folder (`folder`). It becomes a [`Parcel`](parcel::Parcel): the
+//! What is judged is a batch as the API has it, or a folder (`folder`). It becomes a [`parcel::Parcel`]: the
 //! request, and the blobs that the server must have before. The parcel's key is made of its content, so that the same
 //! command finds its batch again, whether it was ended by Ctrl-C or by a power cut: nothing is sent twice, and results
 //! go on after the last one that stands in `results.jsonl`.

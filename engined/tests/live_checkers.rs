@@ -60,6 +60,15 @@ int main(int argc, char **argv) {
     if (word == "points") { std::cerr << "points " << value << " well"; return 7; }
     if (word == "partly") { std::cerr << "partially correct (" << value << ")"; return std::stoi(value); }
     if (word == "score") { std::ofstream(std::string(argv[3]) + "score.txt") << value; return 42; }
+    if (word == "files") {
+        for (int n = 0; n < 40; n++) std::ofstream(std::string(argv[3]) + "a" + std::to_string(n)) << output;
+        std::ofstream(std::string(argv[3]) + "score.txt") << value;
+        return 42;
+    }
+    if (word == "long") {
+        std::ofstream(std::string(argv[3]) + "score.txt") << value << std::string(70000, ' ');
+        return 42;
+    }
     if (word == "crash") { std::cerr << "about to crash\n"; std::abort(); }
     if (word == "loop") { std::cerr << "about to loop\n"; for (volatile int i = 0;; i = i + 1) {} }
     if (word == "eat") {
@@ -253,6 +262,8 @@ async fn shares(rig: &Rig, kattis: &Checker, testlib: &Checker) {
         (testlib, "code 2", Finding::Wrong),
         (kattis, "score 7.5", Finding::Part(0.75)),
         (kattis, "score 10", Finding::Right),
+        // More files than come back: those that count are among them.
+        (kattis, "files 1", Finding::Part(0.1)),
     ] {
         let checked = rig.ask(checker, answer, b"", 10.0).await;
         assert_eq!(checked.finding, finding, "{answer}: {:?}", checked.told);
@@ -281,6 +292,8 @@ async fn failures(rig: &Rig, kattis: &Checker, testlib: &Checker) {
     }
     let (_, message) = failed(&rig.ask(kattis, "code 0", b"", 10.0).await);
     assert!(message.contains("exit code 0") && message.contains("42"), "{message}");
+    let (_, message) = failed(&rig.ask(kattis, "long 1", b"", 10.0).await);
+    assert!(message.contains("at most 65536"), "{message}");
     let large = Stdin::Bytes(vec![b'x'; 129 << 20]);
     let (spool, tap) = Spool::new(&rig.folder.0).unwrap();
     let output = spool.end(tap).await.unwrap();

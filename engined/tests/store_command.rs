@@ -94,6 +94,8 @@ async fn put(store: &SqliteStore, id: &str, stdin: Datum) {
         tests: vec![test],
         repeat: 1,
         queued_results: 10,
+        tenant_bytes: 1 << 40,
+        result_bytes: 0,
         ..NewBatch::default()
     };
     assert_eq!(store.put(batch).await.unwrap(), Placed::New);

@@ -60,7 +60,8 @@ pub enum CheckerOpinion {
         /// The share of the test's points that it gets all the same: from 0 up, below 1.
         share: f64,
     },
-    /// The checker has failed: why. Nothing is said about the output.
+    /// The checker has failed: why, without a word of its own, which may hold what is to stay secret. Nothing is said about
+    /// the output.
     Failed(String),
 }
 
@@ -127,7 +128,7 @@ fn points(got: f64, worth: f64, whose: &str) -> CheckerOpinion {
     let rounding = 1e-9 * worth.max(1.0);
     if !(0.0..=worth + rounding).contains(&got) {
         return CheckerOpinion::Failed(format!(
-            "the checker's {whose} gives {got} points, but the test has from 0 to {worth}"
+            "the checker's {whose} gives points that the test does not have: it has from 0 to {worth}"
         ));
     }
     if worth > 0.0 && got >= worth - rounding { CheckerOpinion::Accepted } else { partly_of(got, worth) }

@@ -271,7 +271,13 @@ impl Work {
         if batch.status < Status::Finished {
             self.open.insert(id.clone(), left);
         }
-        let question = Question::Results { tenant: TENANT.into(), batch: id.clone(), from: 1, most: usize::MAX };
+        let question = Question::Results {
+            tenant: TENANT.into(),
+            batch: id.clone(),
+            from: 1,
+            most: usize::MAX,
+            most_bytes: usize::MAX,
+        };
         let Answer::Results { results, .. } = wait(self.store.read(question))? else {
             return Err("asked for results".into());
         };
@@ -312,6 +318,8 @@ fn new(id: &str, submissions: u32, tests: u32, repeat: u32) -> NewBatch {
         tests: (0..tests).map(test).collect(),
         repeat,
         queued_results: u64::MAX,
+        tenant_bytes: 1 << 40,
+        result_bytes: 0,
         ..NewBatch::default()
     }
 }

@@ -99,6 +99,11 @@ pub struct NewBatch {
     pub created: UnixMillis,
     /// The most results that may be waited for, of all batches of the tenant; this one's included.
     pub queued_results: u64,
+    /// The most bytes that batches of the tenant may have; this one's included.
+    pub tenant_bytes: u64,
+    /// The most that line and note of one result have together. So much is kept free for each, so that it can be recorded
+    /// whatever else comes; it is never less than the store's own [`Options::result_bytes`].
+    pub result_bytes: u64,
 }
 
 /// By which a caller may send a batch again.
@@ -319,6 +324,13 @@ pub enum Question {
         /// Which.
         batch: String,
     },
+    /// A batch without its submissions.
+    Summary {
+        /// Whose.
+        tenant: String,
+        /// Which.
+        batch: String,
+    },
     /// Results.
     Results {
         /// Whose.
@@ -329,6 +341,8 @@ pub enum Question {
         from: u64,
         /// At most so many.
         most: usize,
+        /// At most so many bytes, but one line always.
+        most_bytes: usize,
     },
     /// Batches of a tenant, the newest first.
     List {
@@ -395,6 +409,8 @@ pub enum Status {
 pub enum Answer {
     /// The batch and its submissions.
     Batch(Box<(Summary, Details)>),
+    /// The batch, and how many bytes the names and lines of its submissions have.
+    Summary(Box<Summary>, u64),
     /// Number and line, and whether more may follow: the batch is not over.
     Results {
         /// Number and line.

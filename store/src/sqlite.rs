@@ -52,9 +52,9 @@ pub struct Options {
     pub keep: Duration,
     /// The most batches that are kept of one tenant.
     pub tenant_batches: u64,
-    /// The most bytes that batches of one tenant have.
+    /// The most bytes that batches of one tenant have, whatever [`NewBatch::tenant_bytes`] says.
     pub tenant_bytes: u64,
-    /// The room that is kept for each result that is waited for.
+    /// The least room that is kept for each result that is waited for.
     pub result_bytes: u64,
     /// Told of each transaction.
     pub on_commit: Option<OnCommit>,
@@ -268,8 +268,10 @@ impl SqliteStore {
 
 /// The most that the file may ever have: the cap, and where it was made smaller than what was accepted needs, that.
 fn hard_limit(db: &Connection, options: &Options) -> rusqlite::Result<u64> {
-    let results = put::waiting(db, None)?.saturating_mul(options.result_bytes.saturating_mul(2));
-    let accepted = put::used(db)?.saturating_add(results);
+    // Added up anew, which finds damage before anything builds on it.
+    let sql = "SELECT COALESCE(SUM((results - done) * result_bytes), 0) FROM batch WHERE state < 2";
+    let reserved: i64 = db.query_row(sql, [], |row| row.get(0))?;
+    let accepted = put::used(db)?.saturating_add(whole(reserved));
     Ok(options.bytes.max(accepted.saturating_add(accepted / 8)))
 }
 

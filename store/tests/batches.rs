@@ -228,7 +228,7 @@ fn another_tenants_batch_is_unknown() {
     let (tenant, batch) = ("bob".to_owned(), "b".to_owned());
     let questions = [
         Question::Batch { tenant: tenant.clone(), batch: batch.clone() },
-        Question::Results { tenant, batch, from: 1, most: 1 },
+        Question::Results { tenant, batch, from: 1, most: 1, most_bytes: 1 },
         Question::Tests { batch: "x".into() },
         Question::Data { batch: "b".into(), test: 1 },
     ];

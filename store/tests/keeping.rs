@@ -90,7 +90,7 @@ fn keys_are_forgotten_in_time() {
 #[test]
 fn a_tenant_has_its_caps() {
     let folder = Folder::new();
-    let options = Options { tenant_batches: 3, tenant_bytes: 2_000, ..Options::new(folder.path()) };
+    let options = Options { tenant_batches: 3, tenant_bytes: 6_000, ..Options::new(folder.path()) };
     let store = SqliteStore::open(options).unwrap();
     let queued = |id: &str, most| NewBatch { queued_results: most, ..batch(id, 2, 3, 1) };
     assert_eq!(put(&store, queued("b", 5)), Placed::TooMany(0));
@@ -102,11 +102,13 @@ fn a_tenant_has_its_caps() {
     record(&store, vec![result("b", 0, unit(0), 1)]);
     assert_eq!(put(&store, queued("c", 11)), Placed::New, "what has its result is not waited for");
     let mut large = batch("d", 1, 1, 1);
-    large.spec = vec![0; 3_000];
+    large.spec = vec![0; 6_000];
     match put(&store, large) {
-        Placed::OverQuota { what: "bytes", has, most: 2_000 } => assert!((200..2_000).contains(&has), "{has}"),
+        Placed::OverQuota { what: "bytes", has, most: 6_000 } => assert!((2_000..6_000).contains(&has), "{has}"),
         other => panic!("{other:?}"),
     }
+    let least = NewBatch { tenant_bytes: 1_000, ..batch("d", 1, 1, 1) };
+    assert!(matches!(put(&store, least), Placed::OverQuota { what: "bytes", most: 1_000, .. }));
     put(&store, batch("d", 1, 1, 1));
     assert_eq!(put(&store, batch("e", 1, 1, 1)), Placed::OverQuota { what: "batches", has: 3, most: 3 });
     let cancel = Record::Cancel { batch: "d".into(), tenant: "ann".into(), at: 0 };
@@ -156,6 +158,95 @@ fn a_store_at_its_cap_takes_no_batch_and_yet_the_results_of_those_it_has() {
     drop(store);
     let file = fs::metadata(folder.path().join("batches.sqlite")).unwrap().len();
     assert!(file <= after.bytes + 4_096 * 4, "{file}");
+}
+
+#[test]
+fn rows_of_a_rejudge_are_its_tenants() {
+    let folder = Folder::new();
+    let store = folder.open();
+    put(&store, batch("first", 500, 1, 1));
+    let again = |id: &str| NewBatch { tenant_bytes: 1 << 20, ..again(id, "first", &[]) };
+    let all = (0..100).map(|n| put(&store, again(&format!("r{n}")))).collect::<Vec<_>>();
+    match all.iter().position(|placed| *placed != Placed::New) {
+        Some(count) => assert!((5..20).contains(&count), "{count}: {:?}", all[count]),
+        None => panic!("what has no data of its own is not counted"),
+    }
+}
+
+#[test]
+fn the_longest_results_of_every_batch_find_room_whatever_else_comes() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(Options { bytes: 1 << 20, ..Options::new(folder.path()) }).unwrap();
+    // Texts that fit badly in the pages of a file are no exception.
+    for (round, text) in [2_050_usize, 6_000, 4_070, 900].into_iter().enumerate() {
+        let mut ids = Vec::new();
+        loop {
+            let id = format!("b{round}-{}", ids.len());
+            let result_bytes = u64::try_from(text).unwrap();
+            match wait(store.put(NewBatch { result_bytes, ..batch(&id, 2, 8, 1) })) {
+                Ok(placed) => assert_eq!(placed, Placed::New),
+                Err(error) => break assert!(matches!(error, StoreError::Full(_)), "{error}"),
+            }
+            ids.push(id);
+        }
+        assert!(ids.len() > 1, "{text}");
+        lease(&store, 2 * ids.len());
+        // Of all batches in turn, as they are judged.
+        for submission in 0..2 {
+            let mut lines = Vec::new();
+            for (test, id) in (0..8).flat_map(|test| ids.iter().map(move |id| (test, id))) {
+                let mut line = result(id, submission, unit(test), 1);
+                if let Record::Result { body, note, .. } = &mut line {
+                    body.resize(text - note.len(), b'x');
+                }
+                lines.push(line);
+            }
+            record(&store, lines);
+            let over =
+                |id: &String| Record::Submission { batch: id.clone(), submission, body: vec![b'x'; text], at: 3_000 };
+            record(&store, ids.iter().map(over).collect());
+        }
+        assert_eq!(size(&store).waiting, 0);
+        wait(store.expire(31 * DAY)).unwrap();
+    }
+}
+
+#[test]
+fn a_page_of_results_ends_when_it_is_long() {
+    let folder = Folder::new();
+    let store = folder.open();
+    put(&store, batch("b", 1, 9, 1));
+    lease(&store, 1);
+    for test in 0..9 {
+        let mut line = result("b", 0, unit(test), 1);
+        if let Record::Result { body, .. } = &mut line {
+            body.resize(1_000, b'x');
+        }
+        record(&store, vec![line]);
+    }
+    let page = |from, most_bytes| {
+        let question = Question::Results { tenant: "ann".into(), batch: "b".into(), from, most: 8, most_bytes };
+        match wait(store.read(question)).unwrap() {
+            Answer::Results { results, .. } => results.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(page(1, 3_000), [1, 2, 3]);
+    assert_eq!(page(4, 10), [4], "one always comes");
+    assert_eq!(page(1, 100_000).len(), 8);
+}
+
+#[test]
+fn a_batch_is_told_without_its_submissions() {
+    let folder = Folder::new();
+    let store = folder.open();
+    put(&store, batch("b", 2, 1, 1));
+    lease(&store, 1);
+    record(&store, vec![result("b", 0, unit(0), 1), over("b", 0)]);
+    match wait(store.read(Question::Summary { tenant: "ann".into(), batch: "b".into() })).unwrap() {
+        Answer::Summary(summary, bytes) => assert_eq!((*summary, bytes), (look(&store, "b").0, 9)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use languages::{Definition, Step as Kind};
 use store::NewSubmission;
 
 use super::checker::in_the_way;
+use super::room;
 use super::spec::{self, BatchSpec, Sender, TestSpec};
 use crate::admission::{self, Rules};
 use crate::config::BatchShare;
@@ -80,6 +81,7 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
     if let Some(program) = &program {
         self::checker(program.clone(), rules)?;
     }
+    let results = (submissions.len() as u64).saturating_mul(tests.len() as u64).saturating_mul(repeat.into());
     let max_points = tests.iter().map(|test| test.points).sum();
     let spec = BatchSpec {
         checker,
@@ -92,6 +94,7 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
         groups,
         sender: Some(sender),
         max_points,
+        told: room::told(results),
     };
     Ok(Admitted {
         spec,

@@ -95,6 +95,6 @@ impl Book {
         };
         let most = [self.cpu_us, self.memory];
         let score = (verdict, score.points, score.max_points);
-        told::submission(id, score, self.done, most, compile, common.spec.feedback)
+        told::submission(id, score, self.done, most, compile, (common.spec.feedback, common.spec.told))
     }
 }

@@ -8,7 +8,7 @@ use api_spec::{CheckerTold, Reason};
 
 use crate::job::Stdin;
 
-pub use asking::{Checker, in_the_way};
+pub use asking::{Checker, in_the_way, most_given};
 
 mod asking;
 pub mod comparing;

@@ -101,7 +101,15 @@ mod tests {
     use super::*;
 
     fn share() -> BatchShare {
-        BatchShare { submissions: 2, tests: 70_000, results: 1, queued_results: 1, output_bytes: 1, blob_bytes: 1 }
+        BatchShare {
+            submissions: 2,
+            tests: 70_000,
+            results: 1,
+            queued_results: 1,
+            output_bytes: 1,
+            blob_bytes: 1,
+            bytes: 1,
+        }
     }
 
     #[test]

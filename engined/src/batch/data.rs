@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api_spec::Input;
+use api_spec::{Code, Input, Problem};
 use store::{Datum, NewTest};
 
 use super::admission::Test;
@@ -22,34 +22,55 @@ pub struct Pins {
     _held: Vec<Pin>,
 }
 
-/// Keeps the data of tests, and looks up what was sent before. It is work for the disk.
+/// Keeps the data of tests, and looks up what was sent before. It is work for the disk. `given`: so much of a test a checker
+/// can be given, where a program checks.
 ///
 /// # Errors
-/// A blob that the tenant does not have, or no room.
+/// A blob that the tenant does not have, no room, or more than the checker can be given.
 pub fn keep(
     blobs: Option<&Arc<Blobs>>,
     tenant: &str,
     quota: u64,
+    given: Option<u64>,
     tests: Vec<Test>,
 ) -> Result<(Vec<NewTest>, Pins), Error> {
     let mut keeping = Keeping(blobs.map(|blobs| blobs.many(tenant, quota)));
     let kept = tests.into_iter().enumerate().map(|(index, test)| {
         let Test { name, mut spec, stdin, expected } = test;
-        let (stdin, _) = keeping.datum(stdin, || format!("/tests/{index}/stdin"))?;
-        let expected = match expected {
-            None => Datum::Absent,
+        let (stdin, input) = keeping.datum(stdin, || format!("/tests/{index}/stdin"))?;
+        let (expected, answer) = match expected {
+            None => (Datum::Absent, 0),
             Some(expected) => {
                 let (datum, bytes) = keeping.datum(expected, || format!("/tests/{index}/expected"))?;
                 spec.expected_bytes = Some(bytes);
-                datum
+                (datum, bytes)
             }
         };
+        if let Some(most) = given {
+            can_be_given((input, answer), most, index)?;
+        }
         let spec = spec::write(&spec).map_err(|error| Error::internal(format!("test not written: {error}")))?;
         Ok(NewTest { name, spec, stdin, expected })
     });
     let kept = kept.collect::<Result<_, Error>>()?;
     let settled = keeping.0.map_or(Ok(Vec::new()), Many::settle);
     Ok((kept, Pins { _held: settled.map_err(refused)? }))
+}
+
+/// Whether a checker can be given input and expected output of so many bytes.
+fn can_be_given((input, answer): (u64, u64), most: u64, index: usize) -> Result<(), Problem> {
+    let bytes = input.saturating_add(answer);
+    if bytes <= most {
+        return Ok(());
+    }
+    let detail = format!(
+        "stdin and expected of the test are {bytes} bytes together, and a checker that is a program can be given {most} \
+         (half of engine_memory_bytes)"
+    );
+    let problem = Problem::new(Code::LimitAboveCeiling, detail);
+    let field = if answer > input { "expected" } else { "stdin" };
+    let remedy = "Make the test smaller, use a checker that compares, or have the operator raise engine_memory_bytes.";
+    Err(problem.remedy(remedy).at(format!("/tests/{index}/{field}")))
 }
 
 /// What becomes of data where there are blobs.

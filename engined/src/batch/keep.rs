@@ -27,8 +27,8 @@ pub fn open(config: &config::Batches, metrics: &BatchMetrics) -> Result<Batches,
     let folder = config.place().ok_or_else(|| config.why_not())?;
     let mut options = Options::new(folder);
     options.bytes = config.store_bytes;
-    // The store's own bound comes before.
-    options.tenant_bytes = config.store_bytes.saturating_mul(2);
+    // The plan says how much of it is for one tenant.
+    options.tenant_bytes = config.store_bytes;
     options.keep = config.keep;
     let metrics = metrics.clone();
     options.on_commit = Some(Arc::new(move |took| metrics.committed(took)));

@@ -115,7 +115,8 @@ impl Lease {
             loop {
                 self.soon().await?;
                 let slot = self.turn(memory).await?;
-                if self.seated().await? {
+                if self.only() {
+                    self.take().await?;
                     return Ok(slot);
                 }
             }
@@ -142,16 +143,32 @@ impl Lease {
         self.account.turn(&self.worker.engine, memory).await
     }
 
-    /// There is a slot for it. Leases it; `false`: it is a suspect and not the only one, so that the slot must go back.
+    /// There is a slot for a compile. Leases it; `false`: it is a suspect and not the only one, so that the slot must go back.
     ///
     /// # Errors
     /// It is not wanted any more.
     pub async fn seated(&self) -> Result<bool, Missed> {
-        if self.suspect && !self.is_alone() {
-            let Ok(permit) = Arc::clone(&self.worker.leases.suspects).try_acquire_owned() else { return Ok(false) };
-            *self.alone.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        if !self.only() {
+            return Ok(false);
         }
-        self.take().await.map(|_| true)
+        self.take().await?;
+        jail::stop_point!("engined.batch.compiling");
+        Ok(true)
+    }
+
+    /// It waits for something else: others may be suspected meanwhile.
+    pub fn rest(&self) {
+        drop(self.alone.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Whether it may begin as far as suspects go.
+    fn only(&self) -> bool {
+        if !self.suspect || self.is_alone() {
+            return true;
+        }
+        let Ok(permit) = Arc::clone(&self.worker.leases.suspects).try_acquire_owned() else { return false };
+        *self.alone.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        true
     }
 
     /// Waits, where it is a suspect, until it may be the only one.
@@ -189,8 +206,7 @@ impl Lease {
                     return units.first().map(|(_, attempt)| *attempt).ok_or(Missed::Draining);
                 }
                 // The batch is over; or it has its result already, and who takes the submission up again finds it.
-                Ok(_) if *self.account.cancelled.borrow() => return Err(Missed::Cancelled),
-                Ok(_) => return Err(Missed::Draining),
+                Ok(_) => return Err(self.account.not_leased()),
                 Err(error) => tracing::warn!(%error, "nothing of a batch is leased yet"),
             }
             self.account.pause(&self.worker.engine, BEFORE_AGAIN).await?;

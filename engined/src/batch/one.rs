@@ -1,6 +1,7 @@
 //! One run of one test, until it has its result: as often as it takes, but no more than three times.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::{Record, Recorded, Unit};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -15,6 +16,9 @@ use super::work::Worker;
 use crate::clock;
 use crate::contained::contained;
 use crate::verdict::plain;
+
+/// Between two looks for room on the disk.
+const FOR_ROOM: Duration = Duration::from_secs(10);
 
 /// A run that is over, or was not begun.
 pub struct Over {
@@ -46,7 +50,8 @@ pub async fn record(
         points: common.points(place, outcome.accepted(), outcome.share),
         finished_at: &clock::rfc3339(at),
     };
-    let (body, note) = (told::line(&whose, outcome, common.spec.feedback), serde_json::to_vec(&Note::of(outcome)));
+    let (body, note) =
+        (told::line(&whose, outcome, common.spec.feedback, common.spec.told), serde_json::to_vec(&Note::of(outcome)));
     let told = |error: serde_json::Error| tracing::error!(%error, "a result could not be written as text");
     worker.engine.metrics.batches.result(told::name(outcome.verdict));
     let record = Record::Result {
@@ -100,28 +105,43 @@ impl One {
     ) -> Result<(Note, Option<oneshot::Receiver<Recorded>>), Missed> {
         let account = &self.submission.program.account;
         // Held to the end, and with it that nobody else is suspected.
-        let mut lease = None;
+        let mut lease: Option<Lease> = None;
         let outcome = loop {
-            if tried >= ATTEMPTS {
+            if lease.is_none() && tried >= ATTEMPTS {
                 break Outcome::ours(plain(&worn_out("The run")));
             }
-            let (tenant, unit) = (&self.submission.tenant, (self.submission.place, self.unit));
-            // The one before it goes first: it may have been the only suspect.
-            drop(lease.take());
-            let new = lease.insert(Lease::new(&self.worker, account, tenant, unit, tried > 0));
-            let tried_now = self.attempt(new).await;
-            *uncounted = new.attempt().is_some();
-            // What has failed before it was leased counts as well, or it would be tried for ever.
-            tried = new.attempt().unwrap_or(tried + 1);
-            match tried_now? {
-                Tried::Result(outcome) => break *outcome,
-                Tried::Ours(outcome) if tried >= ATTEMPTS => break *outcome,
+            let new = || {
+                let unit = (self.submission.place, self.unit);
+                Lease::new(&self.worker, account, &self.submission.tenant, unit, tried > 0)
+            };
+            let lease_now = lease.get_or_insert_with(new);
+            let came = self.attempt(lease_now).await;
+            let attempt = lease_now.attempt();
+            *uncounted = attempt.is_some();
+            match came? {
+                Tried::NoRoom(why) => {
+                    tracing::warn!(batch = %account.batch, %why, "a run of a batch waits for room");
+                    // Others have its turn meanwhile. What was leased is good for the next time.
+                    drop(turn.take());
+                    lease_now.rest();
+                    account.pause(&self.worker.engine, FOR_ROOM).await?;
+                    turn = Some(self.worker.turn(account, &self.submission.tenant).await?);
+                }
+                Tried::Result(outcome) => {
+                    tried = attempt.unwrap_or(tried + 1);
+                    break *outcome;
+                }
                 Tried::Ours(outcome) => {
+                    // What has failed before it was leased counts as well, or it would be tried for ever.
+                    tried = attempt.unwrap_or(tried + 1);
+                    if tried >= ATTEMPTS {
+                        break *outcome;
+                    }
                     let why = outcome.reason.map(|reason| reason.message).unwrap_or_default();
                     tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
                     *uncounted = false;
-                    // It is a suspect from now on, which may have to wait.
-                    turn = None;
+                    // It is a suspect from now on, which may have to wait, also for the one that it was.
+                    (turn, lease) = (None, None);
                     account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
                 }
             }

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::lease::Lease;
 use crate::admission::{self, Rules, RunRequest};
 use crate::audit::{Caller, Leaving, Part, Source};
-use crate::budget::Reservation;
+use crate::budget::{Budget, Reservation};
 use crate::capture::Tap;
 use crate::collection::Artifact;
 use crate::config::Plan;
@@ -108,6 +108,13 @@ impl Account {
         self.unless_missed(engine, of.acquire_owned()).await?.map_err(|_| Missed::Draining)
     }
 
+    /// Why something could not be leased: the batch is cancelled; or else it has its result, which was on its way to the
+    /// store when it was taken up, and it is found there the next time.
+    #[must_use]
+    pub fn not_leased(&self) -> Missed {
+        if *self.cancelled.borrow() { Missed::Cancelled } else { Missed::Draining }
+    }
+
     fn spent(&self, engine: &Engine) -> Result<(), Missed> {
         let seconds = engine.tenants().plan(self.tenant).cpu_seconds_per_day;
         engine.cpu_days.check(self.tenant, seconds).map_err(|spent| Missed::Spent(spent.until))
@@ -118,10 +125,18 @@ impl Account {
     /// # Errors
     /// It is not wanted any more.
     pub async fn memory(&self, engine: &Engine, bytes: u64) -> Result<Reservation, Missed> {
+        self.memory_of(engine, &engine.memory, bytes).await
+    }
+
+    /// The same of another budget. Who wants more than there is gets all of it.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn memory_of(&self, engine: &Engine, of: &Arc<Budget>, bytes: u64) -> Result<Reservation, Missed> {
         let reserve = async {
             let mut pause = FIRST_PAUSE;
             loop {
-                match engine.memory.reserve(bytes.min(engine.memory.limit())) {
+                match of.reserve(bytes.min(of.limit())) {
                     Ok(reservation) => return reservation,
                     Err(exhausted) => tracing::debug!(%exhausted, "a batch waits for memory"),
                 }

@@ -75,8 +75,9 @@ fn refused(verdict: Verdict, reason: Option<String>, said: Option<String>) -> Er
         return Error::internal(format!("the checker of a batch was not compiled: {}", reason.unwrap_or_default()));
     }
     let why = reason.unwrap_or_else(|| "it does not compile".to_owned());
+    let detail = format!("the checker does not compile: {}", why.trim_end_matches(['.', ':']));
     let said: String = said.map(|said| format!(":\n{said}")).unwrap_or_default().chars().take(TOLD).collect();
-    let problem = Problem::new(Code::InvalidRequest, format!("the checker does not compile: {why}{said}"));
+    let problem = Problem::new(Code::InvalidRequest, detail + &said);
     let remedy = "Correct the checker; nothing of the batch was accepted.";
     problem.remedy(remedy).at("/checker/program").into()
 }

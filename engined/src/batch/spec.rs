@@ -37,6 +37,9 @@ pub struct BatchSpec {
     /// How much is told of a run.
     #[serde(default)]
     pub feedback: Feedback,
+    /// How many bytes of a line are for what programs wrote.
+    #[serde(default = "least_told")]
+    pub told: u64,
     /// How the points of tests are put together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRequest>,
@@ -46,6 +49,11 @@ pub struct BatchSpec {
     /// Who has sent it, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
+}
+
+/// Of a batch that does not say it.
+fn least_told() -> u64 {
+    super::room::told(u64::MAX)
 }
 
 /// A test without its name and data: `NewTest.spec`.

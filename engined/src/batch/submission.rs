@@ -32,6 +32,7 @@ use super::spec;
 use super::told::{self, Note, Outcome};
 use super::work::Worker;
 use crate::audit::Part;
+use crate::budget::Reservation;
 use crate::clock;
 use crate::collection::Artifact;
 use crate::engine::Engine;
@@ -65,6 +66,8 @@ pub struct Submission {
     pub place: u32,
     /// How it is run where a test asks for nothing of its own.
     usual: Result<Way, String>,
+    /// Of the memory for sources.
+    _share: Reservation,
 }
 
 impl Submission {
@@ -162,12 +165,12 @@ pub async fn judge(worker: Arc<Worker>, account: Account, mut leased: LeasedSubm
     let mut judging = Judging { worker, leased, common, account, name, book, lanes, tried, last: None };
     let mut back = Vec::new();
     let judged = judging.all(&mut back).await;
-    if let Err(missed) = &judged {
+    if judged.is_err() {
         // What was handed over must be durable before the engine may go.
         if let Some(last) = judging.last.take() {
             drop(last.await);
         }
-        tracing::trace!(?missed, "a submission is given back");
+        // Of a batch that is over nothing is changed by this.
         told_off(give_back(back).await);
     }
     judged
@@ -202,6 +205,9 @@ impl Judging {
     async fn fit(&mut self, back: &mut Vec<Unit>) -> Result<Result<(Submission, Option<CompileTold>), Unfit>, Missed> {
         let worker = Arc::clone(&self.worker);
         let ours = |why: &str| Unfit::Ours(plain(why), 0);
+        // What it holds as long as it is judged: its sources, here and in the bundle of its runs.
+        let bytes = 2 * self.leased.submission_spec.len() as u64;
+        let share = self.account.memory_of(&worker.engine, &worker.sources, bytes).await?;
         let request: SubmissionRequest = match spec::read(&self.leased.submission_spec) {
             Ok(request) => request,
             Err(error) => return Ok(Err(ours(&format!("What is kept of the submission can't be read: {error}.")))),
@@ -247,6 +253,7 @@ impl Judging {
             tenant: self.leased.tenant.clone(),
             place: self.leased.submission,
             usual,
+            _share: share,
         };
         Ok(Ok((submission, compile)))
     }
@@ -274,7 +281,6 @@ impl Judging {
             let lease = Arc::new(Lease::new(&worker, &self.account, &self.leased.tenant, unit, tried > 0));
             lease.soon().await?;
             let _turn = worker.turn(&self.account, &self.leased.tenant).await?;
-            stop_point!("engined.batch.compiling");
             let built = program.compile_leased(&worker.engine, part.clone(), Some(&lease)).await;
             if built.is_err() && lease.attempt().is_some() {
                 back.push(COMPILE);

@@ -8,7 +8,9 @@ use api_spec::{
 use serde::{Deserialize, Serialize};
 use store::Unit;
 
-/// So much is told of what a program wrote.
+use super::room::Room;
+
+/// So much is kept of what a program wrote; how much of it is told, [`super::room`] says.
 pub const HEAD: usize = 4 << 10;
 
 /// What became of one run of a test.
@@ -98,14 +100,19 @@ pub struct Whose<'a> {
     pub finished_at: &'a str,
 }
 
-/// The line of a run.
+/// The line of a run, with `room` bytes for what programs wrote.
 ///
 /// # Errors
 /// That of serialising.
-pub fn line(whose: &Whose<'_>, outcome: &Outcome, feedback: Feedback) -> serde_json::Result<Vec<u8>> {
+pub fn line(whose: &Whose<'_>, outcome: &Outcome, feedback: Feedback, room: u64) -> serde_json::Result<Vec<u8>> {
+    let mut room = Room::of(room);
     let full = feedback == Feedback::Full;
     let blameless = matches!(outcome.verdict, TestVerdict::CheckerError | TestVerdict::Run(Verdict::EngineError));
+    // That something of ours is broken must be said, and says nothing of the test.
+    let reason = outcome.reason.as_ref().filter(|_| full || blameless).map(|reason| room.reason(reason));
     let streams = outcome.streams.as_ref().filter(|_| full);
+    let (checker, streams) = room.said(outcome.checker.as_ref().filter(|_| full), streams);
+    let [stdout, stderr] = streams.as_ref().map_or([None; 2], |[stdout, stderr]| [Some(stdout), Some(stderr)]);
     serde_json::to_vec(&Line {
         submission: whose.submission,
         test: whose.test,
@@ -113,12 +120,11 @@ pub fn line(whose: &Whose<'_>, outcome: &Outcome, feedback: Feedback) -> serde_j
         attempt: whose.attempt,
         verdict: outcome.verdict,
         points: whose.points,
-        // That something of ours is broken must be said, and says nothing of the test.
-        reason: outcome.reason.as_ref().filter(|_| full || blameless),
+        reason: reason.as_ref(),
         usage: outcome.usage.as_ref(),
-        checker: outcome.checker.as_ref().filter(|_| full),
-        stdout: streams.map(|[stdout, _]| stdout),
-        stderr: streams.map(|[_, stderr]| stderr),
+        checker: checker.as_ref(),
+        stdout,
+        stderr,
         finished_at: whose.finished_at,
     })
 }
@@ -164,7 +170,7 @@ pub fn submission(
     done: u64,
     [cpu, memory]: [Option<u64>; 2],
     compile: Option<CompileTold>,
-    feedback: Feedback,
+    (feedback, room): (Feedback, u64),
 ) -> serde_json::Result<Vec<u8>> {
     let (verdict, points, max_points) = score;
     serde_json::to_vec(&SubmissionResult {
@@ -175,7 +181,7 @@ pub fn submission(
         done,
         cpu_time_us_max: cpu,
         memory_peak_bytes_max: memory,
-        compile: compile.filter(|_| feedback == Feedback::Full),
+        compile: compile.filter(|_| feedback == Feedback::Full).map(|told| Room::of(room).compile(&told)),
     })
 }
 
@@ -209,7 +215,7 @@ mod tests {
             points: 2.5,
             finished_at: "2026-11-26T12:00:00.000Z",
         };
-        let line: Value = serde_json::from_slice(&line(&whose, outcome, feedback).unwrap()).unwrap();
+        let line: Value = serde_json::from_slice(&line(&whose, outcome, feedback, 4_096).unwrap()).unwrap();
         let mut numbered = line.clone();
         numbered["seq"] = 7.into();
         let result: api_spec::TestResult = serde_json::from_value(numbered).unwrap();
@@ -234,6 +240,74 @@ mod tests {
         assert!(!hidden.to_string().contains("secret"), "{hidden}");
         let ours = told(&Outcome::ours(plain("a disk is broken")), Feedback::VerdictOnly);
         assert_eq!(ours["reason"]["message"], "a disk is broken");
+    }
+
+    #[test]
+    fn no_line_is_longer_than_what_the_store_keeps_for_it() {
+        let zeros = |count: usize| Stream::new(vec![0; count], u64::MAX, api_spec::OutputEncoding::default());
+        let usage = Usage {
+            cpu_time_us: u64::MAX,
+            user_time_us: u64::MAX,
+            system_time_us: u64::MAX,
+            wall_time_us: u64::MAX,
+            memory_peak_bytes: u64::MAX,
+            memory_peak_source: api_spec::MemoryPeakSource::Kernel,
+            processes_peak: u64::MAX,
+            throttled_us: u64::MAX,
+            involuntary_switches: u64::MAX,
+        };
+        let difference = api_spec::Difference {
+            line: u64::MAX,
+            column: u64::MAX,
+            expected: Some("\0".repeat(80)),
+            found: Some("\0".repeat(80)),
+        };
+        let checker = CheckerTold {
+            message: Some("\0".repeat(1_024)),
+            difference: Some(difference),
+            exit_code: Some(255),
+            stderr: Some(zeros(16 << 10)),
+            files: (0..16).map(|n| ("\u{1}".repeat(200) + &n.to_string(), zeros(64 << 10))).collect(),
+        };
+        let name = "\"".repeat(128);
+        let unit = Unit { test: Some(0), repeat: u32::MAX };
+        let whose = Whose {
+            submission: &name,
+            test: &name,
+            unit,
+            attempt: u32::MAX,
+            points: 123_456_789.123_456_78,
+            finished_at: "2026-11-26T12:00:00.000Z",
+        };
+        let reason = Reason {
+            limit: Some(api_spec::LimitName::CpuTimeMs),
+            value: Some(u64::MAX),
+            observed: Some(u64::MAX),
+            message: "\u{1}".repeat(1_000),
+            hint: None,
+        };
+        for (reason, checker, kept) in [
+            (Some(reason), None, 4_096),
+            (None, Some(checker.clone()), 4_096),
+            (None, Some(CheckerTold { message: None, difference: None, ..checker }), 300),
+            (None, None, 4_096),
+        ] {
+            let streams = Some([zeros(kept), zeros(kept)]);
+            let outcome = Outcome {
+                verdict: TestVerdict::CheckerError,
+                share: 0.123_456_789,
+                reason,
+                usage: Some(usage.clone()),
+                checker,
+                streams,
+            };
+            for told in [256, 4_096] {
+                let line = line(&whose, &outcome, Feedback::Full, told).unwrap();
+                let note = serde_json::to_vec(&Note::of(&outcome)).unwrap();
+                let most = super::super::room::line(told, super::super::room::IDS);
+                assert!(((line.len() + note.len()) as u64) <= most, "{} of {most}", line.len() + note.len());
+            }
+        }
     }
 
     #[test]

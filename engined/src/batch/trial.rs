@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use api_spec::{OutputEncoding, Stream, TestVerdict, Verdict};
-use store::{Answer, Datum, Question, Unit};
+use store::Unit;
 
 use super::checker::comparing::{self, Comparing};
-use super::checker::spool::Spool;
+use super::checker::spool::{self, Spool};
 use super::checker::{Checked, Evidence, Finding};
 use super::common::Test;
 use super::lease::Lease;
+use super::loading::{self, Data};
 use super::program::{Missed, Ran, Wanted};
 use super::submission::Submission;
 use super::told::{HEAD, Outcome};
@@ -27,13 +28,8 @@ pub enum Tried {
     Result(Box<Outcome>),
     /// We have failed: this would be told if it is not tried again.
     Ours(Box<Outcome>),
-}
-
-/// What a test is made of.
-struct Data {
-    stdin: Stdin,
-    /// `None`: nothing is said of the output.
-    expected: Option<Stdin>,
+    /// There is no room on the disk for what it writes: it is run again when there is, and that counts as no other attempt.
+    NoRoom(String),
 }
 
 /// Runs a unit once.
@@ -45,9 +41,8 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
     let Some((index, test)) = unit.test.and_then(|test| Some((test, common.test(test)?))) else {
         return Ok(ours("The batch has no such test."));
     };
-    #[cfg(feature = "test-hooks")]
-    takes_us_down(test);
-    let data = match data(submission, index).await {
+    let (store, account) = (&submission.batches.store, &submission.program.account);
+    let data = match loading::load(&submission.engine, store, account, &submission.tenant, index).await? {
         Ok(data) => data,
         Err(why) => return Ok(ours(&why)),
     };
@@ -57,13 +52,15 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
     };
     let (judge, tap) = match judge(submission, data.expected.as_ref()) {
         Ok(judge) => judge,
-        Err(error) => return Ok(ours(&format!("The output can't be kept for the checker: {error}."))),
+        Err(error) => return Ok(unkept(&error)),
     };
     let part = part(submission, test, unit);
     let wanted =
         Wanted { way: &way, artifact: submission.artifact.as_ref(), stdin: data.stdin.clone(), part, head: KEPT, tap };
     let Ran { result, lost, tap } = submission.program.run_leased(&submission.engine, wanted, Some(lease)).await?;
     jail::stop_point!("engined.batch.ran");
+    #[cfg(feature = "test-hooks")]
+    takes_us_down(test);
     let usage = result.run.as_ref().map(|run| run.usage);
     let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
     let ran = Outcome {
@@ -84,7 +81,7 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
         (Judge::Comparing(comparing), Some(tap)) => comparing.end(tap).await,
         (Judge::Spool(spool), Some(tap)) => match spool.end(tap).await {
             Ok(output) => checked(submission, test, (unit, data), output).await.map(Ok)?,
-            Err(error) => Err(error),
+            Err(error) => return Ok(unkept(&error)),
         },
         // Nothing is said of the output.
         _ => return Ok(Tried::Result(Box::new(Outcome { verdict: TestVerdict::Accepted, share: 1.0, ..ran }))),
@@ -154,31 +151,16 @@ fn ours(why: &str) -> Tried {
     Tried::Ours(Box::new(Outcome::ours(plain(why))))
 }
 
+/// The output can't be kept for the checker. A full disk is nobody's fault, and passes.
+fn unkept(error: &io::Error) -> Tried {
+    let why = format!("The output can't be kept for the checker: {error}.");
+    if spool::is_full(error) { Tried::NoRoom(why) } else { ours(&why) }
+}
+
 fn head(stream: &Stream) -> Stream {
     let mut kept = stream.to_bytes().unwrap_or_default();
     kept.truncate(HEAD);
     Stream::new(kept, stream.bytes, OutputEncoding::default())
-}
-
-/// Loads what a test is made of. It is asked for until the store answers.
-async fn data(submission: &Submission, test: u32) -> Result<Data, String> {
-    let question = Question::Data { batch: submission.program.account.batch.to_string(), test };
-    let answer = submission.batches.store.read(question).await.map_err(|error| error.to_string())?;
-    let Answer::Data(stdin, expected) = answer else { return Err("The store has answered something else.".to_owned()) };
-    let stdin = loaded(submission, stdin)?.unwrap_or_default();
-    Ok(Data { stdin, expected: loaded(submission, expected)? })
-}
-
-fn loaded(submission: &Submission, datum: Datum) -> Result<Option<Stdin>, String> {
-    let hash = match datum {
-        Datum::Absent => return Ok(None),
-        Datum::Inline(bytes) => return Ok(Some(Stdin::Bytes(bytes))),
-        Datum::Blob(hash) => api_spec::Sha256(hash),
-    };
-    let blobs = submission.engine.blobs.as_ref().ok_or("The engine has no blobs any more: see [blobs].")?;
-    let found = blobs.referred(&submission.tenant, hash).map_err(|error| format!("The blob {hash}: {error}."))?;
-    let blob = found.ok_or_else(|| format!("The blob {hash} is not there any more."))?;
-    Ok(Some(Stdin::File(blob.file)))
 }
 
 /// Who judges the output, once it is over.
@@ -191,7 +173,9 @@ enum Judge {
 /// Who takes the output: nobody where nothing is said of it.
 fn judge(submission: &Submission, expected: Option<&Stdin>) -> io::Result<(Judge, Option<Tap>)> {
     let Some(rule) = comparing::rule(submission.common.spec.checker.as_ref()) else {
-        let folder = submission.engine.config.batches.place().ok_or(io::ErrorKind::NotFound)?;
+        let config = &submission.engine.config;
+        let folder = config.batches.place().ok_or(io::ErrorKind::NotFound)?;
+        spool::room(&folder, config.health.disk_free)?;
         let (spool, tap) = Spool::new(&folder)?;
         return Ok((Judge::Spool(spool), Some(tap)));
     };

@@ -17,6 +17,7 @@ use super::program::{Account, Missed};
 use super::recorder::Recorder;
 use super::spec::{self, BatchSpec};
 use super::submission;
+use crate::budget::Budget;
 use crate::contained::contained;
 use crate::engine::Engine;
 use crate::queue::TenantIndex;
@@ -31,6 +32,9 @@ const LEAST: usize = 4;
 /// before they have one.
 const WAITING: usize = 2;
 
+/// All sources together may take one part in so many of the engine's memory.
+const SOURCES: u64 = 4;
+
 /// What those who judge share.
 pub struct Worker {
     /// The engine.
@@ -41,6 +45,9 @@ pub struct Worker {
     pub recorder: Recorder,
     /// What is leased before it has a slot, and who is suspected.
     pub leases: Leases,
+    /// For the sources of all submissions under way: a part of the engine's memory, so that they leave the rest to those
+    /// who come and go.
+    pub sources: Arc<Budget>,
     state: Mutex<State>,
     /// Told when a submission is over.
     freed: Notify,
@@ -72,8 +79,10 @@ struct Tenant {
 pub async fn run(engine: Arc<Engine>) {
     let Some(batches) = engine.batches().map(Arc::clone) else { return std::future::pending().await };
     let recorder = Recorder::start(Arc::clone(&batches.store));
+    let sources = Budget::new(engine.memory.limit() / SOURCES);
     let worker = Arc::new(Worker {
         engine,
+        sources,
         batches,
         recorder,
         leases: Leases::new(WAITING),

@@ -278,6 +278,17 @@ async fn what_may_be_referred_to_stays_while_the_store_does_not_answer() {
 }
 
 #[tokio::test]
+async fn what_may_be_referred_to_stays_while_there_is_no_store_to_ask() {
+    let scratch = Scratch::new();
+    let blobs = scratch.open();
+    let one = keep(&blobs, "blue", b"one");
+    blobs.refer_to_unknown("the store is of a newer engine");
+    assert!(blobs.expire(now() + 31 * DAY).await.unwrap_err().contains("a newer engine"));
+    assert_eq!(blobs.remove("blue", one).await.unwrap(), Removed::Later);
+    assert!(blobs.referred("blue", one).unwrap().is_some());
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_found_by_nobody_and_goes_when_nothing_refers_to_it() {
     let scratch = Scratch::new();
     let blobs = scratch.open();

@@ -60,6 +60,8 @@ pub struct BatchShare {
     pub output_bytes: u64,
     /// Bytes of blobs.
     pub blob_bytes: u64,
+    /// Bytes of all batches that are kept, without blobs.
+    pub bytes: u64,
 }
 
 impl Plan {
@@ -109,6 +111,8 @@ pub(super) struct Size<'h> {
     pub queue_length: usize,
     /// Results that a tenant may keep, where its plan does not say so, and at most.
     pub kept: (u64, u64),
+    /// All batches.
+    pub store_bytes: u64,
 }
 
 /// All plans.
@@ -161,7 +165,7 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
     let cpu_seconds_per_day = s.number("cpu_seconds_per_day", EVERY_DAY, 1..=EVERY_DAY, doc);
     let doc = "Bytes of results of wait=false that are kept; the oldest go first.";
     let kept_bytes = s.number("kept_bytes", size.kept.0, KIB..=size.kept.1, doc);
-    let batches = batches(&mut s);
+    let batches = batches(&mut s, size.store_bytes);
     let doc = "The priorities that a request may ask for; another gets 403 forbidden.";
     let priorities = s.list_or("priorities", &["interactive", "batch"], doc, priority);
     let doc = "The languages that may be used, by id; another gets 403 forbidden. \"*\" are all that are offered.";
@@ -188,7 +192,7 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
     }
 }
 
-fn batches(s: &mut Section<'_>) -> BatchShare {
+fn batches(s: &mut Section<'_>, store_bytes: u64) -> BatchShare {
     const MOST: u64 = 1_000_000_000;
     let doc = "Submissions of one batch; more get 422 limit_above_ceiling.";
     let submissions = s.number("batch_submissions", 20_000, 1..=1_000_000, doc);
@@ -202,7 +206,10 @@ fn batches(s: &mut Section<'_>) -> BatchShare {
     let output_bytes = s.number("batch_output_bytes", GIB, KIB..=1 << 44, doc);
     let doc = "Bytes of blobs, the data of tests that is sent once; more get 429 quota_exceeded.";
     let blob_bytes = s.number("blob_bytes", 10 * GIB, KIB..=1 << 44, doc);
-    BatchShare { submissions, tests, results, queued_results, output_bytes, blob_bytes }
+    let doc =
+        "Bytes of batches that are kept, all but blobs, of the engine's store_bytes; more get 429 quota_exceeded.";
+    let bytes = s.number("batch_bytes", store_bytes / 4, MIB..=1 << 44, doc);
+    BatchShare { submissions, tests, results, queued_results, output_bytes, blob_bytes, bytes }
 }
 
 fn priority(text: &str) -> Result<Priority, (String, String)> {

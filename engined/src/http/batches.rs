@@ -13,6 +13,7 @@ use super::answer::{self, Answer};
 use super::follow::{Follower, here, told};
 use super::{events, results};
 use crate::batch::spec::{self, BatchSpec};
+use crate::budget::Reservation;
 use crate::clock;
 use crate::engine::Engine;
 use crate::problem::Error;
@@ -20,6 +21,8 @@ use crate::queue::TenantIndex;
 
 /// A batch of more submissions is put together beside the runtime's threads.
 const LARGE: usize = 256;
+/// What a submission takes beside its line while an answer is made.
+const ROW: u64 = 1_024;
 
 /// What is asked of batches, beside making one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +69,9 @@ async fn one(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<
         let mut follower = Follower::new(engine, tenant, id, 1)?;
         engine.drain.unless_over(follower.over(patience)).await??;
     }
-    let (summary, details) = read(engine, tenant, id).await?;
+    let (summary, details, memory) = read(engine, tenant, id).await?;
     let large = details.submissions.len() > LARGE;
-    let make = {
-        let memory = engine.memory.nothing();
-        move || answer::json(&response(summary, details)?, Some(memory))
-    };
+    let make = move || answer::json(&response(summary, details)?, Some(memory));
     if !large {
         return make();
     }
@@ -137,8 +137,7 @@ pub(super) fn another() -> Error {
     Error::internal("the store of batches has answered another question")
 }
 
-/// A batch with its submissions.
-pub(super) async fn read(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<(Summary, Details), Error> {
+async fn whole(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<(Summary, Details), Error> {
     let store = &here(engine)?.store;
     let tenant = engine.tenants().name(tenant).to_owned();
     match store.read(Question::Batch { tenant, batch: id.to_owned() }).await {
@@ -153,7 +152,34 @@ pub(super) async fn read(engine: &Engine, tenant: TenantIndex, id: &str) -> Resu
 /// # Errors
 /// There is no such batch of this tenant.
 pub(super) async fn summary(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<BatchSummary, Error> {
-    Ok(public(read(engine, tenant, id).await?.0))
+    Ok(public(alone(engine, tenant, id).await?.0))
+}
+
+/// A batch without its submissions, and how many bytes these have.
+async fn alone(engine: &Engine, tenant: TenantIndex, id: &str) -> Result<(Summary, u64), Error> {
+    let store = &here(engine)?.store;
+    let tenant = engine.tenants().name(tenant).to_owned();
+    match store.read(Question::Summary { tenant, batch: id.to_owned() }).await {
+        Ok(Told::Summary(summary, bytes)) => Ok((*summary, bytes)),
+        Ok(_) => Err(another()),
+        Err(error) => Err(told(error, path(id))),
+    }
+}
+
+/// A batch with its submissions, and the memory that these take: it is reserved before they are read.
+pub(super) async fn read(
+    engine: &Engine,
+    tenant: TenantIndex,
+    id: &str,
+) -> Result<(Summary, Details, Reservation), Error> {
+    let (summary, bytes) = alone(engine, tenant, id).await?;
+    // As rows, as structures and as JSON.
+    let memory = engine
+        .memory
+        .reserve(bytes.saturating_mul(3).saturating_add(summary.submissions * ROW))
+        .map_err(Error::Memory)?;
+    let (summary, details) = whole(engine, tenant, id).await?;
+    Ok((summary, details, memory))
 }
 
 /// As callers have it.
@@ -178,8 +204,11 @@ fn public(summary: Summary) -> BatchSummary {
     }
 }
 
+pub(super) fn damaged(error: serde_json::Error) -> Error {
+    Error::internal(format!("the store of batches has what can't be read: {error}"))
+}
+
 fn response(summary: Summary, details: Details) -> Result<BatchResponse, Error> {
-    let damaged = |error| Error::internal(format!("the store of batches has what can't be read: {error}"));
     let spec: BatchSpec = spec::read(&details.spec).map_err(damaged)?;
     let of = |(id, done, line): (String, u64, Option<Vec<u8>>)| match line {
         Some(line) => spec::read::<SubmissionResult>(&line).map_err(damaged),

@@ -14,6 +14,8 @@ use crate::queue::TenantIndex;
 
 /// Results in a page: what is in memory for one reader is at most that, and the page before it.
 pub const PAGE: usize = 64;
+/// And so many bytes of them, but one always.
+const PAGE_BYTES: usize = 256 << 10;
 
 /// The batches, where they are kept.
 ///
@@ -48,7 +50,7 @@ impl Page {
     /// Whether there may be more behind it already.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.lines.len() >= PAGE
+        self.lines.last().is_some_and(|(seq, _)| *seq < self.last)
     }
 
     /// How long its lines are.
@@ -87,7 +89,11 @@ impl Follower {
 
     async fn read(&mut self, most: usize) -> Result<Page, StoreError> {
         let (tenant, batch) = (self.tenant.clone(), self.batch.clone());
-        match self.store.read(Question::Results { tenant, batch, from: self.next, most }).await? {
+        match self
+            .store
+            .read(Question::Results { tenant, batch, from: self.next, most, most_bytes: PAGE_BYTES })
+            .await?
+        {
             Answer::Results { results: lines, over, last } => {
                 self.next = lines.last().map_or(self.next, |(seq, _)| seq + 1);
                 Ok(Page { lines, over, last })

@@ -19,7 +19,9 @@ use super::{batches, body, executions};
 use crate::admission::Rules;
 use crate::audit::Caller;
 use crate::batch::admission::{self, Admitted};
-use crate::batch::spec::{self, Sender};
+use crate::batch::checker::most_given;
+use crate::batch::room;
+use crate::batch::spec::{self, BatchSpec, Sender};
 use crate::batch::{count, data, proof};
 use crate::clock;
 use crate::config::Plan;
@@ -156,6 +158,7 @@ impl Coming<'_> {
         });
         let Admitted { spec, submissions, tests, labels, checker } = admitted.await?;
         let id = new_id();
+        let given = checker.is_some().then(|| most_given(self.engine.memory.limit()));
         if let Some(checker) = checker {
             let (caller, labels, batch) = (self.caller.clone(), labels.clone(), id.as_str().into());
             let wanted = proof::Wanted { tenant: self.tenant, caller, labels, batch };
@@ -163,16 +166,18 @@ impl Coming<'_> {
             self.engine.drain.unless_cut(proof).await??;
         }
         let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
-        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, tests)).await?;
+        let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, given, tests)).await?;
         let repeat = spec.repeat;
+        let ids = longest(submissions.iter().map(|row| &row.name)) + longest(tests.iter().map(|row| &row.name));
+        let result_bytes = room::line(spec.told, ids);
         let spec = spec::write(&spec).map_err(|error| Error::internal(format!("batch not written: {error}")))?;
-        let batch = NewBatch { id, spec, labels, submissions, tests, repeat, ..self.empty(key) };
+        let batch = NewBatch { id, spec, labels, submissions, tests, repeat, result_bytes, ..self.empty(key) };
         Ok((batch, pins))
     }
 
     /// A new batch of the data of another one, and how many tests that has.
     async fn again(&self, of: &str, bytes: &[u8], key: Key) -> Result<(NewBatch, u64), Error> {
-        let (summary, details) = batches::read(self.engine, self.tenant, of).await?;
+        let (summary, details, _memory) = batches::read(self.engine, self.tenant, of).await?;
         self.metered.take_of_label(|label| summary.labels.get(label).map(String::as_str))?;
         let RejudgeRequest { submissions } = RejudgeRequest::from_json(bytes)?;
         if !self.plan.priorities.contains(&Priority::Batch) {
@@ -202,7 +207,9 @@ impl Coming<'_> {
         let repeat = u32::try_from(each / summary.tests.max(1)).unwrap_or(1);
         let (labels, tests) = (summary.labels, summary.tests);
         let rejudge_of = Some(of.to_owned());
-        Ok((NewBatch { submissions, labels, repeat, rejudge_of, ..self.empty(key) }, tests))
+        let told = spec::read::<BatchSpec>(&details.spec).map_err(batches::damaged)?.told;
+        let result_bytes = room::line(told, room::IDS);
+        Ok((NewBatch { submissions, labels, repeat, rejudge_of, result_bytes, ..self.empty(key) }, tests))
     }
 
     /// What every batch of the tenant has, by now.
@@ -215,6 +222,7 @@ impl Coming<'_> {
             key: key.map(|(key, body)| IdempotencyKey { key, body, until: now.saturating_add(known) }),
             created: now,
             queued_results: self.plan.batches.queued_results,
+            tenant_bytes: self.plan.batches.bytes,
             ..NewBatch::default()
         }
     }
@@ -239,7 +247,8 @@ impl Coming<'_> {
                 return Err(quota(detail, "Wait until some are there, or have the operator raise the plan."));
             }
             Placed::OverQuota { what, has, most } => {
-                let detail = format!("the tenant has {has} {what} in batches that are kept, and may have {most}");
+                let name = if what == "bytes" { " (batch_bytes)" } else { "" };
+                let detail = format!("the tenant has {has} {what} in batches that are kept, and may have {most}{name}");
                 return Err(quota(detail, "Wait until old ones are forgotten ([batches] keep_days)."));
             }
         };
@@ -250,6 +259,11 @@ impl Coming<'_> {
 fn conflict() -> Error {
     let detail = "another request came with this Idempotency-Key, and its body was another one";
     Error::Request(Problem::new(Code::IdempotencyConflict, detail))
+}
+
+/// The longest name in a line.
+fn longest<'a>(names: impl Iterator<Item = &'a String>) -> usize {
+    names.map(|name| room::escaped(name)).max().unwrap_or_default()
 }
 
 /// How a batch stands that was just taken.

@@ -9,6 +9,7 @@ mod bad;
 mod follow;
 mod judging;
 mod keys;
+mod leases;
 mod plans;
 mod real;
 

@@ -108,3 +108,38 @@ fn a_full_store_takes_no_more() {
     assert_eq!(refused.header("retry-after"), Some("30"));
     assert_eq!(grader.get("/v1/batches")["batches"].as_array().unwrap().len(), taken);
 }
+
+#[test]
+fn a_store_that_does_not_open_takes_no_blobs_with_it() {
+    let folders = crate::common::Scratch::new();
+    let [batches, blobs] = ["batches", "blobs"].map(|name| folders.0.join(name));
+    for folder in [&batches, &blobs] {
+        engined::cache::folder::make(folder).unwrap();
+    }
+    std::fs::write(batches.join("batches.sqlite"), "no database ".repeat(1000)).unwrap();
+    let more = format!("[batches]\nfolder = {batches:?}\n[blobs]\nfolder = {blobs:?}\n");
+    let rig = crate::common::Rig::with(2, &more, &[]);
+    // Of "hello\n". Batches in that store may refer to it.
+    let path = "/v1/blobs/5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+    assert_eq!(rig.call("PUT", path, "Content-Type: application/octet-stream\r\n", b"hello\n").status, 201);
+    assert_eq!(rig.call("DELETE", path, "", b"").status, 202);
+    rig.call("POST", "/v1/batches", JSON, b"{}").problem(503, "not_ready");
+}
+
+#[test]
+fn more_than_a_checker_can_be_given_is_refused_with_its_field() {
+    let grader = Grader::with("[engine]\nengine_memory_bytes = 8000000\n");
+    let mut batch = echoes(1, 2);
+    batch["tests"][1]["expected"] = "x".repeat(1_000_000).into();
+    batch["checker"] =
+        json!({"kind": "program", "program": {"language": "python", "source": "x", "protocol": "testlib"}});
+    let mut large = batch.clone();
+    large["tests"][1]["stdin"] = "x".repeat(1_300_000).into();
+    let problem = grader.post(&large, "").problem(422, "limit_above_ceiling");
+    assert_eq!(problem["field"], "/tests/1/stdin", "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("engine_memory_bytes"), "{problem}");
+    // Without a program it is compared as it comes.
+    large["checker"] = json!({"kind": "lines"});
+    grader.submit(&large);
+    grader.submit(&batch);
+}

@@ -50,10 +50,9 @@ impl Hands {
         self.undo.push((batch, self.hands.get(&batch).cloned()));
     }
 
-    /// The batch whose turn it is, of these (in order), and those after it.
-    pub(crate) fn turn(&self, tenant: &str, open: &[i64]) -> usize {
-        let last = self.turns.get(tenant).copied().unwrap_or(0);
-        open.iter().position(|batch| *batch > last).unwrap_or(0)
+    /// The batch that was served last: it is the turn of the next one.
+    pub(crate) fn last(&self, tenant: &str) -> i64 {
+        self.turns.get(tenant).copied().unwrap_or(0)
     }
 
     /// This one was served.

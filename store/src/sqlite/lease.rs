@@ -57,30 +57,32 @@ pub(crate) fn lease(desk: &mut Desk, wish: &Wish) -> Result<Leased, StoreError> 
 
 /// Of the tenant's batches in turn, until there are as many as wished or each was asked in vain.
 fn submissions(desk: &mut Desk, tenant: &str, most: usize, all: &mut Vec<LeasedSubmission>) -> Result<(), StoreError> {
-    let sql = "SELECT number FROM batch WHERE tenant = ?1 AND state < 2 ORDER BY number";
-    let open: Vec<i64> =
-        desk.db.prepare_cached(sql)?.query_map([tenant], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let first = desk.hands.turn(tenant, &open);
-    let (mut given, mut in_vain) = (0, 0);
-    for batch in open.iter().cycle().skip(first) {
-        if given == most || in_vain == open.len() {
-            break;
-        }
-        let Some(place) = desk.hands.take(&desk.db, *batch)? else {
-            in_vain += 1;
+    // One after another: there may be 100,000, and few are wanted. Those that have nothing to give are those under way.
+    let sql = "SELECT number FROM batch WHERE tenant = ?1 AND state < 2 AND number > ?2 ORDER BY number LIMIT 1";
+    let mut at = desk.hands.last(tenant);
+    let (mut given, mut ends) = (0, 0);
+    while given < most {
+        let next: Option<i64> = desk.db.prepare_cached(sql)?.query_row((tenant, at), |row| row.get(0)).optional()?;
+        let Some(batch) = next else {
+            (at, ends) = (0, ends + 1);
+            if ends == 2 {
+                break;
+            }
             continue;
         };
-        (given, in_vain) = (given + 1, 0);
-        desk.hands.served(tenant, *batch);
+        at = batch;
+        let Some(place) = desk.hands.take(&desk.db, batch)? else { continue };
+        (given, ends) = (given + 1, 0);
+        desk.hands.served(tenant, batch);
         desk.db.prepare_cached("UPDATE batch SET state = 1 WHERE number = ?1 AND state = 0")?.execute([batch])?;
-        all.push(whole(&desk.db, *batch, place)?);
+        all.push(whole(&desk.db, batch, place)?);
     }
     Ok(())
 }
 
 /// All that is known of a submission.
 fn whole(db: &Connection, batch: i64, place: u32) -> Result<LeasedSubmission, StoreError> {
-    let sql = "SELECT id, tenant, dataset.spec, repeat, name, source.spec, note
+    let sql = "SELECT id, batch.tenant, dataset.spec, repeat, name, source.spec, note
                FROM batch JOIN dataset ON dataset.number = batch.dataset
                JOIN submission ON submission.batch = batch.number AND submission.place = ?2
                JOIN source ON source.dataset = batch.dataset AND source.place = submission.source

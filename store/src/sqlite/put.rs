@@ -9,6 +9,8 @@ use crate::{Datum, Hash, NewBatch, Placed, StoreError, UnixMillis};
 
 /// What the tables and indices take for each row of a batch besides its texts, on the safe side.
 const ROW_BYTES: u64 = 160;
+/// What the tables and indices take for each result besides its text.
+const RESULT_ROW_BYTES: u64 = 128;
 
 pub(crate) fn put(desk: &mut Desk, batch: &NewBatch) -> Result<Placed, StoreError> {
     if let Some(placed) = seen(desk, batch)? {
@@ -19,21 +21,32 @@ pub(crate) fn put(desk: &mut Desk, batch: &NewBatch) -> Result<Placed, StoreErro
         None => Data::of(batch)?,
     };
     let results = data.results(batch)?;
-    let waiting = waiting(&desk.db, Some(&batch.tenant))?;
-    if waiting.saturating_add(results) > batch.queued_results {
-        return Ok(Placed::TooMany(waiting));
-    }
-    if let Some(placed) = over_quota(desk, batch, &data)? {
+    if let Some(placed) = over_quota(desk, batch, &data, results)? {
         return Ok(placed);
     }
-    room(desk, &data, results)?;
-    let number = keep(desk, batch, data, results)?;
+    let each = each(batch.result_bytes, desk.limits.result_bytes, at_most(data.sources.len()), results);
+    room(desk, &data, results.saturating_mul(each))?;
+    let number = keep(desk, batch, data, (results, each))?;
     if let Some(key) = &batch.key {
         let sql = "INSERT INTO idempotency (tenant, key, body, batch, until) VALUES (?1, ?2, ?3, ?4, ?5)";
         desk.db.prepare_cached(sql)?.execute(params![batch.tenant, key.key, key.body, number, key.until])?;
     }
     desk.news.work += 1;
     Ok(Placed::New)
+}
+
+/// The room that is kept for each result, and with it its part of what is kept for the lines of submissions, which are no
+/// longer.
+fn each(text: u64, least: u64, submissions: u64, results: u64) -> u64 {
+    if text == 0 {
+        return least;
+    }
+    // Rows stand in pages: one that is just over half a page takes a whole one, and the last page of a longer one may be empty.
+    const PAGE: u64 = 4_000;
+    let row = text.saturating_add(64);
+    let pages = if row <= PAGE { 4_096 / (PAGE / row) } else { row.saturating_add(4_096) };
+    let one = pages.saturating_add(RESULT_ROW_BYTES).max(least);
+    one.saturating_add(one.saturating_mul(submissions).div_ceil(results.max(1)))
 }
 
 /// Gives up the key that it comes with where its time is over, and looks what came with it.
@@ -68,7 +81,7 @@ struct Data {
     sources: Vec<u32>,
     tests: u64,
     repeat: u32,
-    /// The texts and data that are to be written.
+    /// The texts and data that are to be written, with their rows.
     bytes: u64,
 }
 
@@ -81,13 +94,24 @@ impl Data {
                 .iter()
                 .map(|row| row.name.len() + row.spec.len() + inline(&row.stdin) + inline(&row.expected))
                 .sum::<usize>();
+        let rows = at_most(batch.submissions.len().saturating_add(batch.tests.len()));
         Ok(Data {
             dataset: None,
             sources: places(batch.submissions.len())?,
             tests: at_most(batch.tests.len()),
             repeat: batch.repeat.max(1),
-            bytes: at_most(texts),
+            bytes: at_most(texts).saturating_add(rows.saturating_mul(ROW_BYTES)),
         })
+    }
+
+    /// What the rows take that every batch has, also one that has the data of another.
+    fn rows(&self) -> u64 {
+        at_most(self.sources.len()).saturating_add(1).saturating_mul(ROW_BYTES)
+    }
+
+    /// All that it takes before there is a result.
+    fn wanted(&self) -> u64 {
+        self.bytes.saturating_add(self.rows())
     }
 
     fn results(&self, batch: &NewBatch) -> Result<u64, StoreError> {
@@ -142,23 +166,29 @@ fn again(desk: &Desk, batch: &NewBatch, first: &str) -> Result<Data, StoreError>
     Ok(Data { dataset: Some(dataset), sources, tests: whole(tests), repeat, bytes: 0 })
 }
 
-/// Results that are waited for, of one tenant or of all.
-pub(crate) fn waiting(db: &Connection, tenant: Option<&str>) -> rusqlite::Result<u64> {
-    let sql = "SELECT COALESCE(SUM(results - done), 0) FROM batch WHERE state < 2 AND (?1 IS NULL OR tenant = ?1)";
-    Ok(whole(db.prepare_cached(sql)?.query_row([tenant], |row| row.get(0))?))
+/// The room that is kept for results of accepted batches.
+pub(crate) fn reserved(db: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT COALESCE(SUM(reserved), 0) FROM tenant";
+    Ok(whole(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
 }
 
 /// Whether the tenant would keep more than it may.
-fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data) -> Result<Option<Placed>, StoreError> {
-    let sql = "SELECT COUNT(*), COALESCE(SUM(bytes), 0) + (SELECT COALESCE(SUM(bytes), 0) FROM dataset
-               WHERE number IN (SELECT dataset FROM batch WHERE tenant = ?1)) FROM batch WHERE tenant = ?1";
-    let (batches, bytes) =
-        desk.db.prepare_cached(sql)?.query_row([&batch.tenant], |row| Ok((whole(row.get(0)?), whole(row.get(1)?))))?;
+fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data, results: u64) -> Result<Option<Placed>, StoreError> {
+    let sql = "SELECT waiting, batches, bytes FROM tenant WHERE name = ?1";
+    let found = desk
+        .db
+        .prepare_cached(sql)?
+        .query_row([&batch.tenant], |row| Ok((whole(row.get(0)?), whole(row.get(1)?), whole(row.get(2)?))));
+    let (waiting, batches, bytes) = found.optional()?.unwrap_or_default();
+    if waiting.saturating_add(results) > batch.queued_results {
+        return Ok(Some(Placed::TooMany(waiting)));
+    }
     if batches >= desk.limits.tenant_batches {
         return Ok(Some(Placed::OverQuota { what: "batches", has: batches, most: desk.limits.tenant_batches }));
     }
-    if bytes.saturating_add(data.bytes) > desk.limits.tenant_bytes {
-        return Ok(Some(Placed::OverQuota { what: "bytes", has: bytes, most: desk.limits.tenant_bytes }));
+    let most = desk.limits.tenant_bytes.min(batch.tenant_bytes);
+    if bytes.saturating_add(data.wanted()) > most {
+        return Ok(Some(Placed::OverQuota { what: "bytes", has: bytes, most }));
     }
     Ok(None)
 }
@@ -166,10 +196,9 @@ fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data) -> Result<Option<Place
 /// Refuses what would take the room that the results of accepted batches need.
 fn room(desk: &Desk, data: &Data, results: u64) -> Result<(), StoreError> {
     let used = used(&desk.db)?;
-    let rows = at_most(data.sources.len()).saturating_mul(2).saturating_add(data.tests);
-    let reserved = waiting(&desk.db, None)?.saturating_add(results).saturating_mul(desk.limits.result_bytes);
-    let wanted = data.bytes.saturating_add(rows.saturating_mul(ROW_BYTES));
-    // An eighth is left for lines that are longer than supposed, and for what deleting needs.
+    let reserved = reserved(&desk.db)?.saturating_add(results);
+    let wanted = data.wanted();
+    // An eighth is left for the lines of submissions, and for what deleting needs.
     let most = desk.limits.bytes - desk.limits.bytes / 8;
     if used.saturating_add(wanted).saturating_add(reserved) > most {
         return Err(StoreError::Full(format!(
@@ -189,16 +218,17 @@ pub(crate) fn used(db: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// Writes it, and gives its number.
-fn keep(desk: &Desk, batch: &NewBatch, data: Data, results: u64) -> Result<i64, StoreError> {
+fn keep(desk: &Desk, batch: &NewBatch, data: Data, (results, each): (u64, u64)) -> Result<i64, StoreError> {
     let db = &desk.db;
     let dataset = match data.dataset {
         Some(dataset) => dataset,
         None => dataset(desk, batch, data.bytes)?,
     };
+    let bytes = data.rows();
     let submissions = data.sources.len();
     let finished = (results == 0 && submissions == 0).then_some(batch.created);
     let sql = "INSERT INTO batch (id, tenant, dataset, rejudge_of, state, repeat, submissions, tests, results, created,
-               finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+               finished, bytes, result_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     db.prepare_cached(sql)?.execute(params![
         batch.id,
         batch.tenant,
@@ -211,6 +241,8 @@ fn keep(desk: &Desk, batch: &NewBatch, data: Data, results: u64) -> Result<i64, 
         super::number(results)?,
         batch.created,
         finished,
+        super::number(bytes)?,
+        super::number(each)?,
     ])?;
     let number = db.last_insert_rowid();
     if i32::try_from(number).is_err() {
@@ -230,8 +262,11 @@ fn keep(desk: &Desk, batch: &NewBatch, data: Data, results: u64) -> Result<i64, 
 /// Writes the data, and gives their number.
 fn dataset(desk: &Desk, batch: &NewBatch, bytes: u64) -> Result<i64, StoreError> {
     let db = &desk.db;
-    db.prepare_cached("INSERT INTO dataset (spec, bytes) VALUES (?1, ?2)")?
-        .execute(params![batch.spec, super::number(bytes)?])?;
+    db.prepare_cached("INSERT INTO dataset (spec, bytes, tenant) VALUES (?1, ?2, ?3)")?.execute(params![
+        batch.spec,
+        super::number(bytes)?,
+        batch.tenant
+    ])?;
     let dataset = db.last_insert_rowid();
     let mut source = db.prepare_cached("INSERT INTO source (dataset, place, name, spec) VALUES (?1, ?2, ?3, ?4)")?;
     for (place, row) in (0_u32..).zip(&batch.submissions) {

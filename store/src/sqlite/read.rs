@@ -16,7 +16,10 @@ pub(crate) fn answer(db: &mut Connection, question: &Question, most_bytes: u64) 
     let db = &*db.transaction()?;
     match question {
         Question::Batch { tenant, batch } => self::batch(db, tenant, batch),
-        Question::Results { tenant, batch, from, most } => results(db, (tenant, batch), *from, *most),
+        Question::Summary { tenant, batch } => alone(db, tenant, batch),
+        Question::Results { tenant, batch, from, most, most_bytes } => {
+            results(db, (tenant, batch), *from, (*most, *most_bytes))
+        }
         Question::List { tenant, before, status, label, most } => {
             list(db, tenant, before.as_deref(), *status, label.as_ref(), *most)
         }
@@ -24,7 +27,7 @@ pub(crate) fn answer(db: &mut Connection, question: &Question, most_bytes: u64) 
         Question::Data { batch, test } => data(db, batch, *test),
         Question::Key { tenant, key, body, now } => Ok(Answer::Key(known(db, tenant, (key, body), *now)?)),
         Question::Waiting => {
-            let mut statement = db.prepare_cached("SELECT DISTINCT tenant FROM batch WHERE state < 2")?;
+            let mut statement = db.prepare_cached("SELECT name FROM tenant WHERE open > 0")?;
             Ok(Answer::Waiting(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?))
         }
         Question::Blobs { tenant } => blobs(db, tenant),
@@ -60,11 +63,24 @@ fn find(db: &Connection, tenant: &str, batch: &str) -> Result<i64, StoreError> {
     db.prepare_cached(sql)?.query_row((batch, tenant), |row| row.get(0)).optional()?.ok_or(StoreError::Unknown)
 }
 
-fn batch(db: &Connection, tenant: &str, batch: &str) -> Result<Answer, StoreError> {
+/// One by its name, and its number.
+fn one(db: &Connection, tenant: &str, batch: &str) -> Result<(i64, Summary), StoreError> {
     let number = find(db, tenant, batch)?;
     let sql = format!("SELECT {SUMMARY} FROM batch WHERE number = ?1");
     let (_, mut summary) = db.prepare_cached(&sql)?.query_row([number], summary)?;
     summary.labels = labels(db, number)?;
+    Ok((number, summary))
+}
+
+fn alone(db: &Connection, tenant: &str, batch: &str) -> Result<Answer, StoreError> {
+    let (number, summary) = one(db, tenant, batch)?;
+    let sql = "SELECT COALESCE(SUM(COALESCE(length(line), 0)), 0) FROM submission WHERE batch = ?1";
+    let bytes = whole(db.prepare_cached(sql)?.query_row([number], |row| row.get(0))?);
+    Ok(Answer::Summary(Box::new(summary), bytes))
+}
+
+fn batch(db: &Connection, tenant: &str, batch: &str) -> Result<Answer, StoreError> {
+    let (number, summary) = one(db, tenant, batch)?;
     let sql =
         "SELECT spec, dataset.number FROM batch JOIN dataset ON dataset.number = batch.dataset WHERE batch.number = ?1";
     let (spec, dataset): (Vec<u8>, i64) =
@@ -81,7 +97,12 @@ fn batch(db: &Connection, tenant: &str, batch: &str) -> Result<Answer, StoreErro
     Ok(Answer::Batch(Box::new((summary, Details { spec, verdicts, submissions }))))
 }
 
-fn results(db: &Connection, (tenant, batch): (&str, &str), from: u64, most: usize) -> Result<Answer, StoreError> {
+fn results(
+    db: &Connection,
+    (tenant, batch): (&str, &str),
+    from: u64,
+    (most, most_bytes): (usize, usize),
+) -> Result<Answer, StoreError> {
     let batch = find(db, tenant, batch)?;
     let sql = "SELECT done, state >= 2 FROM batch WHERE number = ?1";
     let (last, over): (i64, bool) = db.prepare_cached(sql)?.query_row([batch], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -89,9 +110,18 @@ fn results(db: &Connection, (tenant, batch): (&str, &str), from: u64, most: usiz
         db.prepare_cached("SELECT place, body FROM result WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT ?3")?;
     let first = place_of(batch, number(from.min(u64::from(u32::MAX)))?);
     let rows = statement.query_map((first, place_of(batch, last), limit(most)), |row| {
-        Ok((whole(row.get::<_, i64>(0)? - place_of(batch, 0)), row.get(1)?))
+        Ok((whole(row.get::<_, i64>(0)? - place_of(batch, 0)), row.get::<_, Vec<u8>>(1)?))
     })?;
-    Ok(Answer::Results { results: rows.collect::<Result<_, _>>()?, over, last: whole(last) })
+    let (mut results, mut bytes) = (Vec::new(), 0_usize);
+    for row in rows {
+        let (seq, line) = row?;
+        bytes = bytes.saturating_add(line.len());
+        if bytes > most_bytes && !results.is_empty() {
+            break;
+        }
+        results.push((seq, line));
+    }
+    Ok(Answer::Results { results, over, last: whole(last) })
 }
 
 /// A number of rows as SQL has it.
@@ -185,7 +215,7 @@ fn size(db: &Connection, most: u64) -> Result<Answer, StoreError> {
             _ => size.cancelled = count,
         }
     }
-    let sql = "SELECT COALESCE(SUM(results - done), 0) FROM batch WHERE state < 2";
+    let sql = "SELECT COALESCE(SUM(waiting), 0) FROM tenant";
     size.waiting = whole(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?);
     Ok(Answer::Size(size))
 }

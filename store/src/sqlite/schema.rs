@@ -9,7 +9,7 @@ use super::error::Unusable;
 const APPLICATION: i64 = 0x656e_6764;
 
 /// What makes version n + 1 of version n. What stands here is never changed, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Brings the file to today's version, or says why not.
 pub(crate) fn prepare(db: &mut Connection, path: &Path) -> Result<(), Unusable> {

@@ -78,6 +78,8 @@ pub fn batch(id: &str, submissions: u32, tests: u32, repeat: u32) -> NewBatch {
         rejudge_of: None,
         created: 1_000,
         queued_results: 1_000_000,
+        tenant_bytes: 1 << 40,
+        result_bytes: 0,
     }
 }
 
@@ -146,7 +148,7 @@ pub fn look(store: &SqliteStore, batch: &str) -> (Summary, Details) {
 }
 
 pub fn results(store: &SqliteStore, batch: &str, from: u64, most: usize) -> (Vec<(u64, Vec<u8>)>, bool, u64) {
-    let question = Question::Results { tenant: "ann".into(), batch: batch.into(), from, most };
+    let question = Question::Results { tenant: "ann".into(), batch: batch.into(), from, most, most_bytes: usize::MAX };
     match wait(store.read(question)).unwrap() {
         Answer::Results { results, over, last } => (results, over, last),
         _ => panic!("asked for results"),

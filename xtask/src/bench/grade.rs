@@ -50,7 +50,8 @@ pub fn run(programs: &Programs) -> Result<Tally> {
         let outcome = if found <= most { Ok(()) } else { Err(format!("{found:.2}{unit} instead of {most}{unit}")) };
         tally.check(what, outcome);
     };
-    let engine = Engine::start(programs)?;
+    let scratch = Scratch::new("grade")?;
+    let engine = on_disk(programs, &scratch.path().join("kept"))?;
     let (bare, ours) = compiled(&engine, cpp)?;
     println!("{SUBMISSIONS} C++ submissions x {TESTS} tests: bare {bare:.2?} on one core, engined {ours:.2?}");
     let what = "C++ batch over bare divided by the cores";
@@ -199,7 +200,9 @@ struct Queue {
 }
 
 fn queued(programs: &Programs) -> Result<Queue> {
-    let engine = Engine::start(programs)?;
+    let scratch = Scratch::new("grade")?;
+    let kept = scratch.path().join("kept");
+    let engine = on_disk(programs, &kept)?;
     let mut client = Client::connect(engine.port())?;
     let (submissions, tests) = QUEUED;
     // Each takes so long that hardly any of it is done meanwhile.
@@ -208,7 +211,7 @@ fn queued(programs: &Programs) -> Result<Queue> {
     let few: Vec<(String, String)> = vec![test(0)];
     let small = json!({"submissions": [program(0)], "tests": of_api(&few)}).to_string();
     submitted(&mut client, &small)?;
-    let (memory, room) = (memory::pss_of_tree(engine.pid())?, folder_bytes(&engine.state())?);
+    let (memory, room) = (memory::pss_of_tree(engine.pid())?, folder_bytes(&kept)?);
     let tests: Vec<(String, String)> = (0..tests).map(test).collect();
     let programs: Vec<Value> = (0..submissions).map(program).collect();
     let data = tests.iter().map(|(input, answer)| input.len() + answer.len()).sum::<usize>()
@@ -222,14 +225,19 @@ fn queued(programs: &Programs) -> Result<Queue> {
     }
     submits.sort();
     let growth_kb = memory::pss_of_tree(engine.pid())?.saturating_sub(memory);
-    let grown = folder_bytes(&engine.state())?.saturating_sub(room).saturating_sub(data as u64);
+    let grown = folder_bytes(&kept)?.saturating_sub(room).saturating_sub(data as u64);
     let row_bytes = grown as f64 / (QUEUED.0 * QUEUED.1) as f64;
     engine.stop().or_problem("engined did not stop", "read its log")?;
     Ok(Queue { growth_kb, submit: submits[submits.len() / 2], row_bytes })
 }
 
-/// All files of the store below a state folder.
-fn folder_bytes(state: &Path) -> Result<u64> {
+/// With its store where a sync costs what it costs: the usual state of `engined up` is in memory.
+fn on_disk(programs: &Programs, kept: &Path) -> Result<Engine> {
+    Engine::start_with(programs, None, &["--batches", &kept.to_string_lossy()])
+}
+
+/// All files of the store below the folder that it is kept in.
+fn folder_bytes(kept: &Path) -> Result<u64> {
     fn walk(folder: &PathBuf) -> std::io::Result<u64> {
         fs::read_dir(folder)?.try_fold(0, |sum, entry| {
             let entry = entry?;
@@ -237,7 +245,7 @@ fn folder_bytes(state: &Path) -> Result<u64> {
             Ok(sum + if meta.is_dir() { walk(&entry.path())? } else { meta.len() })
         })
     }
-    let folder = state.join("batches");
+    let folder = kept.join("batches");
     walk(&folder).or_problem(folder.display().to_string(), "look where the store is")
 }
 

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_spec::{
-    CheckerProgram, CheckerTold, ExecutionResult, OutputEncoding, OutputFile, PathName, Reason, Stream, Verdict,
+    CheckerProgram, CheckerTold, ExecutionResult, OutputEncoding, OutputFile, OutputSkipped, PathName, Reason, Stream,
+    Verdict,
 };
 use grading::protocol::{CheckerOpinion, End, Paths, Protocol, Said};
 use jail::records::Caps;
@@ -37,6 +38,12 @@ const PIPED: &str = "/dev/stdin";
 const IN_A_FILE: u64 = 16 << 20;
 /// So much is kept of what a checker writes to each of its streams.
 const HEAD: usize = 16 << 10;
+/// By which a checker gives part of the points. They come back before all others, whatever else the folder has.
+const SCORES: [&str; 2] = ["judge/feedback/score.txt", "judge/feedback/score_multiplier.txt"];
+/// Its words, which come next.
+const MESSAGES: [&str; 2] = ["judge/feedback/judgemessage.txt", "judge/feedback/teammessage.txt"];
+/// How it is said that a file is not there.
+const NOT_FOUND: &str = "not found";
 /// What comes back from a feedback folder.
 const FEEDBACK_CAPS: Caps = Caps { files: 16, file_bytes: 64 << 10, total_bytes: 256 << 10 };
 
@@ -58,6 +65,19 @@ pub struct Checker {
 pub fn in_the_way(checker: &CheckerProgram) -> Option<usize> {
     let within = |path: &str| path.strip_prefix(FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     checker.files.iter().flatten().position(|file| within(&file.path))
+}
+
+/// Of a test, the most that a checker can be given: input and expected output together, where the engine's own memory has
+/// so many bytes. It is half of them, less what a checker may write: what is always in use by others could never be had.
+#[must_use]
+pub fn most_given(engine_memory: u64) -> u64 {
+    let outputs = Outputs { globs: globs(), caps: FEEDBACK_CAPS };
+    (engine_memory / 2).saturating_sub(told_memory(&outputs))
+}
+
+/// For what a run of a checker writes.
+fn told_memory(outputs: &Outputs) -> u64 {
+    2 * HEAD as u64 + outputs.memory()
 }
 
 impl Checker {
@@ -100,8 +120,8 @@ impl Checker {
         } else {
             None
         };
-        let globs = protocol.has_feedback().then(|| format!("{FEEDBACK}/**"));
-        let outputs = Outputs { globs: globs.into_iter().collect(), caps: FEEDBACK_CAPS };
+        let globs = if protocol.has_feedback() { globs() } else { Vec::new() };
+        let outputs = Outputs { globs, caps: FEEDBACK_CAPS };
         Ok(Ok(Checker { program: Arc::new(program), artifact, protocol, step, piped, outputs }))
     }
 
@@ -110,7 +130,8 @@ impl Checker {
     /// # Errors
     /// It is not wanted any more.
     pub async fn check(&self, engine: &Engine, evidence: Evidence, points: f64, part: Part) -> Result<Checked, Missed> {
-        let asked = match self.asked(evidence) {
+        let most = most_given(engine.memory.limit());
+        let asked = match self.asked(evidence, most) {
             Ok(asked) => asked,
             Err(error) => return Ok(ours(&format!("what the checker is to be given can't be read: {error}"))),
         };
@@ -118,9 +139,12 @@ impl Checker {
         if let Some(reason) = does_not_fit(step, asked.bytes) {
             return Ok(failed(reason));
         }
+        if asked.bytes > most {
+            return Ok(failed(too_much(asked.bytes, most)));
+        }
         // What its run takes is taken together with what the files take, and given back for it: so nobody waits with memory
         // in hand for what only others who wait could give.
-        let run = 2 * HEAD as u64 + self.outputs.memory();
+        let run = told_memory(&self.outputs);
         let mut memory = self.program.account.memory(engine, asked.bytes + run).await?;
         let (program, outputs, step) = (Arc::clone(&self.program), self.outputs.clone(), step.clone());
         let Asked { files, stdin, bytes, .. } = asked;
@@ -138,13 +162,14 @@ impl Checker {
         Ok(self.told(ran, points))
     }
 
-    fn asked(&self, evidence: Evidence) -> std::io::Result<Asked> {
+    fn asked(&self, evidence: Evidence, most: u64) -> std::io::Result<Asked> {
         let Evidence { input, answer, output } = evidence;
         let output = Stdin::File(output);
-        let length = output.length()?;
+        let (length, others) = (output.length()?, input.length()?.saturating_add(answer.length()?));
         let mut files = vec![(INPUT, input), (ANSWER, answer)];
         let mut stdin = Stdin::default();
-        let piped = !self.protocol.output_on_stdin() && length > IN_A_FILE;
+        let large = length > IN_A_FILE || others.saturating_add(length) > most;
+        let piped = !self.protocol.output_on_stdin() && large;
         if piped || self.protocol.output_on_stdin() {
             stdin = output;
         } else {
@@ -159,7 +184,7 @@ impl Checker {
 
     fn told(&self, ran: Ran, points: f64) -> Checked {
         let Ran { result, lost, .. } = ran;
-        let ExecutionResult { verdict, reason, run, outputs, .. } = result;
+        let ExecutionResult { verdict, reason, run, outputs, outputs_skipped: skipped, .. } = result;
         let message = reason.as_ref().map(|reason| reason.message.clone()).unwrap_or_default();
         if lost || matches!(verdict, Verdict::EngineError | Verdict::Cancelled) {
             let message = if message.is_empty() { "the checker's sandbox was lost" } else { &message };
@@ -174,11 +199,16 @@ impl Checker {
         let files = feedback(&outputs);
         let head = stderr.as_ref().and_then(|stream| stream.to_bytes().ok()).unwrap_or_default();
         let said = Said { stderr: &head, files: &files };
-        let finding = match self.protocol.opinion(end, &said, points) {
-            CheckerOpinion::Accepted => Finding::Right,
-            CheckerOpinion::Wrong { share } if share > 0.0 => Finding::Part(share),
-            CheckerOpinion::Wrong { .. } => Finding::Wrong,
-            CheckerOpinion::Failed(why) => {
+        let unsure = if self.protocol.has_feedback() { unsure(&outputs, &skipped) } else { None };
+        let finding = match (self.protocol.opinion(end, &said, points), unsure) {
+            (CheckerOpinion::Wrong { share }, _) if share <= 0.0 => Finding::Wrong,
+            // Without its score it would be worth more than it is.
+            (CheckerOpinion::Accepted | CheckerOpinion::Wrong { .. }, Some(why)) => {
+                Finding::Failed(verdict::plain(&why))
+            }
+            (CheckerOpinion::Accepted, None) => Finding::Right,
+            (CheckerOpinion::Wrong { share }, None) => Finding::Part(share),
+            (CheckerOpinion::Failed(why), _) => {
                 let limit = reason.filter(|_| matches!(end, End::Otherwise(_)));
                 Finding::Failed(Reason { message: sentence(&why), ..limit.unwrap_or_else(|| verdict::plain("")) })
             }
@@ -212,6 +242,46 @@ fn does_not_fit(step: &Step, bytes: u64) -> Option<Reason> {
          /checker/program/limits."
     );
     Some(Reason { limit: Some(limit), value: Some(value), observed: Some(bytes), message, hint: None })
+}
+
+/// What is asked for of a feedback folder: files that are named come first.
+fn globs() -> Vec<String> {
+    let named = SCORES.into_iter().chain(MESSAGES).map(str::to_owned);
+    named.chain([format!("{FEEDBACK}/**")]).collect()
+}
+
+/// Why it isn't known whether the checker has given part of the points: of each file that says so it must be known that it
+/// came back whole, or that there is none.
+fn unsure(outputs: &[OutputFile], skipped: &[OutputSkipped]) -> Option<String> {
+    let is = |path: &PathName, name: &str| matches!(path, PathName::Text(path) if path == name);
+    SCORES.into_iter().find_map(|name| {
+        let why = match outputs.iter().find(|file| is(&file.path, name)) {
+            Some(file) if !file.truncated => return None,
+            Some(file) => {
+                let most = FEEDBACK_CAPS.file_bytes;
+                format!("it has {} bytes, of which at most {most} come back", file.bytes)
+            }
+            None => {
+                let mut reasons =
+                    skipped.iter().filter(|skipped| is(&skipped.path, name)).map(|skipped| &skipped.reason);
+                match reasons.clone().find(|reason| *reason == NOT_FOUND).or_else(|| reasons.next()) {
+                    Some(reason) if reason == NOT_FOUND => return None,
+                    Some(reason) => reason.clone(),
+                    None => "nothing is known of it".to_owned(),
+                }
+            }
+        };
+        let file = name.rsplit('/').next().unwrap_or(name);
+        Some(format!("The checker's {file} did not come back: {why}. So it isn't known what the output is worth."))
+    })
+}
+
+/// What the engine could never have the memory for.
+fn too_much(bytes: u64, most: u64) -> Reason {
+    verdict::plain(&format!(
+        "The checker was not run: input and expected output are {bytes} bytes, and this engine can give a checker {most} \
+         (engine_memory_bytes). Have the operator raise it."
+    ))
 }
 
 /// The files of the feedback folder, by their names in it.
@@ -261,4 +331,41 @@ fn sentence(text: &str) -> String {
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, kept: &[u8], bytes: u64) -> OutputFile {
+        OutputFile::new(format!("{FEEDBACK}/{name}").into_bytes(), kept, bytes)
+    }
+
+    fn skipped(name: &str, reason: &str) -> OutputSkipped {
+        OutputSkipped { path: PathName::new(format!("{FEEDBACK}/{name}").into_bytes()), reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_checker_is_given_no_more_than_can_be_had() {
+        let (given, memory) = (most_given(512 << 20), told_memory(&Outputs { globs: globs(), caps: FEEDBACK_CAPS }));
+        assert!(given + memory <= 256 << 20 && given > 200 << 20, "{given}");
+        assert_eq!(most_given(1 << 20), 0);
+        assert!(too_much(7, 5).message.contains("are 7 bytes") && too_much(7, 5).message.contains("a checker 5 ("));
+    }
+
+    #[test]
+    fn a_score_that_did_not_come_back_is_none() {
+        let none = ["score.txt", "score_multiplier.txt"].map(|name| skipped(name, "not found"));
+        assert_eq!(unsure(&[], &none), None);
+        assert_eq!(unsure(&[file("score.txt", b"1", 1)], &none[1..]), None);
+        let told = |outputs: &[OutputFile], skipped: &[OutputSkipped]| unsure(outputs, skipped).unwrap();
+        assert!(told(&[], &none[..1]).contains("score_multiplier.txt did not come back"));
+        assert!(told(&[file("score.txt", b"1", 70_000)], &none[1..]).contains("70000 bytes, of which at most 65536"));
+        let link = [skipped("score.txt", "a symbolic link"), skipped("score_multiplier.txt", "not found")];
+        assert!(told(&[], &link).contains("a symbolic link"));
+        // All that was asked for is passed over where the search was cut short; what came before that is there.
+        let cut = ["score.txt", "score_multiplier.txt", "**"].map(|name| skipped(name, "cut short: too much"));
+        assert!(told(&[], &cut).contains("cut short"));
+        assert_eq!(unsure(&[], &[none.to_vec(), cut.to_vec()].concat()), None);
+    }
 }

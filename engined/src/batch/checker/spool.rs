@@ -38,6 +38,26 @@ impl Spool {
     }
 }
 
+/// Looks whether a disk has more free than `least`: a run whose output finds no room is run in vain.
+///
+/// # Errors
+/// It has not ([`is_full`]), or can't be asked.
+pub fn room(folder: &Path, least: u64) -> io::Result<()> {
+    let found = nix::sys::statvfs::statvfs(folder)?;
+    let free = found.blocks_available().saturating_mul(found.fragment_size());
+    if free > least {
+        return Ok(());
+    }
+    let why = format!("the disk has {free} bytes free, and health.disk_free_bytes is {least}");
+    Err(io::Error::new(io::ErrorKind::StorageFull, why))
+}
+
+/// Whether a disk has no more room: that passes.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Writes what comes.
 struct Fill(Arc<File>);
 
@@ -118,6 +138,20 @@ mod tests {
         let mut last = [0; 10_000];
         file.read_exact_at(&mut last, 990_000).unwrap();
         assert!(file.metadata().unwrap().len() == 1_000_000 && last == [99; 10_000]);
+    }
+
+    #[test]
+    fn a_full_disk_is_no_failure() {
+        let folder = std::env::temp_dir();
+        room(&folder, 0).unwrap();
+        let full = room(&folder, u64::MAX).unwrap_err();
+        assert!(is_full(&full) && full.to_string().contains("health.disk_free_bytes"), "{full}");
+        for (errno, passes) in [(libc::ENOSPC, true), (libc::EDQUOT, true), (libc::EIO, false)] {
+            assert_eq!(is_full(&io::Error::from_raw_os_error(errno)), passes);
+        }
+        assert!(!is_full(&room(Path::new("/none"), 0).unwrap_err()));
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(is_full(&Fill(Arc::new(full)).take(b"x").unwrap_err()));
     }
 
     #[test]
