@@ -182,7 +182,7 @@ fn judge(submission: &Submission, expected: Option<&Stdin>, bytes: u64) -> io::R
         let config = &submission.engine.config;
         let folder = config.batches.place().ok_or(io::ErrorKind::NotFound)?;
         spool::room(&folder, config.health.disk_free.saturating_add(bytes))?;
-        let (spool, tap) = Spool::new(&folder)?;
+        let (spool, tap) = Spool::new(&folder, config.health.disk_free)?;
         return Ok((Judge::Spool(spool), Some(tap)));
     };
     Ok(match expected {
