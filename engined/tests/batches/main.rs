@@ -47,7 +47,7 @@ impl Grader {
         let kept = if more.contains("[batches]") { "" } else { "[batches]\n" };
         let more = format!("{kept}{more}\n[blobs]\nfolder = {blobs:?}\n");
         let more = more.replace("[batches]\n", &format!("[batches]\nfolder = {batches:?}\n"));
-        Grader { rig: Rig::with(slots, &more, &[]), folders: folders }
+        Grader { rig: Rig::with(slots, &more, &[]), folders }
     }
 
     fn post(&self, body: &Value, headers: &str) -> Reply {
