@@ -51,6 +51,7 @@ pub mod count;
 pub mod data;
 pub mod keep;
 pub mod lanes;
+pub mod lease;
 pub mod loading;
 pub mod one;
 pub mod orphans;

@@ -137,15 +137,30 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
     }
 }
 
-async fn slot(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Option<Slot>, Error> {
-    let slot = tokio::select! {
-        slot = ticket.slot(task.patience) => slot?,
-        () = task.control.cancelled() => return Ok(None),
-    };
-    // Others of the tenant may have used up the day while it waited.
-    engine.cpu_days.check(task.tenant, engine.tenants().plan(task.tenant).cpu_seconds_per_day)?;
-    stop_point!("engined.slot");
-    Ok(Some(slot))
+async fn slot(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Option<Slot>, Error> {
+    loop {
+        let slot = tokio::select! {
+            slot = ticket.slot(task.patience) => slot?,
+            () = task.control.cancelled() => return Ok(None),
+        };
+        // Others of the tenant may have used up the day while it waited.
+        engine.cpu_days.check(task.tenant, engine.tenants().plan(task.tenant).cpu_seconds_per_day)?;
+        stop_point!("engined.slot");
+        let Some(lease) = &task.lease else { return Ok(Some(slot)) };
+        match lease.seated().await {
+            Ok(true) => return Ok(Some(slot)),
+            Ok(false) => {
+                let memory = slot.memory();
+                ticket = slot.back(memory, true);
+                if lease.soon().await.is_err() {
+                    return Ok(None);
+                }
+                ticket.release(memory);
+            }
+            // Why is asked of the lease.
+            Err(_) => return Ok(None),
+        }
+    }
 }
 
 fn cancelled() -> Seated {

@@ -14,6 +14,7 @@ use jail::spec::{Ended, Layers, Outcome, PeakSource};
 use jail::stop_point;
 
 use crate::audit::{self, Caller, Part, Receipt, Source};
+use crate::batch::lease::Lease;
 use crate::budget::{Budget, Reservation};
 use crate::cache::Key;
 use crate::capture::{Captured, Output};
@@ -61,6 +62,8 @@ pub struct Task {
     pub patience: Duration,
     /// What of a batch it is.
     pub part: Option<Part>,
+    /// What must be durable before it begins.
+    pub lease: Option<Arc<Lease>>,
     /// For those who follow it.
     pub control: Arc<Control>,
 }
@@ -85,7 +88,10 @@ pub fn enqueue(
     let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
     stop_point!("engined.queued");
     let patience = engine.config.engine.queue_wait;
-    Ok((Task { id, tenant, job, caller, source, key, received, queued, patience, part: None, control }, ticket))
+    Ok((
+        Task { id, tenant, job, caller, source, key, received, queued, patience, part: None, lease: None, control },
+        ticket,
+    ))
 }
 
 /// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.

@@ -366,6 +366,17 @@ pub enum Question {
         /// Which test.
         test: u32,
     },
+    /// What came with an idempotency key.
+    Key {
+        /// Whose.
+        tenant: String,
+        /// The caller's word.
+        key: String,
+        /// Of the body that came with it now.
+        body: Hash,
+        /// The time: a key whose time is over is nobody's.
+        now: UnixMillis,
+    },
     /// Tenants that have work left.
     Waiting,
     /// All blobs that kept batches of a tenant need.
@@ -412,6 +423,8 @@ pub enum Answer {
     Tests(Vec<TestRow>),
     /// Standard input and what is expected.
     Data(Datum, Datum),
+    /// [`Placed::Before`] or [`Placed::Conflict`], if anything came with it.
+    Key(Option<Placed>),
     /// Tenants.
     Waiting(Vec<String>),
     /// Hashes.

@@ -150,6 +150,15 @@ fn a_key_gives_the_same_batch_until_its_time_is_over() {
     assert_eq!(put(&store, of_another), Placed::New);
     drop(store);
     let store = folder.open();
+    let known = |tenant: &str, body: u8, now| {
+        let question = Question::Key { tenant: tenant.into(), key: "k".into(), body: [body; 32], now };
+        match wait(store.read(question)).unwrap() {
+            Answer::Key(placed) => placed,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([known("ann", 1, 99), known("bob", 2, 99)], ["b1", "b4"].map(|id| Some(Placed::Before(id.into()))));
+    assert_eq!([known("ann", 2, 99), known("ann", 1, 100), known("eve", 1, 99)], [Some(Placed::Conflict), None, None]);
     assert_eq!(put(&store, keyed("b5", 1, 99)), Placed::Before("b1".into()));
     assert_eq!(put(&store, keyed("b6", 2, 100)), Placed::New);
     let question = Question::List { tenant: "ann".into(), before: None, status: None, label: None, most: 9 };

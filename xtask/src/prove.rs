@@ -22,7 +22,7 @@ const FAULTS: u32 = 20;
 
 /// How often an engine is killed under load.
 const KILLS: &str = "100";
-/// How often that judges batches.
+/// How often one that judges batches, and their store alone.
 const BATCH_KILLS: &str = "200";
 
 /// One part of the proof.
@@ -66,6 +66,9 @@ pub fn run() -> Result<Tally> {
     proof.part(&format!("faults, {FAULTS} times"), || tests::faults(FAULTS))?;
     proof.part(&format!("usage after {KILLS} times kill -9"), || tests::killed(KILLS))?;
     proof.part(&format!("batches after {BATCH_KILLS} times kill -9"), || tests::batches_killed(BATCH_KILLS))?;
+    proof.part(&format!("the store of batches after {BATCH_KILLS} times kill -9"), || {
+        tests::store_killed(BATCH_KILLS)
+    })?;
     proof.part("problems judged three times, alone and under full load", || {
         problems::run(&programs, &problems::THOROUGHLY)
     })?;

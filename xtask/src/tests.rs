@@ -162,6 +162,15 @@ pub fn batches_killed(times: &str) -> Result<Tally> {
     build::test_with("batches after kill -9", &[&HOOKED[..], &which].concat(), ("ENGINED_TEST_KILLS", times))
 }
 
+/// A process with the store of batches that is killed so many times, each time opened again.
+pub fn store_killed(times: &str) -> Result<Tally> {
+    build::test_with(
+        "the store after kill -9",
+        &["--package", "store", "--test", "kills"],
+        ("ENGINED_TEST_KILLS", times),
+    )
+}
+
 /// Only the faults.
 pub fn faults_only(times: u32) -> Result<Tally> {
     setup::ensure()?;

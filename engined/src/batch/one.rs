@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Leased, Promise, Record, Recorded, Unit, Wish};
+use store::{Record, Recorded, Unit};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::common::Common;
-use super::program::{Account, Missed};
+use super::lease::Lease;
+use super::program::Missed;
 use super::submission::{ATTEMPTS, BEFORE_AGAIN, Submission};
 use super::told::{self, Note, Outcome, Whose};
 use super::trial::{self, Tried};
@@ -27,25 +28,8 @@ pub struct Over {
     pub came: Result<Note, Missed>,
     /// When its result is durable; `None`: it is.
     pub last: Option<oneshot::Receiver<Recorded>>,
-}
-
-/// Leases as soon as the store can.
-///
-/// # Errors
-/// It is not wanted any more.
-pub async fn lease(
-    worker: &Worker,
-    account: &Account,
-    mut ask: impl FnMut() -> Promise<Leased>,
-) -> Result<Vec<(Unit, u32)>, Missed> {
-    loop {
-        match ask().await {
-            Ok(Leased::Units(units)) => return Ok(units),
-            Ok(Leased::Submissions(_)) => return Ok(Vec::new()),
-            Err(error) => tracing::warn!(%error, "nothing of a batch is leased yet"),
-        }
-        account.pause(&worker.engine, BEFORE_AGAIN).await?;
-    }
+    /// It has no result, and what was leased for it must not count.
+    pub uncounted: bool,
 }
 
 /// Hands the result of a run over.
@@ -103,68 +87,71 @@ pub struct One {
 }
 
 impl One {
-    /// `begun`: with its turn, and the number of the attempt that was leased; a suspect has neither.
-    pub async fn run(self, begun: Option<(OwnedSemaphorePermit, u32)>, tried: u32) -> Over {
+    /// With its turn; a suspect waits for none. So often it was `tried` before.
+    pub async fn run(self, turn: Option<OwnedSemaphorePermit>, tried: u32) -> Over {
         let unit = self.unit;
-        match self.result(begun, tried).await {
-            Ok((note, last)) => Over { unit, came: Ok(note), last },
-            Err(missed) => Over { unit, came: Err(missed), last: None },
+        let mut uncounted = false;
+        match self.result(turn, tried, &mut uncounted).await {
+            Ok((note, last)) => Over { unit, came: Ok(note), last, uncounted: false },
+            Err(missed) => Over { unit, came: Err(missed), last: None, uncounted },
         }
     }
 
     async fn result(
         &self,
-        begun: Option<(OwnedSemaphorePermit, u32)>,
+        mut turn: Option<OwnedSemaphorePermit>,
         mut tried: u32,
+        uncounted: &mut bool,
     ) -> Result<(Note, Option<oneshot::Receiver<Recorded>>), Missed> {
         let account = &self.submission.program.account;
-        let (mut permit, mut begun) = match begun {
-            Some((permit, _)) => (Some(permit), true),
-            None => (None, false),
-        };
-        let (mut suspect, mut writes) = (None, 0);
+        // Held to the end, and with it that nobody else is suspected.
+        let mut lease: Option<Lease> = None;
+        let mut writes = 0;
         let outcome = loop {
-            if !begun {
-                if tried >= ATTEMPTS {
-                    break Outcome::ours(plain(&worn_out("The run")));
-                }
-                // In this order alone: who has its turn waits for nobody.
-                drop(permit.take());
-                if suspect.is_none() {
-                    suspect = Some(self.worker.suspect(account).await?);
-                }
-                permit = Some(self.worker.turn(account, &self.submission.tenant).await?);
-                let ask = || {
-                    let (batch, submission) = (account.batch.to_string(), self.submission.place);
-                    self.worker.batches.store.lease(Wish::Units { batch, submission, units: vec![self.unit] })
-                };
-                let leased = lease(&self.worker, account, ask).await?;
-                tried = leased.first().map(|(_, attempt)| *attempt).ok_or_else(|| account.not_leased())?;
-                begun = true;
+            if lease.is_none() && tried >= ATTEMPTS {
+                break Outcome::ours(plain(&worn_out("The run")));
             }
-            match self.attempt(writes).await? {
-                Tried::Result(outcome) => break *outcome,
-                Tried::Ours(outcome) if tried >= ATTEMPTS => break *outcome,
-                Tried::Ours(outcome) => {
-                    let why = outcome.reason.map(|reason| reason.message).unwrap_or_default();
-                    tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
-                    account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
-                    begun = false;
-                }
+            let new = || {
+                let unit = (self.submission.place, self.unit);
+                Lease::new(&self.worker, account, &self.submission.tenant, unit, tried > 0)
+            };
+            let lease_now = lease.get_or_insert_with(new);
+            let came = self.attempt(lease_now, writes).await;
+            let attempt = lease_now.attempt();
+            *uncounted = attempt.is_some();
+            match came? {
                 Tried::NoRoom { why, bytes } => {
                     writes = bytes;
                     tracing::warn!(batch = %account.batch, %why, "a run of a batch waits for room");
-                    // Others have its turn meanwhile.
-                    drop(permit.take());
+                    // Others have its turn meanwhile. What was leased is good for the next time.
+                    drop(turn.take());
+                    lease_now.rest();
                     account.pause(&self.worker.engine, FOR_ROOM).await?;
-                    permit = Some(self.worker.turn(account, &self.submission.tenant).await?);
+                    turn = Some(self.worker.turn(account, &self.submission.tenant).await?);
+                }
+                Tried::Result(outcome) => {
+                    tried = attempt.unwrap_or(tried + 1);
+                    break *outcome;
+                }
+                Tried::Ours(outcome) => {
+                    // What has failed before it was leased counts as well, or it would be tried for ever.
+                    tried = attempt.unwrap_or(tried + 1);
+                    if tried >= ATTEMPTS {
+                        break *outcome;
+                    }
+                    let why = outcome.reason.map(|reason| reason.message).unwrap_or_default();
+                    tracing::warn!(batch = %account.batch, %why, tried, "a run of a batch is tried again");
+                    *uncounted = false;
+                    // It is a suspect from now on, which may have to wait, also for the one that it was.
+                    (turn, lease) = (None, None);
+                    account.pause(&self.worker.engine, BEFORE_AGAIN).await?;
                 }
             }
         };
-        drop(permit);
+        drop(turn);
         let whose = (account.batch.as_ref(), self.submission.place, self.submission.name.as_ref());
         let mut last = Some(record(&self.worker, &self.submission.common, whose, (self.unit, tried), &outcome).await);
-        if suspect.is_some()
+        if lease.as_ref().is_some_and(Lease::is_alone)
             && let Some(last) = last.take()
         {
             // The next suspect must not find this one unrecorded.
@@ -173,8 +160,8 @@ impl One {
         Ok((Note::of(&outcome), last))
     }
 
-    async fn attempt(&self, writes: u64) -> Result<Tried, Missed> {
-        contained(trial::run(&self.submission, self.unit, writes)).await.unwrap_or_else(|| {
+    async fn attempt(&self, lease: &Lease, writes: u64) -> Result<Tried, Missed> {
+        contained(trial::run(&self.submission, self.unit, lease, writes)).await.unwrap_or_else(|| {
             self.worker.engine.metrics.panicked();
             Ok(Tried::Ours(Box::new(Outcome::ours(plain("Judging the run panicked: see the log.")))))
         })

@@ -13,6 +13,7 @@ use api_spec::{ExecutionRequest, ExecutionResult, LimitsRequest, OnOutputLimit, 
 use languages::Limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::lease::Lease;
 use crate::admission::{self, Rules, RunRequest};
 use crate::audit::{Caller, Leaving, Part, Source};
 use crate::budget::{Budget, Reservation};
@@ -147,7 +148,10 @@ impl Account {
     }
 
     /// A slot with so much memory, when it is the tenant's turn.
-    async fn turn(&self, engine: &Engine, memory: u64) -> Result<(Slot, Arc<Control>), Missed> {
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn turn(&self, engine: &Engine, memory: u64) -> Result<(Slot, Arc<Control>), Missed> {
         self.spent(engine)?;
         let wish = queue::Wish { tenant: self.tenant, priority: Priority::Batch, memory };
         let turn = async {
@@ -320,6 +324,19 @@ impl Program {
     /// # Errors
     /// It is not wanted any more.
     pub async fn compile(&self, engine: &Engine, part: Part) -> Result<Built, Missed> {
+        self.compile_leased(engine, part, None).await
+    }
+
+    /// Compiles it, in its turn, when its lease is durable.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn compile_leased(
+        &self,
+        engine: &Engine,
+        part: Part,
+        lease: Option<&Arc<Lease>>,
+    ) -> Result<Built, Missed> {
         let mut pause = FIRST_PAUSE;
         loop {
             self.account.spent(engine)?;
@@ -329,8 +346,12 @@ impl Program {
                 execution::enqueue(engine, self.account.tenant, new_id(), (job, self.source.clone()), caller, now);
             let error = match begun {
                 Ok((task, ticket)) => {
-                    let task = Task { patience: PATIENCE, part: Some(part.clone()), ..task };
-                    match self.build(engine, task, ticket).await? {
+                    let task = Task { patience: PATIENCE, part: Some(part.clone()), lease: lease.cloned(), ..task };
+                    let built = self.build(engine, task, ticket).await?;
+                    if let Some(missed) = lease.and_then(|lease| lease.missed()) {
+                        return Err(missed);
+                    }
+                    match built {
                         Ok(built) => return Ok(built),
                         Err(error) => error,
                     }
@@ -394,10 +415,22 @@ impl Program {
     /// # Errors
     /// It is not wanted any more.
     pub async fn run(&self, engine: &Engine, wanted: Wanted<'_>) -> Result<Ran, Missed> {
+        self.run_leased(engine, wanted, None).await
+    }
+
+    /// Runs it, in its turn, when its lease is durable.
+    ///
+    /// # Errors
+    /// It is not wanted any more.
+    pub async fn run_leased(&self, engine: &Engine, wanted: Wanted<'_>, lease: Option<&Lease>) -> Result<Ran, Missed> {
         let Wanted { way, artifact, stdin, part, head, tap } = wanted;
         let began = Instant::now();
         let _memory = self.account.memory(engine, 2 * head as u64 + way.outputs.memory()).await?;
-        let (slot, control) = self.account.turn(engine, way.step.limits.memory.0).await?;
+        let most = way.step.limits.memory.0;
+        let (slot, control) = match lease {
+            Some(lease) => lease.begin(most).await?,
+            None => self.account.turn(engine, most).await?,
+        };
         let task = Task {
             id: new_id(),
             tenant: self.account.tenant,
@@ -409,6 +442,7 @@ impl Program {
             queued: began,
             patience: PATIENCE,
             part: Some(part),
+            lease: None,
             control,
         };
         let mut through = Through { head, tap };

@@ -7,17 +7,17 @@
 //! tried three times is not tried again: its result is `engine_error`, and says so. A run that we have failed ourselves, as its
 //! sandbox was lost, counts likewise.
 //!
-//! **A few ahead.** Runs are leased some at a time, before their turn comes, so that no slot waits for the disk. What was
-//! leased and not begun goes back at an orderly stop, and is not counted.
+//! **A few ahead.** In the whole engine some runs are leased before they have a slot, so that no slot waits for the disk (see
+//! `lease`). What was leased and not begun goes back at an orderly stop, and is not counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api_spec::{CompileTold, ExecutionRequest, Reason, SubmissionRequest, Verdict};
 use jail::stop_point;
-use store::{Leased, LeasedSubmission, Promise, Record, Recorded, Renewal, Unit, Wish};
-use tokio::sync::{Semaphore, oneshot};
+use store::{LeasedSubmission, Record, Recorded, Renewal, Unit};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Batches;
@@ -25,7 +25,8 @@ use super::admission::over;
 use super::book::Book;
 use super::common::{Common, Test};
 use super::lanes::Lanes;
-use super::one::{One, Over, lease, record, worn_out};
+use super::lease::Lease;
+use super::one::{One, Over, record, worn_out};
 use super::program::{Account, Missed, Program, Way};
 use super::spec;
 use super::told::{self, Note, Outcome};
@@ -272,26 +273,27 @@ impl Judging {
             checker: false,
         };
         let mut tried = self.tried.get(&COMPILE).copied().unwrap_or(0);
-        let mut suspect = None;
         loop {
             if tried >= ATTEMPTS {
                 return Ok(Err(Unfit::Ours(plain(&worn_out("Its compile")), tried)));
             }
-            if tried > 0 && suspect.is_none() {
-                suspect = Some(worker.suspect(&self.account).await?);
+            let unit = (self.leased.submission, COMPILE);
+            let lease = Arc::new(Lease::new(&worker, &self.account, &self.leased.tenant, unit, tried > 0));
+            lease.soon().await?;
+            let _turn = worker.turn(&self.account, &self.leased.tenant).await?;
+            let built = program.compile_leased(&worker.engine, part.clone(), Some(&lease)).await;
+            if built.is_err() && lease.attempt().is_some() {
+                back.push(COMPILE);
             }
-            let _permit = worker.turn(&self.account, &self.leased.tenant).await?;
-            let Some(attempt) = self.lease(vec![COMPILE]).await?.first().map(|(_, attempt)| *attempt) else {
-                return Err(self.account.not_leased());
-            };
+            let built = built?;
+            // What has failed before it was leased counts as well, or it would be tried for ever.
+            let attempt = lease.attempt().unwrap_or(tried + 1);
             tried = attempt;
-            stop_point!("engined.batch.compiling");
-            let built = program.compile(&worker.engine, part.clone()).await.inspect_err(|_| back.push(COMPILE))?;
             stop_point!("engined.batch.compiled");
             let compile = told::compile(&built.result);
             let verdict = match built.outcome {
                 Ok(artifact) => {
-                    self.over(COMPILE, attempt, Verdict::Ok, suspect.is_some()).await;
+                    self.over(COMPILE, attempt, Verdict::Ok, lease.is_alone()).await;
                     return Ok(Ok((artifact, compile)));
                 }
                 Err((Verdict::EngineError, reason)) => {
@@ -304,7 +306,7 @@ impl Judging {
                 }
                 Err((verdict, _)) => verdict,
             };
-            self.over(COMPILE, attempt, verdict, suspect.is_some()).await;
+            self.over(COMPILE, attempt, verdict, lease.is_alone()).await;
             return Ok(Err(Unfit::Errors(compile)));
         }
     }
@@ -329,50 +331,36 @@ impl Judging {
         }
     }
 
-    fn leasing(&self, units: Vec<Unit>) -> Promise<Leased> {
-        let (batch, submission) = (self.leased.batch.clone(), self.leased.submission);
-        self.worker.batches.store.lease(Wish::Units { batch, submission, units })
-    }
-
-    async fn lease(&self, units: Vec<Unit>) -> Result<Vec<(Unit, u32)>, Missed> {
-        lease(&self.worker, &self.account, || self.leasing(units.clone())).await
-    }
-
     /// Runs all tests that have no result.
     async fn tests(&mut self, submission: Arc<Submission>, back: &mut Vec<Unit>) -> Result<(), Missed> {
-        let ahead = self.worker.ahead();
-        let mut hand: VecDeque<(Unit, u32)> = VecDeque::new();
-        let mut leasing: Option<(Vec<Unit>, Promise<Leased>)> = None;
+        let mut next: Option<Unit> = None;
         let mut turn = Box::pin(self.worker.gate(&self.leased.tenant).acquire_owned());
         let mut runs: JoinSet<Over> = JoinSet::new();
         let mut missed: Option<Missed> = None;
         let (account, engine) = (self.account.clone(), Arc::clone(&self.worker.engine));
         let mut unwanted = std::pin::pin!(async move { account.unwanted(&engine).await });
         loop {
-            if missed.is_none() && leasing.is_none() && hand.len() < ahead {
-                let units = self.next(ahead, &submission, &mut runs).await;
-                if !units.is_empty() {
-                    leasing = Some((units.clone(), self.leasing(units)));
-                }
+            if missed.is_none() && next.is_none() {
+                next = self.next(&submission, &mut runs);
             }
             self.skip().await;
-            if let Some(missed) = missed.as_ref().filter(|_| leasing.is_none() && runs.is_empty()) {
-                back.extend(hand.iter().map(|(unit, _)| *unit));
-                return Err(missed.clone());
-            }
-            if missed.is_none() && hand.is_empty() && leasing.is_none() && runs.is_empty() {
-                return Ok(());
+            if runs.is_empty() {
+                match &missed {
+                    Some(missed) => return Err(missed.clone()),
+                    None if next.is_none() => return Ok(()),
+                    None => {}
+                }
             }
             tokio::select! {
                 biased;
                 Some(over) = runs.join_next(), if !runs.is_empty() => match over {
-                    Ok(Over { unit, came: Ok(note), last }) => {
+                    Ok(Over { unit, came: Ok(note), last, .. }) => {
                         self.book.add(unit, &note);
                         self.lanes.over(unit, note.verdict == api_spec::TestVerdict::Accepted);
                         self.last = last.or(self.last.take());
                     }
-                    Ok(Over { unit, came: Err(why), .. }) => {
-                        back.push(unit);
+                    Ok(Over { unit, came: Err(why), uncounted, .. }) => {
+                        back.extend(uncounted.then_some(unit));
                         missed.get_or_insert(why);
                     }
                     // A panic was contained: this one is of ours alone. Its submission is taken up again.
@@ -381,31 +369,11 @@ impl Judging {
                         missed.get_or_insert(Missed::Draining);
                     }
                 },
-                leased = async { match &mut leasing { Some((_, leased)) => leased.await, None => std::future::pending().await } } => {
-                    let asked = leasing.take().map(|(units, _)| units).unwrap_or_default();
-                    match leased {
-                        Ok(Leased::Units(leased)) if leased.len() == asked.len() => {
-                            stop_point!("engined.batch.unit_leased");
-                            hand.extend(leased);
-                        }
-                        Ok(fewer) => {
-                            if let Leased::Units(leased) = fewer {
-                                hand.extend(leased);
-                            }
-                            missed.get_or_insert(self.account.not_leased());
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, "runs of a batch are not leased yet");
-                            tokio::time::sleep(BEFORE_AGAIN).await;
-                            leasing = Some((asked.clone(), self.leasing(asked)));
-                        }
-                    }
-                }
-                permit = &mut turn, if missed.is_none() && !hand.is_empty() => {
+                permit = &mut turn, if missed.is_none() && next.is_some() => {
                     turn = Box::pin(self.worker.gate(&self.leased.tenant).acquire_owned());
-                    if let (Ok(permit), Some((unit, attempt))) = (permit, hand.pop_front()) {
+                    if let (Ok(permit), Some(unit)) = (permit, next.take()) {
                         let one = One { worker: Arc::clone(&self.worker), submission: Arc::clone(&submission), unit };
-                        runs.spawn(one.run(Some((permit, attempt)), attempt));
+                        runs.spawn(one.run(Some(permit), 0));
                     }
                 }
                 why = &mut unwanted, if missed.is_none() => missed = Some(why),
@@ -413,20 +381,18 @@ impl Judging {
         }
     }
 
-    /// The next runs that nobody suspects; the others go their own way.
-    async fn next(&mut self, most: usize, submission: &Arc<Submission>, runs: &mut JoinSet<Over>) -> Vec<Unit> {
-        let mut units = Vec::new();
-        while units.len() < most {
-            let Some(unit) = self.lanes.give_out() else { break };
+    /// The next run that nobody suspects; the others go their own way.
+    fn next(&mut self, submission: &Arc<Submission>, runs: &mut JoinSet<Over>) -> Option<Unit> {
+        while let Some(unit) = self.lanes.give_out() {
             match self.tried.get(&unit).copied() {
-                None | Some(0) => units.push(unit),
+                None | Some(0) => return Some(unit),
                 Some(tried) => {
                     let one = One { worker: Arc::clone(&self.worker), submission: Arc::clone(submission), unit };
                     runs.spawn(one.run(None, tried));
                 }
             }
         }
-        units
+        None
     }
 
     /// Records what is not run as others have failed.
@@ -467,10 +433,4 @@ impl Judging {
             Err(_) => Err(Missed::Draining),
         }
     }
-}
-
-/// Of which there is one in the whole engine.
-#[must_use]
-pub fn one_suspect() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(1))
 }

@@ -10,6 +10,7 @@ use super::checker::comparing::{self, Comparing};
 use super::checker::spool::{self, Spool};
 use super::checker::{Checked, Evidence, Finding};
 use super::common::Test;
+use super::lease::Lease;
 use super::loading::{self, Data};
 use super::program::{Missed, Ran, Wanted};
 use super::submission::Submission;
@@ -40,13 +41,11 @@ pub enum Tried {
 ///
 /// # Errors
 /// It is not wanted any more.
-pub async fn run(submission: &Submission, unit: Unit, bytes: u64) -> Result<Tried, Missed> {
+pub async fn run(submission: &Submission, unit: Unit, lease: &Lease, bytes: u64) -> Result<Tried, Missed> {
     let common = &submission.common;
     let Some((index, test)) = unit.test.and_then(|test| Some((test, common.test(test)?))) else {
         return Ok(ours("The batch has no such test."));
     };
-    #[cfg(feature = "test-hooks")]
-    takes_us_down(test);
     let (store, account) = (&submission.batches.store, &submission.program.account);
     let data = match loading::load(&submission.engine, store, account, &submission.tenant, index).await? {
         Ok(data) => data,
@@ -63,8 +62,10 @@ pub async fn run(submission: &Submission, unit: Unit, bytes: u64) -> Result<Trie
     let part = part(submission, test, unit);
     let wanted =
         Wanted { way: &way, artifact: submission.artifact.as_ref(), stdin: data.stdin.clone(), part, head: KEPT, tap };
-    let Ran { result, lost, tap } = submission.program.run(&submission.engine, wanted).await?;
+    let Ran { result, lost, tap } = submission.program.run_leased(&submission.engine, wanted, Some(lease)).await?;
     jail::stop_point!("engined.batch.ran");
+    #[cfg(feature = "test-hooks")]
+    takes_us_down(test);
     let usage = result.run.as_ref().map(|run| run.usage);
     let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
     let wrote = result.run.as_ref().map_or(0, |run| run.stdout.bytes);
@@ -181,7 +182,7 @@ fn judge(submission: &Submission, expected: Option<&Stdin>, bytes: u64) -> io::R
         let config = &submission.engine.config;
         let folder = config.batches.place().ok_or(io::ErrorKind::NotFound)?;
         spool::room(&folder, config.health.disk_free.saturating_add(bytes))?;
-        let (spool, tap) = Spool::new(&folder)?;
+        let (spool, tap) = Spool::new(&folder, config.health.disk_free)?;
         return Ok((Judge::Spool(spool), Some(tap)));
     };
     Ok(match expected {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::Batches;
 use super::common::Common;
+use super::lease::Leases;
 use super::program::{Account, Missed};
 use super::recorder::Recorder;
 use super::spec::{self, BatchSpec};
@@ -27,7 +28,8 @@ const SAFETY: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Of each tenant so many submissions are under way at the least.
 const LEAST: usize = 4;
-/// Beside the runs in all slots so many of a tenant may wait.
+/// Of a tenant so many runs wait in the queue. In the whole engine so many, and as many as there are slots, may be leased
+/// before they have one.
 const WAITING: usize = 2;
 
 /// All sources together may take one part in so many of the engine's memory.
@@ -41,10 +43,11 @@ pub struct Worker {
     pub batches: Arc<Batches>,
     /// Writes down results.
     pub recorder: Recorder,
+    /// What is leased before it has a slot, and who is suspected.
+    pub leases: Leases,
     /// For the sources of all submissions under way: a part of the engine's memory, so that they leave the rest to those
     /// who come and go.
     pub sources: Arc<Budget>,
-    suspects: Arc<Semaphore>,
     state: Mutex<State>,
     /// Told when a submission is over.
     freed: Notify,
@@ -54,6 +57,8 @@ pub struct Worker {
 struct State {
     tenants: HashMap<String, Tenant>,
     commons: HashMap<String, Arc<Place>>,
+    /// So many slots the leases know of.
+    slots: usize,
     /// Submissions under way.
     active: Vec<(String, u32)>,
 }
@@ -63,9 +68,11 @@ type Place = tokio::sync::Mutex<Weak<Common>>;
 
 struct Tenant {
     active: usize,
-    /// Turns of its runs, and how many there are.
+    /// Turns of its runs: as many as there are slots, and as many more as may be leased before they have one.
     gate: Arc<Semaphore>,
-    turns: usize,
+    /// Those of them that wait in the queue.
+    waiting: Arc<Semaphore>,
+    slots: usize,
 }
 
 /// Works on batches for as long as the engine lives, if it keeps any. Never returns.
@@ -78,7 +85,7 @@ pub async fn run(engine: Arc<Engine>) {
         sources,
         batches,
         recorder,
-        suspects: submission::one_suspect(),
+        leases: Leases::new(WAITING),
         state: Mutex::default(),
         freed: Notify::new(),
     });
@@ -155,14 +162,12 @@ impl Worker {
     fn room(&self, tenant: &str) -> usize {
         let slots = self.engine.queue.gauges().slots;
         let mut state = self.lock();
+        if slots > state.slots {
+            self.leases.more(slots - state.slots);
+            state.slots = slots;
+        }
         let most = LEAST.max(2 * slots);
         most.saturating_sub(state.tenant(tenant, slots).active)
-    }
-
-    /// How many runs of a submission are leased ahead.
-    #[must_use]
-    pub fn ahead(&self) -> usize {
-        self.engine.queue.gauges().slots + WAITING
     }
 
     fn begin(self: &Arc<Self>, leased: LeasedSubmission, names: &[&str]) {
@@ -267,12 +272,11 @@ impl Worker {
         account.permit(&self.engine, self.gate(tenant)).await
     }
 
-    /// Waits until nobody else is suspected.
-    ///
-    /// # Errors
-    /// It is not wanted any more.
-    pub async fn suspect(&self, account: &Account) -> Result<OwnedSemaphorePermit, Missed> {
-        account.permit(&self.engine, Arc::clone(&self.suspects)).await
+    /// The places of a tenant's runs in the queue.
+    #[must_use]
+    pub fn waiting(&self, tenant: &str) -> Arc<Semaphore> {
+        let slots = self.engine.queue.gauges().slots;
+        Arc::clone(&self.lock().tenant(tenant, slots).waiting)
     }
 
     async fn renew(&self) {
@@ -290,13 +294,14 @@ impl State {
     fn tenant(&mut self, name: &str, slots: usize) -> &mut Tenant {
         let tenant = self.tenants.entry(name.to_owned()).or_insert_with(|| Tenant {
             active: 0,
-            gate: Arc::new(Semaphore::new(0)),
-            turns: 0,
+            gate: Arc::new(Semaphore::new(WAITING)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            slots: 0,
         });
-        let turns = slots.max(1) + WAITING;
-        if turns > tenant.turns {
-            tenant.gate.add_permits(turns - tenant.turns);
-            tenant.turns = turns;
+        let slots = slots.max(1);
+        if slots > tenant.slots {
+            tenant.gate.add_permits(2 * (slots - tenant.slots));
+            tenant.slots = slots;
         }
         tenant
     }

@@ -133,7 +133,7 @@ pub(super) fn path(id: &str) -> String {
     format!("/v1/batches/{id}")
 }
 
-fn another() -> Error {
+pub(super) fn another() -> Error {
     Error::internal("the store of batches has answered another question")
 }
 

@@ -10,7 +10,7 @@ use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
-use store::{IdempotencyKey, NewBatch, NewSubmission, Placed};
+use store::{Answer as Told, IdempotencyKey, NewBatch, NewSubmission, Placed, Question};
 
 use super::answer::{self, Answer, new_id};
 use super::follow::{here, told};
@@ -49,8 +49,10 @@ pub async fn post(
     if of.is_none() || !request.body().is_end_stream() {
         executions::json_body(request.headers())?;
     }
-    // Who comes when nothing can be taken is told so before sending 64 MiB.
-    engine.ready()?;
+    // Who comes when nothing can be taken is told so before sending 64 MiB, but not who asks for what was taken before.
+    if key.is_none() {
+        engine.ready()?;
+    }
     let read = body::read(request.into_body(), &engine.config.http, &engine.memory);
     let body::Whole { bytes, memory } = engine.drain.unless_cut(read).await??;
     let (owner, plan) = {
@@ -58,6 +60,21 @@ pub async fn post(
         (tenants.name(tenant).to_owned(), Arc::clone(tenants.plan(tenant)))
     };
     let coming = Coming { engine, tenant, owner, plan, caller, metered };
+    let (bytes, key) = match key {
+        None => (bytes, None),
+        Some(key) => {
+            // The same key for another batch is another request.
+            let hash = Sha256::new().chain_update(of.as_deref().unwrap_or_default());
+            let hashed = aside(move || Ok((hash.chain_update(&bytes).finalize().into(), bytes)));
+            let (body, bytes) = hashed.await?;
+            // Before all that could refuse it now: what has changed since, and what is gone.
+            if let Some(answer) = coming.before(&key, body).await? {
+                return Ok(answer);
+            }
+            engine.ready()?;
+            (bytes, Some((key, body)))
+        }
+    };
     let (batch, tests, pins) = match of {
         None => {
             let (batch, pins) = coming.new_batch(bytes, key).await?;
@@ -94,6 +111,9 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send
     done.unwrap_or_else(|error| Err(Error::internal(format!("admission of a batch panicked: {error}"))))
 }
 
+/// The caller's word, and the hash of what came with it.
+type Key = Option<(String, [u8; 32])>;
+
 /// A batch on its way.
 struct Coming<'a> {
     engine: &'a Arc<Engine>,
@@ -105,15 +125,28 @@ struct Coming<'a> {
 }
 
 impl Coming<'_> {
+    /// What is answered where the key was known before.
+    async fn before(&self, key: &str, body: [u8; 32]) -> Result<Option<Answer>, Error> {
+        let question = Question::Key { tenant: self.owner.clone(), key: key.to_owned(), body, now: clock::millis() };
+        let id = match here(self.engine)?.store.read(question).await {
+            Ok(Told::Key(None)) => return Ok(None),
+            Ok(Told::Key(Some(Placed::Before(id)))) => id,
+            Ok(Told::Key(Some(_))) => return Err(conflict()),
+            Ok(_) => return Err(batches::another()),
+            Err(error) => return Err(told(error, String::new())),
+        };
+        let summary = batches::summary(self.engine, self.tenant, &id).await?;
+        answer::accepted(&summary, Some(&batches::path(&id))).map(Some)
+    }
+
     /// Everything that is wrong with it is told here.
-    async fn new_batch(&self, bytes: Vec<u8>, key: Option<String>) -> Result<(NewBatch, data::Pins), Error> {
+    async fn new_batch(&self, bytes: Vec<u8>, key: Key) -> Result<(NewBatch, data::Pins), Error> {
         let standing = self.engine.ready()?;
         let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
         let (caps, share) = (self.engine.config.caps, self.plan.batches);
-        let (parsed, key) = aside(move || {
-            let key = key.map(|key| (key, Sha256::digest(&bytes).into()));
+        let parsed = aside(move || {
             count::not_too_many(&bytes, &share)?;
-            Ok((BatchRequest::from_json(&bytes, &caps)?, key))
+            Ok(BatchRequest::from_json(&bytes, &caps)?)
         })
         .await?;
         self.metered.take_of_label(|label| parsed.labels.get(label).map(String::as_str))?;
@@ -143,7 +176,7 @@ impl Coming<'_> {
     }
 
     /// A new batch of the data of another one, and how many tests that has.
-    async fn again(&self, of: &str, bytes: &[u8], key: Option<String>) -> Result<(NewBatch, u64), Error> {
+    async fn again(&self, of: &str, bytes: &[u8], key: Key) -> Result<(NewBatch, u64), Error> {
         let (summary, details, _memory) = batches::read(self.engine, self.tenant, of).await?;
         self.metered.take_of_label(|label| summary.labels.get(label).map(String::as_str))?;
         let RejudgeRequest { submissions } = RejudgeRequest::from_json(bytes)?;
@@ -170,19 +203,17 @@ impl Coming<'_> {
         let each = summary.results / summary.submissions.max(1);
         let results = each.saturating_mul(chosen.len() as u64);
         admission::too_many("results", results, self.plan.batches.results, "/submissions")?;
-        // The same key for another batch is another request.
-        let body = |key| (key, Sha256::new().chain_update(of).chain_update(bytes).finalize().into());
         let submissions = chosen.into_iter().map(|name| NewSubmission { name, spec: Vec::new() }).collect();
         let repeat = u32::try_from(each / summary.tests.max(1)).unwrap_or(1);
         let (labels, tests) = (summary.labels, summary.tests);
         let rejudge_of = Some(of.to_owned());
         let told = spec::read::<BatchSpec>(&details.spec).map_err(batches::damaged)?.told;
         let result_bytes = room::line(told, room::IDS);
-        Ok((NewBatch { submissions, labels, repeat, rejudge_of, result_bytes, ..self.empty(key.map(body)) }, tests))
+        Ok((NewBatch { submissions, labels, repeat, rejudge_of, result_bytes, ..self.empty(key) }, tests))
     }
 
     /// What every batch of the tenant has, by now.
-    fn empty(&self, key: Option<(String, [u8; 32])>) -> NewBatch {
+    fn empty(&self, key: Key) -> NewBatch {
         let now = clock::millis();
         let known = i64::try_from(self.engine.config.batches.keys.as_millis()).unwrap_or(i64::MAX);
         NewBatch {
@@ -208,10 +239,7 @@ impl Coming<'_> {
         let summary = match placed {
             Placed::New => new,
             Placed::Before(id) => batches::summary(self.engine, self.tenant, &id).await?,
-            Placed::Conflict => {
-                let detail = "another request came with this Idempotency-Key, and its body was another one";
-                return Err(Error::Request(Problem::new(Code::IdempotencyConflict, detail)));
-            }
+            Placed::Conflict => return Err(conflict()),
             Placed::TooMany(waiting) => {
                 let detail = format!(
                     "the tenant waits for {waiting} results, and its plan allows {wanted} together (queued_results)"
@@ -226,6 +254,11 @@ impl Coming<'_> {
         };
         answer::accepted(&summary, Some(&batches::path(&summary.id)))
     }
+}
+
+fn conflict() -> Error {
+    let detail = "another request came with this Idempotency-Key, and its body was another one";
+    Error::Request(Problem::new(Code::IdempotencyConflict, detail))
 }
 
 /// The longest name in a line.

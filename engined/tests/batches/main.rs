@@ -9,6 +9,7 @@ mod bad;
 mod follow;
 mod judging;
 mod keys;
+mod leases;
 mod plans;
 mod real;
 
@@ -24,7 +25,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 /// An engine that keeps batches.
 struct Grader {
     rig: Rig,
-    _folders: Scratch,
+    folders: Scratch,
 }
 
 impl Grader {
@@ -46,7 +47,7 @@ impl Grader {
         let kept = if more.contains("[batches]") { "" } else { "[batches]\n" };
         let more = format!("{kept}{more}\n[blobs]\nfolder = {blobs:?}\n");
         let more = more.replace("[batches]\n", &format!("[batches]\nfolder = {batches:?}\n"));
-        Grader { rig: Rig::with(slots, &more, &[]), _folders: folders }
+        Grader { rig: Rig::with(slots, &more, &[]), folders }
     }
 
     fn post(&self, body: &Value, headers: &str) -> Reply {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::writer::Desk;
 use super::{at_most, whole};
-use crate::{Datum, NewBatch, Placed, StoreError};
+use crate::{Datum, Hash, NewBatch, Placed, StoreError, UnixMillis};
 
 /// What the tables and indices take for each row of a batch besides its texts, on the safe side.
 const ROW_BYTES: u64 = 160;
@@ -13,7 +13,7 @@ const ROW_BYTES: u64 = 160;
 const RESULT_ROW_BYTES: u64 = 128;
 
 pub(crate) fn put(desk: &mut Desk, batch: &NewBatch) -> Result<Placed, StoreError> {
-    if let Some(placed) = known(desk, batch)? {
+    if let Some(placed) = seen(desk, batch)? {
         return Ok(placed);
     }
     let data = match &batch.rejudge_of {
@@ -49,19 +49,28 @@ fn each(text: u64, least: u64, submissions: u64, results: u64) -> u64 {
     one.saturating_add(one.saturating_mul(submissions).div_ceil(results.max(1)))
 }
 
-/// What is known of it already, by its key. A key whose time is over is nobody's.
-fn known(desk: &Desk, batch: &NewBatch) -> Result<Option<Placed>, StoreError> {
+/// Gives up the key that it comes with where its time is over, and looks what came with it.
+fn seen(desk: &Desk, batch: &NewBatch) -> Result<Option<Placed>, StoreError> {
     let Some(key) = &batch.key else { return Ok(None) };
     let old = "DELETE FROM idempotency WHERE tenant = ?1 AND key = ?2 AND until <= ?3";
     desk.db.prepare_cached(old)?.execute(params![batch.tenant, key.key, batch.created])?;
+    known(&desk.db, &batch.tenant, (&key.key, &key.body), batch.created)
+}
+
+/// What came with a key, compared with the body that comes now. A key whose time is over is nobody's.
+pub(crate) fn known(
+    db: &Connection,
+    tenant: &str,
+    (key, body): (&str, &Hash),
+    now: UnixMillis,
+) -> Result<Option<Placed>, StoreError> {
     let sql = "SELECT body, id FROM idempotency JOIN batch ON batch.number = idempotency.batch
-               WHERE idempotency.tenant = ?1 AND key = ?2";
-    let found: Option<(Vec<u8>, String)> = desk
-        .db
+               WHERE idempotency.tenant = ?1 AND key = ?2 AND until > ?3";
+    let found: Option<(Vec<u8>, String)> = db
         .prepare_cached(sql)?
-        .query_row((&batch.tenant, &key.key), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![tenant, key, now], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(found.map(|(body, id)| if body == key.body { Placed::Before(id) } else { Placed::Conflict }))
+    Ok(found.map(|(came, id)| if came == body { Placed::Before(id) } else { Placed::Conflict }))
 }
 
 /// What a batch is made of.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::lease::labels;
+use super::put::known;
 use super::record::place_of;
 use super::{number, whole};
 use crate::{Answer, Datum, Details, Hash, Question, Size, Status, StoreError, Summary, TestRow};
@@ -24,6 +25,7 @@ pub(crate) fn answer(db: &mut Connection, question: &Question, most_bytes: u64) 
         }
         Question::Tests { batch } => tests(db, batch),
         Question::Data { batch, test } => data(db, batch, *test),
+        Question::Key { tenant, key, body, now } => Ok(Answer::Key(known(db, tenant, (key, body), *now)?)),
         Question::Waiting => {
             let mut statement = db.prepare_cached("SELECT name FROM tenant WHERE open > 0")?;
             Ok(Answer::Waiting(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?))

@@ -9,8 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::libc;
+use nix::sys::statvfs::{Statvfs, fstatvfs, statvfs};
 
 use crate::capture::{Take, Tap};
+
+/// After so many bytes it is looked how much is still free.
+const LOOK_AGAIN: usize = 8 << 20;
 
 /// A file that is being filled. The [`Tap`] that comes with it is for the run's standard output.
 pub struct Spool {
@@ -18,13 +22,13 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty file in this folder.
+    /// An empty file in this folder, which leaves so many bytes of the disk free for others.
     ///
     /// # Errors
     /// That of making it.
-    pub fn new(folder: &Path) -> io::Result<(Spool, Tap)> {
+    pub fn new(folder: &Path, leave: u64) -> io::Result<(Spool, Tap)> {
         let file = Arc::new(nameless(folder)?);
-        let tap = Tap::elsewhere(Box::new(Fill(Arc::clone(&file))));
+        let tap = Tap::elsewhere(Box::new(Fill { file: Arc::clone(&file), leave, unseen: 0 }));
         Ok((Spool { file }, tap))
     }
 
@@ -43,7 +47,10 @@ impl Spool {
 /// # Errors
 /// It has not ([`is_full`]), or can't be asked.
 pub fn room(folder: &Path, least: u64) -> io::Result<()> {
-    let found = nix::sys::statvfs::statvfs(folder)?;
+    enough(&statvfs(folder)?, least)
+}
+
+fn enough(found: &Statvfs, least: u64) -> io::Result<()> {
     let free = found.blocks_available().saturating_mul(found.fragment_size());
     if free > least {
         return Ok(());
@@ -60,11 +67,22 @@ pub fn is_full(error: &io::Error) -> bool {
 }
 
 /// Writes what comes.
-struct Fill(Arc<File>);
+struct Fill {
+    file: Arc<File>,
+    leave: u64,
+    /// Bytes since it was looked how much is free.
+    unseen: usize,
+}
 
 impl Take for Fill {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (&*self.0).write_all(bytes)
+        self.unseen = self.unseen.saturating_add(bytes.len());
+        if self.unseen >= LOOK_AGAIN {
+            self.unseen = 0;
+            // The store is on the same disk, and its results must have room whatever programs write.
+            enough(&fstatvfs(&*self.file)?, self.leave)?;
+        }
+        (&*self.file).write_all(bytes)
     }
 }
 
@@ -124,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn an_output_is_kept_without_a_name() {
         let folder = Folder::new("kept");
-        let (spool, mut tap) = Spool::new(&folder.0).unwrap();
+        let (spool, mut tap) = Spool::new(&folder.0, 0).unwrap();
         let (ours, theirs) = pipes().unwrap();
         let program = tokio::task::spawn_blocking(move || {
             drop((theirs.stdin, theirs.stderr));
@@ -152,7 +170,17 @@ mod tests {
         }
         assert!(!is_full(&room(Path::new("/none"), 0).unwrap_err()));
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        assert!(is_full(&Fill(Arc::new(full)).take(b"x").unwrap_err()));
+        assert!(is_full(&Fill { file: Arc::new(full), leave: 0, unseen: 0 }.take(b"x").unwrap_err()));
+    }
+
+    #[test]
+    fn others_keep_their_room() {
+        let file = Arc::new(nameless(&std::env::temp_dir()).unwrap());
+        let mut fill = Fill { file: Arc::clone(&file), leave: u64::MAX, unseen: 0 };
+        let piece = vec![0; LOOK_AGAIN - 1];
+        fill.take(&piece).unwrap();
+        assert!(is_full(&fill.take(b"x").unwrap_err()));
+        assert_eq!(file.metadata().unwrap().len(), piece.len() as u64);
     }
 
     #[test]
