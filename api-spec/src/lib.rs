@@ -47,6 +47,7 @@ pub use check::Caps;
 pub use content::Content;
 pub use limits::{LimitName, Limits, LimitsRequest};
 pub use openapi::{OPENAPI_JSON, OPENAPI_YAML, openapi};
+pub use parse::{VALUES_MAX, values};
 pub use problem::{Code, Problem, ProblemBody};
 pub use query::{
     BatchesQuery, ExecutionQuery, ResultsQuery, UsageQuery, batches_query, check_no_query, events_query,

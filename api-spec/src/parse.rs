@@ -63,11 +63,51 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
     }
 }
 
+/// The most values that a body may have: each may take a hundred bytes of memory, and three in the body.
+pub const VALUES_MAX: usize = 2_000_000;
+/// Shorter bodies can't have enough of them to matter.
+const LARGE: usize = 1 << 20;
+
+/// At least as many as a body has values: what stands between commas outside of strings. It takes no memory.
+#[must_use]
+pub fn values(body: &[u8]) -> usize {
+    let (mut commas, mut at) = (0_usize, 0);
+    while let Some(byte) = body.get(at) {
+        match byte {
+            b'"' => at = end_of_string(body, at + 1),
+            b',' => commas += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    commas.saturating_add(1)
+}
+
+/// Where the quotation mark is that ends it.
+fn end_of_string(body: &[u8], mut at: usize) -> usize {
+    loop {
+        match body.get(at) {
+            Some(b'\\') => at += 2,
+            Some(b'"') | None => return at,
+            Some(_) => at += 1,
+        }
+    }
+}
+
+fn not_too_many(body: &[u8]) -> Result<(), Problem> {
+    if body.len() < LARGE || values(body) <= VALUES_MAX {
+        return Ok(());
+    }
+    let detail = format!("the body has more than {VALUES_MAX} values, counted over all its lists and objects");
+    Err(Problem::new(Code::InvalidRequest, detail).remedy("Send less in one request."))
+}
+
 /// Reads one JSON object.
 ///
 /// # Errors
 /// `malformed_json` when it is none, else `invalid_request` or a [`coded`] one, with `field`.
 pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    not_too_many(body)?;
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let Object(value) = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| problem(error.inner(), Some(error.path())))?;

@@ -54,6 +54,7 @@ pub mod lanes;
 pub mod lease;
 pub mod loading;
 pub mod one;
+pub mod orphans;
 pub mod program;
 pub mod proof;
 pub mod recorder;

@@ -14,9 +14,7 @@
 
 mod sqlite;
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
+use std::{collections::BTreeMap, future::Future, pin::Pin};
 
 use tokio::sync::watch;
 
@@ -101,8 +99,7 @@ pub struct NewBatch {
     pub queued_results: u64,
     /// The most bytes that batches of the tenant may have; this one's included.
     pub tenant_bytes: u64,
-    /// The most that line and note of one result have together. So much is kept free for each, so that it can be recorded
-    /// whatever else comes; it is never less than the store's own [`Options::result_bytes`].
+    /// The most that line and note of one result have: kept free for each. 0: [`Options::result_bytes`].
     pub result_bytes: u64,
 }
 

@@ -232,3 +232,15 @@ fn check_answered(value: &Value) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+#[test]
+fn millions_of_values_are_not_parsed() {
+    use super::{VALUES_MAX, values};
+    assert_eq!([values(b"{}"), values(br#"{"a":["",",\\","b"],"c":1}"#), values(br#"["a,"#)], [1, 4, 1]);
+    let args = |count| format!(r#"{{"language":"c","source":"{}","args":[{}]}}"#, ",".repeat(9), "\"\",".repeat(count));
+    let told = read(args(VALUES_MAX).as_bytes()).unwrap_err();
+    assert!(told.starts_with("invalid_request") && told.contains("2000000 values"), "{told}");
+    // Commas of a source are none.
+    let source = format!(r#"{{"language":"c","source":"{}"}}"#, ",".repeat(VALUES_MAX + 9));
+    assert!(read(source.as_bytes()).unwrap_err().starts_with("source_too_large"));
+}

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Answer, Options, Question, Size, SqliteStore};
+use store::{Answer, Options, Question, Size, SqliteStore, StoreError};
 use tokio::time::Instant;
 
-use super::Batches;
+use super::{Batches, orphans};
 use crate::clock;
 use crate::config;
 use crate::engine::Engine;
@@ -27,8 +27,8 @@ pub fn open(config: &config::Batches, metrics: &BatchMetrics) -> Result<Batches,
     let folder = config.place().ok_or_else(|| config.why_not())?;
     let mut options = Options::new(folder);
     options.bytes = config.store_bytes;
-    // The plan says how much of it is for one tenant.
-    options.tenant_bytes = config.store_bytes;
+    // The plan says how much of it is for one tenant; for one that may have all, the store's own bound comes before.
+    options.tenant_bytes = config.store_bytes.saturating_mul(2);
     options.keep = config.keep;
     let metrics = metrics.clone();
     options.on_commit = Some(Arc::new(move |took| metrics.committed(took)));
@@ -49,9 +49,14 @@ pub async fn tend(engine: Arc<Engine>) {
     };
     let check = engine.health.register("store:batches", Weight::Partial);
     let mut expire = Instant::now();
+    let mut unknown = Vec::new();
     loop {
         look(batches, &engine, &check).await;
-        if Instant::now() >= expire {
+        let old = Instant::now() >= expire;
+        if let Err(error) = orphans(batches, &engine, &mut unknown, old).await {
+            tracing::warn!(%error, "batches of tenants that are not configured were not looked at");
+        }
+        if old {
             expire = Instant::now() + EXPIRE_EVERY;
             match batches.store.expire(clock::millis()).await {
                 Ok(gone) if gone.batches == 0 => {}
@@ -61,6 +66,34 @@ pub async fn tend(engine: Arc<Engine>) {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Tells once of each tenant that has batches and is not configured, and ends those that are `old`.
+async fn orphans(batches: &Batches, engine: &Engine, told: &mut Vec<String>, old: bool) -> Result<(), StoreError> {
+    let store = &*batches.store;
+    let tenants = engine.tenants();
+    let unknown = orphans::tenants(store, &tenants.names()).await?;
+    engine.metrics.batches.unknown_tenants(unknown.len());
+    let keep = engine.config.batches.keep;
+    for tenant in unknown.iter().filter(|tenant| !told.contains(tenant)) {
+        let days = keep.as_secs() / 86_400;
+        tracing::warn!(
+            tenant,
+            "batches wait of a tenant that is not configured: configure it, or they are cancelled {days} days after they came"
+        );
+    }
+    if old {
+        let now = clock::millis();
+        let before = now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        for tenant in &unknown {
+            let cancelled = orphans::cancel(store, tenant, before, now).await?;
+            if cancelled > 0 {
+                tracing::warn!(tenant, cancelled, "old batches of a tenant that is not configured are cancelled");
+            }
+        }
+    }
+    *told = unknown;
+    Ok(())
 }
 
 async fn look(batches: &Batches, engine: &Engine, check: &Check) {

@@ -106,6 +106,7 @@ impl One {
         let account = &self.submission.program.account;
         // Held to the end, and with it that nobody else is suspected.
         let mut lease: Option<Lease> = None;
+        let mut writes = 0;
         let outcome = loop {
             if lease.is_none() && tried >= ATTEMPTS {
                 break Outcome::ours(plain(&worn_out("The run")));
@@ -115,11 +116,12 @@ impl One {
                 Lease::new(&self.worker, account, &self.submission.tenant, unit, tried > 0)
             };
             let lease_now = lease.get_or_insert_with(new);
-            let came = self.attempt(lease_now).await;
+            let came = self.attempt(lease_now, writes).await;
             let attempt = lease_now.attempt();
             *uncounted = attempt.is_some();
             match came? {
-                Tried::NoRoom(why) => {
+                Tried::NoRoom { why, bytes } => {
+                    writes = bytes;
                     tracing::warn!(batch = %account.batch, %why, "a run of a batch waits for room");
                     // Others have its turn meanwhile. What was leased is good for the next time.
                     drop(turn.take());
@@ -158,8 +160,8 @@ impl One {
         Ok((Note::of(&outcome), last))
     }
 
-    async fn attempt(&self, lease: &Lease) -> Result<Tried, Missed> {
-        contained(trial::run(&self.submission, self.unit, lease)).await.unwrap_or_else(|| {
+    async fn attempt(&self, lease: &Lease, writes: u64) -> Result<Tried, Missed> {
+        contained(trial::run(&self.submission, self.unit, lease, writes)).await.unwrap_or_else(|| {
             self.worker.engine.metrics.panicked();
             Ok(Tried::Ours(Box::new(Outcome::ours(plain("Judging the run panicked: see the log.")))))
         })

@@ -297,7 +297,7 @@ mod tests {
                 verdict: TestVerdict::CheckerError,
                 share: 0.123_456_789,
                 reason,
-                usage: Some(usage.clone()),
+                usage: Some(usage),
                 checker,
                 streams,
             };

@@ -29,14 +29,19 @@ pub enum Tried {
     /// We have failed: this would be told if it is not tried again.
     Ours(Box<Outcome>),
     /// There is no room on the disk for what it writes: it is run again when there is, and that counts as no other attempt.
-    NoRoom(String),
+    NoRoom {
+        /// In words.
+        why: String,
+        /// So much it writes, as far as that is known: before there is room for it, it is run in vain.
+        bytes: u64,
+    },
 }
 
-/// Runs a unit once.
+/// Runs a unit once. It is known to write so many `bytes`.
 ///
 /// # Errors
 /// It is not wanted any more.
-pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<Tried, Missed> {
+pub async fn run(submission: &Submission, unit: Unit, lease: &Lease, bytes: u64) -> Result<Tried, Missed> {
     let common = &submission.common;
     let Some((index, test)) = unit.test.and_then(|test| Some((test, common.test(test)?))) else {
         return Ok(ours("The batch has no such test."));
@@ -50,9 +55,9 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
         Ok(way) => way,
         Err(why) => return Ok(ours(&why)),
     };
-    let (judge, tap) = match judge(submission, data.expected.as_ref()) {
+    let (judge, tap) = match judge(submission, data.expected.as_ref(), bytes) {
         Ok(judge) => judge,
-        Err(error) => return Ok(unkept(&error)),
+        Err(error) => return Ok(unkept(&error, bytes)),
     };
     let part = part(submission, test, unit);
     let wanted =
@@ -63,6 +68,7 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
     takes_us_down(test);
     let usage = result.run.as_ref().map(|run| run.usage);
     let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
+    let wrote = result.run.as_ref().map_or(0, |run| run.stdout.bytes);
     let ran = Outcome {
         verdict: TestVerdict::Run(result.verdict),
         share: 0.0,
@@ -81,7 +87,7 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease) -> Result<T
         (Judge::Comparing(comparing), Some(tap)) => comparing.end(tap).await,
         (Judge::Spool(spool), Some(tap)) => match spool.end(tap).await {
             Ok(output) => checked(submission, test, (unit, data), output).await.map(Ok)?,
-            Err(error) => return Ok(unkept(&error)),
+            Err(error) => return Ok(unkept(&error, wrote)),
         },
         // Nothing is said of the output.
         _ => return Ok(Tried::Result(Box::new(Outcome { verdict: TestVerdict::Accepted, share: 1.0, ..ran }))),
@@ -152,9 +158,9 @@ fn ours(why: &str) -> Tried {
 }
 
 /// The output can't be kept for the checker. A full disk is nobody's fault, and passes.
-fn unkept(error: &io::Error) -> Tried {
+fn unkept(error: &io::Error, bytes: u64) -> Tried {
     let why = format!("The output can't be kept for the checker: {error}.");
-    if spool::is_full(error) { Tried::NoRoom(why) } else { ours(&why) }
+    if spool::is_full(error) { Tried::NoRoom { why, bytes } } else { ours(&why) }
 }
 
 fn head(stream: &Stream) -> Stream {
@@ -171,11 +177,11 @@ enum Judge {
 }
 
 /// Who takes the output: nobody where nothing is said of it.
-fn judge(submission: &Submission, expected: Option<&Stdin>) -> io::Result<(Judge, Option<Tap>)> {
+fn judge(submission: &Submission, expected: Option<&Stdin>, bytes: u64) -> io::Result<(Judge, Option<Tap>)> {
     let Some(rule) = comparing::rule(submission.common.spec.checker.as_ref()) else {
         let config = &submission.engine.config;
         let folder = config.batches.place().ok_or(io::ErrorKind::NotFound)?;
-        spool::room(&folder, config.health.disk_free)?;
+        spool::room(&folder, config.health.disk_free.saturating_add(bytes))?;
         let (spool, tap) = Spool::new(&folder)?;
         return Ok((Judge::Spool(spool), Some(tap)));
     };

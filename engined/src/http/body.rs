@@ -10,6 +10,11 @@ use crate::budget::{Budget, Reservation};
 use crate::config::Http;
 use crate::problem::Error;
 
+/// What is in shorter bodies is little beside them.
+const LARGE: usize = 1 << 20;
+/// What a value takes in memory, beside its bytes.
+const VALUE: u64 = 128;
+
 /// A whole body, and the memory that it holds.
 #[derive(Debug)]
 pub struct Whole {
@@ -58,6 +63,11 @@ pub async fn read(mut body: Incoming, limits: &Http, budget: &std::sync::Arc<Bud
         } else {
             bytes.extend_from_slice(&data);
         }
+    }
+    if bytes.len() > LARGE {
+        // What it becomes when it is parsed.
+        let values = api_spec::values(&bytes).min(api_spec::VALUES_MAX);
+        memory.grow(VALUE * values as u64)?;
     }
     Ok(Whole { bytes, memory })
 }

@@ -21,6 +21,7 @@ pub struct BatchMetrics {
     results: IntCounterVec,
     bytes: IntGauge,
     free: IntGauge,
+    orphans: IntGauge,
     commits: IntCounter,
     commit_seconds: Histogram,
 }
@@ -50,6 +51,8 @@ impl BatchMetrics {
             results,
             bytes: make.gauge("engined_store_bytes", "The store of batches on the disk.")?,
             free: make.gauge("engined_store_free_bytes", "Of it, what can be used again.")?,
+            orphans: make
+                .gauge("engined_batch_tenants_unknown", "Tenants with batches that wait, and not configured.")?,
             commits: make.counter("engined_store_commits_total", "Transactions of the store of batches.")?,
             commit_seconds,
         })
@@ -64,6 +67,11 @@ impl BatchMetrics {
     pub fn committed(&self, took: Duration) {
         self.commits.inc();
         self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many tenants have batches that nobody works on.
+    pub fn unknown_tenants(&self, count: usize) {
+        self.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// How large everything is.

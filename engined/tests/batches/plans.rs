@@ -89,8 +89,18 @@ fn without_a_folder_there_are_none_and_it_is_said_why() {
 }
 
 #[test]
-fn a_full_store_takes_no_more() {
+fn a_tenant_has_a_quarter_of_the_store() {
     let grader = Grader::with("[batches]\nstore_bytes = 16777216\n");
+    let text = "x".repeat(60_000);
+    let mut batch = echoes(1, 1);
+    batch["tests"] = (0..100).map(|n| json!({"id": format!("t{n}"), "stdin": text, "expected": text})).collect();
+    let problem = grader.post(&batch, "").problem(429, "quota_exceeded");
+    assert!(problem["detail"].as_str().unwrap().contains("may have 4194304 (batch_bytes)"), "{problem}");
+}
+
+#[test]
+fn a_full_store_takes_no_more() {
+    let grader = Grader::with("[batches]\nstore_bytes = 16777216\n[plans.default]\nbatch_bytes = 1000000000\n");
     let text = "x".repeat(60_000);
     let mut batch = echoes(1, 1);
     batch["tests"] = (0..100).map(|n| json!({"id": format!("t{n}"), "stdin": text, "expected": text})).collect();

@@ -48,7 +48,8 @@ pub fn room(folder: &Path, least: u64) -> io::Result<()> {
     if free > least {
         return Ok(());
     }
-    let why = format!("the disk has {free} bytes free, and health.disk_free_bytes is {least}");
+    let why =
+        format!("the disk has {free} bytes free, and {least} are wanted (health.disk_free_bytes, and the output)");
     Err(io::Error::new(io::ErrorKind::StorageFull, why))
 }
 
