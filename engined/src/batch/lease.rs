@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use store::{Leased, Unit, Wish};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::program::{Account, Missed};
 use super::submission::BEFORE_AGAIN;
@@ -25,15 +25,24 @@ use crate::queue::Slot;
 pub struct Leases {
     /// Those that may be leased and have no slot.
     ahead: Semaphore,
-    /// Of suspects one is run at a time.
-    suspects: Arc<Semaphore>,
+    /// Whether a suspect is run: one at a time. Who waits for that to end holds nothing.
+    suspect: watch::Sender<bool>,
+}
+
+/// Nobody else is suspected as long as it is there.
+struct Alone(watch::Sender<bool>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
 }
 
 impl Leases {
     /// Of which so many may be leased before they have a slot.
     #[must_use]
     pub fn new(ahead: usize) -> Leases {
-        Leases { ahead: Semaphore::new(ahead), suspects: Arc::new(Semaphore::new(1)) }
+        Leases { ahead: Semaphore::new(ahead), suspect: watch::Sender::new(false) }
     }
 
     /// More may be, as there are more slots.
@@ -54,7 +63,7 @@ pub struct Lease {
     /// The number of the attempt, once it is durable.
     attempt: OnceCell<u32>,
     /// Nobody else is suspected, until this is dropped.
-    alone: Mutex<Option<OwnedSemaphorePermit>>,
+    alone: Mutex<Option<Alone>>,
     missed: Mutex<Option<Missed>>,
 }
 
@@ -166,9 +175,12 @@ impl Lease {
         if !self.suspect || self.is_alone() {
             return true;
         }
-        let Ok(permit) = Arc::clone(&self.worker.leases.suspects).try_acquire_owned() else { return false };
-        *self.alone.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
-        true
+        let suspect = &self.worker.leases.suspect;
+        let free = suspect.send_if_modified(|suspect| !std::mem::replace(suspect, true));
+        if free {
+            *self.alone.lock().unwrap_or_else(PoisonError::into_inner) = Some(Alone(suspect.clone()));
+        }
+        free
     }
 
     /// Waits, where it is a suspect, until it may be the only one.
@@ -177,8 +189,10 @@ impl Lease {
     /// It is not wanted any more.
     pub async fn soon(&self) -> Result<(), Missed> {
         if self.suspect && !self.is_alone() {
-            let suspects = Arc::clone(&self.worker.leases.suspects);
-            drop(self.kept(self.account.permit(&self.worker.engine, suspects).await)?);
+            let mut suspect = self.worker.leases.suspect.subscribe();
+            let free = async { suspect.wait_for(|suspect| !suspect).await.is_ok() };
+            // Who could say so is ours, and lives as long as we do.
+            self.kept(self.account.unless_missed(&self.worker.engine, free).await)?;
         }
         Ok(())
     }
