@@ -191,7 +191,7 @@ fn restarts_under_load_lose_nobody() {
     }
     const CLIENTS: usize = 5;
     const EACH: usize = 200;
-    const RESTARTS: usize = 6;
+    const RESTARTS: usize = 3;
     let held = Held::new("");
     let books = Books::default();
     let mut engine = held.start(&[]);

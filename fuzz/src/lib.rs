@@ -21,7 +21,8 @@ pub mod text;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its program and its corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
+    ("batch", request::batch),
     ("bundle", records::bundle),
     ("collection", records::collection),
     ("compare", grading::compare),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::OnceLock;
 
-use api_spec::{Caps, Code, ExecutionRequest, Problem};
+use api_spec::{BatchRequest, Caps, Code, ExecutionRequest, Problem};
 use arbitrary::{Arbitrary, Unstructured};
 use engined::accounts::Accounts;
 use engined::admission::{Rules, admit, lowered};
@@ -33,6 +33,26 @@ pub fn fields(data: &[u8]) {
     if let Ok(made) = Fields::arbitrary(&mut Unstructured::new(data)) {
         bytes(made.json().to_string().as_bytes());
     }
+}
+
+/// The body of `POST /v1/batches`, as it comes.
+pub fn batch(data: &[u8]) {
+    let batch = match BatchRequest::from_json(data, &CAPS) {
+        Ok(batch) => batch,
+        Err(problem) => return refused(&problem),
+    };
+    assert!(batch.results() >= 1, "something is to be judged");
+    let distinct = |ids: Vec<&str>| ids.iter().collect::<BTreeSet<_>>().len() == ids.len();
+    assert!(distinct(batch.submissions.iter().map(|one| one.id.as_str()).collect()));
+    assert!(distinct(batch.tests.iter().map(|one| one.id.as_str()).collect()));
+    for test in &batch.tests {
+        assert!((0.0..=1e9).contains(&test.points));
+        assert!(test.group.iter().all(|group| batch.groups.iter().any(|other| other.id == *group)));
+    }
+    let text = serde_json::to_vec(&batch).unwrap_or_else(|error| panic!("{error}"));
+    let again = BatchRequest::from_json(&text, &CAPS);
+    let again = again.unwrap_or_else(|problem| panic!("{problem}: {}", String::from_utf8_lossy(&text)));
+    assert_eq!((again.results(), again.tests.len()), (batch.results(), batch.tests.len()));
 }
 
 /// A request that is right by itself.

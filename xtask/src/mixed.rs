@@ -54,10 +54,10 @@ pub struct Mixed {
 impl Mixed {
     /// The short form, for CI.
     pub const SHORT: Mixed = Mixed {
-        time: Duration::from_secs(20),
+        time: Duration::from_secs(14),
         pause: Duration::ZERO,
         reload: Duration::from_secs(2),
-        restart: Duration::from_secs(7),
+        restart: Duration::from_secs(5),
         seed: 6,
     };
     /// The full form.

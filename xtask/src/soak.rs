@@ -53,7 +53,7 @@ pub struct Soak {
 
 impl Soak {
     /// The short form, for CI.
-    pub const SHORT: Soak = Soak { runs: 240, time: None, jobs: 0, seed: 4, report: false };
+    pub const SHORT: Soak = Soak { runs: 180, time: None, jobs: 0, seed: 4, report: false };
     /// The full form.
     pub const FULL: Soak = Soak { runs: 10_000, time: None, jobs: 0, seed: 4, report: true };
 }

@@ -87,7 +87,8 @@ impl Rig {
         });
         let mut rig = Rig { up, page, armed, rest: Traces::default(), opt, _file: file };
         rig.until("the first look", || rig.looks() > 0);
-        assert!(rig.hello());
+        // What was looked at is offered a moment later.
+        rig.until("a first hello", || rig.hello());
         // At rest when nothing changes any more.
         rig.settle();
         rig
