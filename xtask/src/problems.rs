@@ -16,8 +16,9 @@ use crate::tally::Tally;
 
 /// What has every core busy for a while, as somebody's program at a console would.
 const BUSY: &str = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end:\n    pass\n";
-/// Connections that send it all the time.
-const CALLERS: usize = 4;
+/// Connections that send it, and pause as long as each has taken: a slot of two is busy with them, and batches have the other.
+/// More would have all slots, but for every ninth grant.
+const CALLERS: usize = 2;
 
 /// How they are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum Beside {
 
 /// Three times in a row, alone and under full load.
 pub const THOROUGHLY: [Beside; 6] =
-    [Beside::Nothing, Beside::Nothing, Beside::Nothing, Beside::Load, Beside::Load, Beside::Load];
+    [Beside::Load, Beside::Load, Beside::Load, Beside::Nothing, Beside::Nothing, Beside::Nothing];
 
 /// Judges every problem, in each of these ways.
 ///
@@ -145,7 +146,8 @@ fn judged(tally: &mut Tally, problem: &Path, mut child: Child, out: &Path) {
 fn call(port: u16, over: &AtomicBool) -> Result<()> {
     let mut client = Client::connect(port)?;
     while !over.load(Ordering::Relaxed) {
-        client.execute(&json!({"language": "python", "source": BUSY}))?;
+        let (_, took) = client.execute(&json!({"language": "python", "source": BUSY}))?;
+        std::thread::sleep(took);
     }
     Ok(())
 }
