@@ -28,7 +28,8 @@ while read -r m; do /bin/busybox insmod "/m/$m"; done </m/order
 while [ ! -b /dev/vda ]; do /bin/busybox usleep 20000; done
 exec >/dev/ttyS0 2>&1 </dev/null
 /bin/busybox stty -F /dev/ttyS0 -onlcr
-/bin/busybox mount -t ext4 /dev/vda /root
+/bin/busybox mkdir -p /mnt
+/bin/busybox mount -t ext4 /dev/vda /mnt
 for word in $(/bin/busybox cat /proc/cmdline); do
     case $word in torture=*) words="$words ${word#torture=}" ;; esac
 done
@@ -117,7 +118,7 @@ impl Guest {
     /// Starts the program with this seed, to work on or to come to its end.
     pub fn start(image: &Image, disk: &Disk, seed: u64, durable: bool, finish: bool) -> Result<Guest> {
         let seed = seed.to_string();
-        let mut words = vec!["--folder", "/root/store", "--seed", &seed];
+        let mut words = vec!["--folder", "/mnt/store", "--seed", &seed];
         if !durable {
             words.extend(["--sync", "off"]);
         }
