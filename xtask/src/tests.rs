@@ -1,6 +1,10 @@
 //! `cargo xtask test`: every test that there is, in the order in which a failure tells most.
 
 use std::path::Path;
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 use crate::build::{self, Programs};
 use crate::corpus::{self, Load};
@@ -27,14 +31,47 @@ const CORPUS: [Load; 2] = [
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
-    let programs = build::release()?;
-    build::tests(&WORKSPACE)?;
+    let programs = timed("release build", build::release)?;
+    timed("build of the tests", || build::tests(&WORKSPACE))?;
     // The test host is a machine of its own, and half of it and half of those tests is waiting.
-    let mut tally = std::thread::scope(|scope| {
+    let mut tally = timed("tests of the workspace beside the test host", || workspace_beside(host, &programs))?;
+    let mut part = |name, run: &mut dyn FnMut() -> Result<Tally>| -> Result<()> {
+        tally.add(timed(name, run)?);
+        Ok(())
+    };
+    part("fuzz", &mut || Ok(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0))?;
+    part("examples", &mut || examples::run(&programs))?;
+    part("Python client", &mut || python_client::run(&programs))?;
+    part("schemathesis", &mut || schemathesis::run(&programs, Length::Short))?;
+    part("Prometheus", &mut || prometheus::run(&programs))?;
+    part("corpus", &mut || corpus::run(&programs, &CORPUS))?;
+    part("problems", &mut || problems::run(&programs, &[Beside::Others]))?;
+    part("soak", &mut || soak::run(&programs, Soak::SHORT))?;
+    part("secrets", &mut || secrets::run(&programs))?;
+    part("mixed", &mut || mixed::run(&programs, Mixed::SHORT, None))?;
+    part("bench guard", &mut || bench::guard(&programs))?;
+    Ok(tally)
+}
+
+/// Says how long it took and what CPU time its processes used: what takes long and uses little can stand beside another.
+fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let used = || {
+        getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |u| u.user_time().num_seconds() + u.system_time().num_seconds())
+    };
+    let (begun, before) = (Instant::now(), used());
+    let done = run();
+    println!("xtask: {name}: {} s, of the CPU {} s", begun.elapsed().as_secs(), used() - before);
+    done
+}
+
+/// The tests of the workspace, and the test host with its power cuts beside them.
+fn workspace_beside(host: Option<Kernel>, programs: &Programs) -> Result<Tally> {
+    std::thread::scope(|scope| {
         let host = scope.spawn(|| match host {
             Some(kernel) => {
-                let mut tally = host::run(&programs, kernel, Depth::Short)?;
-                tally.add(power::run(power::Power { cuts: power::SHORT, seed: 1, durable: true })?);
+                let mut tally = timed("test host", || host::run(programs, kernel, Depth::Short))?;
+                let cuts = power::Power { cuts: power::SHORT, seed: 1, durable: true };
+                tally.add(timed("power cuts", || power::run(cuts))?);
                 Ok(tally)
             }
             None => {
@@ -46,19 +83,7 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
         let host = host.join().map_err(|_| Problem::new("the test host panicked", "read why above"))?;
         tally.add(host?);
         Ok(tally)
-    })?;
-    tally.add(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0);
-    tally.add(examples::run(&programs)?);
-    tally.add(python_client::run(&programs)?);
-    tally.add(schemathesis::run(&programs, Length::Short)?);
-    tally.add(prometheus::run(&programs)?);
-    tally.add(corpus::run(&programs, &CORPUS)?);
-    tally.add(problems::run(&programs, &[Beside::Others])?);
-    tally.add(soak::run(&programs, Soak::SHORT)?);
-    tally.add(secrets::run(&programs)?);
-    tally.add(mixed::run(&programs, Mixed::SHORT, None)?);
-    tally.add(bench::guard(&programs)?);
-    Ok(tally)
+    })
 }
 
 /// Only the part in the test host.
