@@ -228,11 +228,8 @@ fn headers_have_bounds_and_a_problem() {
 
 #[test]
 fn the_slow_are_told_and_sent_away() {
-    let rig = Rig::with(
-        1,
-        "[http]\nheader_timeout_ms = 300\nidle_timeout_ms = 600000\nbody_bytes_per_second = 10000\n",
-        &[],
-    );
+    let rig =
+        Rig::with(1, "[http]\nheader_timeout_ms = 300\nidle_timeout_ms = 600000\nbody_bytes_per_second = 10000\n", &[]);
     let mut stream = rig.connect();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").unwrap();
     Reply::read(&mut stream).unwrap().problem(408, "request_timeout");

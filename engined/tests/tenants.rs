@@ -93,7 +93,8 @@ fn requests_per_minute_are_counted_and_told() {
 
 #[test]
 fn each_user_has_a_bucket_and_all_have_the_plans() {
-    let plan = "requests_per_minute = 1\nburst = 7\n[plans.p.per_label]\nlabel = \"user\"\nrequests_per_minute = 2\nburst = 2";
+    let plan =
+        "requests_per_minute = 1\nburst = 7\n[plans.p.per_label]\nlabel = \"user\"\nrequests_per_minute = 2\nburst = 2";
     let rig = rig(plan);
     let first = of_user(&rig, Some("a"));
     assert_eq!((first.status, number(&first, "ratelimit-limit"), number(&first, "ratelimit-remaining")), (200, 2, 1));

@@ -115,8 +115,7 @@ fn what_is_cancelled_is_stopped() {
 #[test]
 fn what_is_lost_with_jaild_is_run_again() {
     let grader = Grader::start();
-    let id =
-        grader.submit(&json!({"submissions": [submission("a", "python", "gate\nsay 7")], "tests": tests(5, "7")}));
+    let id = grader.submit(&json!({"submissions": [submission("a", "python", "gate\nsay 7")], "tests": tests(5, "7")}));
     wait_for(|| grader.rig.fake.seen.running.load(Ordering::SeqCst) == 2);
     grader.rig.fake.crash();
     grader.rig.fake.seen.open.store(true, Ordering::SeqCst);
@@ -155,8 +154,7 @@ fn a_slow_submission_stops_no_other() {
 fn a_drain_lets_runs_end_and_gives_the_rest_back() {
     use store::{Leased, Wish};
     let grader = Grader::start();
-    let id =
-        grader.submit(&json!({"submissions": [submission("a", "python", "gate\nsay 7")], "tests": tests(9, "7")}));
+    let id = grader.submit(&json!({"submissions": [submission("a", "python", "gate\nsay 7")], "tests": tests(9, "7")}));
     wait_for(|| grader.rig.fake.seen.running.load(Ordering::SeqCst) == 2);
     grader.rig.engine.drain();
     grader.rig.fake.seen.open.store(true, Ordering::SeqCst);

@@ -10,8 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::common::{PATIENCE, Reply};
 use super::common::live::{Up, live};
+use super::common::{PATIENCE, Reply};
 use super::{Events, JSON, complete};
 
 fn batch(submissions: usize, tests: usize, source: &str) -> Value {
