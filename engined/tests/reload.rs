@@ -196,8 +196,10 @@ fn who_waits_for_the_compile_of_another_run_is_dropped_as_well() {
     let (both, one) = (cache.clone() + &tenants(&["keeper", "gone"]), cache + &tenants(&["keeper"]));
     let it = Reloading::start(&both);
     let words = "#sleep 60000\nsay waited\n";
+    let begun = || it.rig.fake.seen.profiles.lock().unwrap().iter().filter(|at| *at == "c/gcc/compile").count();
+    let before = begun();
     let compiles = it.begin("gone", "c", words);
-    wait_for(|| it.rig.engine.queue.gauges().running == 1);
+    wait_for(|| begun() > before);
     let body = json!({"language": "c", "source": words}).to_string();
     let headers = format!("Authorization: Bearer gone\r\n{JSON}");
     std::thread::scope(|scope| {
