@@ -10,8 +10,7 @@
 //! An init is forked, not vforked: it has a copy of the spawner's small memory and shares nothing that it could spoil.
 
 use std::convert::Infallible;
-#[cfg(not(feature = "test-hooks"))]
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,6 +36,10 @@ pub use blueprint::Blueprint;
 /// The word on the command line that makes a jaild a spawner. Its standard input is the broker's socket, its standard output
 /// the [`Blueprint`].
 pub const SPAWNER: &str = "--spawner";
+
+/// glibc shares a page with the kernel for restartable sequences, see rseq(2). Nobody here uses them, and after each fork
+/// the kernel would write there, once for each process: a page to copy.
+const NO_RSEQ: &CStr = c"GLIBC_TUNABLES=glibc.pthread.rseq=0";
 
 /// The broker's hold of a spawner. Dropping it ends the spawner and all that it made.
 #[derive(Debug)]
@@ -125,10 +128,9 @@ fn become_spawner(socket: &OwnedFd, told: &OwnedFd, group: &SlotGroup) -> Result
     nix::unistd::dup2_stdout(told).on(Step::Streams, "blueprint")?;
     // Whatever else the broker had open, other runs' pipes and the link, is closed by the execution. What remains for it are
     // descriptors 0 to 2.
-    #[cfg(not(feature = "test-hooks"))]
-    let environment: [CString; 0] = [];
+    let environment = [NO_RSEQ.to_owned()];
     #[cfg(feature = "test-hooks")]
-    let environment = crate::stop::environment();
+    let environment = [&environment[..], &crate::stop::environment()].concat();
     nix::unistd::execve(c"/proc/self/exe", &[c"jaild", c"--spawner"], &environment).on(Step::Exec, "spawner")
 }
 
@@ -146,8 +148,7 @@ fn report(socket: &OwnedFd, error: &JailError) {
 /// # Errors
 /// When it was not started by a broker: it has nobody to tell it then.
 pub fn main() -> Result<(), JailError> {
-    // Nobody unwinds: what is left of a panic is the status.
-    std::panic::set_hook(Box::new(|_| sys::exit_now(70)));
+    sys::image::never_unwind();
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
     let socket = own(io::stdin().as_fd()).on(Step::Streams, "socket")?;
     let told = own(io::stdout().as_fd()).on(Step::Streams, "blueprint")?;
@@ -171,8 +172,10 @@ fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
     stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
     stop_point!("spawner.built");
+    sys::image::copy_less().on(Step::Clone, "libraries")?;
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
     Spawned::Ready.send(socket.as_fd())?;
+    sys::arena::begin();
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
         let said = match spawn(make, descriptors, &blueprint) {
             Ok(child) => Spawned::Init(child.pidfd),
