@@ -30,7 +30,7 @@ use crate::talk::{Make, Spawned, pair};
 pub struct Blueprint {
     /// What the tree holds.
     pub tree: TreePlan,
-    /// The filter that init and payload share.
+    /// The filter that spawner, inits and payloads share.
     pub shared_filter: Filter,
     /// Init's own, beside it.
     pub init_filter: Filter,
@@ -129,6 +129,11 @@ fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(
     mounts::build_and_enter(&blueprint.tree)?;
     stop_point!("spawner.built");
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
+    // Everything that is born here has them from its first instruction, and none needs to pay for them.
+    privileges::no_new_privs()?;
+    if !blueprint.off.has(Layer::Seccomp) {
+        blueprint.shared_filter.install().at(Step::Seccomp)?;
+    }
     Spawned::Ready.send(socket.as_fd())?;
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
         let said = match spawn(make, descriptors, blueprint) {
@@ -163,7 +168,6 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 control,
                 mapped: mapped.into(),
                 leaf,
-                shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
                 filter,
                 off: blueprint.off,
