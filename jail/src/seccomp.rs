@@ -204,7 +204,7 @@ pub fn extra(names: &[String]) -> Result<Vec<libc::c_long>, String> {
 }
 
 /// A filter, ready to be installed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     program: BpfProgram,
 }
@@ -257,6 +257,15 @@ impl Filter {
             [a, b, i.jt, i.jf, c, d, e, f]
         };
         self.program.iter().flat_map(one).collect()
+    }
+
+    /// The filter of which these are the [`Filter::bytes`]. `None` for part of an instruction.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (instructions, []) = bytes.as_chunks::<8>() else { return None };
+        let one = |&[a, b, jt, jf, c, d, e, f]: &[u8; 8]| {
+            op(u16::from_le_bytes([a, b]), u32::from_le_bytes([c, d, e, f]), jt, jf)
+        };
+        Some(Filter { program: instructions.iter().map(one).collect() })
     }
 
     /// Installs it for this process and all that it will start. It can't be taken off.

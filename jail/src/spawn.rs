@@ -4,9 +4,14 @@
 //! jaild. On cgroup v1 it sits in the slot's groups. It builds the tree, keeps two capabilities of the outer
 //! namespace (to write id maps) and then only waits: it never sees a bundle, a pipe of a run, or a byte of a caller.
 //!
+//! It executes jaild anew ([`main`]): so it has nothing of the broker's memory, and is small. That pays, because its
+//! memory is copied twice for every run. It is told its tables by a memfd, see [`Blueprint`].
+//!
 //! An init is forked, not vforked: it has a copy of the spawner's small memory and shares nothing that it could spoil.
 
 use std::convert::Infallible;
+#[cfg(not(feature = "test-hooks"))]
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,29 +21,22 @@ use nix::sys::signal::Signal;
 
 use crate::cgroup::SlotGroup;
 use crate::error::{At, JailError, Step};
-use crate::mounts::{self, TreePlan};
+use crate::mounts;
 use crate::privileges;
-use crate::seccomp::Filter;
+use crate::records;
 use crate::spec::{Layer, Layers};
 use crate::stage::{self, InitGear};
 use crate::stop_point;
 use crate::sys::{self, Child};
 use crate::talk::{Make, Spawned, pair};
 
-/// What every spawner of a jaild shares: compiled once, before the first is cloned.
-#[derive(Clone, Debug)]
-pub struct Blueprint {
-    /// What the tree holds.
-    pub tree: TreePlan,
-    /// The filter that spawner, inits and payloads share.
-    pub shared_filter: Filter,
-    /// Init's own, beside it.
-    pub init_filter: Filter,
-    /// The payloads' filters.
-    pub filters: Vec<Filter>,
-    /// Layers that this host lacks and the operator waived, or that a test has switched off.
-    pub off: Layers,
-}
+mod blueprint;
+
+pub use blueprint::Blueprint;
+
+/// The word on the command line that makes a jaild a spawner. Its standard input is the broker's socket, its standard output
+/// the [`Blueprint`].
+pub const SPAWNER: &str = "--spawner";
 
 /// The broker's hold of a spawner. Dropping it ends the spawner and all that it made.
 #[derive(Debug)]
@@ -72,11 +70,12 @@ impl Spawner {
     /// When it can't be cloned.
     pub fn start(group: &SlotGroup, blueprint: &Blueprint) -> Result<Self, JailError> {
         let (socket, theirs) = pair()?;
+        let told = blueprint.seal().on(Step::Clone, "blueprint")?;
         // As the sandboxes, so that a layer that a test switches off is off for good.
         let flags = sandbox_flags(blueprint.off) & !(NEW_USER | NEW_TIME);
         let child = sys::clone_child(flags, None, || {
-            // Without a broker there is nobody to tell.
-            drop(serve(&theirs, group, blueprint).or_else(|e| Spawned::Failed(e.outcome()).send(theirs.as_fd())));
+            let Err(e) = become_spawner(&theirs, &told, group);
+            report(&theirs, &e);
             sys::exit_now(0)
         })
         .on(Step::Clone, "spawner")?;
@@ -117,14 +116,58 @@ impl Drop for Spawner {
     }
 }
 
-fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(), JailError> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Clone)?;
+/// From the clone, which is a copy of the broker, to the program.
+fn become_spawner(socket: &OwnedFd, told: &OwnedFd, group: &SlotGroup) -> Result<Infallible, JailError> {
+    die_with_broker()?;
     group.enter()?;
+    sys::default_signals().at(Step::Clone)?;
+    nix::unistd::dup2_stdin(socket).on(Step::Streams, "socket")?;
+    nix::unistd::dup2_stdout(told).on(Step::Streams, "blueprint")?;
+    // Whatever else the broker had open, other runs' pipes and the link, is closed by the execution. What remains for it are
+    // descriptors 0 to 2.
+    #[cfg(not(feature = "test-hooks"))]
+    let environment: [CString; 0] = [];
+    #[cfg(feature = "test-hooks")]
+    let environment = crate::stop::environment();
+    nix::unistd::execve(c"/proc/self/exe", &[c"jaild", c"--spawner"], &environment).on(Step::Exec, "spawner")
+}
+
+fn die_with_broker() -> Result<(), JailError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Clone)
+}
+
+/// Without a broker there is nobody to tell.
+fn report(socket: &OwnedFd, error: &JailError) {
+    drop(Spawned::Failed(error.outcome()).send(socket.as_fd()));
+}
+
+/// All that a spawner does, from its execution to the end of its broker.
+///
+/// # Errors
+/// When it was not started by a broker: it has nobody to tell it then.
+pub fn main() -> Result<(), JailError> {
+    // Nobody unwinds: what is left of a panic is the status.
+    std::panic::set_hook(Box::new(|_| sys::exit_now(70)));
+    let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+    let socket = own(io::stdin().as_fd()).on(Step::Streams, "socket")?;
+    let told = own(io::stdout().as_fd()).on(Step::Streams, "blueprint")?;
+    if !records::is_sealed(told.as_fd()) {
+        return Err(io::Error::other("only jaild starts a spawner")).on(Step::Settings, SPAWNER);
+    }
+    if let Err(e) = serve(&socket, told) {
+        report(&socket, &e);
+    }
+    Ok(())
+}
+
+fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
+    // Again: an execution may take it away. A broker that has gone meanwhile is missed by the first word.
+    die_with_broker()?;
     sys::default_signals().at(Step::Clone)?;
     sys::ignore_children();
     quiet_streams()?;
-    // Before anything that may take long: whatever else the broker had open, other runs' pipes and the link, ends here.
-    sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
+    sys::close_all_but(&[socket.as_fd(), told.as_fd()]).at(Step::Clone)?;
+    let blueprint = Blueprint::unseal(told).on(Step::Clone, "blueprint")?;
     stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
     stop_point!("spawner.built");
@@ -136,7 +179,7 @@ fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(
     }
     Spawned::Ready.send(socket.as_fd())?;
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
-        let said = match spawn(make, descriptors, blueprint) {
+        let said = match spawn(make, descriptors, &blueprint) {
             Ok(child) => Spawned::Init(child.pidfd),
             Err(e) => Spawned::Failed(e.outcome()),
         };
