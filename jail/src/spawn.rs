@@ -174,6 +174,11 @@ fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
     stop_point!("spawner.built");
     sys::image::copy_less().on(Step::Clone, "libraries")?;
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
+    // Everything that is born here has them from its first instruction, and none needs to pay for them.
+    privileges::no_new_privs()?;
+    if !blueprint.off.has(Layer::Seccomp) {
+        blueprint.shared_filter.install().at(Step::Seccomp)?;
+    }
     Spawned::Ready.send(socket.as_fd())?;
     sys::arena::begin();
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
@@ -209,7 +214,6 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 control,
                 mapped: mapped.into(),
                 leaf,
-                shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
                 filter,
                 off: blueprint.off,

@@ -22,7 +22,7 @@ use crate::spec::Layers;
 pub struct Blueprint {
     /// What the tree holds.
     pub tree: TreePlan,
-    /// The filter that init and payload share.
+    /// The filter that spawner, inits and payloads share.
     pub shared_filter: Filter,
     /// Init's own, beside it.
     pub init_filter: Filter,
@@ -129,7 +129,7 @@ mod tests {
             },
             shared_filter: Filter::shared(&[]),
             init_filter: Filter::init_alone(),
-            filters: vec![Filter::payload(&[]), Filter::pinned_payload(&[libc::SYS_io_uring_setup])],
+            filters: vec![Filter::payload(&[], &[]), Filter::pinned_payload(&[libc::SYS_io_uring_setup], &[])],
             off: Layers::default().with(Layer::TimeNs),
         }
     }
