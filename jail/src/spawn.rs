@@ -5,7 +5,8 @@
 //! namespace (to write id maps) and then only waits: it never sees a bundle, a pipe of a run, or a byte of a caller.
 //!
 //! It executes jaild anew ([`main`]): so it has nothing of the broker's memory, and is small. That pays, because its
-//! memory is copied twice for every run. It is told its tables by a memfd, see [`Blueprint`].
+//! memory is copied twice for every run; `build.rs` and [`sys::arena`] are about the same. It is told its tables by a memfd,
+//! see [`Blueprint`].
 //!
 //! An init is forked, not vforked: it has a copy of the spawner's small memory and shares nothing that it could spoil.
 
@@ -148,7 +149,6 @@ fn report(socket: &OwnedFd, error: &JailError) {
 /// # Errors
 /// When it was not started by a broker: it has nobody to tell it then.
 pub fn main() -> Result<(), JailError> {
-    sys::image::never_unwind();
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
     let socket = own(io::stdin().as_fd()).on(Step::Streams, "socket")?;
     let told = own(io::stdout().as_fd()).on(Step::Streams, "blueprint")?;
@@ -172,7 +172,6 @@ fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
     stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
     stop_point!("spawner.built");
-    sys::image::copy_less().on(Step::Clone, "libraries")?;
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
     // Everything that is born here has them from its first instruction, and none needs to pay for them.
     privileges::no_new_privs()?;

@@ -494,4 +494,3 @@ pub fn monotonic_us() -> u64 {
 pub mod arena;
 #[cfg(feature = "test-hooks")]
 pub mod attempts;
-pub mod image;
