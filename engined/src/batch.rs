@@ -56,6 +56,7 @@ pub mod orphans;
 pub mod program;
 pub mod proof;
 pub mod recorder;
+pub mod restored;
 pub mod room;
 pub mod spec;
 pub mod submission;
