@@ -73,8 +73,8 @@ async fn proved(
 ) -> Result<(Version, Option<Tuned>), String> {
     let version = version(link, definition, toolchain, ceiling).await?;
     // A look compiles, whatever was compiled before.
-    let (digest, whole, basis) = (String::new(), None, None);
-    let installed = Installed { toolchain: toolchain.clone(), version, digest, whole, basis, tuned };
+    let (digest, whole, basis, made) = Default::default();
+    let installed = Installed { toolchain: toolchain.clone(), version, digest, whole, basis, tuned, made };
     if hello {
         greet(link, definition, installed.clone(), ceiling).await?;
     }
