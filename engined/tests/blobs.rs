@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
 
 mod common;
+#[path = "blobs/http2.rs"]
+mod http2;
 #[allow(dead_code, reason = "shared with the tests of the audit")]
 #[path = "audit/place.rs"]
 mod place;

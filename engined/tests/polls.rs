@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::live::{Up, live};
-use common::{PATIENCE, Reply, Rig, TOKEN, wait_for};
+use common::{PATIENCE, Reply, Rig, Scratch, TOKEN, wait_for};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
@@ -106,6 +106,56 @@ fn ten_thousand_wait_over_http2() {
             );
         }
     });
+}
+
+#[test]
+fn so_many_requests_of_a_tenant_wait_for_batches_and_no_more() {
+    const MOST: usize = engined::batch::READERS;
+    descriptors();
+    let folders = Scratch::new();
+    engined::cache::folder::make(&folders.0.join("batches")).unwrap();
+    let rig = Rig::with(2, &format!("[batches]\nfolder = {:?}\n", folders.0.join("batches")), &[]);
+    let batch = json!({
+        "submissions": [{"id": "s", "language": "python", "source": "sleep 600000"}],
+        "tests": [{"id": "t", "stdin": "", "expected": "x"}],
+    });
+    let json = "Content-Type: application/json\r\n";
+    let reply = rig.call("POST", "/v1/batches", json, batch.to_string().as_bytes());
+    let path = reply.header("location").unwrap().to_owned();
+    wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let answers = runtime.block_on(async {
+        let mut answers = Vec::new();
+        while answers.len() < MOST {
+            let stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
+            let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+            tokio::spawn(async move { drop(connection.await) });
+            for _ in 0..64 {
+                let response = ask(&mut client, &format!("{path}?wait_ms=60000")).await;
+                answers.push(tokio::spawn(answer(response)));
+            }
+            // One more: when it is answered, those before it wait.
+            assert_eq!(answer(ask(&mut client, &path).await).await["status"], "running");
+        }
+        answers
+    });
+    for waits in ["?wait_ms=1", "/results?wait_ms=1", "/events"] {
+        let problem = rig.get(&format!("{path}{waits}")).problem(429, "quota_exceeded");
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with(&format!("{MOST} requests of the tenant")),
+            "{problem}"
+        );
+    }
+    for at_once in ["", "/results"] {
+        assert_eq!(rig.get(&format!("{path}{at_once}")).status, 200, "{at_once}");
+    }
+    assert_eq!(rig.call("DELETE", &path, "", b"").status, 202);
+    runtime.block_on(async {
+        for response in answers {
+            assert_eq!(response.await.unwrap()["status"], "cancelled");
+        }
+    });
+    assert_eq!(rig.get(&format!("{path}/results?wait_ms=1")).status, 200, "their places are free again");
 }
 
 /// Memory of a process.

@@ -102,6 +102,117 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
     assert_eq!((it.reloads("a-new", "taken"), it.reloads("a-new", "refused")), (3, 0));
 }
 
+/// Tenants of these names, each with its name as its token.
+fn tenants(names: &[&str]) -> String {
+    names.iter().map(|name| format!("[tenants.{name}]\nadmin = true\ntokens = [\"{}\"]\n", hash(name))).collect()
+}
+
+impl Reloading {
+    /// Begins a run that nobody waits for.
+    fn begin(&self, token: &str, language: &str, words: &str) -> String {
+        let body = json!({"language": language, "source": words}).to_string();
+        let headers = format!("Authorization: Bearer {token}\r\n{JSON}");
+        let reply = self.rig.raw_call("POST", "/v1/executions?wait=false", &headers, body.as_bytes());
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        reply.header("location").unwrap().to_owned()
+    }
+
+    /// Stops it, and gives its verdict.
+    fn stop(&self, token: &str, address: &str) -> String {
+        let headers = format!("Authorization: Bearer {token}\r\n");
+        let stopped = self.rig.raw_call("DELETE", address, &headers, b"").status;
+        assert!([200, 202].contains(&stopped), "{stopped}");
+        let result = self.rig.raw_call("GET", &format!("{address}?wait_ms=30000"), &headers, b"").json();
+        result["verdict"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn what_waits_of_a_tenant_that_is_removed_never_runs_and_what_runs_goes_on() {
+    let folder = Scratch::new();
+    let file = folder.0.join("audit.jsonl");
+    let audit = format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n");
+    let (both, one) = (audit.clone() + &tenants(&["keeper", "gone"]), audit + &tenants(&["keeper"]));
+    let it = Reloading::start(&both);
+    let runs = ["keeper", "gone"].map(|token| it.begin(token, "python", "sleep 60000"));
+    wait_for(|| it.rig.engine.queue.gauges().running == 2);
+    let kept = it.begin("keeper", "python", "say kept");
+    let dropped = it.begin("gone", "python", "say unattended");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| it.ask("gone", "say waited"));
+        wait_for(|| it.rig.engine.queue.gauges().waiting == [3, 0]);
+        assert_eq!(it.reload(&one), Outcome::Taken(Vec::new()));
+        waits.join().unwrap().problem(403, "forbidden");
+    });
+    let gauges = it.rig.engine.queue.gauges();
+    assert_eq!((gauges.waiting, gauges.running), ([1, 0], 2));
+    it.ask("gone", "say late").problem(401, "unauthenticated");
+    // It may come back, and finds what became of its runs.
+    assert_eq!(it.reload(&both), Outcome::Taken(Vec::new()));
+    let headers = "Authorization: Bearer gone\r\n";
+    let result = it.rig.raw_call("GET", &format!("{dropped}?wait_ms=30000"), headers, b"").json();
+    assert_eq!(result["verdict"], "cancelled", "{result}");
+    assert!(result["reason"]["message"].as_str().unwrap().contains("was removed"), "{result}");
+    assert_eq!(it.stop("gone", &runs[1]), "cancelled", "it ran all the time");
+    assert_eq!(it.stop("keeper", &runs[0]), "cancelled");
+    assert_eq!(it.ask("gone", "say again").status, 200);
+    let headers = "Authorization: Bearer keeper\r\n";
+    assert_eq!(it.rig.raw_call("GET", &format!("{kept}?wait_ms=30000"), headers, b"").json()["verdict"], "ok");
+    let played: Vec<String> = it.rig.fake.seen.played.lock().unwrap().iter().map(|run| run.0.clone()).collect();
+    assert!(!played.iter().any(|words| words.contains("waited") || words.contains("unattended")), "{played:?}");
+    wait_for(|| it.rig.engine.audit.behind() == 0);
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has = |expected: serde_json::Value| {
+        let expected = expected.as_object().unwrap();
+        lines.iter().any(|line| expected.iter().all(|(field, value)| line[field] == *value))
+    };
+    assert!(has(json!({"act": "tenant_closed", "tenant": "gone", "waiting": 2})), "{text}");
+    assert!(has(json!({"act": "refused", "tenant": "gone", "problem": "forbidden"})), "{text}");
+}
+
+#[test]
+fn a_tenant_whose_last_token_is_revoked_is_closed_as_one_that_is_removed() {
+    let tenants = |revoked: bool| {
+        let token = format!("[[tenants.gone.token]]\nhash = \"{}\"\nrevoked = {revoked}\n", hash("gone"));
+        tenants(&["keeper"]) + &token
+    };
+    let it = Reloading::start(&tenants(false));
+    let runs = [0, 1].map(|_| it.begin("keeper", "python", "sleep 60000"));
+    wait_for(|| it.rig.engine.queue.gauges().running == 2);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| it.ask("gone", "say waited"));
+        wait_for(|| it.rig.engine.queue.gauges().waiting == [1, 0]);
+        assert_eq!(it.reload(&tenants(true)), Outcome::Taken(Vec::new()));
+        waits.join().unwrap().problem(403, "forbidden");
+    });
+    assert!(runs.iter().all(|run| it.stop("keeper", run) == "cancelled"));
+}
+
+#[test]
+fn who_waits_for_the_compile_of_another_run_is_dropped_as_well() {
+    let folder = Scratch::new();
+    engined::cache::folder::make(&folder.0.join("artifacts")).unwrap();
+    let cache = format!("[cache]\nfolder = {:?}\n", folder.0.join("artifacts"));
+    let (both, one) = (cache.clone() + &tenants(&["keeper", "gone"]), cache + &tenants(&["keeper"]));
+    let it = Reloading::start(&both);
+    let words = "#sleep 60000\nsay waited\n";
+    let begun = || it.rig.fake.seen.profiles.lock().unwrap().iter().filter(|at| *at == "c/gcc/compile").count();
+    let before = begun();
+    let compiles = it.begin("gone", "c", words);
+    wait_for(|| begun() > before);
+    let body = json!({"language": "c", "source": words}).to_string();
+    let headers = format!("Authorization: Bearer gone\r\n{JSON}");
+    std::thread::scope(|scope| {
+        let joins = scope.spawn(|| it.rig.raw_call("POST", "/v1/executions", &headers, body.as_bytes()));
+        wait_for(|| it.rig.engine.queue.gauges().waiting == [1, 0]);
+        assert_eq!(it.reload(&one), Outcome::Taken(Vec::new()));
+        joins.join().unwrap().problem(403, "forbidden");
+    });
+    assert_eq!(it.reload(&both), Outcome::Taken(Vec::new()));
+    assert_eq!(it.stop("gone", &compiles), "cancelled");
+}
+
 #[test]
 fn what_cannot_change_is_told_and_the_rest_is_taken() {
     let it = Reloading::start(&format!("[tenants.a]\nadmin = true\ntokens = [\"{}\"]\n", hash("a")));

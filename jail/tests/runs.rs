@@ -141,7 +141,7 @@ fn the_covered_proc_stays_covered() {
     let done = link.python(look);
     assert_eq!(done.stdout, "['1', '2']\n2\n", "{}", done.stderr);
     let done = link.python("print(open('/proc/1/cmdline').read().split(chr(0))[:2])");
-    assert_eq!(done.stdout, "['jaild', '--inner']\n", "init tells nothing of the host");
+    assert_eq!(done.stdout, "['jaild', '--spawner']\n", "init tells nothing of the host");
     let uncover = "import ctypes\nprint(ctypes.CDLL(None).umount2(b'/proc', 2))";
     let done = link.python(uncover);
     assert!(done.ended.filter_killed, "{:?}", done.ended);

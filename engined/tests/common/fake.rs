@@ -430,6 +430,15 @@ impl Actor<'_> {
                         return KILLED;
                     }
                 }
+                // Waits until there is such a file.
+                "until" => {
+                    while !Path::new(rest).exists() {
+                        if self.stopped() {
+                            return KILLED;
+                        }
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                }
                 // Is over at once, and its last words come so much later.
                 "late" => {
                     let (mut stdout, pause) = (self.stdout.try_clone().unwrap(), Duration::from_millis(number()));
