@@ -380,6 +380,12 @@ pub fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
+/// The opposite, for a child of such a process.
+pub fn heed_children() {
+    // SAFETY: SIG_DFL is no handler of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Installs a filter for this thread, with a listener: see `seccomp_unotify(2)`. Close-on-exec.
 ///
 /// # Errors
@@ -478,3 +484,4 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 pub mod arena;
 #[cfg(feature = "test-hooks")]
 pub mod attempts;
+pub mod capabilities;
