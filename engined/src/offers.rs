@@ -282,7 +282,7 @@ fn basis(definition: &Definition, digest: &str, whole: &languages::Digest) -> Op
     let extra = seccomp::extra(&names).inspect_err(|call| {
         tracing::warn!(language = definition.id, call, "no such system call: nothing that it compiles is kept");
     });
-    Some(Basis::new(digest, whole, &Filter::payload(&extra.ok()?).bytes()))
+    Some(Basis::new(digest, whole, &Filter::whole(&extra.ok()?).bytes()))
 }
 
 /// Of all that makes up the toolchain for us: manifest, version, and the bytes of its program.

@@ -73,6 +73,13 @@ pub enum Act {
         /// How many mistakes were found.
         mistakes: usize,
     },
+    /// Nobody may call on an account any more, as of a reading of the configuration.
+    TenantClosed {
+        /// Whose.
+        tenant: String,
+        /// So many of its executions waited, and were dropped.
+        waiting: usize,
+    },
     /// A sign of abuse was told.
     AbuseSign {
         /// Which.

@@ -59,6 +59,8 @@ pub enum Missed {
     Draining,
     /// The batch is cancelled.
     Cancelled,
+    /// Nobody may call on the tenant's account any more.
+    Closed,
     /// The tenant has used up its CPU time of today, and has more of it after so long.
     Spent(Duration),
 }
@@ -80,6 +82,7 @@ impl Account {
         tokio::select! {
             done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
             () = self.cancelled() => Err(Missed::Cancelled),
+            () = engine.closed(self.tenant) => Err(Missed::Closed),
         }
     }
 
@@ -360,6 +363,7 @@ impl Program {
             };
             match &error {
                 Error::Shed(Shed::Draining) => return Err(Missed::Draining),
+                Error::Shed(Shed::Closed) => return Err(Missed::Closed),
                 Error::CpuDay(spent) => return Err(Missed::Spent(spent.until)),
                 // What passes.
                 Error::Memory(_) | Error::NotReady(_) => {}
