@@ -264,10 +264,10 @@ impl Job {
     /// Sets what may come back at the most, as the engine is configured: to be done before anybody else has its program.
     pub fn cap(&mut self, outputs: Caps, artifact_bytes: u64) {
         self.outputs.caps = outputs;
-        if let Some(compile) = Arc::get_mut(&mut self.program).and_then(|program| program.compile.as_mut()) {
-            if compile.artifact_bytes != artifact_bytes {
-                Arc::make_mut(compile).artifact_bytes = artifact_bytes;
-            }
+        if let Some(compile) = Arc::get_mut(&mut self.program).and_then(|program| program.compile.as_mut())
+            && compile.artifact_bytes != artifact_bytes
+        {
+            Arc::make_mut(compile).artifact_bytes = artifact_bytes;
         }
     }
 
