@@ -37,7 +37,7 @@ const PIPE_BYTES: i32 = 1 << 20;
 /// What every pipe holds at the least.
 const PIPE_HOLDS: usize = 64 << 10;
 /// So long nobody watches the streams.
-const LINGER: Duration = Duration::from_millis(2);
+const LINGER: Duration = Duration::from_millis(4);
 const FIRST_READ: usize = 8 << 10;
 const DROP_READ: usize = 256 << 10;
 /// What a read costs at the least, in bytes that might have been copied meanwhile.

@@ -14,6 +14,7 @@ use jail::records::collection::Most;
 use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::Limits;
 
+use crate::ahead;
 use crate::cache::Origin;
 use crate::queue::Priority;
 
@@ -280,7 +281,7 @@ impl Job {
 
 /// The beginning of a bundle: arguments and environment.
 fn head(step: &Step) -> io::Result<RecordWriter> {
-    let mut bundle = RecordWriter::new()?;
+    let mut bundle = RecordWriter::of(ahead::memfd()?);
     for arg in &step.args {
         bundle.put(Kind::Arg, false, arg.as_bytes(), b"")?;
     }

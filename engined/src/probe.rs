@@ -142,7 +142,7 @@ async fn greet(
     let job = job.map_err(|error| error.problem().to_string())?;
     let (room, control) = (execution::room_for_one(), Control::default());
     let result = execution::run_job(link, &room, String::new(), &job, None, None, &control).await;
-    let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
+    let (result, _) = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {
         return Ok(());

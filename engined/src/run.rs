@@ -200,7 +200,7 @@ async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<
             }
         }
     };
-    let result = result.map_err(told)?;
+    let (result, _) = result.map_err(told)?;
     if let Some(to) = files {
         files::send(to, &result.outputs, &result.outputs_skipped, result.outputs_omitted).map_err(told)?;
     }

@@ -148,7 +148,13 @@ impl RecordWriter {
     /// # Errors
     /// That of `memfd_create`.
     pub fn new() -> io::Result<Self> {
-        Ok(RecordWriter { file: File::from(empty_memfd()?), pending: Vec::with_capacity(USUAL), collects: true })
+        Ok(RecordWriter::of(empty_memfd()?))
+    }
+
+    /// An empty stream in `memfd`, which is empty and can be sealed.
+    #[must_use]
+    pub fn of(memfd: OwnedFd) -> Self {
+        RecordWriter { file: File::from(memfd), pending: Vec::with_capacity(USUAL), collects: true }
     }
 
     /// Writes into `fd`, which was made elsewhere.

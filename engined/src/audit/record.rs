@@ -1,6 +1,7 @@
 //! What happened, and the line that is made of it. The line is made by the writer: whoever hands a record over copies
 //! what is needed for it and goes on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -172,7 +173,7 @@ pub struct Used {
     /// What came out.
     pub output_bytes: u64,
     /// The layers that it did without.
-    pub missing_layers: Vec<String>,
+    pub missing_layers: Vec<Cow<'static, str>>,
 }
 
 impl Used {

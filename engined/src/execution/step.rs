@@ -12,8 +12,9 @@ use jail::stop_point;
 use tokio::sync::Notify;
 
 use super::telling::ended;
+use crate::ahead;
 use crate::audit::orphan::Watch;
-use crate::capture::{self, Keep, Ours, Output, Over, Tap};
+use crate::capture::{Keep, Ours, Output, Over, Tap};
 use crate::collection::{Artifact, Collector};
 use crate::control::Control;
 use crate::job::{Stdin, Step};
@@ -101,7 +102,7 @@ pub async fn begin(
     slot: Option<Arc<Slot>>,
     watch: Option<Watch>,
 ) -> io::Result<(Run, Ours)> {
-    let (ours, theirs) = capture::pipes()?;
+    let (ours, theirs) = ahead::pipes()?;
     let Memfds { bundle, artifact, collection } = memfds;
     let draft = Draft {
         profile: step.profile.clone(),
@@ -116,6 +117,8 @@ pub async fn begin(
     stop_point!("engined.ordered");
     // Our copies of the program's ends go here, or its streams would never end.
     drop(theirs);
+    // jaild has all that it needs for now.
+    ahead::prepare();
     Ok((run, ours))
 }
 

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use super::stream::Pieces;
 use crate::budget::Reservation;
+use crate::collection::Artifact;
+use crate::execution::Execution;
 use crate::kept::Kept;
 use crate::metrics::Text;
 use crate::problem::{Error, retry_after_seconds};
@@ -47,7 +49,7 @@ impl Bytesful {
     #[must_use]
     pub fn counted(bytes: Vec<u8>, mut memory: Reservation) -> Self {
         memory.settle(bytes.len() as u64);
-        Bytesful { bytes: bytes.into(), memory: Held::Own { memory }, pieces: None }
+        Bytesful { bytes: bytes.into(), memory: Held::Own { memory, program: None }, pieces: None }
     }
 }
 
@@ -61,6 +63,8 @@ pub enum Held {
     Own {
         /// It.
         memory: Reservation,
+        /// The program whose result it is: let go when the caller has its answer.
+        program: Option<Arc<Artifact>>,
     },
     /// That of a result which others may be reading as well.
     Kept {
@@ -79,7 +83,7 @@ pub type Answer = Response<Bytesful>;
 
 /// A 200 of `content_type`.
 pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<Reservation>) -> Answer {
-    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory });
+    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory, program: None });
     whole(content_type, body.into(), memory)
 }
 
@@ -104,6 +108,18 @@ pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answ
         memory
     });
     Ok(plain(JSON, body, memory))
+}
+
+/// A 200 with the result of `program`.
+///
+/// # Errors
+/// That of serialising, which is ours.
+pub fn result(execution: Execution) -> Result<Answer, Error> {
+    let mut answer = json(&execution.result, Some(execution.memory))?;
+    if let Held::Own { program, .. } = &mut answer.body_mut().memory {
+        *program = execution.program;
+    }
+    Ok(answer)
 }
 
 /// A 200 with a result that is kept.

@@ -74,8 +74,9 @@ pub async fn post(
     };
     drop((task, memory));
     jail::stop_point!("engined.answering");
-    let answer = answer::json(&execution.result, Some(execution.memory));
-    engine.audit.settled(execution.receipt).await;
+    let receipt = execution.receipt;
+    let answer = answer::result(execution);
+    engine.audit.settled(receipt).await;
     answer
 }
 
