@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::live::ENGINED;
-use common::{Fake, Reply, Rig, Scratch, TOKEN, wait_for};
+use common::{Fake, PATIENCE, Reply, Rig, Scratch, TOKEN, wait_for};
 use engined::accounts::Accounts;
 use engined::config::Host;
 use engined::reload::{Outcome, Reloader};
@@ -80,7 +80,7 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
     assert_eq!((it.ask("a-old", "say x").status, it.ask("a-new", "say x").status), (200, 200));
     // b goes while its run is under way; c comes; a has another plan.
     std::thread::scope(|scope| {
-        let last = scope.spawn(|| it.ask("b", "sleep 1000\nsay done"));
+        let last = scope.spawn(|| it.ask("b", "gate\nsay done"));
         wait_for(|| it.rig.engine.queue.gauges().running == 1);
         let new = "[plans.default]\nrequests_per_minute = 1\nburst = 1\n[plans.free]\nlanguages = [\"c\"]\n".to_owned()
             + &tenant("c", "c")
@@ -90,6 +90,7 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
         it.ask("b", "say x").problem(401, "unauthenticated");
         it.ask("a-old", "say x").problem(401, "unauthenticated");
         it.ask("c", "say x").problem(403, "forbidden");
+        it.rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(last.join().unwrap().json()["run"]["stdout"]["text"], "done\n", "what runs goes on");
     });
     assert_eq!(it.ask("a-new", "say x").status, 200);
@@ -320,7 +321,7 @@ impl Serving {
 
     fn call(&self, method: &str, path: &str, token: &str, body: &str) -> Reply {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{JSON}");
         write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
@@ -377,6 +378,11 @@ fn a_signal_has_a_confined_engine_read_its_file_again() {
 fn ten_signals_a_second_under_load_are_harmless() {
     let Some(serving) = Serving::start(&keeper()) else { return };
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let readings = || {
+        let of = |outcome| serving.metric(&format!("engined_config_reloads_total{{outcome=\"{outcome}\"}}"));
+        (of("taken"), of("refused"))
+    };
+    let mut signals = 0;
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -391,7 +397,9 @@ fn ten_signals_a_second_under_load_are_harmless() {
             });
         }
         let begun = Instant::now();
-        for n in 0..30_u32 {
+        // As many more as it takes a busy engine to have met both kinds.
+        for n in (0..1500_u32).take_while(|n| *n < 30 || readings().0 == 0 || readings().1 == 0) {
+            signals = u64::from(n) + 1;
             // Now and then it is broken, or there is one tenant more.
             match n % 3 {
                 0 => write(&serving.folder, &keeper()),
@@ -409,12 +417,8 @@ fn ten_signals_a_second_under_load_are_harmless() {
         over.store(true, Ordering::SeqCst);
     });
     assert!(answered.load(Ordering::SeqCst) > 0);
-    let readings = || {
-        let of = |outcome| serving.metric(&format!("engined_config_reloads_total{{outcome=\"{outcome}\"}}"));
-        (of("taken"), of("refused"))
-    };
     let (taken, refused) = readings();
-    assert!(taken >= 1 && refused >= 1 && taken + refused <= 30, "{taken} {refused}");
+    assert!(taken >= 1 && refused >= 1 && taken + refused <= signals, "{taken} {refused}");
     // The last one counts, however many came.
     write(&serving.folder, &format!("{}[tenants.last]\ntokens = [\"{}\"]\n", keeper(), hash("last")));
     serving.hang_up();

@@ -33,13 +33,14 @@ use crate::talk::{Command, End, Event, now_us};
 use crate::{collect, payload};
 
 /// The way of a sandbox, step by step: who does it and what. The README shows this table.
-pub const ORDER: [(&str, &str); 16] = [
+pub const ORDER: [(&str, &str); 17] = [
+    ("spawner", "once, before its first sandbox: no_new_privs, install the filter that all in it share"),
     ("spawner", "clone init with user, pid, mount, net, ipc, uts and time namespaces, on cgroup v2 into init's leaf"),
     ("spawner", "write init's id maps: two ids of the range"),
     ("init", "become root of the run's user namespace, die with the spawner"),
     ("init", "name the host, bring lo up, mount /proc and the scratch"),
     ("init", "make the landlock ruleset"),
-    ("init", "no_new_privs, give up capabilities but three, install the filter that the payload will share"),
+    ("init", "give up capabilities but three"),
     ("init", "clone the payload with a user namespace, on cgroup v2 into the run's leaf; write its id map"),
     ("init", "leave the spawner's cgroup namespace, become undumpable, install a filter of its own"),
     ("payload", "mark itself first to be killed for memory, take its uid, forbid user namespaces below"),
@@ -69,8 +70,6 @@ pub struct InitGear<'a> {
     pub mapped: OwnedFd,
     /// The run's leaf, on cgroup v2.
     pub leaf: Option<OwnedFd>,
-    /// The filter that init and payload share.
-    pub shared_filter: &'a Filter,
     /// Init's own.
     pub init_filter: &'a Filter,
     /// The payload's.
@@ -81,14 +80,13 @@ pub struct InitGear<'a> {
 
 /// Pid 1 of a sandbox, from the moment after its clone.
 pub fn init(gear: InitGear<'_>) -> Infallible {
-    sys::arena::live_for_one_run();
     let mut keep = vec![gear.control.as_fd(), gear.mapped.as_fd()];
     keep.extend(gear.leaf.as_ref().map(AsFd::as_fd));
     if sys::close_all_but(&keep).is_err() {
         sys::exit_now(71);
     }
     stop_point!("init.born");
-    let filters = Filters { shared: gear.shared_filter, init: gear.init_filter, payload: gear.filter };
+    let filters = Filters { init: gear.init_filter, payload: gear.filter };
     let end = match arm(gear.mapped, gear.leaf, filters, gear.off) {
         Ok(armed) => serve(armed, &gear.control, gear.off),
         Err(e) => Err(e),
@@ -110,14 +108,14 @@ struct Armed {
 /// See [`InitGear`].
 #[derive(Clone, Copy)]
 struct Filters<'a> {
-    shared: &'a Filter,
     init: &'a Filter,
     payload: &'a Filter,
 }
 
 fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers) -> Result<Armed, JailError> {
     die_with_parent()?;
-    sys::default_signals().at(Step::Ids)?;
+    // Every other signal has its default action, and none is blocked: the spawner has seen to that.
+    sys::heed_children();
     let mut byte = [0];
     File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
     privileges::take_ids(0)?;
@@ -149,13 +147,9 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     signals.thread_block().at(Step::Talk)?;
     let children = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).at(Step::Talk)?;
 
-    privileges::no_new_privs()?;
     // The ids are for the payload's map alone; they go right after it.
     let with_ids = [&INIT_CAPABILITIES[..], &[Capability::CAP_SETUID, Capability::CAP_SETGID]].concat();
     privileges::keep_only(&with_ids, false)?;
-    if !off.has(Layer::Seccomp) {
-        filters.shared.install().at(Step::Seccomp)?;
-    }
     stop_point!("init.confined");
 
     let namespace = CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into();
@@ -439,7 +433,8 @@ pub(crate) fn confine(
     nix::unistd::setsid().at(Step::Ids)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     nix::unistd::chdir("/box").on(Step::RunMounts, "/box")?;
-    sys::default_signals().at(Step::Ids)?;
+    // What init has blocked. The actions are the default ones, as they are in init.
+    SigSet::all().thread_unblock().at(Step::Ids)?;
     privileges::no_new_privs()?;
     if let Some(rules) = rules {
         landlock::enforce(rules)?;

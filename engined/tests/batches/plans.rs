@@ -76,14 +76,32 @@ fn a_list_is_read_page_by_page() {
 }
 
 #[test]
-fn asking_for_work_is_counted_and_asking_for_results_is_not() {
+fn reads_are_counted_by_themselves_and_take_nothing_from_work() {
     let grader = Grader::with("[plans.default]\nrequests_per_minute = 2\nburst = 2\n");
     let id = grader.submit(&echoes(1, 1));
-    for _ in 0..10 {
-        assert_eq!(grader.rig.get(&format!("/v1/batches/{id}")).status, 200);
-        assert_eq!(grader.rig.get(&format!("/v1/batches/{id}/results")).status, 200);
-    }
-    assert_eq!(grader.post(&echoes(1, 1), "").status, 202);
+    let mut reads = 0;
+    let refused = loop {
+        let path = ["", "/results", "/events"][reads % 3];
+        let reply = match path {
+            "" if reads % 2 == 1 => grader.rig.call("DELETE", &format!("/v1/batches/{id}"), "", b""),
+            path => grader.rig.get(&format!("/v1/batches/{id}{path}")),
+        };
+        if reply.status == 429 {
+            break reply;
+        }
+        assert!(matches!(reply.status, 200 | 202), "{}", reply.text());
+        assert_eq!(reply.header("ratelimit-policy"), Some("20;w=60;burst=20"));
+        reads += 1;
+        assert!(reads < 100, "reads are not counted");
+    };
+    // What has flowed in meanwhile is a read every three seconds.
+    assert!(reads >= 20, "{reads}");
+    let problem = refused.problem(429, "rate_limited");
+    assert_eq!(problem["detail"], "the tenant's plan has 20 reads of batches a minute, 20 at once");
+    assert_eq!(refused.header("ratelimit-remaining"), Some("0"));
+    assert!(refused.header("retry-after").is_some_and(|seconds| seconds != "0"), "{refused:?}");
+    grader.rig.get("/v1/batches").problem(429, "rate_limited");
+    assert_eq!(grader.post(&echoes(1, 1), "").status, 202, "work has a bucket of its own");
     grader.post(&echoes(1, 1), "").problem(429, "rate_limited");
 }
 
