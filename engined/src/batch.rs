@@ -35,13 +35,11 @@
 //! its results are `engine_error` with the reason, at once, and a rejudge is a new batch. A compile or run that fails by our fault
 //! (its sandbox was lost, `engine_error`) is tried again, three times in all.
 
-use std::sync::Arc;
-
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub mod admission;
 pub mod book;
@@ -58,6 +56,7 @@ pub mod orphans;
 pub mod program;
 pub mod proof;
 pub mod recorder;
+pub mod restored;
 pub mod room;
 pub mod spec;
 pub mod submission;
@@ -65,19 +64,33 @@ pub mod told;
 pub mod trial;
 pub mod work;
 
+/// So many requests of one tenant wait for news of its batches at once. Each is woken by every result of its batch, and reads
+/// it from the store, which all tenants share.
+pub const READERS: usize = 1_024;
+
 /// What batches need beside the rest of the engine.
 pub struct Batches {
     /// Where they are kept.
     pub store: Arc<dyn Store>,
     /// Of each batch that is being judged, whether it is cancelled.
     cancelled: Mutex<HashMap<String, watch::Sender<bool>>>,
+    /// Of each tenant, the places of those who wait for news.
+    readers: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Batches {
     /// Batches that are kept in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Batches { store, cancelled: Mutex::default() }
+        Batches { store, cancelled: Mutex::default(), readers: Mutex::default() }
+    }
+
+    /// The place of a request that waits for news, until it is dropped. `None`: the tenant has [`READERS`] of them.
+    #[must_use]
+    pub fn reader(&self, tenant: &str) -> Option<OwnedSemaphorePermit> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = readers.entry(tenant.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(READERS)));
+        Arc::clone(places).try_acquire_owned().ok()
     }
 
     /// A batch was cancelled, and the store knows it: what is run of it is stopped.

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Budget {
     limit: u64,
     used: AtomicU64,
+    /// What is taken of this one is taken of that as well.
+    of: Option<Arc<Budget>>,
 }
 
 /// The budget is used up.
@@ -38,7 +40,14 @@ impl Budget {
     /// A budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Budget { limit, used: AtomicU64::new(0) })
+        Arc::new(Budget { limit, used: AtomicU64::new(0), of: None })
+    }
+
+    /// A part of this one: no more than one part in `share` of its bytes, for what shall leave the rest to others.
+    #[must_use]
+    pub fn part(self: &Arc<Self>, share: u64) -> Arc<Self> {
+        let limit = self.limit / share.max(1);
+        Arc::new(Budget { limit, used: AtomicU64::new(0), of: Some(Arc::clone(self)) })
     }
 
     /// Takes `bytes` until the reservation is dropped.
@@ -67,6 +76,29 @@ impl Budget {
     pub fn limit(&self) -> u64 {
         self.limit
     }
+
+    fn take(&self, more: u64) -> Result<(), Exhausted> {
+        let limit = self.limit;
+        let fits = |used: u64| used.checked_add(more).filter(|sum| *sum <= limit);
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        taken.map_err(|used| Exhausted { wanted: more, used, limit })?;
+        let whole = self.of.as_ref().map_or(Ok(()), |of| of.take(more));
+        whole.inspect_err(|_| {
+            self.used.fetch_sub(more, Ordering::Relaxed);
+        })
+    }
+
+    /// From so many bytes to so many, whether they fit or not.
+    fn set(&self, from: u64, to: u64) {
+        if to >= from {
+            self.used.fetch_add(to - from, Ordering::Relaxed);
+        } else {
+            self.used.fetch_sub(from - to, Ordering::Relaxed);
+        }
+        if let Some(of) = &self.of {
+            of.set(from, to);
+        }
+    }
 }
 
 /// Bytes taken from a [`Budget`].
@@ -89,32 +121,22 @@ impl Reservation {
     /// # Errors
     /// [`Exhausted`] when they don't fit; the reservation stays as it was.
     pub fn grow(&mut self, more: u64) -> Result<(), Exhausted> {
-        let limit = self.budget.limit;
-        let fits = |used: u64| used.checked_add(more).filter(|sum| *sum <= limit);
-        match self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            Ok(_) => {
-                self.bytes += more;
-                Ok(())
-            }
-            Err(used) => Err(Exhausted { wanted: more, used, limit }),
-        }
+        self.budget.take(more)?;
+        self.bytes += more;
+        Ok(())
     }
 
     /// Sets the reservation to what is really held, above the budget if need be: the bytes exist already, and those
     /// who come after must see them.
     pub fn settle(&mut self, bytes: u64) {
-        if bytes >= self.bytes {
-            self.budget.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
-        } else {
-            self.budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
-        }
+        self.budget.set(self.bytes, bytes);
         self.bytes = bytes;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.set(self.bytes, 0);
     }
 }
 
@@ -136,5 +158,21 @@ mod tests {
         drop(first);
         assert_eq!(budget.used(), 0);
         assert!(budget.reserve(u64::MAX).is_err(), "no overflow");
+    }
+
+    #[test]
+    fn what_is_taken_of_a_part_is_taken_of_the_whole() {
+        let whole = Budget::new(100);
+        let part = whole.part(4);
+        let mut some = part.reserve(20).unwrap();
+        assert_eq!((part.limit(), part.used(), whole.used()), (25, 20, 20));
+        assert_eq!(part.reserve(6).unwrap_err(), Exhausted { wanted: 6, used: 20, limit: 25 });
+        let others = whole.reserve(78).unwrap();
+        assert_eq!(part.reserve(3).unwrap_err(), Exhausted { wanted: 3, used: 98, limit: 100 });
+        assert_eq!((part.used(), whole.used()), (20, 98), "nothing is taken of one alone");
+        some.settle(30);
+        assert_eq!((part.used(), whole.used()), (30, 108));
+        drop((some, others));
+        assert_eq!((part.used(), whole.used()), (0, 0));
     }
 }

@@ -10,7 +10,7 @@ use crate::budget::Exhausted;
 use crate::cpu_days::Spent;
 use crate::kept::{Full, Gone};
 use crate::queue::Shed;
-use crate::rates::Refused;
+use crate::rates::{Refused, Whose};
 
 /// Why a request got no result.
 #[derive(Debug)]
@@ -139,14 +139,7 @@ impl Error {
                     format!("{pending} executions of the tenant are under way with wait=false (results.per_tenant)");
                 Problem::new(Code::QuotaExceeded, detail)
             }
-            Error::Rate(Refused { rate, label, .. }) => {
-                let (most, burst) = (rate.per_minute, rate.burst);
-                let whose = label.as_ref().map_or_else(
-                    || "the tenant's plan".to_owned(),
-                    |label| format!("each value of the label {label:?}"),
-                );
-                Problem::new(Code::RateLimited, format!("{whose} has {most} requests a minute, {burst} at once"))
-            }
+            Error::Rate(refused) => rate_problem(refused),
             Error::CpuDay(Spent { seconds, .. }) => {
                 let detail = format!("the tenant has used the CPU time that its plan allows in a day: {seconds} s");
                 let remedy = "Wait until midnight UTC, as Retry-After says, or have the plan raised.";
@@ -222,6 +215,19 @@ impl Error {
     }
 }
 
+fn rate_problem(Refused { rate, whose, .. }: &Refused) -> Problem {
+    let problem = |whose: &str, what: &str| {
+        let detail = format!("{whose} has {} {what} a minute, {} at once", rate.per_minute, rate.burst);
+        Problem::new(Code::RateLimited, detail)
+    };
+    match whose {
+        Whose::Plan => problem("the tenant's plan", "requests"),
+        Whose::Label(label) => problem(&format!("each value of the label {label:?}"), "requests"),
+        Whose::Reads => problem("the tenant's plan", "reads of batches")
+            .remedy("Wait as long as Retry-After says; with wait_ms, or by /events, fewer requests tell as much."),
+    }
+}
+
 fn shed_problem(shed: Shed) -> Problem {
     match shed {
         Shed::Full { waiting } => {
@@ -246,6 +252,10 @@ fn shed_problem(shed: Shed) -> Problem {
         ),
         Shed::NotReady => Problem::new(Code::NotReady, "the sandbox broker is not connected"),
         Shed::Draining => Problem::new(Code::Draining, "the engine takes no new work"),
+        Shed::Closed => {
+            let detail = "the tenant was removed while the run waited, or it has no valid token any more";
+            Problem::new(Code::Forbidden, detail).remedy("Ask the operator of the engine.")
+        }
         Shed::NeverFits { budget } => {
             let detail = format!("memory_bytes is above what all sandboxes together may have: {budget}");
             Problem::new(Code::LimitAboveCeiling, detail).at("/limits/memory_bytes")

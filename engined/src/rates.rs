@@ -4,6 +4,9 @@
 //! own bucket is asked for every request, so that no choice of labels passes it by; what a value's bucket refuses takes
 //! nothing from it, so that one user does not empty it for all others. What is held of the values is bounded: a bucket that is full again says nothing and is dropped when room is needed; while there are more values
 //! than room, those without a bucket of their own share one.
+//!
+//! Reads of batches have a bucket of their own, [`READS`] times the plan's: whoever follows results as they come must not use
+//! up what its tenant may have run, and a flood of them must not keep the store from the others.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -24,6 +27,9 @@ pub use stores::Room;
 
 mod stores;
 
+/// For each request for work so many reads of batches are allowed.
+pub const READS: u32 = 10;
+
 /// So many a minute, and so many at once after a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -42,6 +48,13 @@ impl Rate {
     #[must_use]
     pub fn policy(self) -> String {
         format!("{};w=60;burst={}", self.per_minute, self.burst)
+    }
+
+    /// That of reads, where this is the plan's.
+    #[must_use]
+    pub fn of_reads(self) -> Rate {
+        let times = |number: NonZeroU32| number.saturating_mul(NonZeroU32::MIN.saturating_add(READS - 1));
+        Rate { per_minute: times(self.per_minute), burst: times(self.burst) }
     }
 }
 
@@ -74,8 +87,19 @@ pub struct Refused {
     pub wait: Duration,
     /// What the bucket lets through.
     pub rate: Rate,
-    /// The label whose bucket it is; the plan's without one.
-    pub label: Option<String>,
+    /// Whose bucket it is.
+    pub whose: Whose,
+}
+
+/// Whose a bucket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The plan's, of requests for work.
+    Plan,
+    /// The plan's, of reads of batches.
+    Reads,
+    /// That of a value of this label.
+    Label(String),
 }
 
 type Limiter<K, S> = RateLimiter<K, S, MonotonicClock, StateInformationMiddleware>;
@@ -95,14 +119,40 @@ fn whole(rate: Rate) -> u64 {
     nanos(rate.quota().replenish_interval()).saturating_mul(u64::from(rate.burst.get()))
 }
 
+/// One bucket with what it lets through.
+#[derive(Debug)]
+struct Single {
+    rate: Rate,
+    limiter: Limiter<Intent, Bucket>,
+    bucket: Bucket,
+}
+
+impl Single {
+    /// A full one.
+    fn new(rate: Rate) -> Self {
+        let bucket = Bucket::default();
+        Single { rate, limiter: limiter(rate, bucket.clone()), bucket }
+    }
+
+    fn ask(&self, intent: Intent, whose: Whose) -> Result<Level, Refused> {
+        match self.limiter.check_key(&intent) {
+            Ok(state) => Ok(level(self.rate, state.remaining_burst_capacity())),
+            Err(not) => {
+                let wait = not.wait_time_from(self.limiter.clock().now());
+                Err(Refused { wait, rate: self.rate, whose })
+            }
+        }
+    }
+}
+
 /// The buckets of one tenant.
 #[derive(Debug)]
 pub struct Gate {
-    rate: Rate,
-    plan: Limiter<Intent, Bucket>,
-    bucket: Bucket,
+    plan: Single,
+    reads: Single,
     labels: Option<Labels>,
     policy: HeaderValue,
+    reads_policy: HeaderValue,
     /// From when on the times in the buckets count.
     begun: Instant,
 }
@@ -121,7 +171,7 @@ impl Gate {
     pub fn new(plan: &Plan, room: &Room) -> Self {
         let begun = Instant::now();
         let tables = plan.per_label.as_ref().map(|is| (RandomState::new(), Values::new(is.values, begun, room)));
-        Gate::of(plan, begun, Bucket::default(), tables)
+        Gate::of(plan, begun, tables)
     }
 
     /// The buckets of a tenant that had `earlier` ones: as full as those were, in proportion. So a configuration that is
@@ -141,20 +191,22 @@ impl Gate {
                 (lacking > 0).then(|| now.saturating_add(lacking))
             }
         };
-        let bucket = Bucket::default();
-        if let Some(full_at) = moved(earlier.rate, plan.rate)(earlier.bucket.full_at()) {
-            bucket.set(full_at);
-        }
         let tables = plan.per_label.as_ref().map(|is| {
             match earlier.labels.as_ref().filter(|labels| labels.is.label == is.label) {
                 Some(old) => (old.hasher.clone(), old.table.moved(is.values, begun, moved(old.is.rate, is.rate))),
                 None => (RandomState::new(), Values::new(is.values, begun, room)),
             }
         });
-        Arc::new(Gate::of(plan, begun, bucket, tables))
+        let gate = Gate::of(plan, begun, tables);
+        for (old, new) in [(&earlier.plan, &gate.plan), (&earlier.reads, &gate.reads)] {
+            if let Some(full_at) = moved(old.rate, new.rate)(old.bucket.full_at()) {
+                new.bucket.set(full_at);
+            }
+        }
+        Arc::new(gate)
     }
 
-    fn of(plan: &Plan, begun: Instant, bucket: Bucket, tables: Option<(RandomState, Values)>) -> Self {
+    fn of(plan: &Plan, begun: Instant, tables: Option<(RandomState, Values)>) -> Self {
         let labels = plan.per_label.clone().zip(tables).map(|(is, (hasher, table))| Labels {
             values: limiter(is.rate, table.clone()),
             hasher,
@@ -162,10 +214,11 @@ impl Gate {
             is,
         });
         let of_label = plan.per_label.iter().map(|per| format!(", {}", per.rate.policy())).collect::<String>();
-        let policy = plan.rate.policy() + &of_label;
+        let reads = plan.rate.of_reads();
         // Digits and signs of ours.
-        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("unknown"));
-        Gate { rate: plan.rate, plan: limiter(plan.rate, bucket.clone()), bucket, labels, policy, begun }
+        let header = |policy| HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("unknown"));
+        let (policy, reads_policy) = (header(plan.rate.policy() + &of_label), header(reads.policy()));
+        Gate { plan: Single::new(plan.rate), reads: Single::new(reads), labels, policy, reads_policy, begun }
     }
 
     /// Drops buckets that are full again: they say nothing.
@@ -184,7 +237,7 @@ impl Gate {
     /// Whether its buckets are those of the plan.
     #[must_use]
     pub fn is_of(&self, plan: &Plan) -> bool {
-        self.rate == plan.rate && self.labels.as_ref().map(|labels| &labels.is) == plan.per_label.as_ref()
+        self.plan.rate == plan.rate && self.labels.as_ref().map(|labels| &labels.is) == plan.per_label.as_ref()
     }
 
     /// As `RateLimit-Policy` has it.
@@ -193,10 +246,22 @@ impl Gate {
         &self.policy
     }
 
+    /// The same of reads.
+    #[must_use]
+    pub fn reads_policy(&self) -> &HeaderValue {
+        &self.reads_policy
+    }
+
     /// An empty bucket of the plan's.
     #[must_use]
     pub fn empty(&self) -> Level {
-        level(self.rate, 0)
+        level(self.plan.rate, 0)
+    }
+
+    /// An empty bucket of reads.
+    #[must_use]
+    pub fn empty_of_reads(&self) -> Level {
+        level(self.reads.rate, 0)
     }
 
     /// An empty bucket of a label's value.
@@ -210,7 +275,7 @@ impl Gate {
     /// # Errors
     /// It is empty.
     pub fn take(&self) -> Result<Level, Refused> {
-        self.ask(Intent::Take)
+        self.plan.ask(Intent::Take, Whose::Plan)
     }
 
     /// Whether [`Gate::take`] would, and what it would say.
@@ -218,17 +283,15 @@ impl Gate {
     /// # Errors
     /// It is empty.
     pub fn look(&self) -> Result<Level, Refused> {
-        self.ask(Intent::Look)
+        self.plan.ask(Intent::Look, Whose::Plan)
     }
 
-    fn ask(&self, intent: Intent) -> Result<Level, Refused> {
-        match self.plan.check_key(&intent) {
-            Ok(state) => Ok(level(self.rate, state.remaining_burst_capacity())),
-            Err(not) => {
-                let wait = not.wait_time_from(self.plan.clock().now());
-                Err(Refused { wait, rate: self.rate, label: None })
-            }
-        }
+    /// Takes one request from the bucket of reads.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn read(&self) -> Result<Level, Refused> {
+        self.reads.ask(Intent::Take, Whose::Reads)
     }
 
     /// Takes one request from the bucket of a label's value, where the plan has such. `value` looks a label up; one that
@@ -243,7 +306,7 @@ impl Gate {
             Ok(state) => Ok(Some(level(is.rate, state.remaining_burst_capacity()))),
             Err(not) => {
                 let wait = not.wait_time_from(values.clock().now());
-                Err(Refused { wait, rate: is.rate, label: Some(is.label.clone()) })
+                Err(Refused { wait, rate: is.rate, whose: Whose::Label(is.label.clone()) })
             }
         }
     }

@@ -1,8 +1,13 @@
 //! `engined batch` as a program, against a server of batches that runs nothing: what it sends, follows and writes, and
-//! how it goes on after an interruption.
+//! how it goes on after an interruption. In `restart` against the real server, which goes away and comes back.
 #![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
 
 mod common;
+#[allow(dead_code, reason = "shared with the tests of the audit")]
+#[path = "audit/place.rs"]
+mod place;
+#[path = "batch_command/restart.rs"]
+mod restart;
 #[path = "batch_command/server.rs"]
 mod server;
 

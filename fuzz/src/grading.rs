@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use grading::compare::{Rule, Tolerance, number, whole};
+use grading::compare::{MOST_HELD, Rule, Tolerance, number, whole};
 use grading::protocol::{CheckerOpinion, End, Protocol, Said};
-use grading::{Difference, Opinion};
+use grading::{AtMost, Difference, Opinion};
 
 /// A byte for the size of the pieces, then what is expected, a zero, and the output.
 pub fn compare(data: &[u8]) {
@@ -42,7 +42,8 @@ impl Read for Pieces {
 }
 
 fn streamed(rule: Rule, expected: &[u8], output: &[u8], size: usize) -> Opinion {
-    let mut compare = rule.against(Box::new(Pieces(io::Cursor::new(expected.to_vec()), size)));
+    let mut compare =
+        rule.against(Box::new(Pieces(io::Cursor::new(expected.to_vec()), size)), Box::new(AtMost(MOST_HELD)));
     for piece in output.chunks(size) {
         compare.feed(piece).unwrap_or_else(|error| panic!("{error}"));
     }

@@ -1,7 +1,8 @@
 //! Comparing an output with what is expected, as it comes.
 //!
 //! Whatever comes, no more is held than a buffer of what is expected (64 KiB) and some hundred bytes; `unordered_lines` holds
-//! a number per distinct line besides, up to a cap. So a line or a word of 500 MB costs nothing.
+//! a number per distinct line besides, up to a cap and as far as there is [`Memory`] for it. So a line or a word of 500 MB
+//! costs nothing.
 //!
 //! # What is the same
 //! A *blank* is a space, a tab or a carriage return.
@@ -21,7 +22,7 @@
 
 use std::io;
 
-use crate::{Compare, Difference, Expected, Opinion};
+use crate::{AtMost, Compare, Difference, Expected, Memory, Opinion};
 
 mod exact;
 mod lines;
@@ -36,6 +37,7 @@ mod words;
 mod tests;
 
 pub use numbers::{Tolerance, number};
+pub use unordered::MOST_HELD;
 
 /// By which rule an output is compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,15 +55,16 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// What compares by this rule.
+    /// What compares by this rule. What it holds is counted by `memory`; without room it still says right or wrong, but no
+    /// longer where.
     #[must_use]
-    pub fn against(self, expected: Expected) -> Box<dyn Compare> {
+    pub fn against(self, expected: Expected, memory: Box<dyn Memory>) -> Box<dyn Compare> {
         match self {
             Rule::Exact => Box::new(exact::Exact::new(expected)),
             Rule::Lines => Box::new(lines::Lines::new(expected)),
             Rule::Tokens => Box::new(words::Words::new(expected, None)),
             Rule::Float(tolerance) => Box::new(words::Words::new(expected, Some(tolerance))),
-            Rule::UnorderedLines => Box::new(unordered::UnorderedLines::new(expected)),
+            Rule::UnorderedLines => Box::new(unordered::UnorderedLines::new(expected, memory)),
         }
     }
 }
@@ -71,7 +74,7 @@ impl Rule {
 /// # Errors
 /// That of reading what is expected.
 pub fn whole(rule: Rule, expected: Expected, output: &[u8]) -> io::Result<Opinion> {
-    let mut compare = rule.against(expected);
+    let mut compare = rule.against(expected, Box::new(AtMost(MOST_HELD)));
     compare.feed(output)?;
     compare.finish()
 }

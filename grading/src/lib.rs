@@ -32,6 +32,23 @@ pub trait Compare: Send {
 /// What is expected, read as it is needed.
 pub type Expected = Box<dyn Read + Send>;
 
+/// Counts what a comparison holds besides its buffers, where that grows with what is expected.
+pub trait Memory: Send {
+    /// So many bytes are about to be held, instead of those before. `false`: there is no room for them, and it stays with those
+    /// before.
+    fn hold(&mut self, bytes: u64) -> bool;
+}
+
+/// At most so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct AtMost(pub u64);
+
+impl Memory for AtMost {
+    fn hold(&mut self, bytes: u64) -> bool {
+        bytes <= self.0
+    }
+}
+
 /// What a comparison comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opinion {

@@ -4,10 +4,12 @@
 
 use std::alloc::System;
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap::Cap;
-use grading::compare::{Rule, Tolerance};
-use grading::{Difference, Opinion};
+use grading::compare::{MOST_HELD, Rule, Tolerance};
+use grading::{AtMost, Difference, Memory, Opinion};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
@@ -46,7 +48,7 @@ impl Read for Text {
 
 /// Compares two texts, and says how much was held meanwhile.
 fn compared(rule: Rule, expected: &Text, mut output: Text) -> (Opinion, usize) {
-    let mut compare = rule.against(Box::new(expected.clone()));
+    let mut compare = rule.against(Box::new(expected.clone()), Box::new(AtMost(MOST_HELD)));
     let before = HEAP.allocated();
     let mut piece = vec![0; 64 << 10];
     let mut most = 0;
@@ -61,9 +63,52 @@ fn compared(rule: Rule, expected: &Text, mut output: Text) -> (Opinion, usize) {
     }
 }
 
+/// Tells what was asked for.
+struct Counted(Arc<AtomicU64>);
+
+impl Memory for Counted {
+    fn hold(&mut self, bytes: u64) -> bool {
+        self.0.store(bytes, Ordering::Relaxed);
+        true
+    }
+}
+
+/// The table of distinct lines is never larger than what was asked for.
+fn a_table_of_lines_is_counted() {
+    let text: Vec<u8> = (0..200_000_u32).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+    let asked = Arc::new(AtomicU64::new(0));
+    // Looked at after each piece of what is expected.
+    let before = HEAP.allocated();
+    let looks = Looks { text: io::Cursor::new(text), before, asked: Arc::clone(&asked), most: Arc::default() };
+    let most = Arc::clone(&looks.most);
+    let mut compare = Rule::UnorderedLines.against(Box::new(looks), Box::new(Counted(Arc::clone(&asked))));
+    compare.feed(b"7\n").unwrap();
+    let [most, asked] = [most, asked].map(|number| number.load(Ordering::Relaxed));
+    assert!(most > 5_000_000 && asked > 5_000_000, "{most} {asked}");
+    drop(compare);
+}
+
+struct Looks {
+    text: io::Cursor<Vec<u8>>,
+    before: usize,
+    asked: Arc<AtomicU64>,
+    most: Arc<AtomicU64>,
+}
+
+impl Read for Looks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let held = u64::try_from(HEAP.allocated().saturating_sub(self.before)).unwrap();
+        self.most.fetch_max(held, Ordering::Relaxed);
+        let asked = self.asked.load(Ordering::Relaxed);
+        assert!(held <= asked + u64::try_from(MOST).unwrap(), "{held} are held, and {asked} were asked for");
+        self.text.read(buffer)
+    }
+}
+
 /// One test, so that nobody else allocates meanwhile.
 #[test]
 fn no_text_is_held() {
+    a_table_of_lines_is_counted();
     let float = Rule::Float(Tolerance::new(None, None));
     let all = [Rule::Exact, Rule::Lines, Rule::Tokens, float, Rule::UnorderedLines];
     // Where the texts are the same to the byte; where they are not, each byte is looked at, so there is less of it.

@@ -5,13 +5,13 @@
 //! namespace (to write id maps) and then only waits: it never sees a bundle, a pipe of a run, or a byte of a caller.
 //!
 //! It executes jaild anew ([`main`]): so it has nothing of the broker's memory, and is small. That pays, because its
-//! memory is copied twice for every run. It is told its tables by a memfd, see [`Blueprint`].
+//! memory is copied twice for every run; `build.rs` and [`sys::arena`] are about the same. It is told its tables by a memfd,
+//! see [`Blueprint`].
 //!
 //! An init is forked, not vforked: it has a copy of the spawner's small memory and shares nothing that it could spoil.
 
 use std::convert::Infallible;
-#[cfg(not(feature = "test-hooks"))]
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,6 +37,10 @@ pub use blueprint::Blueprint;
 /// The word on the command line that makes a jaild a spawner. Its standard input is the broker's socket, its standard output
 /// the [`Blueprint`].
 pub const SPAWNER: &str = "--spawner";
+
+/// glibc shares a page with the kernel for restartable sequences, see rseq(2). Nobody here uses them, and after each fork
+/// the kernel would write there, once for each process: a page to copy.
+const NO_RSEQ: &CStr = c"GLIBC_TUNABLES=glibc.pthread.rseq=0";
 
 /// The broker's hold of a spawner. Dropping it ends the spawner and all that it made.
 #[derive(Debug)]
@@ -127,10 +131,9 @@ fn become_spawner(socket: &OwnedFd, told: &OwnedFd, group: &SlotGroup) -> Result
     nix::unistd::dup2_stdout(told).on(Step::Streams, "blueprint")?;
     // Whatever else the broker had open, other runs' pipes and the link, is closed by the execution. What remains for it are
     // descriptors 0 to 2.
-    #[cfg(not(feature = "test-hooks"))]
-    let environment: [CString; 0] = [];
+    let environment = [NO_RSEQ.to_owned()];
     #[cfg(feature = "test-hooks")]
-    let environment = crate::stop::environment();
+    let environment = [&environment[..], &crate::stop::environment()].concat();
     nix::unistd::execve(c"/proc/self/exe", &[c"jaild", c"--spawner"], &environment).on(Step::Exec, "spawner")
 }
 
@@ -148,8 +151,6 @@ fn report(socket: &OwnedFd, error: &JailError) {
 /// # Errors
 /// When it was not started by a broker: it has nobody to tell it then.
 pub fn main() -> Result<(), JailError> {
-    // Nobody unwinds: what is left of a panic is the status.
-    std::panic::set_hook(Box::new(|_| sys::exit_now(70)));
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
     let socket = own(io::stdin().as_fd()).on(Step::Streams, "socket")?;
     let told = own(io::stdout().as_fd()).on(Step::Streams, "blueprint")?;
@@ -180,6 +181,7 @@ fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
         blueprint.shared_filter.install().at(Step::Seccomp)?;
     }
     Spawned::Ready.send(socket.as_fd())?;
+    sys::arena::begin();
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
         let said = match spawn(make, descriptors, &blueprint) {
             Ok(child) => Spawned::Init(child.pidfd),

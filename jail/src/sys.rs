@@ -374,16 +374,16 @@ pub fn default_signals() -> io::Result<()> {
     Ok(nix::sys::signal::SigSet::all().thread_unblock()?)
 }
 
+/// Ended children of this process wait to be reaped, which [`ignore_children`] has changed.
+pub fn heed_children() {
+    // SAFETY: SIG_DFL is no handler of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Lets the kernel reap this process's children by itself.
 pub fn ignore_children() {
     // SAFETY: SIG_IGN is no handler of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-}
-
-/// The opposite, for a child of such a process.
-pub fn heed_children() {
-    // SAFETY: SIG_DFL is no handler of ours.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
 /// Installs a filter for this thread, with a listener: see `seccomp_unotify(2)`. Close-on-exec.
@@ -479,6 +479,16 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     let number = RawFd::try_from(number).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor, close-on-exec, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Microseconds of `CLOCK_MONOTONIC`, by a system call: the kernel's own page of code for it would be two page faults for
+/// each process of a sandbox, which asks a few times in its life.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: now lives across the call.
+    let done = unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut now) };
+    check(done).map_or(0, |_| now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1000)
 }
 
 pub mod arena;

@@ -21,8 +21,7 @@ type Words = [u64; WORDS];
 /// Microseconds of `CLOCK_MONOTONIC`, which is the same in every sandbox: time namespaces are made with no offset.
 #[must_use]
 pub fn now_us() -> u64 {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |t| t.tv_sec().cast_unsigned() * 1_000_000 + t.tv_nsec().cast_unsigned() / 1000)
+    sys::monotonic_us()
 }
 
 /// Two connected ends.

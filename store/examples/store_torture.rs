@@ -166,13 +166,24 @@ impl Work {
         for leased in lease(&self.store, most)? {
             let (tests, repeat) = shape(&leased)?;
             let units = (0..tests).flat_map(|test| (1..=repeat).map(move |repeat| Unit { test: Some(test), repeat }));
-            let left = units.filter(|unit| leased.done.iter().all(|done| done.0 != *unit)).collect();
+            let done = self.done(&leased)?;
+            let left = units.filter(|unit| !done.contains(unit)).collect();
             self.attempt(&leased.batch, leased.submission, vec![COMPILE])?;
             let compiled = result(&leased.batch, leased.submission, COMPILE, 1);
             wait(self.store.record(vec![compiled]))?;
             self.mine.push_back(Mine { batch: leased.batch, submission: leased.submission, left });
         }
         Ok(())
+    }
+
+    /// What has a result of it.
+    fn done(&self, leased: &LeasedSubmission) -> Outcome<Vec<Unit>> {
+        let (batch, submission) = (leased.batch.clone(), leased.submission);
+        let question = Question::Done { batch, submission, after: None, most: usize::MAX };
+        match wait(self.store.read(question))? {
+            Answer::Done(done) => Ok(done.into_iter().map(|(unit, _)| unit).collect()),
+            _ => Err("asked what is done".into()),
+        }
     }
 
     /// Leases these units, and says how often they were tried.

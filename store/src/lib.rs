@@ -228,8 +228,10 @@ pub struct LeasedSubmission {
     pub name: String,
     /// In the caller's form.
     pub submission_spec: Vec<u8>,
-    /// What has a result already, and the text that was kept with it.
-    pub done: Vec<(Unit, Vec<u8>)>,
+    /// How many results there are already: [`Question::Done`] tells which.
+    pub done: u64,
+    /// The text that was kept with its compile, if that was recorded.
+    pub compiled: Option<Vec<u8>>,
     /// What was tried and has no result: how often.
     pub tried: Vec<(Unit, u32)>,
 }
@@ -366,6 +368,17 @@ pub enum Question {
         /// Which test.
         test: u32,
     },
+    /// What has a result of a submission, in the order of the tests, a page at a time.
+    Done {
+        /// Which batch.
+        batch: String,
+        /// Which submission.
+        submission: u32,
+        /// Behind this one.
+        after: Option<Unit>,
+        /// At most so many.
+        most: usize,
+    },
     /// What came with an idempotency key.
     Key {
         /// Whose.
@@ -423,6 +436,8 @@ pub enum Answer {
     Tests(Vec<TestRow>),
     /// Standard input and what is expected.
     Data(Datum, Datum),
+    /// Units, and the texts that were kept with their results.
+    Done(Vec<(Unit, Vec<u8>)>),
     /// [`Placed::Before`] or [`Placed::Conflict`], if anything came with it.
     Key(Option<Placed>),
     /// Tenants.

@@ -33,10 +33,9 @@ impl Book {
         Book { tests: vec![None; tests], ..Book::default() }
     }
 
-    /// Takes up what was recorded before: what has a result, and whether it was accepted.
-    pub fn restore(&mut self, done: &[(Unit, Vec<u8>)]) -> HashMap<Unit, bool> {
-        let mut known = HashMap::new();
-        for (unit, note) in done.iter().filter(|(unit, _)| unit.test.is_some()) {
+    /// Takes up what was recorded before. `known` is told what has a result, and whether it was accepted.
+    pub fn restore(&mut self, done: &[(Unit, Vec<u8>)], known: &mut HashMap<Unit, bool>) {
+        for (unit, note) in done {
             let note = serde_json::from_slice(note).unwrap_or_else(|error| {
                 tracing::error!(%error, "a note of a result can't be read: it counts as failed by us");
                 Note { verdict: TestVerdict::Run(Verdict::EngineError), share: 0.0, cpu_us: None, memory: None }
@@ -44,7 +43,6 @@ impl Book {
             self.add(*unit, &note);
             known.insert(*unit, note.verdict == TestVerdict::Accepted);
         }
-        known
     }
 
     /// A result more.

@@ -28,11 +28,12 @@ use super::lanes::Lanes;
 use super::lease::Lease;
 use super::one::{One, Over, record, worn_out};
 use super::program::{Account, Missed, Program, Way};
+use super::restored::{self, Restored};
 use super::spec;
 use super::told::{self, Note, Outcome};
 use super::work::Worker;
 use crate::audit::Part;
-use crate::budget::Reservation;
+use crate::budget::{Budget, Reservation};
 use crate::clock;
 use crate::collection::Artifact;
 use crate::engine::Engine;
@@ -66,6 +67,8 @@ pub struct Submission {
     pub place: u32,
     /// How it is run where a test asks for nothing of its own.
     usual: Result<Way, String>,
+    /// For what comparisons of its outputs hold.
+    pub comparisons: Arc<Budget>,
     /// Of the memory for sources.
     _share: Reservation,
 }
@@ -84,7 +87,10 @@ impl Submission {
         let needed = spec.expected_bytes.map_or(0, |bytes| bytes.saturating_mul(2).saturating_add(LEAST_OUTPUT));
         let mut way = way;
         if !asked {
-            way.step.output_bytes = way.step.output_bytes.max(needed).min(most);
+            let output_bytes = way.step.output_bytes.max(needed).min(most);
+            if output_bytes != way.step.output_bytes {
+                Arc::make_mut(&mut way.step).output_bytes = output_bytes;
+            }
         }
         Ok(way)
     }
@@ -134,6 +140,8 @@ struct Judging {
     tried: HashMap<Unit, u32>,
     /// When the last result that was handed over is durable.
     last: Option<oneshot::Receiver<Recorded>>,
+    /// For what has a result from before.
+    _restored: Reservation,
 }
 
 /// Judges a leased submission. When this returns it is over, or was given back.
@@ -157,12 +165,19 @@ pub async fn judge(worker: Arc<Worker>, account: Account, mut leased: LeasedSubm
     // Every submission has brought a copy.
     leased.spec = Vec::new();
     let mut book = Book::new(common.tests.len());
-    let done = book.restore(&leased.done);
+    let Restored { done, memory } = match restored::restore(&worker, &account, &leased, &mut book).await {
+        Ok(restored) => restored,
+        Err(missed) => {
+            told_off(give_back(Vec::new()).await);
+            return Err(missed);
+        }
+    };
     let groups: Vec<Option<usize>> = common.worth.iter().map(|test| test.group).collect();
     let lanes = Lanes::new(&groups, common.spec.stop, common.repeat, done);
     let tried = leased.tried.iter().copied().collect();
     let name = leased.name.as_str().into();
-    let mut judging = Judging { worker, leased, common, account, name, book, lanes, tried, last: None };
+    let mut judging =
+        Judging { worker, leased, common, account, name, book, lanes, tried, last: None, _restored: memory };
     let mut back = Vec::new();
     let judged = judging.all(&mut back).await;
     if judged.is_err() {
@@ -253,6 +268,7 @@ impl Judging {
             tenant: self.leased.tenant.clone(),
             place: self.leased.submission,
             usual,
+            comparisons: Arc::clone(&worker.comparisons),
             _share: share,
         };
         Ok(Ok((submission, compile)))

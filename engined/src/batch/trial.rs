@@ -187,7 +187,7 @@ fn judge(submission: &Submission, expected: Option<&Stdin>, bytes: u64) -> io::R
     };
     Ok(match expected {
         Some(expected) => {
-            let (comparing, tap) = Comparing::new(rule, expected);
+            let (comparing, tap) = Comparing::new(rule, expected, &submission.comparisons);
             (Judge::Comparing(comparing), Some(tap))
         }
         None => (Judge::Nobody, None),

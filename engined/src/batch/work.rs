@@ -32,8 +32,13 @@ const LEAST: usize = 4;
 /// before they have one.
 const WAITING: usize = 2;
 
-/// All sources together may take one part in so many of the engine's memory.
+/// All sources together may take one part in so many of the engine's memory, beside it: submissions hold them as long as they
+/// are judged, and wait for the rest of it meanwhile.
 const SOURCES: u64 = 4;
+/// The same of what is known of submissions that are taken up again.
+const RESTORED: u64 = 8;
+/// Of the engine's memory itself, what comparisons may hold of outputs of very many lines.
+const COMPARISONS: u64 = 4;
 
 /// What those who judge share.
 pub struct Worker {
@@ -45,9 +50,12 @@ pub struct Worker {
     pub recorder: Recorder,
     /// What is leased before it has a slot, and who is suspected.
     pub leases: Leases,
-    /// For the sources of all submissions under way: a part of the engine's memory, so that they leave the rest to those
-    /// who come and go.
+    /// For the sources of all submissions under way, so that they leave the engine's memory to those who come and go.
     pub sources: Arc<Budget>,
+    /// For comparisons.
+    pub comparisons: Arc<Budget>,
+    /// For what has a result already. Not of the sources: who has this waits for those.
+    pub restored: Arc<Budget>,
     state: Mutex<State>,
     /// Told when a submission is over.
     freed: Notify,
@@ -79,10 +87,14 @@ struct Tenant {
 pub async fn run(engine: Arc<Engine>) {
     let Some(batches) = engine.batches().map(Arc::clone) else { return std::future::pending().await };
     let recorder = Recorder::start(Arc::clone(&batches.store));
-    let sources = Budget::new(engine.memory.limit() / SOURCES);
+    let memory = &engine.memory;
+    let [sources, restored] = [SOURCES, RESTORED].map(|share| Budget::new(memory.limit() / share));
+    let comparisons = memory.part(COMPARISONS);
     let worker = Arc::new(Worker {
         engine,
         sources,
+        comparisons,
+        restored,
         batches,
         recorder,
         leases: Leases::new(WAITING),
@@ -131,11 +143,11 @@ impl Worker {
         let names = tenants.names();
         let (mut most, mut first) = (Vec::new(), None::<Duration>);
         for name in waiting {
-            let Some(index) = names.iter().position(|known| *known == name) else {
-                tracing::debug!(tenant = name, "batches of a tenant that is not configured wait");
+            let known = names.iter().position(|known| *known == name).map(TenantIndex);
+            let Some(index) = known.filter(|index| tenants.is_open(*index)) else {
+                tracing::debug!(tenant = name, "batches wait of a tenant on whose account nobody may call");
                 continue;
             };
-            let index = TenantIndex(index);
             if let Err(spent) = self.engine.cpu_days.check(index, tenants.plan(index).cpu_seconds_per_day) {
                 first = Some(first.map_or(spent.until, |first| first.min(spent.until)));
                 continue;

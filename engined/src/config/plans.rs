@@ -159,7 +159,8 @@ fn plan(reader: &mut Reader, name: &str, table: Table, size: &Size<'_>) -> Plan 
     }
     let queued = narrow(queued);
     let share = Share { weight, running: narrow(running), queued };
-    let doc = "Requests for work in a minute, evenly; more get 429 rate_limited.";
+    let doc =
+        "Requests for work in a minute, evenly; more get 429 rate_limited. Of reads of batches ten times as many.";
     let rate = rate(&mut s, 6 * MOST, doc, "How many of them may come at once after a pause.");
     let doc = "CPU seconds of all compiles and runs in a day by UTC; then 429 quota_exceeded until midnight.";
     let cpu_seconds_per_day = s.number("cpu_seconds_per_day", EVERY_DAY, 1..=EVERY_DAY, doc);

@@ -24,6 +24,10 @@ pub const REQUEST_ID: &str = "x-request-id";
 pub const VERSION_HEADER: &str = "x-engine-version";
 /// The version of the engine.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// So many headers most answers bear, those of hyper and of the rates included.
+const HEADERS: usize = 12;
+/// What the result of a short run takes as JSON.
+const RESULT_BYTES: usize = 2 << 10;
 /// Prometheus' own type.
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -81,6 +85,8 @@ pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<
 
 fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
     let mut answer = Response::new(Bytesful { bytes: body, memory, pieces: None });
+    // A map that grows is hashed anew each time.
+    answer.headers_mut().reserve(HEADERS);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
@@ -90,7 +96,9 @@ fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
 /// # Errors
 /// That of serialising, which is ours.
 pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answer, Error> {
-    let body = serde_json::to_vec(value).map_err(|error| Error::internal(format!("answer not serialised: {error}")))?;
+    let mut body = Vec::with_capacity(RESULT_BYTES);
+    serde_json::to_writer(&mut body, value)
+        .map_err(|error| Error::internal(format!("answer not serialised: {error}")))?;
     let memory = memory.map(|mut memory| {
         memory.settle(body.len() as u64);
         memory

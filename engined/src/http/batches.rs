@@ -66,7 +66,7 @@ pub async fn get(
 async fn one(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
     let patience = result_query(query)?;
     if !patience.is_zero() {
-        let mut follower = Follower::new(engine, tenant, id, 1)?;
+        let mut follower = Follower::new(engine, tenant, id, 1, true)?;
         engine.drain.unless_over(follower.over(patience)).await??;
     }
     let (summary, details, memory) = read(engine, tenant, id).await?;

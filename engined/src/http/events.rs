@@ -44,7 +44,7 @@ pub async fn get(
 ) -> Result<Answer, Error> {
     let from = events_query(query)?;
     let next = after.map(|after| after.saturating_add(1)).or(from).unwrap_or(1);
-    let follower = Follower::new(engine, tenant, id, next)?;
+    let follower = Follower::new(engine, tenant, id, next, true)?;
     let summary = batches::summary(engine, tenant, id).await?;
     let (mut answer, maker) = stream::answer(EVENT_STREAM, None);
     let headers = answer.headers_mut();

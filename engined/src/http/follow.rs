@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_spec::{Code, Problem};
 use store::{Answer, Question, Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
-use crate::batch::Batches;
+use crate::batch::{Batches, READERS};
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
@@ -33,6 +34,12 @@ pub fn told(error: StoreError, path: String) -> Error {
         StoreError::Full(why) => Error::StoreFull(why),
         StoreError::Failed(why) => Error::internal(format!("the store of batches failed: {why}")),
     }
+}
+
+fn crowded() -> Error {
+    let detail = format!("{READERS} requests of the tenant wait for news of batches already (wait_ms, or /events)");
+    let problem = Problem::new(Code::QuotaExceeded, detail);
+    problem.remedy("Let fewer wait at a time, or ask without wait_ms.").into()
 }
 
 /// Some results.
@@ -69,17 +76,21 @@ pub struct Follower {
     next: u64,
     /// Told of what is recorded; from the first page on.
     news: Option<watch::Receiver<u64>>,
+    /// Held by those who wait.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Follower {
-    /// Reads from the number `next` on.
+    /// Reads from the number `next` on; one that `waits` for what is not there yet takes a place for that.
     ///
     /// # Errors
-    /// This engine keeps no batches.
-    pub fn new(engine: &Engine, tenant: TenantIndex, batch: &str, next: u64) -> Result<Self, Error> {
-        let store = Arc::clone(&here(engine)?.store);
+    /// This engine keeps no batches, or as many of the tenant's requests wait as may.
+    pub fn new(engine: &Engine, tenant: TenantIndex, batch: &str, next: u64, waits: bool) -> Result<Self, Error> {
+        let batches = here(engine)?;
         let tenant = engine.tenants().name(tenant).to_owned();
-        Ok(Follower { store, tenant, batch: batch.to_owned(), next, news: None })
+        let place = waits.then(|| batches.reader(&tenant).ok_or_else(crowded)).transpose()?;
+        let store = Arc::clone(&batches.store);
+        Ok(Follower { store, tenant, batch: batch.to_owned(), next, news: None, _place: place })
     }
 
     /// What the caller asks for, where there is no such batch.

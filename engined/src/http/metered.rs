@@ -1,5 +1,5 @@
-//! Requests that ask for work are counted, and every answer to one says how much is left: `RateLimit-*`, as the IETF's
-//! draft has them. Of two buckets the one with less in it is told.
+//! Requests that ask for work are counted, and reads of batches by themselves; every answer to one says how much is left:
+//! `RateLimit-*`, as the IETF's draft has them. Of two buckets the one with less in it is told.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +19,7 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 pub struct Metered {
     /// Whose bucket was only looked at, until the label is known.
     asked: OnceLock<Arc<Gate>>,
-    plan: OnceLock<(Arc<Gate>, Level)>,
+    plan: OnceLock<(HeaderValue, Level)>,
     label: OnceLock<Level>,
 }
 
@@ -49,8 +49,19 @@ impl Metered {
         taken.map(drop).map_err(Error::from)
     }
 
-    fn note(&self, gate: &Arc<Gate>, level: Level) {
-        self.plan.get_or_init(|| (Arc::clone(gate), level));
+    /// Takes it from the bucket of reads.
+    ///
+    /// # Errors
+    /// [`Error::Rate`].
+    pub fn read(&self, gate: &Gate) -> Result<(), Error> {
+        let taken = gate.read();
+        let level = taken.as_ref().copied().unwrap_or_else(|_| gate.empty_of_reads());
+        self.plan.get_or_init(|| (gate.reads_policy().clone(), level));
+        taken.map(drop).map_err(Error::from)
+    }
+
+    fn note(&self, gate: &Gate, level: Level) {
+        self.plan.get_or_init(|| (gate.policy().clone(), level));
     }
 
     /// Takes it from the bucket of a label's value, which `value` looks up, and then from the plan's: what the former
@@ -81,14 +92,14 @@ impl Metered {
     /// Says in the answer what is left.
     pub fn tell(&self, mut answer: Answer) -> Answer {
         self.settle();
-        let Some((gate, plan)) = self.plan.get() else { return answer };
+        let Some((policy, plan)) = self.plan.get() else { return answer };
         let least = self.label.get().filter(|label| label.remaining <= plan.remaining).unwrap_or(plan);
         let headers = answer.headers_mut();
         headers.insert(LIMIT, HeaderValue::from(least.limit));
         headers.insert(REMAINING, HeaderValue::from(least.remaining));
         let reset = if least.reset.is_zero() { 0 } else { retry_after_seconds(least.reset) };
         headers.insert(RESET, HeaderValue::from(reset));
-        headers.insert(POLICY, gate.policy().clone());
+        headers.insert(POLICY, policy.clone());
         answer
     }
 }

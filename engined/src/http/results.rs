@@ -18,7 +18,7 @@ use crate::queue::TenantIndex;
 /// There is no such batch of this tenant.
 pub async fn get(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
     let asked = results_query(query)?;
-    let mut follower = Follower::new(engine, tenant, id, asked.from)?;
+    let mut follower = Follower::new(engine, tenant, id, asked.from, !asked.wait.is_zero())?;
     let first = engine.drain.unless_over(follower.first(asked.wait)).await??;
     if !first.is_full() {
         return Ok(answer::plain(NDJSON, lines(&first), Some(counted(engine, &first))));

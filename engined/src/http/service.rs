@@ -311,6 +311,8 @@ async fn of_batches(
         (_, &Method::DELETE) => batches::Asked::Cancel,
         _ => batches::Asked::One,
     };
+    // It is work for the store, which all tenants share.
+    metered.read(engine.tenants().gate(tenant))?;
     let query = request.uri().query().map(str::to_owned);
     // As of an execution that is waited for.
     drop(request);

@@ -34,8 +34,20 @@ fn a_bucket_empties_and_says_when_it_is_full() {
     assert_eq!(levels, [(3, 2, 30), (3, 1, 60), (3, 0, 90)]);
     let refused = gate.take().unwrap_err();
     assert!(refused.wait > Duration::from_secs(20) && refused.wait <= Duration::from_secs(30), "{refused:?}");
-    assert_eq!((refused.rate, refused.label), (rate(2, 3), None));
+    assert_eq!((refused.rate, refused.whose), (rate(2, 3), Whose::Plan));
     assert_eq!(of(&gate, "a"), Ok(None), "no bucket for labels");
+}
+
+#[test]
+fn reads_have_a_bucket_ten_times_as_large_and_take_nothing_from_work() {
+    let gate = gate(rate(2, 3), None);
+    let levels: Vec<_> = (0..30).map(|_| gate.read().unwrap()).map(|l| (l.limit, l.remaining)).collect();
+    assert_eq!((levels[0], levels[29]), ((30, 29), (30, 0)));
+    let refused = gate.read().unwrap_err();
+    assert_eq!((refused.rate, refused.whose), (rate(20, 30), Whose::Reads));
+    assert!(refused.wait > Duration::ZERO && refused.wait <= Duration::from_secs(3), "{:?}", refused.wait);
+    assert_eq!(gate.take().map(|level| level.remaining), Ok(2));
+    assert_eq!(gate.reads_policy(), "20;w=60;burst=30");
 }
 
 #[test]
@@ -43,7 +55,7 @@ fn each_value_of_a_label_has_its_own_bucket() {
     let gate = gate(rate(600, 600), Some((rate(1, 2), 100)));
     for user in ["a", "b", ""] {
         assert!(of(&gate, user).is_ok() && of(&gate, user).is_ok(), "{user}");
-        assert_eq!(of(&gate, user).unwrap_err().label.as_deref(), Some("user"));
+        assert_eq!(of(&gate, user).unwrap_err().whose, Whose::Label("user".to_owned()));
     }
     assert!(gate.take_of_label(|_| None).is_err(), "without the label it is the empty value");
     assert_eq!(gate.policy(), "600;w=60;burst=600, 1;w=60;burst=2");
@@ -167,6 +179,9 @@ fn another_rate_gives_nothing_away() {
         by_label += usize::from(of(&gate, "a").is_ok());
     }
     assert!(by_plan <= 1 && by_label <= 1, "{by_plan} {by_label}: what has flowed in within this test");
+    let gate_of_reads = Arc::new(Gate::new(&small, &room));
+    (0..40).for_each(|n| assert!(gate_of_reads.read().is_ok(), "{n}"));
+    assert!(Gate::renewed(&large, &gate_of_reads, &room).read().is_err(), "an empty bucket of reads stays empty");
     assert!(of(&gate, "b").is_ok());
     // Half full stays half full.
     let gate = Arc::new(Gate::new(&large, &room));

@@ -30,7 +30,7 @@ impl Read for Pieces {
 fn streamed(rule: Rule, expected: &[u8], output: &[u8], sizes: &[usize], all: bool) -> Opinion {
     let sizes: Vec<usize> = sizes.to_vec();
     let from = Pieces { text: expected.to_vec(), at: 0, sizes: sizes.clone(), next: 1 };
-    let mut compare = rule.against(Box::new(from));
+    let mut compare = rule.against(Box::new(from), Box::new(AtMost(MOST_HELD)));
     let (mut at, mut sizes) = (0, sizes.iter().cycle());
     while at < output.len() && (all || !compare.decided()) {
         let n = (*sizes.next().unwrap()).min(output.len() - at);
@@ -160,7 +160,8 @@ fn too_many_distinct_lines_are_summed_up() {
     let text = |order: &[u32]| order.iter().map(|n| format!("line {n}\n")).collect::<String>();
     let compare = |output: &str| {
         let expected = io::Cursor::new(text(&[1, 2, 3, 4, 5, 5]).into_bytes());
-        let mut compare: Box<dyn Compare> = Box::new(unordered::UnorderedLines::with_cap(Box::new(expected), 3));
+        let mut compare: Box<dyn Compare> =
+            Box::new(unordered::UnorderedLines::with_cap(Box::new(expected), Box::new(AtMost(MOST_HELD)), 3));
         compare.feed(output.as_bytes()).unwrap();
         compare.finish().unwrap()
     };
@@ -168,6 +169,27 @@ fn too_many_distinct_lines_are_summed_up() {
     for other in [&[5, 4, 3, 2, 1, 1][..], &[5, 4, 3, 2, 1], &[5, 4, 3, 2, 1, 5, 5], &[]] {
         let Opinion::Wrong(difference) = compare(&text(other)) else { panic!("{other:?} is right") };
         assert_eq!((difference.line, difference.expected, difference.found), (0, None, None));
+    }
+}
+
+#[test]
+fn without_memory_for_all_lines_the_opinion_is_the_same() {
+    let text = |lines: std::ops::Range<u32>| lines.map(|n| format!("line {n}\n")).collect::<String>();
+    let compare = |output: &str, most: u64| {
+        let expected = Box::new(io::Cursor::new(text(0..1_000).into_bytes()));
+        let mut compare = Rule::UnorderedLines.against(expected, Box::new(AtMost(most)));
+        compare.feed(output.as_bytes()).unwrap();
+        compare.finish().unwrap()
+    };
+    let moved = text(500..1_000) + &text(0..500);
+    for most in [0, 1_000, 10_000, 60_000, MOST_HELD] {
+        assert_eq!(compare(&moved, most), Opinion::Right, "{most}");
+        for other in [text(0..999), text(0..1_001), text(0..999) + "line 1\n"] {
+            let Opinion::Wrong(difference) = compare(&other, most) else { panic!("{most}: right") };
+            let told = difference.line > 0;
+            assert_eq!(told, most > 75_000, "{most}: two tables, of 1,024 and 2,048 places, are needed to tell it");
+            assert!(told || difference.message.ends_with("there was no memory to tell which"), "{difference:?}");
+        }
     }
 }
 
@@ -191,15 +213,15 @@ fn what_cannot_be_read_is_an_error() {
         }
     }
     for rule in rules() {
-        assert!(rule.against(Box::new(Broken)).feed(b"x").is_err(), "{rule:?}");
-        assert!(rule.against(Box::new(Broken)).finish().is_err(), "{rule:?}");
+        assert!(rule.against(Box::new(Broken), Box::new(AtMost(MOST_HELD))).feed(b"x").is_err(), "{rule:?}");
+        assert!(rule.against(Box::new(Broken), Box::new(AtMost(MOST_HELD))).finish().is_err(), "{rule:?}");
     }
 }
 
 #[test]
 fn it_is_decided_as_soon_as_the_place_is_known() {
     for rule in rules() {
-        let mut compare = rule.against(Box::new(io::Cursor::new(b"1\n2\n3\n".to_vec())));
+        let mut compare = rule.against(Box::new(io::Cursor::new(b"1\n2\n3\n".to_vec())), Box::new(AtMost(MOST_HELD)));
         compare.feed(b"1\n").unwrap();
         assert!(!compare.decided(), "{rule:?}");
         compare.feed(b"7\n").unwrap();

@@ -2,8 +2,9 @@
 //!
 //! What is expected is read first, as a whole. Of each distinct line a keyed hash of 128 bits is kept and how often it comes.
 //! The key is drawn for each comparison, so nobody can write lines that are taken for others. Above [`CAP`] distinct lines a
-//! number per line would be too much: then the sums of the hashes decide (a multiset hash: AdHash, Bellare and Micciancio
-//! 1997), and it can't be told where the difference is.
+//! number per line would be too much, and so it is where there is no memory for the table: then the sums of the hashes decide
+//! (a multiset hash: AdHash, Bellare and Micciancio 1997), and it can't be told where the difference is. So the opinion never
+//! depends on how much memory there is, only what is told of it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,10 +15,14 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::is_blank;
 use super::snippet::{After, Before};
 use super::source::{BUFFER, Source};
-use crate::{Compare, Difference, Expected, Opinion};
+use crate::{Compare, Difference, Expected, Memory, Opinion};
 
 /// So many distinct lines are told apart: 24 bytes each, in a table that is at most half empty.
-pub(super) const CAP: usize = 1 << 20;
+const CAP: usize = 1 << 20;
+/// The most that [`Memory`] is asked for: the last table and the one before it, whose lines are moved.
+pub const MOST_HELD: u64 = held(CAP) + held(CAP / 2);
+/// The first table.
+const FIRST: usize = 64;
 
 pub(super) struct UnorderedLines {
     source: Source,
@@ -38,15 +43,31 @@ struct Wrong {
 }
 
 /// The lines that are expected and have not come yet.
-#[derive(Default)]
 struct Multiset {
     /// By hash: how often, and where it was first.
     lines: HashMap<[u64; 2], Waiting>,
     /// There are more than can be told apart: only the sum counts.
-    too_many: bool,
+    too_many: Option<TooMany>,
     sum: Sum,
     /// The start of what is expected, to show what is missing.
     head: Vec<u8>,
+    memory: Box<dyn Memory>,
+}
+
+/// Why lines are no longer told apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TooMany {
+    /// There are more than so many.
+    Lines(usize),
+    /// There is no memory for more.
+    Memory,
+}
+
+/// What a table for so many lines takes: it is a power of two of which an eighth is free, and has a byte more for each.
+const fn held(lines: usize) -> u64 {
+    const EACH: usize = size_of::<([u64; 2], Waiting)>() + 1;
+    let places = (lines + lines.div_ceil(7)).next_power_of_two();
+    (places * EACH) as u64
 }
 
 #[derive(Clone, Copy)]
@@ -117,24 +138,48 @@ impl Lines {
 }
 
 impl Multiset {
+    fn new(memory: Box<dyn Memory>) -> Self {
+        Multiset { lines: HashMap::new(), too_many: None, sum: Sum::default(), head: Vec::new(), memory }
+    }
+
     fn add(&mut self, hash: [u64; 2], line: u64, cap: usize) {
         self.sum.add(hash);
-        if self.too_many {
+        if self.too_many.is_some() {
             return;
         }
-        if let Some(waiting) = self.lines.get_mut(&hash) {
-            match waiting.times.checked_add(1) {
-                Some(times) => waiting.times = times,
-                None => self.too_many = true,
-            }
-        } else if self.lines.len() < cap {
-            self.lines.insert(hash, Waiting { times: 1, line: u32::try_from(line).unwrap_or(u32::MAX) });
-        } else {
-            self.too_many = true;
-        }
-        if self.too_many {
+        if let Err(why) = self.tell_apart(hash, line, cap) {
+            self.too_many = Some(why);
             self.lines = HashMap::new();
+            self.memory.hold(0);
         }
+    }
+
+    fn tell_apart(&mut self, hash: [u64; 2], line: u64, cap: usize) -> Result<(), TooMany> {
+        if let Some(waiting) = self.lines.get_mut(&hash) {
+            waiting.times = waiting.times.checked_add(1).ok_or(TooMany::Lines(cap))?;
+            return Ok(());
+        }
+        if self.lines.len() >= cap {
+            return Err(TooMany::Lines(cap));
+        }
+        self.room()?;
+        self.lines.insert(hash, Waiting { times: 1, line: u32::try_from(line).unwrap_or(u32::MAX) });
+        Ok(())
+    }
+
+    /// Makes room for one more.
+    fn room(&mut self) -> Result<(), TooMany> {
+        let before = self.lines.capacity();
+        if self.lines.len() < before {
+            return Ok(());
+        }
+        let more = before.max(FIRST);
+        if !self.memory.hold(held(before) + held(before + more)) || self.lines.try_reserve(more).is_err() {
+            return Err(TooMany::Memory);
+        }
+        // Of two tables one is left.
+        self.memory.hold(held(self.lines.capacity()));
+        Ok(())
     }
 
     /// The first of the lines that have not come.
@@ -162,17 +207,17 @@ fn shown(line: &[u8]) -> Vec<u8> {
 }
 
 impl UnorderedLines {
-    pub(super) fn new(expected: Expected) -> Self {
-        Self::with_cap(expected, CAP)
+    pub(super) fn new(expected: Expected, memory: Box<dyn Memory>) -> Self {
+        Self::with_cap(expected, memory, CAP)
     }
 
-    pub(super) fn with_cap(expected: Expected, cap: usize) -> Self {
+    pub(super) fn with_cap(expected: Expected, memory: Box<dyn Memory>, cap: usize) -> Self {
         // The only source of randomness in std: keys that differ by process and by call.
         let random = RandomState::new();
         let key = SipHasher13::new_with_keys(random.hash_one(0), random.hash_one(1));
         UnorderedLines {
             source: Source::new(expected),
-            expected: Multiset::default(),
+            expected: Multiset::new(memory),
             cap,
             read: false,
             lines: Lines::new(key),
@@ -211,7 +256,7 @@ impl UnorderedLines {
     fn line_ends(&mut self) {
         if let Some(hash) = self.lines.end() {
             self.sum.add(hash);
-            if !self.expected.too_many {
+            if self.expected.too_many.is_none() {
                 self.came(hash);
             }
         }
@@ -269,10 +314,11 @@ impl Compare for UnorderedLines {
             let expected = self.expected.shown(missing.line);
             return Ok(Opinion::Wrong(Difference { line: behind, column: 1, expected, found: None, message }));
         }
-        let message = format!(
-            "the output does not have the same lines as expected; above {} distinct lines it can't be told which",
-            self.cap
-        );
+        let why = match self.expected.too_many {
+            Some(TooMany::Memory) => "there was no memory to tell which".to_owned(),
+            _ => format!("above {} distinct lines it can't be told which", self.cap),
+        };
+        let message = format!("the output does not have the same lines as expected; {why}");
         Ok(Opinion::Wrong(Difference { line: 0, column: 0, expected: None, found: None, message }))
     }
 }

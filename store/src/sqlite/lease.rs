@@ -38,7 +38,7 @@ impl Open {
 }
 
 /// The unit of two columns.
-fn unit(test: i64, repeat: u32) -> Unit {
+pub(crate) fn unit(test: i64, repeat: u32) -> Unit {
     Unit { test: u32::try_from(test).ok(), repeat }
 }
 
@@ -82,13 +82,13 @@ fn submissions(desk: &mut Desk, tenant: &str, most: usize, all: &mut Vec<LeasedS
 
 /// All that is known of a submission.
 fn whole(db: &Connection, batch: i64, place: u32) -> Result<LeasedSubmission, StoreError> {
-    let sql = "SELECT id, batch.tenant, dataset.spec, repeat, name, source.spec, note
+    let sql = "SELECT id, batch.tenant, dataset.spec, repeat, name, source.spec, submission.done, note
                FROM batch JOIN dataset ON dataset.number = batch.dataset
                JOIN submission ON submission.batch = batch.number AND submission.place = ?2
                JOIN source ON source.dataset = batch.dataset AND source.place = submission.source
                WHERE batch.number = ?1";
-    let (mut leased, note) = db.prepare_cached(sql)?.query_row((batch, place), |row| {
-        let leased = LeasedSubmission {
+    let mut leased = db.prepare_cached(sql)?.query_row((batch, place), |row| {
+        Ok(LeasedSubmission {
             batch: row.get(0)?,
             tenant: row.get(1)?,
             spec: row.get(2)?,
@@ -97,17 +97,12 @@ fn whole(db: &Connection, batch: i64, place: u32) -> Result<LeasedSubmission, St
             submission: place,
             name: row.get(4)?,
             submission_spec: row.get(5)?,
-            done: Vec::new(),
+            done: super::whole(row.get(6)?),
+            compiled: row.get(7)?,
             tried: Vec::new(),
-        };
-        Ok((leased, row.get::<_, Option<Vec<u8>>>(6)?))
+        })
     })?;
     leased.labels = labels(db, batch)?;
-    leased.done.extend(note.map(|note| (unit(-1, 0), note)));
-    let mut done = db.prepare_cached("SELECT test, repeat, note FROM result WHERE batch = ?1 AND submission = ?2")?;
-    for row in done.query_map((batch, place), |row| Ok((unit(row.get(0)?, row.get(1)?), row.get(2)?)))? {
-        leased.done.push(row?);
-    }
     let mut tried =
         db.prepare_cached("SELECT test, repeat, times FROM attempt WHERE batch = ?1 AND submission = ?2")?;
     for row in tried.query_map((batch, place), |row| Ok((unit(row.get(0)?, row.get(1)?), row.get(2)?)))? {

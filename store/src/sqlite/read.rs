@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::lease::labels;
+use super::lease::{labels, unit};
 use super::put::known;
 use super::record::place_of;
 use super::{number, whole};
-use crate::{Answer, Datum, Details, Hash, Question, Size, Status, StoreError, Summary, TestRow};
+use crate::{Answer, Datum, Details, Hash, Question, Size, Status, StoreError, Summary, TestRow, Unit};
 
 /// The columns that [`summary`] reads.
 const SUMMARY: &str = "number, id, state, submissions, tests, results, done, created, finished, rejudge_of";
@@ -25,6 +25,7 @@ pub(crate) fn answer(db: &mut Connection, question: &Question, most_bytes: u64) 
         }
         Question::Tests { batch } => tests(db, batch),
         Question::Data { batch, test } => data(db, batch, *test),
+        Question::Done { batch, submission, after, most } => done(db, batch, *submission, *after, *most),
         Question::Key { tenant, key, body, now } => Ok(Answer::Key(known(db, tenant, (key, body), *now)?)),
         Question::Waiting => {
             let mut statement = db.prepare_cached("SELECT name FROM tenant WHERE open > 0")?;
@@ -186,6 +187,20 @@ fn data(db: &Connection, batch: &str, test: u32) -> Result<Answer, StoreError> {
         Ok(Answer::Data(datum(row.get(0)?, row.get(1)?), datum(row.get(2)?, row.get(3)?)))
     });
     found.optional()?.ok_or(StoreError::Unknown)
+}
+
+fn done(db: &Connection, batch: &str, submission: u32, after: Option<Unit>, most: usize) -> Result<Answer, StoreError> {
+    let sql = "SELECT number FROM batch WHERE id = ?1 AND state < 4";
+    let found: Option<i64> = db.prepare_cached(sql)?.query_row([batch], |row| row.get(0)).optional()?;
+    let batch = found.ok_or(StoreError::Unknown)?;
+    let (test, repeat) = after.map_or((-1, 0), |after| (after.test.map_or(-1, i64::from), after.repeat));
+    let sql = "SELECT test, repeat, note FROM result
+               WHERE batch = ?1 AND submission = ?2 AND (test, repeat) > (?3, ?4) ORDER BY test, repeat LIMIT ?5";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![batch, submission, test, repeat, limit(most)], |row| {
+        Ok((unit(row.get(0)?, row.get(1)?), row.get(2)?))
+    })?;
+    Ok(Answer::Done(rows.collect::<Result<_, _>>()?))
 }
 
 fn blobs(db: &Connection, tenant: &str) -> Result<Answer, StoreError> {

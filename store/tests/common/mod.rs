@@ -128,6 +128,25 @@ pub fn lease_of(store: &SqliteStore, tenant: &str, most: usize) -> Vec<LeasedSub
     }
 }
 
+/// What has a result of a leased submission, read in pages of two.
+pub fn done(store: &SqliteStore, leased: &LeasedSubmission) -> Vec<(Unit, Vec<u8>)> {
+    let mut all: Vec<(Unit, Vec<u8>)> = Vec::new();
+    loop {
+        let after = all.last().map(|(unit, _)| *unit);
+        let question = Question::Done { batch: leased.batch.clone(), submission: leased.submission, after, most: 2 };
+        match wait(store.read(question)).unwrap() {
+            Answer::Done(page) if page.is_empty() => break,
+            Answer::Done(page) => {
+                assert!(page.len() <= 2);
+                all.extend(page);
+            }
+            _ => panic!("asked what is done"),
+        }
+    }
+    assert_eq!(leased.done, all.len() as u64);
+    all
+}
+
 pub fn lease_units(store: &SqliteStore, batch: &str, submission: u32, units: &[Unit]) -> Vec<(Unit, u32)> {
     let wish = Wish::Units { batch: batch.into(), submission, units: units.to_vec() };
     match wait(store.lease(wish)).unwrap() {

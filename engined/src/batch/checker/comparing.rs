@@ -10,6 +10,7 @@ use grading::compare::{Rule, Tolerance};
 use grading::{Compare, Expected, Opinion};
 
 use super::{Checked, Finding};
+use crate::budget::{Budget, Reservation};
 use crate::capture::{Take, Tap};
 use crate::job::Stdin;
 
@@ -39,14 +40,15 @@ pub struct Comparing {
 }
 
 impl Comparing {
-    /// A comparison with what is expected, which is read as far as the output reaches.
+    /// A comparison with what is expected, which is read as far as the output reaches. What it holds of many lines is taken of
+    /// `memory`.
     #[must_use]
-    pub fn new(rule: Rule, expected: &Stdin) -> (Comparing, Tap) {
+    pub fn new(rule: Rule, expected: &Stdin, memory: &Arc<Budget>) -> (Comparing, Tap) {
         let (expected, on_disk): (Expected, bool) = match expected {
             Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
             Stdin::File(file) => (Box::new(FromStart { file: Arc::clone(file), at: 0 }), true),
         };
-        let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected)))));
+        let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected, Box::new(Held(memory.nothing())))))));
         if on_disk && rule == Rule::UnorderedLines {
             // All of it is read before the first line is judged: better now than while the program waits, whose time runs.
             let compare = Arc::clone(&compare);
@@ -85,6 +87,21 @@ fn checked(opinion: Opinion) -> Checked {
     let difference = (line > 0).then_some(Difference { line, column, expected, found });
     let told = CheckerTold { message: Some(message), difference, ..CheckerTold::default() };
     Checked { finding: Finding::Wrong, told }
+}
+
+/// What a comparison holds.
+struct Held(Reservation);
+
+impl grading::Memory for Held {
+    fn hold(&mut self, bytes: u64) -> bool {
+        let before = self.0.bytes();
+        if bytes <= before {
+            self.0.settle(bytes);
+            return true;
+        }
+        let grown = self.0.grow(bytes - before);
+        grown.inspect_err(|exhausted| tracing::debug!(%exhausted, "a comparison tells lines no longer apart")).is_ok()
+    }
 }
 
 /// Compares what comes.
@@ -131,7 +148,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::capture::{Keep, Output, pipes};
+    use crate::capture::{Keep, Output, Over, pipes};
 
     fn file(text: &[u8]) -> Stdin {
         let mut file = File::from(jail::records::empty_memfd().unwrap());
@@ -140,15 +157,25 @@ mod tests {
     }
 
     async fn compared(kind: CheckerKind, expected: &Stdin, output: &'static [u8]) -> io::Result<Checked> {
+        compared_within(&Budget::new(1 << 20), kind, expected, output).await
+    }
+
+    async fn compared_within(
+        memory: &Arc<Budget>,
+        kind: CheckerKind,
+        expected: &Stdin,
+        output: &'static [u8],
+    ) -> io::Result<Checked> {
         let request = CheckerRequest { kind, absolute: Some(0.1), relative: None, program: None };
-        let (comparing, mut tap) = Comparing::new(rule(Some(&request)).unwrap(), expected);
+        let (comparing, mut tap) = Comparing::new(rule(Some(&request)).unwrap(), expected, memory);
         let (ours, theirs) = pipes().unwrap();
         let program = tokio::task::spawn_blocking(move || {
             drop((theirs.stdin, theirs.stderr));
             File::from(theirs.stdout).write_all(output).unwrap();
         });
         let (mut streams, keep) = (Output::default(), Keep { head: 4, most: 1 << 30 });
-        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &Notify::new()).await.unwrap();
+        let (over, ended) = (Notify::new(), Over::default());
+        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &over, &ended).await.unwrap();
         program.await.unwrap();
         comparing.end(tap).await
     }
@@ -171,6 +198,25 @@ mod tests {
             let short = compared(CheckerKind::Exact, &expected, b"1.5 x\n").await.unwrap();
             assert_eq!(short.told.difference.map(|difference| difference.found), Some(None));
         }
+    }
+
+    #[tokio::test]
+    async fn many_lines_are_counted_and_judged_also_where_there_is_no_room_for_them() {
+        let (expected, kind) = (file(b"1\n2\n"), CheckerKind::UnorderedLines);
+        let memory = Budget::new(1 << 20);
+        let (mut compare, _tap) = Comparing::new(Rule::UnorderedLines, &expected, &memory);
+        let shared = Arc::clone(&compare.compare);
+        tokio::task::spawn_blocking(move || feed(&shared, b"2\n")).await.unwrap();
+        assert!(memory.used() > 1_000, "{}", memory.used());
+        compare.compare = Shared::default();
+        drop((compare, _tap));
+        assert_eq!(memory.used(), 0);
+        let none = Budget::new(0);
+        let right = compared_within(&none, kind, &expected, b"2\n1\n").await.unwrap();
+        assert_eq!(right.finding, Finding::Right);
+        let wrong = compared_within(&none, kind, &expected, b"2\n3\n").await.unwrap();
+        assert_eq!((wrong.finding, wrong.told.difference), (Finding::Wrong, None));
+        assert!(wrong.told.message.unwrap().contains("no memory"));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 //! left on the host; it compiles the [`policy`], proves every layer with a sandbox, and serves one link at a time
 //! ([`broker`]). Its slots' spawners are this program too, told by [`SPAWNER`].
 
+mod account;
 mod broker;
 mod config;
 mod ends;
