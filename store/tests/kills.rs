@@ -218,7 +218,10 @@ fn what_was_acknowledged_survives_sigkill_once() {
     let mut before: Option<Ran> = None;
     let (mut results, mut most, mut early) = (0, 0, 0);
     // More often where a busy disk has acknowledged nothing so far, and each time later then.
-    for kill in (0..20 * kills).take_while(|kill| *kill < kills || results == 0) {
+    for kill in 0..20 * kills {
+        if kill >= kills && results > 0 {
+            break;
+        }
         // Some are ended while they open the store, some in their first steps, others after hundreds.
         let after = Duration::from_micros((kill * 7_919) % 131 * 1_000 + kill % 17 * 61);
         let after = after * u32::try_from(kill / kills + 1).unwrap();
