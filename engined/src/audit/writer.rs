@@ -133,7 +133,7 @@ impl Writer {
         self.hand_over();
     }
 
-    /// What has come, where nobody waits for it in pieces of [`LINGER`]. Nothing when it is `until`.
+    /// What has come, where nobody waits for it in pieces of `LINGER`. Nothing when it is `until`.
     fn gather(&mut self, until: Option<Instant>) -> Batch {
         if self.awaited {
             return self.inbox.take(until);
