@@ -21,6 +21,7 @@ pub mod content;
 pub mod limits;
 pub mod openapi;
 pub mod parse;
+mod plain;
 pub mod problem;
 pub mod query;
 #[cfg(test)]

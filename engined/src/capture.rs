@@ -2,7 +2,7 @@
 //! is read, counted and dropped, so that no program ever blocks on us for good. Output never passes jaild.
 //!
 //! Most programs are over before anybody has to read them: they end within some milliseconds, and what they wrote is in the
-//! pipes then. So nobody watches the streams for the first [`LINGER`], unless the run is over sooner; what such a run costs
+//! pipes then. So nobody watches the streams for the first `LINGER`, unless the run is over sooner; what such a run costs
 //! us is one read of each stream. A program that writes more than a pipe holds waits so long, once.
 //!
 //! What reading costs is our CPU time, which no limit of the run counts. So a program that writes single bytes, or more

@@ -27,7 +27,7 @@ pub fn begin(engine: &Arc<Engine>, task: Task, ticket: Ticket, memory: Reservati
         let Execution { result, memory: mut held, receipt, .. } = finished(&engine, &task, ticket).await;
         drop((task, memory));
         engine.audit.settled(receipt).await;
-        match serde_json::to_vec(&result) {
+        match result.to_json() {
             Ok(body) => {
                 held.settle(body.len() as u64);
                 // Without the room that the text has grown by.

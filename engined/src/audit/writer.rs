@@ -19,7 +19,7 @@ use crate::usage::desk::Handed;
 /// What comes within this time is written in one piece.
 const LINGER: Duration = Duration::from_millis(10);
 /// So often we look by ourselves for more once something has come: whoever is on its way to an answer need not wake us.
-const LOOKS: u32 = 10;
+const LOOKS: u32 = 2;
 /// The counters wait so long for more, or for so many: a commit costs as much as some dozens of lines, and nothing depends
 /// on it. Who asks for usage has them handed over at once.
 const HAND_OVER: Duration = Duration::from_secs(5);
@@ -133,7 +133,7 @@ impl Writer {
         self.hand_over();
     }
 
-    /// What has come, where nobody waits for it in pieces of [`LINGER`]. Nothing when it is `until`.
+    /// What has come, where nobody waits for it in pieces of `LINGER`. Nothing when it is `until`.
     fn gather(&mut self, until: Option<Instant>) -> Batch {
         if self.awaited {
             return self.inbox.take(until);

@@ -28,8 +28,6 @@ pub const VERSION_HEADER: &str = "x-engine-version";
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// So many headers most answers bear, those of hyper and of the rates included.
 const HEADERS: usize = 12;
-/// What the result of a short run takes as JSON.
-const RESULT_BYTES: usize = 2 << 10;
 /// Prometheus' own type.
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -100,9 +98,7 @@ fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
 /// # Errors
 /// That of serialising, which is ours.
 pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answer, Error> {
-    let mut body = Vec::with_capacity(RESULT_BYTES);
-    serde_json::to_writer(&mut body, value)
-        .map_err(|error| Error::internal(format!("answer not serialised: {error}")))?;
+    let body = serde_json::to_vec(value).map_err(not_serialised)?;
     let memory = memory.map(|mut memory| {
         memory.settle(body.len() as u64);
         memory
@@ -110,16 +106,19 @@ pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answ
     Ok(plain(JSON, body, memory))
 }
 
+fn not_serialised(error: serde_json::Error) -> Error {
+    Error::internal(format!("answer not serialised: {error}"))
+}
+
 /// A 200 with the result of `program`.
 ///
 /// # Errors
 /// That of serialising, which is ours.
 pub fn result(execution: Execution) -> Result<Answer, Error> {
-    let mut answer = json(&execution.result, Some(execution.memory))?;
-    if let Held::Own { program, .. } = &mut answer.body_mut().memory {
-        *program = execution.program;
-    }
-    Ok(answer)
+    let Execution { result, mut memory, program, .. } = execution;
+    let body = result.to_json().map_err(not_serialised)?;
+    memory.settle(body.len() as u64);
+    Ok(whole(JSON, body.into(), Held::Own { memory, program }))
 }
 
 /// A 200 with a result that is kept.
