@@ -236,6 +236,10 @@ pub fn refused(why: Refused) -> Error {
             Problem::new(Code::QuotaExceeded, detail)
                 .remedy("Delete blobs that are no longer needed, let them expire, or have the plan raised.")
         }
+        Refused::Counting => {
+            let why = "the engine has just started and counts the tenant's blobs; it takes none before it knows how many there are";
+            return Error::NotReady(vec![why.to_owned()]);
+        }
         Refused::Full(why) => Problem::new(Code::StoreFull, format!("there is no room for the blob: {why}")),
         Refused::Other { found, announced } => {
             let detail = format!("the body is {found}, the path says {announced}");

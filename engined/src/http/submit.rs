@@ -165,6 +165,9 @@ impl Coming<'_> {
             let proof = Box::pin(proof::compiles(self.engine, wanted, checker));
             self.engine.drain.unless_cut(proof).await??;
         }
+        if let Some(blobs) = &self.engine.blobs {
+            blobs.counted(&self.owner, self.engine.config.http.header_timeout).await;
+        }
         let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
         let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, given, tests)).await?;
         let repeat = spec.repeat;
