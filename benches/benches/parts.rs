@@ -93,7 +93,7 @@ fn keys(c: &mut Criterion) {
 }
 
 fn filters(c: &mut Criterion) {
-    c.bench_function("seccomp/payload", |b| b.iter(|| Filter::payload(black_box(&[]))));
+    c.bench_function("seccomp/payload", |b| b.iter(|| Filter::payload(black_box(&[]), black_box(&[]))));
     c.bench_function("seccomp/shared", |b| b.iter(|| Filter::shared(black_box(&[]))));
 }
 

@@ -6,7 +6,8 @@
 //! its sandbox had used until it was killed); ended at the deadline of a drain (`cut: true`, verdict `engine_error`, and
 //! the same);
 //! with a problem before anything was run, as it waited too long or there was no memory (`act: "refused"` with the
-//! problem's code, nothing counted). What operators do: `start`, `stop`, `drain`, `reload` (taken or refused). And an
+//! problem's code, nothing counted). What operators do: `start`, `stop`, `drain`, `reload` (taken or refused),
+//! `tenant_closed` (with how many were dropped). And an
 //! `abuse_sign`, with tenant, user and count, after the execution that made it one. Where
 //! lines could not be kept, one of `act: "lost"` stands for them, with their number and what they have used, so that usage
 //! stays right. A request that never had its place (a mistake in it, a full queue, a wrong token) makes none: those are

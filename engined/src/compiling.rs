@@ -210,6 +210,7 @@ impl<'a> Cached<'a> {
         let began = Instant::now();
         let landed = tokio::select! {
             landed = waiter.landed() => landed,
+            closed = ticket.closed() => return Err(closed.into()),
             () = self.task.control.cancelled() => return Ok(Joined::Seated(cancelled())),
         };
         let took = began.elapsed();
@@ -219,6 +220,7 @@ impl<'a> Cached<'a> {
             drop(outcome);
             tokio::select! {
                 () = waiter.over() => {}
+                closed = ticket.closed() => return Err(closed.into()),
                 () = self.task.control.cancelled() => return Ok(Joined::Seated(cancelled())),
             }
             return self.apart(ticket, took).await;

@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::offers::{self, Offers};
 use crate::probe;
 use crate::problem::Error;
-use crate::queue::{Queue, Shed};
+use crate::queue::{Queue, Shed, TenantIndex};
 use crate::tenants::Tenants;
 
 pub use bounds::of_jaild;
@@ -124,8 +124,10 @@ impl Engine {
         link.charge(Arc::clone(&cpu_days));
         let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());
         kept.reshare(&tenants.kept_bytes());
+        let queue = Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &[]);
+        queue.reshare(&tenants.shares());
         let engine = Engine {
-            queue: Queue::new(config.engine.queue_length, config.engine.sandbox_memory, &tenants.shares()),
+            queue,
             link,
             cpu_days,
             cache,
@@ -221,6 +223,13 @@ impl Engine {
     /// From now on these may call. What counts by their index must be ready for those who are new.
     pub(crate) fn set_tenants(&self, tenants: Tenants) {
         *self.tenants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tenants);
+        self.tell();
+    }
+
+    /// Returns when nobody may call on this account any more.
+    pub async fn closed(&self, tenant: TenantIndex) {
+        let mut changes = self.changes();
+        while self.tenants().is_open(tenant) && changes.changed().await.is_ok() {}
     }
 
     /// Keeps the link, and with each new link finds out what it has to offer. Never returns.

@@ -252,6 +252,10 @@ fn shed_problem(shed: Shed) -> Problem {
         ),
         Shed::NotReady => Problem::new(Code::NotReady, "the sandbox broker is not connected"),
         Shed::Draining => Problem::new(Code::Draining, "the engine takes no new work"),
+        Shed::Closed => {
+            let detail = "the tenant was removed while the run waited, or it has no valid token any more";
+            Problem::new(Code::Forbidden, detail).remedy("Ask the operator of the engine.")
+        }
         Shed::NeverFits { budget } => {
             let detail = format!("memory_bytes is above what all sandboxes together may have: {budget}");
             Problem::new(Code::LimitAboveCeiling, detail).at("/limits/memory_bytes")

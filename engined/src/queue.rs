@@ -13,6 +13,12 @@
 //!   turns by being away. What is used up never sinks, so nobody who waits already gets ahead of a newcomer again,
 //!   whatever their runs were expected to take: the first run of a tenant waits at most until one step in each slot is over.
 //! - Who has as many runs under way as it may is not owed what it could not take meanwhile.
+//! - A run whose memory is more than a slot's part of all the memory there is keeps others from so many slots, and is charged
+//!   for as many: its time × max(1, memory × slots / memory of all sandboxes). That is the dominant resource of Ghodsi et al.
+//!   (*Dominant Resource Fairness*, NSDI 2011), slots and memory being the two that there are.
+//! - Who waits in both priorities has one share, not two: what a run of the one costs is charged in the other as well, where
+//!   its tenant waits then; between two turns there no more than [`DEBT_AT_MOST`], so that who goes on with interactive work
+//!   has its batch work wait for that of others, but not for ever.
 //!
 //! Two tenants that wait are apart by at most what is in flight, one run per slot.
 //!
@@ -55,6 +61,8 @@ pub const INTERACTIVE_IN_A_ROW: u32 = 8;
 pub const KEPT_FOR: Duration = Duration::from_secs(10);
 /// So long batch may wait for the only slot that there is, and then nothing is kept from it.
 pub const KEPT_AT_MOST: Duration = Duration::from_secs(30);
+/// So much slot time that a tenant had in one priority is charged, at most, between two of its turns in the other.
+pub const DEBT_AT_MOST: Duration = Duration::from_secs(30);
 
 /// How urgent a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +98,11 @@ pub struct Share {
     pub running: u32,
     /// Runs waiting at once.
     pub queued: u32,
+}
+
+impl Share {
+    /// Of who was never open.
+    const NOTHING: Share = Share { weight: 1, running: 1, queued: 1 };
 }
 
 /// What a run asks of the queue.
@@ -135,6 +148,8 @@ pub enum Shed {
     NotReady,
     /// The engine is on its way down.
     Draining,
+    /// Nobody may call on the tenant's account any more.
+    Closed,
     /// More memory than all sandboxes together may have.
     NeverFits {
         /// What all sandboxes together may have.
@@ -168,7 +183,7 @@ impl Queue {
     /// A queue of `length` waiting runs (more or less: `places`) in front of `memory` bytes for running sandboxes. Slots are set later.
     #[must_use]
     pub fn new(length: usize, memory: u64, shares: &[Share]) -> Arc<Self> {
-        Arc::new(Queue { state: Mutex::new(State::new(shares)), length, memory, keeps: Notify::new() })
+        Arc::new(Queue { state: Mutex::new(State::new(memory, shares)), length, memory, keeps: Notify::new() })
     }
 
     /// The state is consistent after each statement that could panic, so a poisoned lock is no reason to stop serving.
@@ -202,14 +217,22 @@ impl Queue {
     }
 
     /// Sets what each tenant may have: of those that there are from the next grant on, and what is more in the list becomes
-    /// new accounts. Those that are missing in it keep what they have.
-    pub fn reshare(self: &Arc<Self>, shares: &[Share]) {
+    /// new accounts. Those that are missing in it keep what they have. `None` *closes* an account: whoever waits there is told
+    /// [`Shed::Closed`], as is whoever comes, and what is under way ends by itself; a share opens it again. Tells who was
+    /// closed, and how many waited there.
+    pub fn reshare(self: &Arc<Self>, shares: &[Option<Share>]) -> Vec<(TenantIndex, usize)> {
         let now = Instant::now();
+        let mut closed = Vec::new();
         self.change(now, |state| {
             for (index, share) in shares.iter().enumerate() {
-                state.share(index, *share, now);
+                match share {
+                    Some(share) => state.share(index, *share, now),
+                    None => closed.extend(state.close(index).map(|waited| (TenantIndex(index), waited))),
+                }
             }
         });
+        // Only here do those who waited hear of it, as the lock is free.
+        closed.into_iter().map(|(tenant, waited)| (tenant, waited.len())).collect()
     }
 
     /// Gives batch work the slot that was kept from it when its time is over. Never returns.
@@ -291,6 +314,9 @@ impl Queue {
             if state.draining {
                 return Err(Shed::Draining);
             }
+            if state.accounts[tenant].closed {
+                return Err(Shed::Closed);
+            }
             self.fits(wish.memory)?;
             if !state.open {
                 return Err(Shed::NotReady);
@@ -317,7 +343,7 @@ impl Queue {
     fn grant(self: &Arc<Self>, state: &mut State, now: Instant) -> Vec<(oneshot::Sender<Slot>, Slot)> {
         let mut granted = Vec::new();
         let kept = state.kept;
-        while let Some((place, pledge, waiter)) = state.grant(self.memory, now) {
+        while let Some((place, pledge, waiter)) = state.grant(now) {
             let Waiter { memory, since: came, grant, .. } = waiter;
             let queue = Arc::clone(self);
             granted.push((grant, Slot { queue, place, memory, came, since: now, pledge, over: false }));
@@ -333,7 +359,7 @@ impl Queue {
         let used = now.duration_since(slot.since);
         self.change(now, |state| {
             state.usual = (state.usual * 7 + used) / 8;
-            state.free(&slot.place, slot.memory, now, |lane, weight| lane.pay(used, slot.pledge, weight));
+            state.free(slot, Some(used), now);
         });
     }
 
@@ -343,8 +369,7 @@ impl Queue {
         slot.over = true;
         let (now, Place { ticket, tenant, lane }) = (Instant::now(), slot.place);
         self.change(now, |state| {
-            state
-                .free(&slot.place, slot.memory, now, |lane, _| lane.pledged = lane.pledged.saturating_sub(slot.pledge));
+            state.free(slot, None, now);
             state.place((tenant, lane), Waiter { ticket, memory, since: slot.came, grant }, held, now);
         });
         receiver

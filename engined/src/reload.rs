@@ -112,9 +112,19 @@ impl Reloader {
         if let Some(cache) = &engine.cache {
             cache.grow(&tenants.names());
         }
-        engine.queue.reshare(&tenants.shares());
+        let closed = engine.queue.reshare(&tenants.shares());
         engine.metrics.plans(&tenants.plan_names());
         engine.set_tenants(tenants);
+        let tenants = engine.tenants();
+        for (tenant, waiting) in closed {
+            let tenant = tenants.name(tenant);
+            tracing::warn!(
+                tenant,
+                waiting,
+                "nobody may call on this account any more: what waited is dropped, what runs may end"
+            );
+            audit::administrative(engine, Act::TenantClosed { tenant: tenant.to_owned(), waiting });
+        }
         engine.abuse.set(config.abuse);
         Outcome::Taken(waiting(&self.started, &settings(&printed)))
     }

@@ -7,7 +7,9 @@
 //! cost no more than one. Whatever is wrong with a token, the same is done (one hash made, one compared) and said.
 //!
 //! A reload makes a new list out of the old one. A tenant keeps its place in it for the life of the process; one that is
-//! no longer configured is closed: its runs end, and nobody resolves to it.
+//! no longer configured, or has nobody left who may call, is *closed*: nobody resolves to it, what waits on its account is
+//! dropped, and what runs ends by itself. One whose last token has only come to its end is not closed: that was agreed before,
+//! and what was sent in time is run.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -47,6 +49,7 @@ pub enum Peer {
 struct Tenant {
     name: String,
     admin: bool,
+    open: bool,
     plan: Arc<Plan>,
     gate: Arc<Gate>,
 }
@@ -59,7 +62,9 @@ impl Tenant {
             Some(tenant) => Gate::renewed(&plan, &tenant.gate, room),
             None => Arc::new(Gate::new(&plan, room)),
         };
-        Tenant { name: config.name.clone(), admin: config.admin || development, plan, gate }
+        let tokens = config.tokens.iter().any(|token| !token.revoked);
+        let open = development || tokens || !config.users.is_empty() || !config.groups.is_empty();
+        Tenant { name: config.name.clone(), admin: config.admin || development, open, plan, gate }
     }
 }
 
@@ -136,6 +141,7 @@ impl Tenants {
     #[must_use]
     pub fn renewed(&self, config: &[TenantConfig], accounts: &Accounts) -> Self {
         let mut tenants = self.tenants.clone();
+        tenants.iter_mut().for_each(|tenant| tenant.open = false);
         let places: HashMap<&str, usize> = self.tenants.iter().map(|tenant| tenant.name.as_str()).zip(0..).collect();
         let (mut callers, mut first) = (Callers::default(), None);
         for one in config {
@@ -158,10 +164,22 @@ impl Tenants {
         Tenants { tenants, callers, development: self.development, first: first.unwrap_or(self.first), room, nobody }
     }
 
-    /// What each may have at once, in order: [`TenantIndex`] counts in this list.
+    /// What each may have at once, in order: [`TenantIndex`] counts in this list. `None`: it is closed.
     #[must_use]
-    pub fn shares(&self) -> Vec<Share> {
-        self.tenants.iter().map(|tenant| tenant.plan.share).collect()
+    pub fn shares(&self) -> Vec<Option<Share>> {
+        self.tenants.iter().map(|tenant| tenant.open.then_some(tenant.plan.share)).collect()
+    }
+
+    /// Whether anybody may call on its account.
+    #[must_use]
+    pub fn is_open(&self, TenantIndex(index): TenantIndex) -> bool {
+        self.tenants[index].open
+    }
+
+    /// The names of those who are open.
+    #[must_use]
+    pub fn open(&self) -> Vec<&str> {
+        self.tenants.iter().filter(|tenant| tenant.open).map(|tenant| tenant.name.as_str()).collect()
     }
 
     /// Bytes of results that each may keep, in the same order.

@@ -123,7 +123,8 @@ fn leave(rig: &Rig, request: &Value) {
     let mut stream = rig.connect();
     let head = "POST /v1/executions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     write!(stream, "{head}Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    wait_for(|| rig.engine.queue.gauges().running == 1);
+    // A slot alone is no run yet.
+    wait_for(|| rig.fake.seen.running.load(std::sync::atomic::Ordering::SeqCst) == 1);
     stream.shutdown(Shutdown::Both).unwrap();
     wait_for(|| rig.engine.queue.gauges().running == 0);
 }

@@ -138,7 +138,7 @@ fn addresses_methods_and_types_are_checked() {
 
 #[test]
 fn the_unknown_are_turned_away_before_their_body() {
-    let rig = Rig::start();
+    let rig = Rig::with(1, "[http]\nheader_timeout_ms = 120000\n", &[]);
     for authorization in ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic eDp5\r\n"] {
         let mut stream = rig.connect();
         let begun = Instant::now();
@@ -149,7 +149,7 @@ fn the_unknown_are_turned_away_before_their_body() {
         reply.problem(401, "unauthenticated");
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         assert_eq!(reply.header("connection"), Some("close"));
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(begun.elapsed() < Duration::from_secs(100), "the body was waited for");
         assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0, "and the connection ends");
     }
     // Who sends it nevertheless still gets the answer.
@@ -229,7 +229,7 @@ fn headers_have_bounds_and_a_problem() {
 #[test]
 fn the_slow_are_told_and_sent_away() {
     let rig =
-        Rig::with(1, "[http]\nheader_timeout_ms = 300\nidle_timeout_ms = 600\nbody_bytes_per_second = 10000\n", &[]);
+        Rig::with(1, "[http]\nheader_timeout_ms = 300\nidle_timeout_ms = 600000\nbody_bytes_per_second = 10000\n", &[]);
     let mut stream = rig.connect();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").unwrap();
     Reply::read(&mut stream).unwrap().problem(408, "request_timeout");
@@ -249,14 +249,6 @@ fn the_slow_are_told_and_sent_away() {
     }
     Reply::read(&mut stream).unwrap().problem(408, "request_timeout");
 
-    // Nothing at all, and nothing more after an answer: the connection ends by itself.
-    let mut silent = rig.connect();
-    let mut done = rig.connect();
-    done.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(Reply::read(&mut done).unwrap().status, 200);
-    for stream in [&mut silent, &mut done] {
-        assert!(Reply::read(stream).is_none());
-    }
     // Between two requests a connection may rest longer than a head may take.
     let mut resting = rig.connect();
     for _ in 0..2 {
@@ -271,11 +263,35 @@ fn the_slow_are_told_and_sent_away() {
     assert_eq!(rig.run("say fine")["verdict"], "ok");
 }
 
+/// Nothing at all, and nothing more after an answer: the connection ends by itself.
+#[test]
+fn a_connection_without_a_request_ends() {
+    let rig = Rig::with(1, "[http]\nidle_timeout_ms = 600\n", &[]);
+    let mut silent = rig.connect();
+    let mut done = rig.connect();
+    // A busy machine may take that long to say it.
+    let asked = |stream: &mut std::net::TcpStream| {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;
+        Reply::read(stream)
+    };
+    let answer = loop {
+        if let Some(answer) = asked(&mut done) {
+            break answer;
+        }
+        done = rig.connect();
+    };
+    assert_eq!(answer.status, 200);
+    for stream in [&mut silent, &mut done] {
+        assert!(Reply::read(stream).is_none());
+    }
+}
+
 #[test]
 fn a_thousand_slow_clients_change_nothing() {
     let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    let rig = Rig::start();
+    // Whoever had to wait for them would wait so long.
+    let rig = Rig::with(2, "[http]\nheader_timeout_ms = 600000\n", &[]);
     let mut slow = Vec::new();
     for n in 0..1000 {
         let mut stream = rig.connect();
@@ -291,7 +307,7 @@ fn a_thousand_slow_clients_change_nothing() {
     for _ in 0..5 {
         let begun = Instant::now();
         assert_eq!(rig.run("say honest")["verdict"], "ok");
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
     assert!(rig.engine.memory.used() < 1 << 20, "what was announced takes nothing");
 }
@@ -307,9 +323,14 @@ fn who_does_not_read_the_answer_loses_it() {
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).unwrap();
-    wait_for(|| rig.engine.memory.used() >= 16_000_000);
+    wait_for(|| rig.fake.seen.played.lock().unwrap().iter().any(|run| run.2.is_some()));
+    // It was held for the caller, and more than a socket takes is gone.
     wait_for(|| rig.engine.memory.used() == 0);
     assert_eq!(rig.run("say fine")["verdict"], "ok");
+    let mut came = Vec::new();
+    // However it ends: the rest was on its way when the engine closed.
+    drop(stream.read_to_end(&mut came));
+    assert!(came.starts_with(b"HTTP/1.1 200") && came.len() < 15_000_000, "{}", came.len());
 }
 
 #[test]
@@ -350,7 +371,7 @@ fn http2_resets_end_the_connection_not_the_engine() {
             tokio::task::yield_now().await;
         }
         drop(client);
-        drop(tokio::time::timeout(Duration::from_secs(5), connection).await);
+        drop(tokio::time::timeout(common::PATIENCE, connection).await);
         resets
     });
     println!("{resets} resets");

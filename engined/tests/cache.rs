@@ -64,6 +64,16 @@ fn keep(rig: &Rig, request: &Value) -> Value {
     result
 }
 
+/// Lets those go on who wait at the gate.
+fn open(rig: &Rig) {
+    rig.fake.seen.open.store(true, Ordering::SeqCst);
+}
+
+/// Waits until the engine knows that one of two callers has left: the other is connected, and who asks for metrics.
+fn has_left(rig: &Rig) {
+    wait_for(|| told(rig, "engined_connections") == 2);
+}
+
 /// Begins a request and leaves it when dropped.
 fn begin(rig: &Rig, request: &Value) -> TcpStream {
     let mut stream = rig.connect();
@@ -127,13 +137,14 @@ fn a_compilers_no_is_kept_and_takes_no_slot() {
     assert_eq!(first["verdict"], "compile_error");
     std::thread::scope(|scope| {
         // The one slot is taken.
-        let busy = scope.spawn(|| rig.run("sleep 400"));
+        let busy = scope.spawn(|| rig.run("gate"));
         wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 1);
         let second = run(&rig, &request);
         assert_eq!(rig.fake.seen.running.load(Ordering::SeqCst), 1, "{second}");
         assert_eq!((&second["compile"]["cached"], &second["run"]), (&json!(true), &json!(null)));
         assert_eq!(second["isolation"], json!({"layers": [], "missing": []}), "nothing ran");
         assert_eq!((&second["reason"], &second["compile"]["stderr"]), (&first["reason"], &first["compile"]["stderr"]));
+        open(&rig);
         assert_eq!(busy.join().unwrap()["verdict"], "ok");
     });
 }
@@ -189,14 +200,16 @@ fn another_tenant_has_to_compile_for_itself() {
 fn many_who_ask_at_once_are_one_compile() {
     let folder = Scratch::new();
     let rig = rig(2, &folder.0, "");
-    let (request, before) = (c("#sleep 300\nsay once\n"), compiles(&rig));
+    let (request, before) = (c("#gate\nsay once\n"), compiles(&rig));
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..16).map(|_| scope.spawn(|| run(&rig, &request))).collect();
         // They wait without a slot: somebody else gets the second one meanwhile.
         wait_for(|| rig.engine.queue.gauges().waiting == [15, 0] && compiles(&rig) == before + 1);
         let beside = rig.run("say beside");
         assert_eq!(beside["verdict"], "ok");
-        assert_eq!(rig.engine.queue.gauges().running, 1, "only the one that compiles");
+        // Only the one that compiles has a slot.
+        wait_for(|| rig.engine.queue.gauges().running == 1);
+        open(&rig);
         let results: Vec<Value> = all.into_iter().map(|one| one.join().unwrap()).collect();
         let fresh = results.iter().filter(|result| result["compile"]["cached"] == false).count();
         assert!(results.iter().all(|result| result["run"]["stdout"]["text"] == "once\n"), "{results:?}");
@@ -212,13 +225,15 @@ fn many_who_ask_at_once_are_one_compile() {
 fn whoever_began_it_may_leave_and_the_last_one_ends_it() {
     let folder = Scratch::new();
     let rig = rig(4, &folder.0, "");
-    let (request, before) = (c("#sleep 700\nsay mine\n"), compiles(&rig));
+    let (request, before) = (c("#gate\nsay mine\n"), compiles(&rig));
     let first = begin(&rig, &request);
     wait_for(|| compiles(&rig) == before + 1);
     std::thread::scope(|scope| {
         let second = scope.spawn(|| run(&rig, &request));
         wait_for(|| lookups(&rig)[2] == 1);
         drop(first);
+        has_left(&rig);
+        open(&rig);
         let second = second.join().unwrap();
         assert_eq!((&second["verdict"], &second["compile"]["cached"]), (&json!("ok"), &json!(true)));
     });
@@ -243,7 +258,7 @@ fn whoever_began_it_may_leave_and_the_last_one_ends_it() {
     wait_for(|| compiles(&rig) == before + 3);
     drop(after);
     wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 0);
-    assert!(rig.engine.memory.used() < 64 << 10, "{}", rig.engine.memory.used());
+    wait_for(|| rig.engine.memory.used() < 64 << 10);
 }
 
 #[test]
@@ -252,7 +267,7 @@ fn who_begins_a_compile_and_leaves_has_used_it() {
     let file = folder.0.join("audit.jsonl");
     let rig = rig(4, &folder.0.join("artifacts"), &format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n"));
     let before = compiles(&rig);
-    for (nth, source) in ["#sleep 700\nsay one\n", "#sleep 700\nsay two\n"].into_iter().enumerate() {
+    for (nth, source) in ["#gate\nsay one\n", "#gate\nsay two\n"].into_iter().enumerate() {
         let request = c(source);
         let (gone, id) =
             if nth == 0 { (Some(begin(&rig, &request)), None) } else { (None, Some(later(&rig, &request))) };
@@ -263,9 +278,13 @@ fn who_begins_a_compile_and_leaves_has_used_it() {
             drop(gone);
             if let Some(path) = &id {
                 rig.call("DELETE", path, "", b"");
+                assert_eq!(rig.get(&format!("{path}?wait_ms=60000")).json()["verdict"], "cancelled");
             }
+            has_left(&rig);
+            open(&rig);
             assert_eq!(other.join().unwrap()["compile"]["cached"], true);
         });
+        rig.fake.seen.open.store(false, Ordering::SeqCst);
     }
     let lines = || -> Vec<Value> {
         let text = fs::read_to_string(&file).unwrap_or_default();
@@ -299,8 +318,8 @@ fn who_cancels_ends_only_what_is_its_own() {
     let rig = rig(4, &folder.0, "");
     let before = compiles(&rig);
     let later = |request: &Value| later(&rig, request);
-    let ended = |path: &str| rig.get(&format!("{path}?wait_ms=20000")).json();
-    let request = c("#sleep 700\nsay on\n");
+    let ended = |path: &str| rig.get(&format!("{path}?wait_ms=60000")).json();
+    let request = c("#gate\nsay on\n");
     let first = later(&request);
     wait_for(|| compiles(&rig) == before + 1);
     let [second, third] = [later(&request), later(&request)];
@@ -310,6 +329,7 @@ fn who_cancels_ends_only_what_is_its_own() {
         let result = ended(path);
         assert_eq!((&result["verdict"], &result["run"]), (&json!("cancelled"), &json!(null)), "{result}");
     }
+    open(&rig);
     assert_eq!(ended(&third)["run"]["stdout"]["text"], "on\n");
     assert_eq!(compiles(&rig), before + 1);
 
@@ -382,7 +402,7 @@ fn a_restart_keeps_entries_and_their_order() {
     (100..140).for_each(|number| drop(run(&two, &source(number))));
     wait_for(|| told(&two, "engined_cache_evicted_total") == 12);
     wait_for(|| told(&two, "engined_cache_bytes") == 1_048_576);
-    assert_eq!(entries(&folder.0).len(), 128);
+    wait_for(|| entries(&folder.0).len() == 128);
     for (number, cached) in [(0, true), (13, true), (12, false), (1, false)] {
         assert_eq!(run(&two, &source(number))["compile"]["cached"], cached, "{number}");
     }
@@ -455,10 +475,11 @@ fn nobody_holds_a_large_program_while_it_waits() {
     for (bytes, more) in [("bytes = 67108864\n", 0), ("bytes = 1048576\n", 3)] {
         let folder = Scratch::new();
         let rig = rig(1, &folder.0, bytes);
-        let (request, before) = (c("#sleep 300\n#large 600000\n"), compiles(&rig));
+        let (request, before) = (c("#gate\n#large 600000\n"), compiles(&rig));
         std::thread::scope(|scope| {
             let all: Vec<_> = (0..4).map(|_| scope.spawn(|| run(&rig, &request))).collect();
             wait_for(|| rig.engine.queue.gauges().waiting == [3, 0] && compiles(&rig) == before + 1);
+            open(&rig);
             for one in all {
                 assert_eq!(one.join().unwrap()["verdict"], "ok");
             }

@@ -27,7 +27,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 
 #[test]
 fn it_takes_no_new_work_and_lets_the_old_end() {
-    let rig = rig(30_000);
+    let rig = rig(600_000);
     let user = format!("Authorization: Bearer {USER}\r\n");
     let refused = rig.raw_call("POST", "/v1/drain", &user, b"").problem(403, "forbidden");
     assert!(refused["remedy"].as_str().unwrap().contains("admin = true"), "{refused}");
@@ -40,7 +40,7 @@ fn it_takes_no_new_work_and_lets_the_old_end() {
     assert_eq!(rig.get(&format!("{kept}?wait_ms=60000")).json()["status"], "finished");
 
     std::thread::scope(|scope| {
-        let runs = scope.spawn(|| rig.run("sleep 1500\nsay one"));
+        let runs = scope.spawn(|| rig.run("gate\nsay one"));
         wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 1);
         let waits = scope.spawn(|| rig.run("say two"));
         wait_for(|| rig.engine.queue.gauges().waiting == [1, 0]);
@@ -56,6 +56,7 @@ fn it_takes_no_new_work_and_lets_the_old_end() {
         rig.execute(&json!({"language": "python", "source": "say no"})).problem(503, "draining");
         let second = drain(&rig).json();
         assert!(second["deadline_ms"].as_u64().unwrap() <= first["deadline_ms"].as_u64().unwrap(), "it began once");
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(runs.join().unwrap()["run"]["stdout"]["text"], "one\n");
         assert_eq!(waits.join().unwrap()["run"]["stdout"]["text"], "two\n");
     });

@@ -4,6 +4,7 @@ mod common;
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use common::{Reply, Rig, wait_for};
 use serde_json::json;
@@ -159,7 +160,8 @@ fn a_later_look_at_the_languages_leaves_callers_their_slots() {
     let first = orders();
     rig.fake.seen.most_aside.store(0, Ordering::SeqCst);
     rig.fake.crash();
-    wait_for(|| orders() == 2 * first && rig.engine.settled().is_ok());
+    // A link that came up on a busy host may have been lost again, and then there is one look more.
+    wait_for(|| orders() >= 2 * first && rig.engine.settled().is_ok());
     // More at a time, beside four of callers, would be more than jaild has room for.
     let most = rig.fake.seen.most_aside.load(Ordering::SeqCst);
     assert!((1..=2).contains(&most), "{most}");
@@ -169,16 +171,19 @@ fn a_later_look_at_the_languages_leaves_callers_their_slots() {
 fn the_next_one_waits_and_a_full_queue_sheds() {
     let rig = Rig::with(1, "[engine]\nqueue_length = 1\n", &[]);
     std::thread::scope(|scope| {
-        let first = scope.spawn(|| rig.run("sleep 600"));
+        let first = scope.spawn(|| rig.run("gate"));
         wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 1);
         let second = scope.spawn(|| rig.run("say second"));
         wait_for(|| rig.engine.queue.gauges().waiting == [1, 0]);
+        let waits = Instant::now();
         let third = rig.execute(&json!({"language": "python", "source": "say third"}));
         third.problem(503, "queue_full");
+        let waited = waits.elapsed();
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(first.join().unwrap()["verdict"], "ok");
         let second = second.join().unwrap();
         assert_eq!(second["verdict"], "ok");
-        assert!(second["timings"]["queue_us"].as_u64().unwrap() > 100_000, "{second}");
+        assert!(u128::from(second["timings"]["queue_us"].as_u64().unwrap()) >= waited.as_micros(), "{second}");
     });
     assert_eq!(rig.fake.seen.most.load(Ordering::SeqCst), 1);
 }
@@ -188,9 +193,10 @@ fn a_tenants_share_is_its_own() {
     let plan = "[plans.small]\nrunning = 1\nqueued = 1\n[tenants.t]\nplan = \"small\"\ntokens = [\"HASH\"]\n";
     let rig = Rig::with(2, plan, &[]);
     std::thread::scope(|scope| {
-        let runs: Vec<_> = [0, 1].map(|_| scope.spawn(|| rig.run("sleep 400"))).into();
+        let runs: Vec<_> = [0, 1].map(|_| scope.spawn(|| rig.run("gate"))).into();
         wait_for(|| rig.engine.queue.gauges().waiting == [1, 0]);
         rig.execute(&json!({"language": "python", "source": "say no"})).problem(429, "quota_exceeded");
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
         for run in runs {
             assert_eq!(run.join().unwrap()["verdict"], "ok");
         }
@@ -202,12 +208,13 @@ fn a_tenants_share_is_its_own() {
 fn draining_refuses_new_work_and_lets_the_old_end() {
     let rig = Rig::start();
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| rig.run("sleep 300"));
+        let run = scope.spawn(|| rig.run("gate"));
         wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == 1);
         rig.engine.drain();
         rig.execute(&json!({"language": "python", "source": "say no"})).problem(503, "draining");
         rig.get("/readyz").problem(503, "draining");
         assert_eq!(rig.get("/healthz").status, 200);
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(run.join().unwrap()["verdict"], "ok");
     });
 }

@@ -60,7 +60,7 @@ fn probes_take_no_slot_of_callers() {
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| rig.run("sleep 4000\nsay done"));
+        let run = scope.spawn(|| rig.run("gate\nsay done"));
         wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) >= 1);
         // The only slot is taken, and a probe got through beside it.
         let mut last = age();
@@ -68,6 +68,7 @@ fn probes_take_no_slot_of_callers() {
             let now = age();
             std::mem::replace(&mut last, now) > now
         });
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(run.join().unwrap()["run"]["stdout"]["text"], "done\n");
     });
 }

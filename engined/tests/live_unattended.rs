@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::live::{Up, descendants, live};
-use common::wait_for;
+use common::{PATIENCE, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn get(up: &Up, address: &str) -> Value {
 }
 
 fn result(up: &Up, address: &str) -> Value {
-    let result = get(up, &format!("{address}?wait_ms=30000"));
+    let result = get(up, &format!("{address}?wait_ms=60000"));
     assert_eq!(result["status"], "finished", "{result}");
     result
 }
@@ -48,14 +48,16 @@ fn a_loop_that_does_not_end_is_cancelled() {
         return;
     }
     let up = Up::start();
-    let source = "import os\nfor _ in range(5): os.fork()\nprint('on', flush=True)\nwhile True: pass";
-    let address = begin(&up, &python(source));
+    let source = "import os\nprint('on', flush=True)\nfor _ in range(5): os.fork()\nwhile True: pass";
+    let limits = json!({"cpu_time_ms": 600_000, "wall_time_ms": 600_000});
+    let address = begin(&up, &json!({"language": "python", "source": source, "limits": limits}));
     wait_for(|| programs(&up, "python") == 32);
     assert_eq!(get(&up, &address)["stage"], "run");
     let begun = Instant::now();
     assert_eq!(delete(&up, &address), 202);
     let ended = result(&up, &address);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // By itself it would end at a limit, and the answer would come then.
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     assert_eq!((&ended["verdict"], &ended["run"]["signal"]), (&json!("cancelled"), &json!("SIGKILL")), "{ended}");
     assert!(ended["run"]["stdout"]["text"].as_str().unwrap().starts_with("on\n"), "{ended}");
     assert!(ended["run"]["usage"]["cpu_time_us"].as_u64().unwrap() > 0);
@@ -90,7 +92,8 @@ fn what_waits_is_dropped_and_the_next_has_its_turn() {
     let up = Up::start();
     let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
     let slots = metrics.lines().find_map(|line| line.strip_prefix("engined_slots ")).unwrap().parse().unwrap();
-    let sleep = python("import time\ntime.sleep(600)");
+    let limits = json!({"wall_time_ms": 600_000});
+    let sleep = json!({"language": "python", "source": "import time\ntime.sleep(600)", "limits": limits});
     let running: Vec<String> = (0..slots).map(|_| begin(&up, &sleep)).collect();
     wait_for(|| programs(&up, "python") == slots);
     let dropped = begin(&up, &python("print('never')"));
@@ -107,7 +110,7 @@ fn what_waits_is_dropped_and_the_next_has_its_turn() {
             assert_eq!(delete(&up, address), 202);
         }
         assert_eq!(waiting.join().unwrap()["run"]["stdout"]["text"], "next\n");
-        assert!(begun.elapsed() < Duration::from_secs(5), "woken by the event: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(50), "woken by the event: {:?}", begun.elapsed());
     });
     up.stop();
 }
@@ -124,12 +127,13 @@ fn what_runs_ends_and_is_told_before_the_engine_does() {
         let waiting = scope.spawn(|| result(&up, &address));
         wait_for(|| {
             let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
-            metrics.contains("engined_connections 2")
+            // Or it was over before: a busy machine may take that long to tell.
+            metrics.contains("engined_connections 2") || waiting.is_finished()
         });
         kill(Pid::from_raw(up.child("engined")), Signal::SIGTERM).unwrap();
         assert_eq!(waiting.join().unwrap()["run"]["stdout"]["text"], "on\ndone\n");
     });
-    up.comes_back(Duration::from_secs(60));
+    up.comes_back(PATIENCE);
     let gone = up.call("GET", &address, &Value::Null).unwrap();
     gone.problem(404, "not_found");
     up.stop();
@@ -161,7 +165,8 @@ fn what_is_held_is_told_by_metrics() {
     drop(connections);
     wait_for(|| told(&up, "process_open_fds").is_some_and(|now| now < idle[1] + 40));
     let crowd = "import os, time\nfor _ in range(50):\n    if os.fork() == 0: break\ntime.sleep(600)";
-    let path = begin(&up, &python(crowd));
+    let limits = json!({"wall_time_ms": 600_000});
+    let path = begin(&up, &json!({"language": "python", "source": crowd, "limits": limits}));
     wait_for(|| told(&up, "engined_sandbox_processes").is_some_and(|now| now >= idle[2] + 40));
     assert_eq!(delete(&up, &path), 202);
     wait_for(|| told(&up, "engined_sandbox_processes").is_some_and(|now| now < idle[2] + 40));
@@ -170,6 +175,6 @@ fn what_is_held_is_told_by_metrics() {
     kill(Pid::from_raw(up.child("jaild")), Signal::SIGKILL).unwrap();
     wait_for(|| told(&up, "engined_jaild_open_fds").is_none());
     assert!(told(&up, "process_open_fds").is_some());
-    up.comes_back(Duration::from_secs(20));
+    up.comes_back(PATIENCE);
     up.stop();
 }

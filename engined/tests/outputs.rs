@@ -65,10 +65,11 @@ fn files_count_in_the_engines_memory() {
     let rig = Rig::with(2, settings, &[]);
     let free = rig.engine.memory.used();
     std::thread::scope(|scope| {
-        let two = scope.spawn(|| python(&rig, "sleep 500\nfile a 1\n", &["*"]).json());
+        let two = scope.spawn(|| python(&rig, "gate\nfile a 1\n", &["*"]).json());
         common::wait_for(|| rig.engine.memory.used() >= free + 3_000_000);
         let too_much = rig.execute(&json!({"language": "python", "source": "say x\n", "outputs": ["*"]}));
         too_much.problem(503, "memory_budget");
+        rig.fake.seen.open.store(true, std::sync::atomic::Ordering::SeqCst);
         assert_eq!(two.join().unwrap()["outputs"][0]["path"], "a");
     });
     common::wait_for(|| rig.engine.memory.used() == free);
@@ -158,8 +159,9 @@ fn real_failures_bring_their_files_back() {
             json!({"memory_bytes": 67_108_864, "disk_bytes": 134_217_728}),
             "memory_limit",
         ),
-        ("import time; time.sleep(60)", json!({"wall_time_ms": 500}), "wall_time_limit"),
-        ("while True: pass", json!({"cpu_time_ms": 300}), "cpu_time_limit"),
+        // So much that a busy machine has come to the program by then.
+        ("import time; time.sleep(600)", json!({"wall_time_ms": 3000}), "wall_time_limit"),
+        ("while True: pass", json!({"cpu_time_ms": 600, "wall_time_ms": 60_000}), "cpu_time_limit"),
         ("import os; os.abort()", json!({}), "signalled"),
     ] {
         let source = format!("open('log', 'w').write('so far')\n{rest}\n");

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::live::ENGINED;
-use common::{Fake, Reply, Rig, Scratch, TOKEN, wait_for};
+use common::{Fake, PATIENCE, Reply, Rig, Scratch, TOKEN, wait_for};
 use engined::accounts::Accounts;
 use engined::config::Host;
 use engined::reload::{Outcome, Reloader};
@@ -80,7 +80,7 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
     assert_eq!((it.ask("a-old", "say x").status, it.ask("a-new", "say x").status), (200, 200));
     // b goes while its run is under way; c comes; a has another plan.
     std::thread::scope(|scope| {
-        let last = scope.spawn(|| it.ask("b", "sleep 1000\nsay done"));
+        let last = scope.spawn(|| it.ask("b", "gate\nsay done"));
         wait_for(|| it.rig.engine.queue.gauges().running == 1);
         let new = "[plans.default]\nrequests_per_minute = 1\nburst = 1\n[plans.free]\nlanguages = [\"c\"]\n".to_owned()
             + &tenant("c", "c")
@@ -90,6 +90,7 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
         it.ask("b", "say x").problem(401, "unauthenticated");
         it.ask("a-old", "say x").problem(401, "unauthenticated");
         it.ask("c", "say x").problem(403, "forbidden");
+        it.rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(last.join().unwrap().json()["run"]["stdout"]["text"], "done\n", "what runs goes on");
     });
     assert_eq!(it.ask("a-new", "say x").status, 200);
@@ -99,6 +100,117 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
     assert_eq!(it.reload(same.split_once("1\"\n").unwrap().1), Outcome::Taken(Vec::new()));
     it.ask("a-new", "say x").problem(429, "rate_limited");
     assert_eq!((it.reloads("a-new", "taken"), it.reloads("a-new", "refused")), (3, 0));
+}
+
+/// Tenants of these names, each with its name as its token.
+fn tenants(names: &[&str]) -> String {
+    names.iter().map(|name| format!("[tenants.{name}]\nadmin = true\ntokens = [\"{}\"]\n", hash(name))).collect()
+}
+
+impl Reloading {
+    /// Begins a run that nobody waits for.
+    fn begin(&self, token: &str, language: &str, words: &str) -> String {
+        let body = json!({"language": language, "source": words}).to_string();
+        let headers = format!("Authorization: Bearer {token}\r\n{JSON}");
+        let reply = self.rig.raw_call("POST", "/v1/executions?wait=false", &headers, body.as_bytes());
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        reply.header("location").unwrap().to_owned()
+    }
+
+    /// Stops it, and gives its verdict.
+    fn stop(&self, token: &str, address: &str) -> String {
+        let headers = format!("Authorization: Bearer {token}\r\n");
+        let stopped = self.rig.raw_call("DELETE", address, &headers, b"").status;
+        assert!([200, 202].contains(&stopped), "{stopped}");
+        let result = self.rig.raw_call("GET", &format!("{address}?wait_ms=30000"), &headers, b"").json();
+        result["verdict"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn what_waits_of_a_tenant_that_is_removed_never_runs_and_what_runs_goes_on() {
+    let folder = Scratch::new();
+    let file = folder.0.join("audit.jsonl");
+    let audit = format!("[audit]\ntarget = \"file\"\nfile = {file:?}\n");
+    let (both, one) = (audit.clone() + &tenants(&["keeper", "gone"]), audit + &tenants(&["keeper"]));
+    let it = Reloading::start(&both);
+    let runs = ["keeper", "gone"].map(|token| it.begin(token, "python", "sleep 60000"));
+    wait_for(|| it.rig.engine.queue.gauges().running == 2);
+    let kept = it.begin("keeper", "python", "say kept");
+    let dropped = it.begin("gone", "python", "say unattended");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| it.ask("gone", "say waited"));
+        wait_for(|| it.rig.engine.queue.gauges().waiting == [3, 0]);
+        assert_eq!(it.reload(&one), Outcome::Taken(Vec::new()));
+        waits.join().unwrap().problem(403, "forbidden");
+    });
+    let gauges = it.rig.engine.queue.gauges();
+    assert_eq!((gauges.waiting, gauges.running), ([1, 0], 2));
+    it.ask("gone", "say late").problem(401, "unauthenticated");
+    // It may come back, and finds what became of its runs.
+    assert_eq!(it.reload(&both), Outcome::Taken(Vec::new()));
+    let headers = "Authorization: Bearer gone\r\n";
+    let result = it.rig.raw_call("GET", &format!("{dropped}?wait_ms=30000"), headers, b"").json();
+    assert_eq!(result["verdict"], "cancelled", "{result}");
+    assert!(result["reason"]["message"].as_str().unwrap().contains("was removed"), "{result}");
+    assert_eq!(it.stop("gone", &runs[1]), "cancelled", "it ran all the time");
+    assert_eq!(it.stop("keeper", &runs[0]), "cancelled");
+    assert_eq!(it.ask("gone", "say again").status, 200);
+    let headers = "Authorization: Bearer keeper\r\n";
+    assert_eq!(it.rig.raw_call("GET", &format!("{kept}?wait_ms=30000"), headers, b"").json()["verdict"], "ok");
+    let played: Vec<String> = it.rig.fake.seen.played.lock().unwrap().iter().map(|run| run.0.clone()).collect();
+    assert!(!played.iter().any(|words| words.contains("waited") || words.contains("unattended")), "{played:?}");
+    wait_for(|| it.rig.engine.audit.behind() == 0);
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has = |expected: serde_json::Value| {
+        let expected = expected.as_object().unwrap();
+        lines.iter().any(|line| expected.iter().all(|(field, value)| line[field] == *value))
+    };
+    assert!(has(json!({"act": "tenant_closed", "tenant": "gone", "waiting": 2})), "{text}");
+    assert!(has(json!({"act": "refused", "tenant": "gone", "problem": "forbidden"})), "{text}");
+}
+
+#[test]
+fn a_tenant_whose_last_token_is_revoked_is_closed_as_one_that_is_removed() {
+    let tenants = |revoked: bool| {
+        let token = format!("[[tenants.gone.token]]\nhash = \"{}\"\nrevoked = {revoked}\n", hash("gone"));
+        tenants(&["keeper"]) + &token
+    };
+    let it = Reloading::start(&tenants(false));
+    let runs = [0, 1].map(|_| it.begin("keeper", "python", "sleep 60000"));
+    wait_for(|| it.rig.engine.queue.gauges().running == 2);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| it.ask("gone", "say waited"));
+        wait_for(|| it.rig.engine.queue.gauges().waiting == [1, 0]);
+        assert_eq!(it.reload(&tenants(true)), Outcome::Taken(Vec::new()));
+        waits.join().unwrap().problem(403, "forbidden");
+    });
+    assert!(runs.iter().all(|run| it.stop("keeper", run) == "cancelled"));
+}
+
+#[test]
+fn who_waits_for_the_compile_of_another_run_is_dropped_as_well() {
+    let folder = Scratch::new();
+    engined::cache::folder::make(&folder.0.join("artifacts")).unwrap();
+    let cache = format!("[cache]\nfolder = {:?}\n", folder.0.join("artifacts"));
+    let (both, one) = (cache.clone() + &tenants(&["keeper", "gone"]), cache + &tenants(&["keeper"]));
+    let it = Reloading::start(&both);
+    let words = "#sleep 60000\nsay waited\n";
+    let begun = || it.rig.fake.seen.profiles.lock().unwrap().iter().filter(|at| *at == "c/gcc/compile").count();
+    let before = begun();
+    let compiles = it.begin("gone", "c", words);
+    wait_for(|| begun() > before);
+    let body = json!({"language": "c", "source": words}).to_string();
+    let headers = format!("Authorization: Bearer gone\r\n{JSON}");
+    std::thread::scope(|scope| {
+        let joins = scope.spawn(|| it.rig.raw_call("POST", "/v1/executions", &headers, body.as_bytes()));
+        wait_for(|| it.rig.engine.queue.gauges().waiting == [1, 0]);
+        assert_eq!(it.reload(&one), Outcome::Taken(Vec::new()));
+        joins.join().unwrap().problem(403, "forbidden");
+    });
+    assert_eq!(it.reload(&both), Outcome::Taken(Vec::new()));
+    assert_eq!(it.stop("gone", &compiles), "cancelled");
 }
 
 #[test]
@@ -209,7 +321,7 @@ impl Serving {
 
     fn call(&self, method: &str, path: &str, token: &str, body: &str) -> Reply {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{JSON}");
         write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
@@ -266,6 +378,11 @@ fn a_signal_has_a_confined_engine_read_its_file_again() {
 fn ten_signals_a_second_under_load_are_harmless() {
     let Some(serving) = Serving::start(&keeper()) else { return };
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let readings = || {
+        let of = |outcome| serving.metric(&format!("engined_config_reloads_total{{outcome=\"{outcome}\"}}"));
+        (of("taken"), of("refused"))
+    };
+    let mut signals = 0;
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -280,7 +397,9 @@ fn ten_signals_a_second_under_load_are_harmless() {
             });
         }
         let begun = Instant::now();
-        for n in 0..30_u32 {
+        // As many more as it takes a busy engine to have met both kinds.
+        for n in (0..1500_u32).take_while(|n| *n < 30 || readings().0 == 0 || readings().1 == 0) {
+            signals = u64::from(n) + 1;
             // Now and then it is broken, or there is one tenant more.
             match n % 3 {
                 0 => write(&serving.folder, &keeper()),
@@ -298,12 +417,8 @@ fn ten_signals_a_second_under_load_are_harmless() {
         over.store(true, Ordering::SeqCst);
     });
     assert!(answered.load(Ordering::SeqCst) > 0);
-    let readings = || {
-        let of = |outcome| serving.metric(&format!("engined_config_reloads_total{{outcome=\"{outcome}\"}}"));
-        (of("taken"), of("refused"))
-    };
     let (taken, refused) = readings();
-    assert!(taken >= 1 && refused >= 1 && taken + refused <= 30, "{taken} {refused}");
+    assert!(taken >= 1 && refused >= 1 && taken + refused <= signals, "{taken} {refused}");
     // The last one counts, however many came.
     write(&serving.folder, &format!("{}[tenants.last]\ntokens = [\"{}\"]\n", keeper(), hash("last")));
     serving.hang_up();

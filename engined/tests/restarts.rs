@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Fake, Reply, Scratch, TOKEN, live, wait_for};
+use common::{Fake, PATIENCE, Reply, Scratch, TOKEN, live, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -73,7 +73,7 @@ impl Held {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.tcp.local_addr().unwrap()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     fn ended(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.success();
@@ -315,7 +315,7 @@ fn the_service_manager_is_told() {
     let by_name = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     // landlock of a kernel >= 6.12 hides abstract sockets, so this one must have been connected to before.
     for (socket, address) in [(by_path, path.to_str().unwrap().to_owned()), (by_name, format!("@{name}"))] {
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let hear = |wanted: &str| {
             let mut message = [0; 4096];
             loop {
@@ -328,8 +328,7 @@ fn the_service_manager_is_told() {
         };
         let mut engine = held.start(&[("NOTIFY_SOCKET", &address), ("WATCHDOG_USEC", "1500000")]);
         hear("READY=1");
-        let line = hear("STATUS=");
-        assert!(line.contains("2 of 2 slots free, 0 waiting"), "{line}");
+        while !hear("STATUS=").contains("2 of 2 slots free, 0 waiting") {}
         hear("WATCHDOG=1");
         hear("WATCHDOG=1");
         engine.signal(Signal::SIGHUP);
@@ -376,7 +375,7 @@ fn a_reload_before_the_engine_was_ready_does_not_make_it_so() {
     let held = Held::new("");
     let path = held.scratch.0.join("notify.sock");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
     // No language is looked at until the end.
     held.fake.seen.held.store(true, Ordering::SeqCst);
@@ -423,12 +422,12 @@ fn an_engine_that_crashes_under_its_supervisor_refuses_nobody() {
     kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
     // Sent while nobody serves, and answered by the next engine.
     let mut stream = TcpStream::connect(&up.address).expect("not refused");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     // The one that was killed may have taken it from the queue just before its end.
     let answer = Reply::read(&mut stream).or_else(|| up.call("GET", "/healthz", &serde_json::Value::Null));
     assert_eq!(answer.unwrap().status, 200);
     assert_ne!(up.child("engined"), before);
-    up.comes_back(Duration::from_secs(60));
+    up.comes_back(PATIENCE);
     up.stop();
 }

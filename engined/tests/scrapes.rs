@@ -78,7 +78,7 @@ fn many_at_once_cost_no_run() {
         return;
     }
     let up = Up::start();
-    let limits = json!({"wall_time_ms": 30_000});
+    let limits = json!({"wall_time_ms": 600_000});
     let source = "import time\nprint('on', flush=True)\ntime.sleep(3)\nprint('done')";
     let request = json!({"language": "python", "source": source, "limits": limits});
     let state = up.call("POST", "/v1/executions?wait=false", &request).unwrap().json();
@@ -87,7 +87,7 @@ fn many_at_once_cost_no_run() {
     for _ in 0..3 {
         all_told(&scrape(|| TcpStream::connect(&up.address).unwrap()));
     }
-    let result = up.call("GET", &format!("{address}?wait_ms=30000"), &json!(null)).unwrap().json();
+    let result = up.call("GET", &format!("{address}?wait_ms=60000"), &json!(null)).unwrap().json();
     assert_eq!(
         (&result["verdict"], &result["run"]["stdout"]["text"]),
         (&json!("ok"), &json!("on\ndone\n")),

@@ -45,7 +45,7 @@ fn delete(rig: &Rig, address: &str) -> Reply {
 
 /// The result, however long it takes.
 fn result(rig: &Rig, address: &str) -> Value {
-    let result = get(rig, &format!("{address}?wait_ms=20000"));
+    let result = get(rig, &format!("{address}?wait_ms=60000"));
     assert_eq!(result["status"], "finished", "{result}");
     result
 }
@@ -112,12 +112,26 @@ fn the_state_says_how_far_it_is() {
 #[test]
 fn a_long_poll_is_woken_by_the_end() {
     let rig = Rig::with(1, "[http]\nidle_timeout_ms = 200\nheader_timeout_ms = 200\n", &[]);
-    let address = begin(&rig, "sleep 1000\nsay done");
+    // An engine with so little patience may have had enough of a connection before its request comes.
+    let ask = |method: &str, path: &str, body: &str| loop {
+        let mut stream = rig.connect();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{JSON}Content-Length: \
+             {length}\r\n\r\n{body}"
+        );
+        let sent = std::io::Write::write_all(&mut stream, request.as_bytes());
+        if let Some(reply) = sent.ok().and_then(|()| Reply::read(&mut stream)).filter(|reply| reply.status != 408) {
+            break reply;
+        }
+    };
     let begun = Instant::now();
+    let accepted = ask("POST", "/v1/executions?wait=false", &python("sleep 1000\nsay done").to_string());
+    let address = accepted.header("location").unwrap();
     // Longer than a connection may be idle: it is not, it waits.
-    let fetched = get(&rig, &format!("{address}?wait_ms=60000"));
+    let fetched = ask("GET", &format!("{address}?wait_ms=60000"), "").json();
     assert_eq!(fetched["run"]["stdout"]["text"], "done\n");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(55), "{:?}", begun.elapsed());
     let timings = &fetched["timings"];
     assert!(timings["total_us"].as_u64().unwrap() >= 1_000_000, "{timings}");
 }
@@ -128,7 +142,9 @@ fn what_runs_is_killed_and_says_cancelled() {
     let address = begin(&rig, "say before\nsleep 60000");
     wait_for(|| running(&rig) == 1);
     let state = delete(&rig, &address);
-    assert_eq!((state.status, &state.json()["status"]), (202, &json!("running")));
+    // It may be over by the time of the answer.
+    let told = (state.status, state.json()["status"].clone());
+    assert!([(202, json!("running")), (200, json!("finished"))].contains(&told), "{told:?}");
     let again = delete(&rig, &address);
     assert!(matches!(again.status, 200 | 202), "{}", again.text());
     let ended = result(&rig, &address);
@@ -190,12 +206,11 @@ fn an_address_is_known_to_its_tenant_alone() {
 fn results_expire_and_are_said_to_have() {
     let rig = rig_with_two_tenants("[results]\nkeep_seconds = 1\n");
     let address = begin(&rig, "say x");
-    result(&rig, &address);
     wait_for(|| rig.get(&address).status == 404);
     let problem = rig.get(&address).problem(404, "result_expired");
     assert!(problem["detail"].as_str().unwrap().contains("more than 1 s ago (results.keep_seconds)"), "{problem}");
     delete(&rig, &address).problem(404, "result_expired");
-    assert_eq!(rig.engine.memory.used(), 0);
+    wait_for(|| rig.engine.memory.used() == 0);
     let other = rig.raw_call("GET", &address, "Authorization: Bearer other\r\n", b"");
     other.problem(404, "not_found");
 }
@@ -305,11 +320,12 @@ fn memory_that_is_used_up_is_a_result_too() {
 #[test]
 fn draining_lets_it_end_and_be_fetched() {
     let rig = Rig::start();
-    let address = begin(&rig, "sleep 300\nsay done");
+    let address = begin(&rig, "gate\nsay done");
     wait_for(|| running(&rig) == 1);
     rig.engine.drain();
     post(&rig, &python("say no")).problem(503, "draining");
     assert_eq!(rig.engine.kept.pending(), 1);
+    rig.fake.seen.open.store(true, Ordering::SeqCst);
     assert_eq!(result(&rig, &address)["run"]["stdout"]["text"], "done\n");
     assert_eq!(rig.engine.kept.pending(), 0);
     assert_eq!(get(&rig, &address)["status"], "finished");
@@ -385,13 +401,16 @@ fn every_other_word_is_refused() {
 #[test]
 fn who_said_wait_false_may_go() {
     let rig = Rig::with(1, "", &[]);
-    let address = begin(&rig, "sleep 300\nsay done");
+    let address = begin(&rig, "gate\nsay done");
     wait_for(|| running(&rig) == 1);
     // Its connection is closed since then; and one that waited for it goes as well.
     let mut stream = rig.connect();
     let head = format!("GET {address}?wait_ms=60000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
     std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+    wait_for(|| rig.engine.kept.followers() == 1);
     drop(stream);
+    wait_for(|| rig.engine.kept.followers() == 0);
+    rig.fake.seen.open.store(true, Ordering::SeqCst);
     assert_eq!(result(&rig, &address)["run"]["stdout"]["text"], "done\n");
     assert!(rig.fake.seen.stopped.lock().unwrap().is_empty());
 }

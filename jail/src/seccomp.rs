@@ -7,15 +7,18 @@
 //! and lets be made (`notify.rs`). `clone3` is ENOSYS because its flags lie in memory that a filter can't read: every
 //! libc then uses `clone`, whose flags it can.
 //!
-//! Of several filters the kernel takes the strictest answer, and to ask init is among the mildest. So the filter that
-//! init shares with its payload leaves open what the payload's asks about, and init has another for itself alone.
+//! Of several filters the kernel takes the strictest answer, and to ask init is among the mildest. So the long filter is
+//! *shared*: the spawner installs it once and every process of its sandboxes has it from birth. It leaves open what a
+//! sandbox is made with and what the payload's filter asks about. What it leaves open and a payload must not have is the
+//! *payload's* own filter, a short one, which bears the listener and so has to be new for every run. Init has another for
+//! itself alone.
 //!
-//! The kernel runs a new filter once for every system call number to fill its cache (`seccomp_cache_prepare`, since
-//! 5.11), so the length of the way through it is paid at each start of a program. A sorted tree over runs of equal
-//! answers needs 8 comparisons where a list needs 200. That, and one filter having more than two answers, is why the
-//! program is laid out here and seccompiler only installs it.
+//! To translate a new filter for the processor costs the kernel time by its length, and it is run once for every system
+//! call number to fill a cache (`seccomp_cache_prepare`, since 5.11): that is paid at each start of a program. A sorted
+//! tree over runs of equal answers needs 8 comparisons where a list needs 200. That, and one filter having more than two
+//! answers, is why the program is laid out here and seccompiler only installs it.
 //!
-//! There are three filters: those of payloads, of init, and of a service (`service.rs`), which is engined's own.
+//! There is one more: that of a service (`service.rs`), which is engined's own.
 //!
 //! A filter is checked in the unit tests by interpreting it for every number.
 
@@ -201,53 +204,39 @@ pub fn extra(names: &[String]) -> Result<Vec<libc::c_long>, String> {
 }
 
 /// A filter, ready to be installed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     program: BpfProgram,
 }
 
 impl Filter {
-    /// The filter of a payload, with the calls `extra` allowed besides.
+    /// What a payload installs, with the calls `extra` allowed besides, over [`Filter::shared`] of at least these: all in
+    /// which the two differ. It is half a filter without the other.
     #[must_use]
-    pub fn payload(extra: &[libc::c_long]) -> Self {
-        Self::payload_with(extra, &[])
-    }
-
-    fn payload_with(extra: &[libc::c_long], answers: &[(libc::c_long, Answer)]) -> Self {
-        let mut rules = base(Answer::Notify);
-        for number in extra {
-            rules.insert(*number, Rule::Always(Answer::Allow));
-        }
-        rules.extend(answers.iter().map(|(number, answer)| (*number, Rule::Always(*answer))));
-        Filter { program: compile(&rules, ENOSYS_RULE) }
+    pub fn payload(extra: &[libc::c_long], shared: &[libc::c_long]) -> Self {
+        over(&shared_rules(shared), &payload_rules(extra))
     }
 
     /// The filter of a payload that is pinned: a wish for other CPUs is heard and not taken, as the kernel itself cuts it to
     /// those of a cpuset, so that it holds where there is no cpuset.
     #[must_use]
-    pub fn pinned_payload(extra: &[libc::c_long]) -> Self {
-        Self::payload_with(extra, &[(libc::SYS_sched_setaffinity, Answer::Errno(0))])
+    pub fn pinned_payload(extra: &[libc::c_long], shared: &[libc::c_long]) -> Self {
+        let mut rules = payload_rules(extra);
+        rules.insert(libc::SYS_sched_setaffinity, Rule::Always(Answer::Errno(0)));
+        over(&shared_rules(shared), &rules)
     }
 
-    /// The filter that init installs before it makes its payload, which inherits it below its own: what payloads may do,
-    /// what init needs to make one and confine it, and what the payload's filter asks init about.
+    /// What the two filters of a payload come to, for telling one payload's from another's. Nobody installs it.
+    #[must_use]
+    pub fn whole(extra: &[libc::c_long]) -> Self {
+        Filter { program: compile(&payload_rules(extra), ENOSYS_RULE) }
+    }
+
+    /// The filter that a spawner installs, and that its inits and their payloads inherit: what payloads may do, what it
+    /// takes to make and confine one, and what the payload's filter asks init about.
     #[must_use]
     pub fn shared(extra: &[libc::c_long]) -> Self {
-        let mut rules = base(Answer::Allow);
-        let own = [
-            libc::SYS_clone3,
-            libc::SYS_unshare,
-            libc::SYS_mount,
-            libc::SYS_prctl,
-            libc::SYS_seccomp,
-            libc::SYS_landlock_restrict_self,
-            libc::SYS_capset,
-            libc::SYS_setgroups,
-        ];
-        for number in own.iter().chain(extra) {
-            rules.insert(*number, Rule::Always(Answer::Allow));
-        }
-        Filter { program: compile(&rules, ENOSYS_RULE) }
+        Filter { program: compile(&shared_rules(extra), ENOSYS_RULE) }
     }
 
     /// What init installs for itself once it has its payload: the calls of the table `KILLED` kill it too, but for the
@@ -268,6 +257,15 @@ impl Filter {
             [a, b, i.jt, i.jf, c, d, e, f]
         };
         self.program.iter().flat_map(one).collect()
+    }
+
+    /// The filter of which these are the [`Filter::bytes`]. `None` for part of an instruction.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (instructions, []) = bytes.as_chunks::<8>() else { return None };
+        let one = |&[a, b, jt, jf, c, d, e, f]: &[u8; 8]| {
+            op(u16::from_le_bytes([a, b]), u32::from_le_bytes([c, d, e, f]), jt, jf)
+        };
+        Some(Filter { program: instructions.iter().map(one).collect() })
     }
 
     /// Installs it for this process and all that it will start. It can't be taken off.
@@ -299,6 +297,41 @@ pub fn watched(number: libc::c_long) -> Option<WatchedCall> {
 
 /// The answer to numbers that no table names.
 const ENOSYS_RULE: Rule = Rule::Always(Answer::Errno(ENOSYS));
+
+/// All that a payload may do.
+fn payload_rules(extra: &[libc::c_long]) -> BTreeMap<libc::c_long, Rule> {
+    let mut rules = base(Answer::Notify);
+    rules.extend(extra.iter().map(|number| (*number, Rule::Always(Answer::Allow))));
+    rules
+}
+
+/// What is left open until the payload's own filter is there.
+fn shared_rules(extra: &[libc::c_long]) -> BTreeMap<libc::c_long, Rule> {
+    let mut rules = base(Answer::Allow);
+    let own = [
+        libc::SYS_clone3,
+        libc::SYS_unshare,
+        libc::SYS_mount,
+        libc::SYS_sethostname,
+        libc::SYS_prctl,
+        libc::SYS_seccomp,
+        libc::SYS_landlock_create_ruleset,
+        libc::SYS_landlock_add_rule,
+        libc::SYS_landlock_restrict_self,
+        libc::SYS_capset,
+        libc::SYS_setgroups,
+    ];
+    rules.extend(own.iter().chain(extra).map(|number| (*number, Rule::Always(Answer::Allow))));
+    rules
+}
+
+/// The filter that makes of `below`, which is installed, `wanted`: where both say the same it has nothing to say.
+fn over(below: &BTreeMap<libc::c_long, Rule>, wanted: &BTreeMap<libc::c_long, Rule>) -> Filter {
+    let numbers = below.keys().chain(wanted.keys());
+    let differ = numbers.filter(|number| below.get(number) != wanted.get(number));
+    let rules = differ.map(|number| (*number, wanted.get(number).unwrap_or(&ENOSYS_RULE).clone())).collect();
+    Filter { program: compile(&rules, Rule::Always(Answer::Allow)) }
+}
 
 fn base(watched: Answer) -> BTreeMap<libc::c_long, Rule> {
     let mut rules = BTreeMap::new();

@@ -4,9 +4,14 @@
 //! jaild. On cgroup v1 it sits in the slot's groups. It builds the tree, keeps two capabilities of the outer
 //! namespace (to write id maps) and then only waits: it never sees a bundle, a pipe of a run, or a byte of a caller.
 //!
+//! It executes jaild anew ([`main`]): so it has nothing of the broker's memory, and is small. That pays, because its
+//! memory is copied twice for every run; `build.rs` and [`sys::arena`] are about the same. It is told its tables by a memfd,
+//! see [`Blueprint`].
+//!
 //! An init is forked, not vforked: it has a copy of the spawner's small memory and shares nothing that it could spoil.
 
 use std::convert::Infallible;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,29 +21,26 @@ use nix::sys::signal::Signal;
 
 use crate::cgroup::SlotGroup;
 use crate::error::{At, JailError, Step};
-use crate::mounts::{self, TreePlan};
+use crate::mounts;
 use crate::privileges;
-use crate::seccomp::Filter;
+use crate::records;
 use crate::spec::{Layer, Layers};
 use crate::stage::{self, InitGear};
 use crate::stop_point;
 use crate::sys::{self, Child};
 use crate::talk::{Make, Spawned, pair};
 
-/// What every spawner of a jaild shares: compiled once, before the first is cloned.
-#[derive(Clone, Debug)]
-pub struct Blueprint {
-    /// What the tree holds.
-    pub tree: TreePlan,
-    /// The filter that init and payload share.
-    pub shared_filter: Filter,
-    /// Init's own, beside it.
-    pub init_filter: Filter,
-    /// The payloads' filters.
-    pub filters: Vec<Filter>,
-    /// Layers that this host lacks and the operator waived, or that a test has switched off.
-    pub off: Layers,
-}
+mod blueprint;
+
+pub use blueprint::Blueprint;
+
+/// The word on the command line that makes a jaild a spawner. Its standard input is the broker's socket, its standard output
+/// the [`Blueprint`].
+pub const SPAWNER: &str = "--spawner";
+
+/// glibc shares a page with the kernel for restartable sequences, see rseq(2). Nobody here uses them, and after each fork
+/// the kernel would write there, once for each process: a page to copy.
+const NO_RSEQ: &CStr = c"GLIBC_TUNABLES=glibc.pthread.rseq=0";
 
 /// The broker's hold of a spawner. Dropping it ends the spawner and all that it made.
 #[derive(Debug)]
@@ -72,11 +74,12 @@ impl Spawner {
     /// When it can't be cloned.
     pub fn start(group: &SlotGroup, blueprint: &Blueprint) -> Result<Self, JailError> {
         let (socket, theirs) = pair()?;
+        let told = blueprint.seal().on(Step::Clone, "blueprint")?;
         // As the sandboxes, so that a layer that a test switches off is off for good.
         let flags = sandbox_flags(blueprint.off) & !(NEW_USER | NEW_TIME);
         let child = sys::clone_child(flags, None, || {
-            // Without a broker there is nobody to tell.
-            drop(serve(&theirs, group, blueprint).or_else(|e| Spawned::Failed(e.outcome()).send(theirs.as_fd())));
+            let Err(e) = become_spawner(&theirs, &told, group);
+            report(&theirs, &e);
             sys::exit_now(0)
         })
         .on(Step::Clone, "spawner")?;
@@ -117,21 +120,68 @@ impl Drop for Spawner {
     }
 }
 
-fn serve(socket: &OwnedFd, group: &SlotGroup, blueprint: &Blueprint) -> Result<(), JailError> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Clone)?;
+/// From the clone, which is a copy of the broker, to the program.
+fn become_spawner(socket: &OwnedFd, told: &OwnedFd, group: &SlotGroup) -> Result<Infallible, JailError> {
+    die_with_broker()?;
     group.enter()?;
+    sys::default_signals().at(Step::Clone)?;
+    nix::unistd::dup2_stdin(socket).on(Step::Streams, "socket")?;
+    nix::unistd::dup2_stdout(told).on(Step::Streams, "blueprint")?;
+    // Whatever else the broker had open, other runs' pipes and the link, is closed by the execution. What remains for it are
+    // descriptors 0 to 2.
+    let environment = [NO_RSEQ.to_owned()];
+    #[cfg(feature = "test-hooks")]
+    let environment = [&environment[..], &crate::stop::environment()].concat();
+    nix::unistd::execve(c"/proc/self/exe", &[c"jaild", c"--spawner"], &environment).on(Step::Exec, "spawner")
+}
+
+fn die_with_broker() -> Result<(), JailError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Clone)
+}
+
+/// Without a broker there is nobody to tell.
+fn report(socket: &OwnedFd, error: &JailError) {
+    drop(Spawned::Failed(error.outcome()).send(socket.as_fd()));
+}
+
+/// All that a spawner does, from its execution to the end of its broker.
+///
+/// # Errors
+/// When it was not started by a broker: it has nobody to tell it then.
+pub fn main() -> Result<(), JailError> {
+    let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+    let socket = own(io::stdin().as_fd()).on(Step::Streams, "socket")?;
+    let told = own(io::stdout().as_fd()).on(Step::Streams, "blueprint")?;
+    if !records::is_sealed(told.as_fd()) {
+        return Err(io::Error::other("only jaild starts a spawner")).on(Step::Settings, SPAWNER);
+    }
+    if let Err(e) = serve(&socket, told) {
+        report(&socket, &e);
+    }
+    Ok(())
+}
+
+fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
+    // Again: an execution may take it away. A broker that has gone meanwhile is missed by the first word.
+    die_with_broker()?;
     sys::default_signals().at(Step::Clone)?;
     sys::ignore_children();
     quiet_streams()?;
-    // Before anything that may take long: whatever else the broker had open, other runs' pipes and the link, ends here.
-    sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
+    sys::close_all_but(&[socket.as_fd(), told.as_fd()]).at(Step::Clone)?;
+    let blueprint = Blueprint::unseal(told).on(Step::Clone, "blueprint")?;
     stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
     stop_point!("spawner.built");
     privileges::keep_only(&[Capability::CAP_SETUID, Capability::CAP_SETGID], false)?;
+    // Everything that is born here has them from its first instruction, and none needs to pay for them.
+    privileges::no_new_privs()?;
+    if !blueprint.off.has(Layer::Seccomp) {
+        blueprint.shared_filter.install().at(Step::Seccomp)?;
+    }
     Spawned::Ready.send(socket.as_fd())?;
+    sys::arena::begin();
     while let Some((make, descriptors)) = Make::recv(socket.as_fd())? {
-        let said = match spawn(make, descriptors, blueprint) {
+        let said = match spawn(make, descriptors, &blueprint) {
             Ok(child) => Spawned::Init(child.pidfd),
             Err(e) => Spawned::Failed(e.outcome()),
         };
@@ -163,7 +213,6 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
                 control,
                 mapped: mapped.into(),
                 leaf,
-                shared_filter: &blueprint.shared_filter,
                 init_filter: &blueprint.init_filter,
                 filter,
                 off: blueprint.off,
@@ -171,6 +220,7 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
         })
         .on(Step::Clone, "init")?;
     stop_point!("spawner.cloned");
+    privileges::deny_groups(child.pid)?;
     privileges::write_maps(child.pid, &make.ids.run_map())?;
     File::from(OwnedFd::from(tell_mapped)).write_all(b"m").at(Step::IdMap)?;
     stop_point!("spawner.mapped");

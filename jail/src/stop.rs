@@ -4,7 +4,7 @@
 //!
 //! A test and everything that it watches share one page, a file that each program maps at its start (`attach`). It
 //! goes through fork and into every namespace with the memory that it is part of, so that a spawner, an init and a
-//! payload need neither a descriptor nor a path for it, and ends with `execve`. The test *arms* one point; the first
+//! payload need neither a descriptor nor a path for it, and ends with `execve`; jaild's spawners attach it again. The test *arms* one point; the first
 //! process that comes there *takes* it and waits until the test lets it go, or kills it. Whoever comes later passes.
 
 /// Holds the process here when a test has asked for it.
@@ -17,10 +17,12 @@ macro_rules! stop_point {
 }
 
 #[cfg(feature = "test-hooks")]
-pub use hooks::{ENVIRONMENT, POINTS, Page, attach, attached, point};
+pub use hooks::{ENVIRONMENT, POINTS, Page, attach, attached, environment, point};
 
 #[cfg(feature = "test-hooks")]
 mod hooks {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -166,6 +168,13 @@ mod hooks {
             let page = Page::open(Path::new(&path)).unwrap_or_else(|error| panic!("{ENVIRONMENT}={path:?}: {error}"));
             PAGE.get_or_init(|| page);
         }
+    }
+
+    /// What a program that this one executes must find in its environment.
+    #[must_use]
+    pub fn environment() -> Vec<CString> {
+        let page = std::env::var_os(ENVIRONMENT).map(|path| [ENVIRONMENT.as_bytes(), b"=", path.as_bytes()].concat());
+        page.and_then(|entry| CString::new(entry).ok()).into_iter().collect()
     }
 
     /// Whether a test holds the page.

@@ -380,6 +380,12 @@ pub fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
+/// The opposite, for a child of such a process.
+pub fn heed_children() {
+    // SAFETY: SIG_DFL is no handler of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Installs a filter for this thread, with a listener: see `seccomp_unotify(2)`. Close-on-exec.
 ///
 /// # Errors
@@ -475,6 +481,17 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Microseconds of `CLOCK_MONOTONIC`, by a system call: the kernel's own page of code for it would be two page faults for
+/// each process of a sandbox, which asks a few times in its life.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: now lives across the call.
+    let done = unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut now) };
+    check(done).map_or(0, |_| now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() / 1000)
+}
+
 pub mod arena;
 #[cfg(feature = "test-hooks")]
 pub mod attempts;
+pub mod capabilities;

@@ -21,8 +21,7 @@ type Words = [u64; WORDS];
 /// Microseconds of `CLOCK_MONOTONIC`, which is the same in every sandbox: time namespaces are made with no offset.
 #[must_use]
 pub fn now_us() -> u64 {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |t| t.tv_sec().cast_unsigned() * 1_000_000 + t.tv_nsec().cast_unsigned() / 1000)
+    sys::monotonic_us()
 }
 
 /// Two connected ends.
@@ -165,10 +164,8 @@ pub struct End {
 /// Payload to init, init to broker; and from there back to init, `Armed` for "end it" and `Collect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Waiting for the command.
+    /// Waiting for the command. A payload is confined by then, the filter last, and its listener comes along.
     Armed,
-    /// Confined, the filter last; its listener comes along. Before anything foreign is read.
-    Filtered,
     /// About to execute, at this time; to the broker: it runs, since then.
     Starting(u64),
     /// A step failed: there is no program.
@@ -203,7 +200,6 @@ impl Event {
                 padded(&[3, kind, a, b, c])
             }
             Event::Collect => padded(&[6]),
-            Event::Filtered => padded(&[7]),
             Event::Ended(end) | Event::Over(end) => {
                 let tag = if matches!(self, Event::Over(_)) { 5 } else { 4 };
                 let [kind, a, b, c] = outcome_words(end.outcome);
@@ -273,7 +269,6 @@ impl Event {
                 Some(if tag == 5 { Event::Over(end) } else { Event::Ended(end) })
             }
             [6, ..] => Some(Event::Collect),
-            [7, ..] => Some(Event::Filtered),
             _ => None,
         }
     }
@@ -395,7 +390,7 @@ mod tests {
             collected: Collected::Cut,
             attempts: Attempts::all_different(),
         };
-        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect, Event::Filtered];
+        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect];
         for event in [Event::Armed, Event::Ended(end), Event::Over(end)].into_iter().chain(others) {
             event.send(a.as_fd()).unwrap();
             assert_eq!(Event::recv(b.as_fd()).unwrap(), Some(event));

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Jaild, Link, Wish, can_run, groups, limits};
+use common::{Jaild, Link, PATIENCE, Wish, can_run, groups, limits};
 use jail::inventory::{Held, Inventory};
 use jail::link::{CgroupVersion, Report, Request};
 use jail::spec::{Limits, Outcome, StopReason};
@@ -22,7 +22,7 @@ fn ask(link: &Link) -> Inventory {
 
 /// Asks until `enough`: jaild counts anew a few times a second, and the kernel lets go of things in its own time.
 fn until(link: &Link, what: &str, enough: impl Fn(&Inventory) -> bool) -> Inventory {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let inventory = ask(link);
         if enough(&inventory) {
@@ -41,18 +41,23 @@ fn same(a: &Inventory, b: &Inventory) -> bool {
     EXACT.iter().all(|what| a.of(*what) == b.of(*what))
 }
 
-/// Once every slot stands.
-fn at_rest(link: &Link) -> Inventory {
-    let mut before = ask(link);
-    for _ in 0..100 {
+/// Once every slot stands and the stock is full. That nothing changes for a moment is no rest on a busy machine.
+fn at_rest(jaild: &Jaild, link: &Link) -> Inventory {
+    let slots = u64::from(link.welcome.slots);
+    let full = |now: &Inventory| {
+        now.stock.armed == slots && now.of(Held::Processes) == Some(spawners(jaild).len() as u64 + 2 * slots)
+    };
+    let mut before = until(link, "the stock is full", full);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         std::thread::sleep(Duration::from_millis(300));
         let now = ask(link);
-        if same(&before, &now) {
+        if same(&before, &now) && full(&now) {
             return now;
         }
+        assert!(Instant::now() < deadline, "the numbers of an idle jaild do not stand still: {before:?} {now:?}");
         before = now;
     }
-    panic!("the numbers of an idle jaild do not stand still: {before:?}");
 }
 
 fn spawners(jaild: &Jaild) -> Vec<i32> {
@@ -86,7 +91,7 @@ fn numbers_are_those_of_proc_and_a_run_moves_them() {
     }
     let jaild = Jaild::start(&[]);
     let mut link = jaild.link();
-    let idle = at_rest(&link);
+    let idle = at_rest(&jaild, &link);
     let of = |inventory: &Inventory, what: Held| inventory.of(what).unwrap_or_else(|| panic!("{what:?} is absent"));
 
     let spawners = spawners(&jaild);
@@ -112,7 +117,7 @@ fn numbers_are_those_of_proc_and_a_run_moves_them() {
     let run = link.begin(Wish {
         argv: vec!["/usr/bin/python3", "main.py"],
         files: vec![("main.py", false, source.as_bytes().to_vec())],
-        limits: Limits { wall_time: jail::spec::Millis(60_000), ..limits() },
+        limits: Limits { wall_time: jail::spec::Millis(600_000), ..limits() },
         ..Wish::default()
     });
     let more = |now: &Inventory, what: Held, by: u64| of(now, what) >= of(&idle, what) + by;
@@ -140,7 +145,7 @@ fn a_group_and_a_mount_that_stay_are_seen() {
     }
     let jaild = Jaild::start(&[]);
     let link = jaild.link();
-    let idle = at_rest(&link);
+    let idle = at_rest(&jaild, &link);
     let of = |inventory: &Inventory, what: Held| inventory.of(what).unwrap();
 
     let left = groups(&jaild.cgroup)[0].with_file_name("slot-left-behind");
@@ -177,7 +182,7 @@ fn inventories_that_nobody_reads_cost_no_run() {
     let runs = [link.begin(sleeps(1)), link.begin(sleeps(2))];
     // Several times what a socket's buffer takes, most of it before the first run ends.
     let mut asked = 0;
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while asked < 2000 {
         match link.client.send(&Request::Inventory, &[]) {
             Ok(()) => asked += 1,
@@ -210,7 +215,7 @@ fn what_is_ended_while_it_waits_is_not_made_again_at_once() {
     }
     let jaild = Jaild::start(&[]);
     let link = jaild.link();
-    let idle = at_rest(&link);
+    let idle = at_rest(&jaild, &link);
     let children = |pid: i32| -> Vec<i32> {
         let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()

@@ -22,7 +22,7 @@ fn order(id: u64, limits: Limits) -> Order {
 
 /// The four descriptors of an order whose streams go nowhere.
 fn descriptors() -> Vec<OwnedFd> {
-    let wish = Wish { argv: vec!["/usr/bin/sleep", "5"], ..Wish::default() };
+    let wish = Wish { argv: vec!["/usr/bin/sleep", "1000"], ..Wish::default() };
     let (stdin, _) = std::io::pipe().unwrap();
     let (_, stdout) = std::io::pipe().unwrap();
     let stderr = stdout.try_clone().unwrap();
@@ -181,8 +181,12 @@ fn there_is_one_link_at_a_time() {
     let jaild = Jaild::start(&[]);
     let mut first = jaild.link();
     let second = Client::connect(&jaild.socket).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(second.recv().unwrap(), None, "closed without a word");
+    let mut told = None;
+    common::until(|| {
+        told = second.recv().ok();
+        told.is_some()
+    });
+    assert_eq!(told, Some(None), "closed without a word");
     assert_eq!(first.run(Wish::default()).ended.outcome, Outcome::Exited(0));
     drop(first);
     assert_eq!(jaild.link().run(Wish::default()).ended.outcome, Outcome::Exited(0), "the next link is served");

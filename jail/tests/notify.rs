@@ -5,9 +5,9 @@
 mod common;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Done, Jaild, Link, Run, Wish, can_run, limits};
+use common::{Done, Jaild, Link, Run, Wish, can_run, descendants, field, limits, until};
 use jail::spec::{Limits, Millis, Outcome, WatchedCall};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -88,7 +88,7 @@ fn a_thread_takes_its_process_along_and_a_child_only_itself() {
     let jaild = Jaild::start(&[]);
     let mut link = jaild.link();
     let done = link.python(&with_libc(
-        "threading.Thread(target=libc.ptrace, args=(0, 0, 0, 0)).start()\ntime.sleep(9)\nprint('alive')",
+        "threading.Thread(target=libc.ptrace, args=(0, 0, 0, 0)).start()\ntime.sleep(99)\nprint('alive')",
     ));
     assert_eq!((done.ended.outcome, done.stdout.as_str()), (SIGSYS, ""), "{:?}", done.ended);
     assert_eq!((fatal(&done), tried(&done).as_str()), (Some("ptrace"), "ptrace=1"));
@@ -97,13 +97,15 @@ fn a_thread_takes_its_process_along_and_a_child_only_itself() {
         "def late(): time.sleep(0.2); libc.setns(0, 0)\nthreading.Thread(target=late).start()\nlibc.syscall(60, 0)",
     ));
     assert_eq!((done.ended.outcome, fatal(&done)), (SIGSYS, Some("setns")), "{:?}", done.ended);
-    // A child, a grandchild that init has taken in, and a child's thread; the program itself goes on.
+    // A child, a grandchild that init has taken in, and a child's thread; the program itself goes on, when the pipe says
+    // that the last of them has ended.
     let done = link.python(&with_libc(
-        "def thread(): threading.Thread(target=libc.ptrace, args=(0, 0, 0, 0)).start(); time.sleep(9)\n\
+        "r, w = os.pipe()\n\
+         def thread(): threading.Thread(target=libc.ptrace, args=(0, 0, 0, 0)).start(); time.sleep(99)\n\
          def orphan():\n  \
            if os.fork() == 0: libc.ptrace(0, 0, 0, 0); print('alive')\n\
          print(ended(lambda: libc.umount2(b'/', 0)), ended(thread), ended(orphan))\n\
-         time.sleep(0.3)\nsys.exit(4)",
+         os.close(w); os.read(r, 1)\nsys.exit(4)",
     ));
     assert_eq!((done.ended.outcome, done.stdout.as_str()), (Outcome::Exited(4), "9 9 0\n"), "{:?}", done.ended);
     assert_eq!((fatal(&done), tried(&done).as_str()), (None, "ptrace=2 umount2=1"));
@@ -128,11 +130,12 @@ fn many_at_once_are_all_counted() {
     assert_eq!((done.stdout.as_str(), tried(&done).as_str()), ("{9}\n", "socket=320 ptrace=20"), "{:?}", done.ended);
     // Signals that do not kill come and go while a call waits: it is made again then, and may be counted again. (As any
     // call that waits it is not made again for a handler without SA_RESTART, which SECURITY.md says.)
-    let done = link.python(&with_libc(
+    let interrupted = with_libc(
         "signal.signal(signal.SIGALRM, lambda *_: None); signal.siginterrupt(signal.SIGALRM, False)\n\
          signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\n\
          for i in range(300): socket.socket().close()\nsignal.setitimer(signal.ITIMER_REAL, 0); print('made')",
-    ));
+    );
+    let done = link.python_with(&interrupted, patient);
     assert_eq!((done.stdout.as_str(), done.ended.outcome), ("made\n", Outcome::Exited(0)), "{}", done.stderr);
     assert!(done.ended.attempts.of(WatchedCall::SOCKET) >= 300, "{}", tried(&done));
 }
@@ -208,30 +211,11 @@ fn waiting(jaild: &Jaild, link: &mut Link, call: &str) -> (Run, Pid, Pid) {
     });
     let mut found = None;
     until(|| {
-        found = below(jaild.pid()).into_iter().find(|pid| field(*pid, "Name").as_deref() == Some("armed"));
+        found = descendants(jaild.pid()).into_iter().find(|pid| field(*pid, "Name").as_deref() == Some("armed"));
         found.is_some()
     });
     let init = field(found.unwrap(), "PPid").unwrap().parse().unwrap();
     (run, Pid::from_raw(init), Pid::from_raw(found.unwrap()))
-}
-
-fn field(pid: i32, name: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
-}
-
-fn below(pid: i32) -> Vec<i32> {
-    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let children: Vec<i32> = all.filter(|child| field(*child, "PPid") == Some(pid.to_string())).collect();
-    children.iter().copied().chain(children.iter().flat_map(|child| below(*child))).collect()
-}
-
-fn until(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "it does not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The system call that a process is in, by its number.

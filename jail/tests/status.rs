@@ -6,9 +6,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use common::{Jaild, Link, Wish, can_run, groups};
+use common::{Jaild, Link, Wish, can_run, children, descendants, groups, until};
 use jail::link::Report;
 use jail::spec::Outcome;
 use nix::sys::signal::{Signal, kill};
@@ -24,19 +23,6 @@ fn status(pid: i32) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn children(pid: i32) -> Vec<i32> {
-    fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
-        .filter(|candidate| status(*candidate).get("PPid") == Some(&pid.to_string()))
-        .collect()
-}
-
-fn descendants(pid: i32) -> Vec<i32> {
-    let below = children(pid);
-    below.iter().copied().chain(below.iter().flat_map(|child| descendants(*child))).collect()
-}
-
 fn namespace(pid: i32, kind: &str) -> PathBuf {
     fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap()
 }
@@ -44,17 +30,15 @@ fn namespace(pid: i32, kind: &str) -> PathBuf {
 /// Begins a run that sleeps, and finds its init and payload.
 fn sleeper(jaild: &Jaild, link: &mut Link) -> (common::Run, i32, i32) {
     let run = link.begin(Wish { argv: vec!["/usr/bin/sleep", "1000"], ..Wish::default() });
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        assert!(Instant::now() < deadline, "no payload");
-        for pid in descendants(jaild.pid()) {
-            if fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"/usr/bin/sleep")) {
-                let init = status(pid)["PPid"].parse().unwrap();
-                return (run, init, pid);
-            }
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let sleeps =
+        |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"/usr/bin/sleep"));
+    let mut found = None;
+    until(|| {
+        found = descendants(jaild.pid()).into_iter().find(sleeps);
+        found.is_some()
+    });
+    let payload = found.unwrap();
+    (run, status(payload)["PPid"].parse().unwrap(), payload)
 }
 
 const NONE: &str = "0000000000000000";
@@ -109,16 +93,7 @@ fn nobody_holds_anything_of_the_host() {
 }
 
 fn eventually_gone(pids: &[i32]) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        let left: Vec<i32> =
-            pids.iter().copied().filter(|pid| status(*pid).get("State").is_some_and(|s| !s.starts_with('Z'))).collect();
-        if left.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "still there: {left:?}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(|| !pids.iter().any(|pid| status(*pid).get("State").is_some_and(|state| !state.starts_with('Z'))));
 }
 
 #[test]
@@ -179,10 +154,14 @@ fn a_killed_spawner_is_replaced() {
     }
     let jaild = Jaild::start(&[]);
     let mut link = jaild.link();
-    for spawner in children(jaild.pid()) {
-        kill(Pid::from_raw(spawner), Signal::SIGKILL).unwrap();
+    let before = children(jaild.pid());
+    for spawner in &before {
+        kill(Pid::from_raw(*spawner), Signal::SIGKILL).unwrap();
     }
-    std::thread::sleep(Duration::from_millis(500));
+    until(|| {
+        let now = children(jaild.pid());
+        now.len() == before.len() && !now.iter().any(|pid| before.contains(pid))
+    });
     for _ in 0..8 {
         assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
     }

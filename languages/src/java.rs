@@ -349,8 +349,13 @@ mod tests {
             }
             begun.elapsed()
         };
-        let (some, much) = (takes(1 << 16), takes(1 << 20));
-        assert!(much < some * 100, "{some:?}, then {much:?}: quadratic would be 256 times");
+        // A busy machine may hold up the one and not the other, but not each time.
+        let linear = (0..5).any(|_| {
+            let (some, much) = (takes(1 << 16), takes(1 << 20));
+            println!("{some:?}, then {much:?}");
+            much < some * 100
+        });
+        assert!(linear, "quadratic would be 256 times");
     }
 
     #[test]

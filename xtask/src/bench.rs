@@ -112,14 +112,23 @@ pub fn prove(programs: &Programs) -> Result<Figures> {
     measure(programs, Plan::of(200, true, true))
 }
 
-/// What CI measures: each bar with a wide margin, in a minute.
+/// What CI measures: each bar with a wide margin, in a minute. A busy machine may hold up the one more than the other with
+/// which it is compared, but not each time: what has become slow is too slow three times in a row.
 ///
 /// # Errors
 /// When something cannot be measured.
 pub fn guard(programs: &Programs) -> Result<Tally> {
-    let figures = measure(programs, Plan::GUARD)?;
-    println!("{}", figures.table());
-    Ok(figures.tally())
+    let mut tally = Tally::default();
+    for time in 1..=3 {
+        let figures = measure(programs, Plan::GUARD)?;
+        println!("{}", figures.table());
+        tally = figures.tally();
+        if tally.failures().is_empty() {
+            break;
+        }
+        println!("xtask: bench guard, {time} of 3: {}", tally.failures().join("; "));
+    }
+    Ok(tally)
 }
 
 /// Measures every row, on engines of its own.

@@ -19,7 +19,7 @@ const STATE: &str = "state";
 /// From start to `ready`: it proves every layer and runs a hello in each version of each language before that.
 const START: Duration = Duration::from_secs(180);
 /// From SIGTERM to the end: runs in flight are drained.
-const STOP: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(150);
 
 /// Becomes `engined up`; gives only the reason why that failed.
 pub fn become_up(programs: &Programs, args: &[String]) -> Problem {

@@ -120,7 +120,10 @@ enum Command {
         times: u32,
     },
     /// Everything again and harder: the corpus three times, eight at a time, two kernels, rootless; writes a report
-    Prove,
+    Prove {
+        /// Only the parts whose names have one of these words in them
+        parts: Vec<String>,
+    },
     /// Thousands of mixed runs, a fifth of them attacks: whether memory, descriptors or anything else grows
     Soak {
         /// How many
@@ -272,7 +275,7 @@ fn main() -> ExitCode {
         Command::Test { client: true, .. } => tests::client_only().map(Some),
         Command::Test { problems: true, thoroughly, .. } => tests::problems_only(thoroughly).map(Some),
         Command::Test { no_host, kernel, .. } => tests::all((!no_host).then_some(kernel)).map(Some),
-        Command::Prove => prove::run().map(Some),
+        Command::Prove { parts } => prove::run(parts).map(Some),
         Command::Soak { runs, minutes, jobs, seed, report, programs } => {
             let time = minutes.map(|minutes| std::time::Duration::from_secs(minutes * 60));
             soak::alone(Soak { runs, time, jobs, seed, report }, programs.as_deref()).map(Some)

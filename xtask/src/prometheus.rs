@@ -20,7 +20,7 @@ use crate::served::Served;
 use crate::tally::Tally;
 
 /// Scrapes come each second; more is only a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What is run, and what becomes of it: each cause and verdict that is to be had in a moment.
 fn runs() -> Vec<(&'static str, Value)> {
@@ -118,7 +118,8 @@ fn send(served: &Served, scrapes: u16, tally: &mut Tally) -> Result<Vec<&'static
         tally.check(&format!("prometheus: a run ends as {verdict}"), outcome);
         sent.push(verdict);
     }
-    let sleep = json!({"language": "python", "source": "import time\ntime.sleep(60)"}).to_string();
+    let limits = json!({"wall_time_ms": 600_000});
+    let sleep = json!({"language": "python", "source": "import time\ntime.sleep(600)", "limits": limits}).to_string();
     let (_, begun) = client.ask("POST", "/v1/executions?wait=false", &sleep)?;
     let begun: Value = serde_json::from_slice(&begun).or_problem("the answer is no JSON", "run it again")?;
     let address = format!("/v1/executions/{}", begun["id"].as_str().unwrap_or_default());

@@ -35,14 +35,16 @@ struct Part {
 /// What has been proved so far, and the report of it.
 struct Proof<'a> {
     programs: &'a Programs,
+    /// Words of the parts that were asked for; none asks for all.
+    only: Vec<String>,
     parts: Vec<Part>,
     begun: String,
     table: String,
     file: PathBuf,
 }
 
-/// Runs all parts and writes `reports/DATE.md`.
-pub fn run() -> Result<Tally> {
+/// Runs all parts, or those that `only` asks for, and writes `reports/DATE.md`.
+pub fn run(only: Vec<String>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     let programs = build::release()?;
@@ -50,7 +52,7 @@ pub fn run() -> Result<Tally> {
     fs::create_dir_all(&folder).or_problem(folder.display().to_string(), "make it writable")?;
     let file = folder.join(format!("{}.md", said("date", &["-u", "+%Y-%m-%dT%H%M"])));
     let begun = said("date", &["+%Y-%m-%d %H:%M UTC", "-u"]);
-    let mut proof = Proof { programs: &programs, parts: Vec::new(), begun, table: String::new(), file };
+    let mut proof = Proof { programs: &programs, only, parts: Vec::new(), begun, table: String::new(), file };
     proof.part("tests of the workspace", tests::workspace)?;
     proof.part("tuned and bare toolchains", tests::tuned)?;
     proof.part("Python client", || python_client::run(&programs))?;
@@ -75,41 +77,31 @@ pub fn run() -> Result<Tally> {
     proof.part(&format!("the store of batches after {} power cuts", power::LONG), || {
         power::run(power::Power { cuts: power::LONG, seed: 1, durable: true })
     })?;
-    let mut worst = "None: see what failed.\n".to_owned();
-    proof.part("attacks beside an honest program", || {
-        let (tally, table) = corpus::beside(&programs)?;
-        worst = table;
-        Ok(tally)
-    })?;
-    proof.table += &format!(
-        "\n## Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.\n\n{worst}"
-    );
+    proof.told(
+        "attacks beside an honest program",
+        "Beside an attack\n\nWall time of an honest program next to an attack, over that alone: the worst medians.",
+        || corpus::beside(&programs),
+    )?;
     proof.part("soak, 10,000 mixed runs", || soak::run(&programs, Soak::FULL))?;
     proof.part("what a request costs in instructions", || cost::run(400, None))?;
     proof.part("an hour of three tenants, equal books", || mixed::run(&programs, Mixed::FULL, None))?;
     proof.part(&format!("lies on the link, {LIES} times"), lies)?;
-    let mut fuzzed = String::new();
-    proof.part("fuzzing, an hour", || {
+    proof.told("fuzzing, an hour", "Fuzzing\n\nThe time is divided among the targets, on all processors.", || {
         let (tally, figures) = fuzz::run(&[], fuzz::each_of(fuzz::LONG_SECONDS)?)?;
-        fuzzed = fuzz::table(&figures);
-        Ok(tally)
+        Ok((tally, fuzz::table(&figures)))
     })?;
-    proof.table += &format!("\n## Fuzzing\n\nThe time is divided among the targets, on all processors.\n\n{fuzzed}");
-    let mut table = "None: see what failed.\n".to_owned();
-    proof.part("speed and memory", || {
-        let figures = bench::prove(&programs)?;
-        table = figures.table();
-        Ok(figures.tally())
-    })?;
-    proof.table +=
-        &format!("\n## Against the bare toolchain\n\nMedians of interleaved pairs on this machine.\n\n{table}");
-    let mut times = "None: see what failed.\n".to_owned();
-    proof.part("CPU time when all slots are busy", || {
+    proof.told(
+        "speed and memory",
+        "Against the bare toolchain\n\nMedians of interleaved pairs on this machine.",
+        || {
+            let figures = bench::prove(&programs)?;
+            Ok((figures.tally(), figures.table()))
+        },
+    )?;
+    proof.told("CPU time when all slots are busy", "CPU time, alone and with all slots busy", || {
         let figures = timing::measure(&programs, timing::ROUNDS)?;
-        times = figures.report();
-        Ok(figures.tally())
+        Ok((figures.tally(), figures.report()))
     })?;
-    proof.table += &format!("\n## CPU time, alone and with all slots busy\n\n{times}");
     for kernel in [Kernel::Newer, Kernel::Older] {
         let version = kernel.version();
         let units = || host::run(&programs, kernel, Depth::Whole);
@@ -125,17 +117,28 @@ pub fn run() -> Result<Tally> {
 }
 
 impl Proof<'_> {
-    /// Runs a part and writes down how it went: hours of proof are not lost with the last of them.
+    /// Runs a part that is asked for and writes down how it went: hours of proof are not lost with the last of them.
     fn part(&mut self, name: &str, run: impl FnOnce() -> Result<Tally>) -> Result<()> {
+        self.told(name, "", || Ok((run()?, String::new())))
+    }
+
+    /// The same for one that also makes a table, which the report has under this heading.
+    fn told(&mut self, name: &str, heading: &str, run: impl FnOnce() -> Result<(Tally, String)>) -> Result<()> {
+        if !self.only.is_empty() && !self.only.iter().any(|word| name.contains(word)) {
+            return Ok(());
+        }
         let started = Instant::now();
         // One part that cannot run must not hide what the others say.
-        let tally = run().unwrap_or_else(|problem| {
+        let (tally, table) = run().unwrap_or_else(|problem| {
             let mut tally = Tally::default();
             tally.fail(format!("{name}: {problem}"));
-            tally
+            (tally, "None: see what failed.\n".to_owned())
         });
         println!("xtask: {name}: {} passed, {} failed", tally.passed(), tally.failures().len());
         self.parts.push(Part { name: name.to_owned(), tally, took: started.elapsed() });
+        if !heading.is_empty() {
+            self.table += &format!("\n## {heading}\n\n{table}");
+        }
         self.write("\nUnder way: more parts follow.\n")
     }
 
@@ -148,6 +151,9 @@ impl Proof<'_> {
 
     fn report(&self) -> String {
         let mut text = format!("# Proof of {}\n\n{}", self.begun, facts(self.programs));
+        if !self.only.is_empty() {
+            text += &format!("- only the parts named by: {}\n", self.only.join(", "));
+        }
         match toolchains::installed() {
             Ok(all) => {
                 toolchains::told(&all).iter().for_each(|(name, versions)| text += &format!("- {name}: {versions}\n"))

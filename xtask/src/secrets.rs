@@ -21,10 +21,10 @@ const SOURCE: &str = "canary-source-7391";
 const INPUT: &str = "canary-input-7391";
 const ENVIRONMENT: &str = "canary-environment-7391";
 const OUTPUT: &str = "canary-output-7391";
-/// So long a program of ours can be looked at from outside.
-const WHILE: Duration = Duration::from_millis(1500);
+/// So often programs are looked at from outside until two were seen: on a busy machine one may be over before a look.
+const LOOKS: u32 = 10;
 /// A configuration is read again within.
-const READ_WITHIN: Duration = Duration::from_secs(20);
+const READ_WITHIN: Duration = Duration::from_secs(150);
 
 /// Starts an engine that logs everything, sends it secrets in every way in which they can go astray, and searches.
 pub fn run(programs: &Programs) -> Result<Tally> {
@@ -144,6 +144,25 @@ fn astray(port: u16, token: &str) -> Result<String> {
 /// Runs programs that hold secrets, and reads every command line below both programs, and their own environments,
 /// meanwhile.
 fn command_lines(served: &Served, port: u16, token: &str) -> Result<String> {
+    let mut seen = BTreeSet::new();
+    for _ in 0..LOOKS {
+        seen.append(&mut look(served, port, token)?);
+        // A python that has our file, and what was compiled: no path of ours looks like these.
+        let is_compiled = |line: &String| line.split_whitespace().next().is_some_and(|word| word.ends_with("/a.out"));
+        let is_python = |line: &String| {
+            let mut words = line.split_whitespace();
+            words.next().unwrap_or_default().contains("/python") && words.any(|word| word.ends_with("main.py"))
+        };
+        if seen.iter().any(is_compiled) && seen.iter().any(is_python) {
+            return Ok(seen.into_iter().collect::<Vec<_>>().join("\n"));
+        }
+    }
+    let what = format!("not both command lines of two runs were seen in {LOOKS} looks");
+    Err(Problem::new(what, "look longer in xtask/src/secrets.rs"))
+}
+
+/// One look at them.
+fn look(served: &Served, port: u16, token: &str) -> Result<BTreeSet<String>> {
     let python =
         "import os, sys, time\nsecret = 'SOURCE'\nprint('OUTPUT', sys.stdin.read(), os.environ['A'])\ntime.sleep(1)\n";
     let c = "#include <stdio.h>\n#include <unistd.h>\n// SOURCE\nint main(void) { puts(\"OUTPUT\"); sleep(1); return 3; }\n";
@@ -154,7 +173,7 @@ fn command_lines(served: &Served, port: u16, token: &str) -> Result<String> {
     let broken = request("c", "int main(void) { return SOURCE; }\n");
     let both = [request("python", python), request("c", c), broken];
     let over = std::sync::atomic::AtomicBool::new(false);
-    let seen: BTreeSet<String> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let asking: Vec<_> = both
             .iter()
             .map(|request| {
@@ -179,29 +198,18 @@ fn command_lines(served: &Served, port: u16, token: &str) -> Result<String> {
             }
             seen
         });
-        std::thread::sleep(WHILE);
-        for answer in asking {
+        let answered = asking.into_iter().try_for_each(|answer| {
             let answer = answer.join().map_err(|_| Problem::new("a caller panicked", "run it again"))??;
-            if answer.0 != 200 {
-                let what = format!("a run was answered {}", answer.0);
-                return Err(Problem::new(what, "read the engine's log"));
+            if answer.0 == 200 {
+                return Ok(());
             }
-        }
+            Err(Problem::new(format!("a run was answered {}", answer.0), "read the engine's log"))
+        });
+        // Whatever came of them: the observer must end.
         over.store(true, std::sync::atomic::Ordering::Relaxed);
-        looking.join().map_err(|_| Problem::new("the observer panicked", "run it again"))
-    })?;
-    // A python that has our file, and what was compiled: no path of ours looks like these.
-    let of_run = |line: &&String| {
-        let mut words = line.split_whitespace();
-        let program = words.next().unwrap_or_default();
-        program.ends_with("/a.out") || (program.contains("/python") && words.any(|word| word.ends_with("main.py")))
-    };
-    let runs = seen.iter().filter(of_run).count();
-    if runs < 2 {
-        let what = format!("{runs} command lines of two runs were seen");
-        return Err(Problem::new(what, "look longer in xtask/src/secrets.rs"));
-    }
-    Ok(seen.into_iter().collect::<Vec<_>>().join("\n"))
+        let seen = looking.join().map_err(|_| Problem::new("the observer panicked", "run it again"));
+        answered.and(seen)
+    })
 }
 
 /// Every file below a folder, artifacts apart: those are what was compiled.

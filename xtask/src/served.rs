@@ -21,7 +21,7 @@ use crate::problem::{Context, Problem, Result};
 /// From start to ready: it runs a hello in each version of each language before that, in the test host by emulation.
 const START: Duration = Duration::from_secs(180);
 /// From SIGTERM to the end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(150);
 const ACCOUNT: &str = "engined";
 const CONFIG: &str = "engined.toml";
 const STATE: &str = "state";

@@ -46,7 +46,7 @@ def test_a_batch_is_judged(client: Client) -> None:
     assert (wrong.checker.difference.expected, wrong.checker.difference.found) == ("6", "9")
     assert wrong.stdout is not None
     assert wrong.stdout.text == "9\n"
-    found = client.batches.wait(batch.id, timeout=60)
+    found = client.batches.wait(batch.id, timeout=300)
     assert found.status == "finished"
     assert found.verdicts == {"accepted": 3, "wrong_answer": 1}
     rows = [(row.id, row.verdict, row.points, row.max_points) for row in found.submission_results]
@@ -65,7 +65,7 @@ def test_a_batch_is_judged(client: Client) -> None:
 def test_a_batch_is_cancelled(client: Client) -> None:
     batch = client.batches.create([Submission("a", "python", "while True: pass")], TESTS, repeat=100)
     client.batches.cancel(batch.id)
-    assert client.batches.wait(batch.id, timeout=60).status == "cancelled"
+    assert client.batches.wait(batch.id, timeout=300).status == "cancelled"
     assert len(list(client.batches.results(batch.id))) < 200
 
 
@@ -81,7 +81,7 @@ def test_a_checker_program_decides(client: Client) -> None:
     source = "import sys\nsys.exit(42 if sys.stdin.read() == open(sys.argv[2]).read() else 43)\n"
     program = CheckerProgram("python", "kattis", source)
     batch = client.batches.create([DOUBLE, SQUARE], TESTS, checker=Checker("program", program=program))
-    assert client.batches.wait(batch.id, timeout=120).verdicts == {"accepted": 3, "wrong_answer": 1}
+    assert client.batches.wait(batch.id, timeout=300).verdicts == {"accepted": 3, "wrong_answer": 1}
     broken = CheckerProgram("c", "kattis", "int main(void) { return }")
     with pytest.raises(InvalidRequest, match="does not compile") as caught:
         client.batches.create([DOUBLE], TESTS, checker=Checker("program", program=broken))
@@ -96,7 +96,7 @@ def test_data_is_sent_once(client: Client) -> None:
     count = "import sys\nprint(len(sys.stdin.buffer.read()))"
     assert client.run("python", count, stdin=blob).stdout == f"{len(data)}\n"
     batch = client.batches.create([Submission("a", "python", count)], [Test("1", blob, f"{len(data)}")])
-    assert client.batches.wait(batch.id, timeout=60).verdicts == {"accepted": 1}
+    assert client.batches.wait(batch.id, timeout=300).verdicts == {"accepted": 1}
     client.blobs.delete(blob)
     assert not client.blobs.exists(blob)
     with pytest.raises(UnknownBlob) as caught:

@@ -72,14 +72,14 @@ pub async fn tend(engine: Arc<Engine>) {
 async fn orphans(batches: &Batches, engine: &Engine, told: &mut Vec<String>, old: bool) -> Result<(), StoreError> {
     let store = &*batches.store;
     let tenants = engine.tenants();
-    let unknown = orphans::tenants(store, &tenants.names()).await?;
+    let unknown = orphans::tenants(store, &tenants.open()).await?;
     engine.metrics.batches.unknown_tenants(unknown.len());
     let keep = engine.config.batches.keep;
     for tenant in unknown.iter().filter(|tenant| !told.contains(tenant)) {
         let days = keep.as_secs() / 86_400;
         tracing::warn!(
             tenant,
-            "batches wait of a tenant that is not configured: configure it, or they are cancelled {days} days after they came"
+            "batches wait of a tenant that is not configured, or has no valid token: see to that, or they are cancelled {days} days after they came"
         );
     }
     if old {

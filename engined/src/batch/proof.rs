@@ -42,6 +42,7 @@ pub async fn compiles(engine: &Engine, wanted: Wanted, checker: CheckerProgram) 
     let seconds = engine.tenants().plan(tenant).cpu_seconds_per_day;
     let missed = |missed: Missed| match missed {
         Missed::Spent(until) => Error::CpuDay(Spent { seconds, until }),
+        Missed::Closed => Error::Shed(Shed::Closed),
         Missed::Draining | Missed::Cancelled => Error::Shed(Shed::Draining),
     };
     let proof = async {

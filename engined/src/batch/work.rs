@@ -143,11 +143,11 @@ impl Worker {
         let names = tenants.names();
         let (mut most, mut first) = (Vec::new(), None::<Duration>);
         for name in waiting {
-            let Some(index) = names.iter().position(|known| *known == name) else {
-                tracing::debug!(tenant = name, "batches of a tenant that is not configured wait");
+            let known = names.iter().position(|known| *known == name).map(TenantIndex);
+            let Some(index) = known.filter(|index| tenants.is_open(*index)) else {
+                tracing::debug!(tenant = name, "batches wait of a tenant on whose account nobody may call");
                 continue;
             };
-            let index = TenantIndex(index);
             if let Err(spent) = self.engine.cpu_days.check(index, tenants.plan(index).cpu_seconds_per_day) {
                 first = Some(first.map_or(spent.until, |first| first.min(spent.until)));
                 continue;

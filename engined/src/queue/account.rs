@@ -6,14 +6,31 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Share, Slot};
+use super::{DEBT_AT_MOST, Share, Slot};
 
 /// Slot time divided by weight: who has had the least goes first. A microsecond at weight 1 is 2^20, at the largest
 /// weight about 1.
 pub(super) type Virtual = u128;
 
-/// So much of a slot, for somebody of this weight. No run is for nothing.
-pub(super) fn charge(time: Duration, weight: u32) -> Virtual {
+/// What a run costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Price {
+    /// What all sandboxes together may have, and the slots that share it.
+    pub(super) budget: u64,
+    pub(super) slots: usize,
+}
+
+impl Price {
+    /// So long in a slot with so much memory, for somebody of this weight: the time, as often as the memory is a slot's part
+    /// of the budget, and at least once. No run is for nothing.
+    pub(super) fn of(self, time: Duration, memory: u64, weight: u32) -> Virtual {
+        let parts = ((u128::from(memory) << 10) * self.slots as u128) / u128::from(self.budget.max(1));
+        (charge(time, weight) * parts.max(1 << 10)) >> 10
+    }
+}
+
+/// So much of a slot, whatever its memory.
+fn charge(time: Duration, weight: u32) -> Virtual {
     (time.as_micros().max(1) << 20) / u128::from(weight.max(1))
 }
 
@@ -35,6 +52,8 @@ pub(super) struct Lane {
     pub(super) spent: Virtual,
     /// What those under way are expected to use.
     pub(super) pledged: Virtual,
+    /// So much of what is used up was used in the other lane, since the last grant here.
+    pub(super) debt: Virtual,
     /// The number of its last grant: of two that have had the same, who was served longer ago goes first.
     pub(super) last: u64,
     /// How long its runs use a slot, by those of late.
@@ -47,16 +66,10 @@ impl Lane {
         self.spent + self.pledged
     }
 
-    /// What its next run is expected to use; as long as nothing is known of it, as much as one of all others.
-    pub(super) fn expected(&self, of_all: Duration, weight: u32) -> Virtual {
-        charge(self.usual.unwrap_or(of_all), weight)
-    }
-
-    /// A run is over.
-    pub(super) fn pay(&mut self, used: Duration, pledge: Virtual, weight: u32) {
-        self.pledged = self.pledged.saturating_sub(pledge);
-        self.spent += charge(used, weight);
-        self.usual = Some(self.usual.map_or(used, |usual| (usual * 3 + used) / 4));
+    /// What its next run is expected to cost; as long as nothing is known of its time, by that of all others.
+    pub(super) fn expected(&self, of_all: Duration, price: Price, weight: u32) -> Virtual {
+        let memory = self.waiting.front().map_or(0, |next| next.memory);
+        price.of(self.usual.unwrap_or(of_all), memory, weight)
     }
 
     /// How many of its own came before this ticket and still wait.
@@ -79,6 +92,8 @@ pub(super) fn remove(lane: &mut VecDeque<Waiter>, ticket: u64) -> Option<Waiter>
 /// One tenant.
 pub(super) struct Account {
     pub(super) share: Share,
+    /// Nobody may call on it any more: it gets no place, and nothing of it waits.
+    pub(super) closed: bool,
     pub(super) running: u32,
     pub(super) lanes: [Lane; 2],
     /// The number of the last grant before it had as many under way as it may, and since when, while it has.
@@ -89,12 +104,28 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(share: Share) -> Self {
-        Account { share, running: 0, lanes: <[Lane; 2]>::default(), capped: None, capped_before: Duration::ZERO }
+        let lanes = <[Lane; 2]>::default();
+        Account { share, closed: false, running: 0, lanes, capped: None, capped_before: Duration::ZERO }
     }
 
     /// How many of its runs are in the queue.
     pub(super) fn queued(&self) -> usize {
         self.lanes.iter().map(|lane| lane.waiting.len() + lane.held.len()).sum()
+    }
+
+    /// A run of a lane is over, which had a slot for so long, and cost so much.
+    pub(super) fn pay(&mut self, lane: usize, used: Duration, cost: Virtual) {
+        let most = charge(DEBT_AT_MOST, self.share.weight);
+        for (at, own) in self.lanes.iter_mut().enumerate() {
+            if at == lane {
+                own.spent += cost;
+                own.usual = Some(own.usual.map_or(used, |usual| (usual * 3 + used) / 4));
+            } else if !own.waiting.is_empty() {
+                let more = cost.min(most.saturating_sub(own.debt));
+                own.spent += more;
+                own.debt += more;
+            }
+        }
     }
 
     /// Whether it may have one more run under way.

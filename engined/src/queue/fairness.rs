@@ -7,30 +7,44 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Slots, tenants that queue runs of a known length, and what they have had.
+/// What all sandboxes together may have.
+const MEMORY: u64 = 1 << 40;
+
+/// Somebody who queues runs: for a tenant, at a priority, each with so much memory.
+type Sender = (usize, Priority, u64);
+
+/// Slots, senders of runs of a known length, and what they have had.
 struct Bench {
     queue: Arc<Queue>,
+    senders: Vec<Sender>,
     waiting: Vec<VecDeque<(Duration, Ticket)>>,
     running: Vec<(Instant, usize, Instant, Slot)>,
     /// What runs that are over have used.
     used: Vec<Duration>,
-    /// Of each tenant, in order.
+    /// Whose have begun, in order.
     started: Vec<usize>,
 }
 
 impl Bench {
+    /// Tenants with a sender each, of interactive runs that need next to no memory.
     fn new(slots: usize, weights: &[u32]) -> Bench {
-        let share = |weight: &u32| Share { weight: *weight, running: 1_000, queued: 100_000 };
-        let shares: Vec<Share> = weights.iter().map(share).collect();
-        let queue = Queue::new(1_000_000, 1 << 40, &shares);
-        queue.open(slots);
-        let waiting = weights.iter().map(|_| VecDeque::new()).collect();
-        Bench { queue, waiting, running: Vec::new(), used: vec![Duration::ZERO; weights.len()], started: Vec::new() }
+        Bench::of(slots, weights, (0..weights.len()).map(|tenant| (tenant, Priority::Interactive, 1)).collect())
     }
 
-    fn add(&mut self, tenant: usize, length: Duration) {
-        let wish = Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1 };
-        self.waiting[tenant].push_back((length, self.queue.enqueue(wish).unwrap()));
+    fn of(slots: usize, weights: &[u32], senders: Vec<Sender>) -> Bench {
+        let share = |weight: &u32| Share { weight: *weight, running: 1_000, queued: 100_000 };
+        let shares: Vec<Share> = weights.iter().map(share).collect();
+        let queue = Queue::new(1_000_000, MEMORY, &shares);
+        queue.open(slots);
+        let waiting = senders.iter().map(|_| VecDeque::new()).collect();
+        let used = vec![Duration::ZERO; senders.len()];
+        Bench { queue, senders, waiting, running: Vec::new(), used, started: Vec::new() }
+    }
+
+    fn add(&mut self, sender: usize, length: Duration) {
+        let (tenant, priority, memory) = self.senders[sender];
+        let wish = Wish { tenant: TenantIndex(tenant), priority, memory };
+        self.waiting[sender].push_back((length, self.queue.enqueue(wish).unwrap()));
         self.take_up();
     }
 
@@ -181,7 +195,7 @@ async fn what_a_plan_kept_from_a_tenant_is_not_owed_to_it() {
     let mut bench = Bench::new(8, &[1, 1]);
     let capped = Share { weight: 1, running: 1, queued: 100_000 };
     let free = Share { running: 1_000, ..capped };
-    bench.queue.reshare(&[capped, free]);
+    bench.queue.reshare(&[Some(capped), Some(free)]);
     bench.add_all(0, 4_000, SECOND);
     bench.add_all(1, 20_000, SECOND);
     for _ in 0..800 {
@@ -190,7 +204,8 @@ async fn what_a_plan_kept_from_a_tenant_is_not_owed_to_it() {
     assert!(bench.had(1) > 6.5 * bench.had(0));
     let before = (bench.had(0), bench.had(1));
     // With a larger plan from the next grant on, and a third tenant.
-    bench.queue.reshare(&[free, free, free]);
+    bench.queue.reshare(&[Some(free); 3]);
+    bench.senders.push((2, Priority::Interactive, 1));
     bench.waiting.push(VecDeque::new());
     bench.used.push(Duration::ZERO);
     bench.add_all(2, 4_000, SECOND);
@@ -233,21 +248,26 @@ async fn what_is_told_of_a_place_comes_true_when_nobody_else_comes() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However many slots, whatever the weights and lengths: tenants that wait all the time are apart by what is in flight,
-    /// and whoever comes then is the next, but for those who came earlier and have had no turn yet either.
+    /// However many slots, whatever the weights, lengths and memory: tenants that wait all the time are apart by what is in
+    /// flight, by its price, and whoever comes then is the next, but for those who came earlier and have had no turn yet
+    /// either.
     #[test]
     fn who_waits_all_the_time_is_apart_by_one_run_in_each_slot_and_a_newcomer_is_the_next(
         slots in 1..=6_usize,
-        tenants in prop::collection::vec((1..=5_u32, prop::collection::vec(1..=50_u32, 1..4)), 2..=4),
+        tenants in prop::collection::vec(
+            (1..=5_u32, prop::collection::vec(1..=50_u32, 1..4), prop_oneof![Just(0), 0..1000_u32]), 2..=4
+        ),
         steps in 1..400_usize,
     ) {
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let outcome: Result<(), TestCaseError> = clock.block_on(async {
             let newcomer = tenants.len();
-            let weights: Vec<u32> = tenants.iter().map(|(weight, _)| *weight).chain([1]).collect();
-            let mut bench = Bench::new(slots, &weights);
+            let weights: Vec<u32> = tenants.iter().map(|(weight, ..)| *weight).chain([1]).collect();
+            let memories = tenants.iter().map(|(.., thousandths)| 1 + MEMORY / 1000 * u64::from(*thousandths)).chain([1]);
+            let senders = (0..).zip(memories).map(|(tenant, memory)| (tenant, Priority::Interactive, memory)).collect();
+            let mut bench = Bench::of(slots, &weights, senders);
             for _ in 0..400 {
-                for (tenant, (_, lengths)) in tenants.iter().enumerate() {
+                for (tenant, (_, lengths, _)) in tenants.iter().enumerate() {
                     for length in lengths {
                         bench.add(tenant, SECOND / 10 * *length);
                     }
@@ -255,13 +275,17 @@ proptest! {
             }
             for _ in 0..steps {
                 bench.step().await;
-                for (one, (weight, lengths)) in tenants.iter().enumerate() {
-                    for (other, (other_weight, other_lengths)) in tenants.iter().enumerate() {
+                for (one, (weight, lengths, _)) in tenants.iter().enumerate() {
+                    for (other, (other_weight, other_lengths, _)) in tenants.iter().enumerate() {
                         let part = |lengths: &[u32], weight: u32| {
                             let longest = f64::from(*lengths.iter().max().unwrap()) / 10.0;
                             longest * slots as f64 / f64::from(weight)
                         };
-                        let apart = bench.had(one) / f64::from(*weight) - bench.had(other) / f64::from(*other_weight);
+                        let paid = |tenant: usize| {
+                            let (.., thousandths) = tenants[tenant];
+                            bench.had(tenant) * (f64::from(thousandths) / 1000.0 * slots as f64).max(1.0)
+                        };
+                        let apart = paid(one) / f64::from(*weight) - paid(other) / f64::from(*other_weight);
                         let most = part(lengths, *weight) + part(other_lengths, *other_weight);
                         prop_assert!(apart <= most + 1e-6, "{apart} s by weight, {most} s at most");
                     }
@@ -286,7 +310,7 @@ proptest! {
 async fn a_plan_that_is_lowered_below_what_runs_leaves_no_debt() {
     let mut bench = Bench::new(4, &[1, 1]);
     bench.add(0, SECOND * 100);
-    let share = |running: u32| Share { weight: 1, running, queued: 100_000 };
+    let share = |running: u32| Some(Share { weight: 1, running, queued: 100_000 });
     bench.queue.reshare(&[share(1), share(1000)]);
     bench.add_all(0, 2000, SECOND);
     bench.add_all(1, 2000, SECOND);
@@ -296,4 +320,40 @@ async fn a_plan_that_is_lowered_below_what_runs_leaves_no_debt() {
     bench.while_all_wait(SECOND * 20).await;
     let had = bench.had(1) - before;
     assert!(had > 30.0, "{had} s of 80, as if it owed what the other's plan kept from it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_costs_as_much_as_the_slots_that_it_keeps_from_others() {
+    let mut bench =
+        Bench::of(8, &[1, 1], vec![(0, Priority::Interactive, MEMORY / 10 * 4), (1, Priority::Interactive, 1)]);
+    bench.add_all(0, 1_000, SECOND);
+    bench.add_all(1, 4_000, SECOND);
+    bench.while_all_wait(400 * SECOND).await;
+    bench.assert_ratio(1.0 / 3.2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_both_priorities_has_one_share() {
+    let (interactive, batch) = (Priority::Interactive, Priority::Batch);
+    let senders = vec![(0, interactive, 1), (0, batch, 1), (1, batch, 1), (2, interactive, 1)];
+    let mut bench = Bench::of(1, &[1, 1, 1], senders);
+    // Both priorities have the same time together: eight runs of the one and one of the other.
+    for (sender, length) in [(0, 1), (1, 8), (2, 8), (3, 1)] {
+        bench.add_all(sender, 8_000 / length, SECOND / 10 * u32::try_from(length).unwrap());
+    }
+    bench.while_all_wait(600 * SECOND).await;
+    let had = [bench.had(0) + bench.had(1), bench.had(2), bench.had(3)];
+    for one in had {
+        assert!((one / had.iter().sum::<f64>() * 3.0 - 1.0).abs() < 0.1, "{had:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_tenant_has_in_one_priority_does_not_shut_it_out_of_the_other() {
+    let senders = vec![(0, Priority::Interactive, 1), (0, Priority::Batch, 1), (1, Priority::Batch, 1)];
+    let mut bench = Bench::of(3, &[1, 1], senders);
+    (0..3).for_each(|sender| bench.add_all(sender, 4_000, SECOND));
+    bench.while_all_wait(1_000 * SECOND).await;
+    let turns = DEBT_AT_MOST.as_secs_f64() + 3.0;
+    assert!(bench.had(1) > bench.had(2) / turns, "{} s to {} s", bench.had(1), bench.had(2));
 }

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
 
@@ -28,8 +29,10 @@ enum Event {
     Reopens(usize),
     /// So many seconds pass.
     Passes(u64),
-    /// A tenant's plan is another.
+    /// A tenant's plan is another. Who was closed is open again.
     Reshares(usize, Share),
+    /// A tenant is removed.
+    Closes(usize),
 }
 
 fn event(tenants: usize) -> impl Strategy<Value = Event> {
@@ -46,6 +49,7 @@ fn event(tenants: usize) -> impl Strategy<Value = Event> {
         1 => (1..=SLOTS).prop_map(Event::Reopens),
         3 => (0..15_u64).prop_map(Event::Passes),
         1 => (0..tenants, share()).prop_map(|(tenant, share)| Event::Reshares(tenant, share)),
+        1 => (0..tenants).prop_map(Event::Closes),
     ]
 }
 
@@ -53,6 +57,7 @@ fn event(tenants: usize) -> impl Strategy<Value = Event> {
 struct Model {
     queue: Arc<Queue>,
     shares: Vec<Share>,
+    closed: Vec<bool>,
     waiting: VecDeque<(Wish, Ticket)>,
     running: Vec<(Wish, Slot)>,
     /// How many came back, whom no bound keeps out, and how often a bound became another.
@@ -69,7 +74,8 @@ impl Model {
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let clock = clock.unwrap_or_else(|error| panic!("{error}"));
         let (shares, waiting, running) = (shares.to_vec(), VecDeque::new(), Vec::new());
-        Model { queue, shares, waiting, running, beyond: 0, interactive: None, clock }
+        let closed = vec![false; shares.len()];
+        Model { queue, shares, closed, waiting, running, beyond: 0, interactive: None, clock }
     }
 
     fn pass(&self, time: Duration) {
@@ -102,6 +108,7 @@ impl Model {
                     assert!(waiting >= self.shares[tenant].queued);
                     assert_eq!(self.of(wish.tenant), waiting as usize);
                 }
+                Err(Shed::Closed) => assert!(self.is_closed(wish.tenant)),
                 Err(other) => panic!("{other:?} for {wish:?}"),
             },
             Event::Ends(at) if at < self.running.len() => drop(self.running.remove(at)),
@@ -119,10 +126,14 @@ impl Model {
             }
             Event::Back(at, memory, held) if at < self.running.len() => {
                 let (wish, slot) = self.running.remove(at);
-                let ticket = slot.back(memory, held);
-                let before = self.waiting.partition_point(|(_, other)| other.place.ticket < ticket.place.ticket);
-                self.waiting.insert(before, (Wish { memory, ..wish }, ticket));
-                self.beyond += 1;
+                let mut ticket = slot.back(memory, held);
+                if self.is_closed(wish.tenant) {
+                    assert!(matches!(ticket.granted.try_recv(), Err(TryRecvError::Closed)), "it waits again");
+                } else {
+                    let before = self.waiting.partition_point(|(_, other)| other.place.ticket < ticket.place.ticket);
+                    self.waiting.insert(before, (Wish { memory, ..wish }, ticket));
+                    self.beyond += 1;
+                }
             }
             Event::Passes(seconds) => {
                 self.pass(Duration::from_secs(seconds));
@@ -135,11 +146,34 @@ impl Model {
             Event::Reshares(tenant, share) => {
                 self.beyond += LENGTH;
                 self.shares[tenant] = share;
-                self.queue.reshare(&self.shares);
+                self.closed[tenant] = false;
+                self.reshare();
+            }
+            Event::Closes(tenant) => {
+                self.closed[tenant] = true;
+                let (gone, stay) = std::mem::take(&mut self.waiting)
+                    .into_iter()
+                    .partition::<VecDeque<_>, _>(|(wish, _)| wish.tenant == TenantIndex(tenant));
+                self.waiting = stay;
+                let told = self.reshare();
+                assert!(told.is_empty() && gone.is_empty() || told == [(TenantIndex(tenant), gone.len())]);
+                for (wish, mut ticket) in gone {
+                    let dropped = matches!(ticket.granted.try_recv(), Err(TryRecvError::Closed));
+                    assert!(dropped, "{wish:?} waits for somebody who is gone");
+                }
             }
             Event::Ends(_) | Event::Releases(..) | Event::Back(..) => {}
         }
         self.take_up();
+    }
+
+    fn reshare(&self) -> Vec<(TenantIndex, usize)> {
+        let shares = self.shares.iter().zip(&self.closed).map(|(share, closed)| (!closed).then_some(*share));
+        self.queue.reshare(&shares.collect::<Vec<_>>())
+    }
+
+    fn is_closed(&self, TenantIndex(tenant): TenantIndex) -> bool {
+        self.closed[tenant]
     }
 
     fn of(&self, tenant: TenantIndex) -> usize {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
 use super::account::Virtual;
@@ -60,11 +61,16 @@ impl Ticket {
     /// Waits for the slot, at most `patience`.
     ///
     /// # Errors
-    /// [`Shed::WaitedTooLong`] or [`Shed::OwnRunning`], or [`Shed::NotReady`] when the sandboxes went away meanwhile.
+    /// [`Shed::WaitedTooLong`] or [`Shed::OwnRunning`], [`Shed::NotReady`] when the sandboxes went away meanwhile, or
+    /// [`Shed::Closed`].
     pub async fn slot(mut self, patience: Duration) -> Result<Slot, Shed> {
-        if let Ok(slot) = self.granted.try_recv() {
-            self.left = true;
-            return Ok(slot);
+        match self.granted.try_recv() {
+            Ok(slot) => {
+                self.left = true;
+                return Ok(slot);
+            }
+            Err(TryRecvError::Closed) => return Err(self.dropped()),
+            Err(TryRecvError::Empty) => {}
         }
         let TenantIndex(tenant) = self.wish.tenant;
         let capped = |queue: &Queue| queue.lock().accounts[tenant].capped(Instant::now());
@@ -74,7 +80,7 @@ impl Ticket {
                 self.left = true;
                 Ok(slot)
             }
-            Ok(Err(_)) => Err(Shed::NotReady),
+            Ok(Err(_)) => Err(self.dropped()),
             Err(_) => {
                 let capped = capped(&self.queue).saturating_sub(before);
                 let state = self.queue.lock();
@@ -88,6 +94,24 @@ impl Ticket {
                 })
             }
         }
+    }
+}
+
+impl Ticket {
+    /// Returns when the account is closed, with what to say then. For who [holds](super) its place and waits for something
+    /// else; not to be asked again.
+    pub async fn closed(&mut self) -> Shed {
+        match (&mut self.granted).await {
+            // Nobody who holds a place is granted a slot.
+            Ok(slot) => drop(slot),
+            Err(_) => return self.dropped(),
+        }
+        std::future::pending().await
+    }
+
+    /// Why there will be no slot.
+    fn dropped(&self) -> Shed {
+        if self.queue.lock().accounts[self.place.tenant].closed { Shed::Closed } else { Shed::NotReady }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::account::{Account, Lane, Virtual, Waiter, insert, remove};
-use super::{INTERACTIVE_IN_A_ROW, KEPT_AT_MOST, KEPT_FOR, Place, Share};
+use super::account::{Account, Price, Virtual, Waiter, insert, remove};
+use super::{INTERACTIVE_IN_A_ROW, KEPT_AT_MOST, KEPT_FOR, Place, Share, Slot};
 
 pub(super) const INTERACTIVE: usize = 0;
 pub(super) const BATCH: usize = 1;
@@ -39,7 +39,9 @@ pub(super) struct State {
     pub(super) draining: bool,
     pub(super) slots: usize,
     pub(super) running: usize,
+    /// What running sandboxes may have, and what all may have together.
     pub(super) memory: u64,
+    budget: u64,
     pub(super) accounts: Vec<Account>,
     pub(super) courses: [Course; 2],
     /// Of all tenants that have something in the queue, together.
@@ -61,13 +63,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(shares: &[Share]) -> Self {
+    pub(super) fn new(budget: u64, shares: &[Share]) -> Self {
         State {
             open: false,
             draining: false,
             slots: 0,
             running: 0,
             memory: 0,
+            budget,
             accounts: shares.iter().copied().map(Account::new).collect(),
             courses: <[Course; 2]>::default(),
             weights: 0,
@@ -86,6 +89,11 @@ impl State {
     /// How many are in the queue.
     pub(super) fn queued(&self) -> usize {
         self.courses.iter().map(|course| course.waiting + course.held).sum()
+    }
+
+    /// What runs cost, by the slots that there are now.
+    fn price(&self) -> Price {
+        Price { budget: self.budget, slots: self.slots }
     }
 
     /// Changes an account; the orders that it stands in follow.
@@ -130,11 +138,11 @@ impl State {
     /// Sets what a tenant may have, one that there is or the next.
     pub(super) fn share(&mut self, index: usize, share: Share, now: Instant) {
         if index >= self.accounts.len() {
-            self.accounts.push(Account::new(share));
-            return;
+            return self.accounts.push(Account::new(share));
         }
         let (last, grants) = (self.last(), self.grants);
         self.change(index, |account, _| {
+            account.closed = false;
             account.share = share;
             // Fewer than it has under way: what others get meanwhile is not owed to it either.
             account.cap(grants, now);
@@ -142,8 +150,31 @@ impl State {
         });
     }
 
-    /// Somebody waits in the queue from now on, or holds its place.
+    /// Closes an account, with all who wait or hold a place there; what is under way goes on, and is paid for. `None`: it was
+    /// closed before.
+    pub(super) fn close(&mut self, index: usize) -> Option<Vec<Waiter>> {
+        if index >= self.accounts.len() {
+            self.accounts.push(Account::new(Share::NOTHING));
+        }
+        if self.accounts[index].closed {
+            return None;
+        }
+        let gone = self.change(index, |account, _| {
+            account.closed = true;
+            account.lanes.each_mut().map(|lane| (std::mem::take(&mut lane.waiting), std::mem::take(&mut lane.held)))
+        });
+        for (course, (waiting, held)) in self.courses.iter_mut().zip(&gone) {
+            course.waiting -= waiting.len();
+            course.held -= held.len();
+        }
+        Some(gone.into_iter().flat_map(|(waiting, held)| waiting.into_iter().chain(held)).collect())
+    }
+
+    /// Somebody waits in the queue from now on, or holds its place. On an account that is closed it does neither.
     pub(super) fn place(&mut self, (tenant, lane): (usize, usize), waiter: Waiter, held: bool, now: Instant) {
+        if self.accounts[tenant].closed {
+            return;
+        }
         if held {
             self.courses[lane].held += 1;
             return self.change(tenant, |account, _| insert(&mut account.lanes[lane].held, waiter));
@@ -211,23 +242,23 @@ impl State {
         room && self.next(now).is_err() && (lane != BATCH || self.keep().is_none_or(|until| now >= until))
     }
 
-    /// Grants one slot, if there is one and somebody's turn fits into so much memory of all sandboxes.
-    pub(super) fn grant(&mut self, memory: u64, now: Instant) -> Option<(Place, Virtual, Waiter)> {
+    /// Grants one slot, if there is one and somebody's turn fits into the memory that is free.
+    pub(super) fn grant(&mut self, now: Instant) -> Option<(Place, Virtual, Waiter)> {
         let next = self.next(now);
         self.kept = next.err().flatten();
         let (lane, index) = next.ok()?;
-        let free = memory.saturating_sub(self.memory);
+        let free = self.budget.saturating_sub(self.memory);
         // Nobody smaller overtakes whoever's turn it is.
         self.accounts[index].lanes[lane].waiting.front().filter(|waiter| waiter.memory <= free)?;
         self.grants += 1;
-        let (grants, usual) = (self.grants, self.usual);
+        let (grants, usual, price) = (self.grants, self.usual, self.price());
         let (waiter, spent, pledge) = self.change(index, |account, _| {
             let weight = account.share.weight;
             let own = &mut account.lanes[lane];
+            let pledge = own.expected(usual, price, weight);
             let waiter = own.waiting.pop_front()?;
-            let pledge = own.expected(usual, weight);
             own.pledged += pledge;
-            own.last = grants;
+            (own.last, own.debt) = (grants, 0);
             let spent = own.spent;
             account.running += 1;
             account.cap(grants, now);
@@ -252,15 +283,20 @@ impl State {
         Some((Place { ticket: waiter.ticket, tenant: index, lane }, pledge, waiter))
     }
 
-    /// A slot is free again. `settle`: what its run comes to, for the account's lane and weight.
-    pub(super) fn free(&mut self, place: &Place, memory: u64, now: Instant, settle: impl FnOnce(&mut Lane, u32)) {
-        let (last, lane) = (self.last(), place.lane);
+    /// A slot is free again. `used`: its run is over, and took so long; `None`: it was never used, and costs nothing.
+    pub(super) fn free(&mut self, slot: &Slot, used: Option<Duration>, now: Instant) {
+        let (last, price) = (self.last(), self.price());
+        let Slot { place: Place { tenant, lane, .. }, memory, pledge, .. } = *slot;
         self.running -= 1;
         self.memory -= memory;
         self.courses[lane].running -= 1;
-        self.change(place.tenant, |account, _| {
+        self.change(tenant, |account, _| {
             account.running -= 1;
-            settle(&mut account.lanes[lane], account.share.weight);
+            let pledged = &mut account.lanes[lane].pledged;
+            *pledged = pledged.saturating_sub(pledge);
+            if let Some(used) = used {
+                account.pay(lane, used, price.of(used, memory, account.share.weight));
+            }
             account.uncap(last, now);
         });
     }
@@ -276,13 +312,14 @@ impl State {
         let own = &account.lanes[lane];
         let before = own.before(ticket);
         let floor = if own.waiting.is_empty() { self.floor(lane) } else { 0 };
-        let step = own.expected(self.usual, account.share.weight);
+        let price = self.price();
+        let step = own.expected(self.usual, price, account.share.weight);
         let turn = own.spent.max(floor) + own.pledged + step.saturating_mul(before as u128);
         // Each goes as often as brings it past our turn, if it has so many.
         let of_other = |&(standing, _, other): &(Virtual, u64, usize)| {
             let account = &self.accounts[other];
             let lane = &account.lanes[lane];
-            let turns = (turn - standing).div_ceil(lane.expected(self.usual, account.share.weight)).max(1);
+            let turns = (turn - standing).div_ceil(lane.expected(self.usual, price, account.share.weight)).max(1);
             usize::try_from(turns).unwrap_or(usize::MAX).min(lane.waiting.len())
         };
         let others =
@@ -300,8 +337,9 @@ impl State {
     #[cfg(test)]
     pub(super) fn check(&self) {
         for (lane, course) in self.courses.iter().enumerate() {
-            let sum =
-                |of: fn(&Lane) -> usize| self.accounts.iter().map(|account| of(&account.lanes[lane])).sum::<usize>();
+            let sum = |of: fn(&super::account::Lane) -> usize| {
+                self.accounts.iter().map(|account| of(&account.lanes[lane])).sum::<usize>()
+            };
             assert_eq!(course.waiting, sum(|lane| lane.waiting.len()));
             assert_eq!(course.held, sum(|lane| lane.held.len()));
             let ready = self.accounts.iter().enumerate().filter(|(_, account)| account.may_run());

@@ -155,13 +155,14 @@ fn a_tenant_keeps_its_place() {
     assert_eq!(second.names(), ["a", "b", "c", "0"]);
     assert_eq!(second.resolve(TCP, Some(b"Bearer b")).unwrap(), b);
     assert_eq!(named(&second, Some(b"Bearer a")), None, "closed");
+    assert_eq!((second.open(), second.shares()[0]), (vec!["b", "c", "0"], None));
     assert_eq!(named(&second, Some(b"Bearer 0")).as_deref(), Some("0"));
     assert!(second.gate(b).take().is_err(), "a reload fills no bucket");
     let third = second.renewed(&listed(&["a", "b"], "requests_per_minute = 5\nqueued = 3"), &accounts());
     assert_eq!(third.names(), ["a", "b", "c", "0"]);
     assert_eq!(third.resolve(TCP, Some(b"Bearer a")).unwrap(), TenantIndex(0), "open again");
     assert!(third.gate(b).take().is_err(), "other rates, and as empty as it was");
-    assert_eq!(third.shares()[b.0].queued, 3);
+    assert_eq!((third.open(), third.shares()[b.0].unwrap().queued), (vec!["a", "b"], 3));
 }
 
 #[test]

@@ -6,14 +6,13 @@ use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::common::live::ENGINED;
-use crate::common::{Fake, Reply, Scratch};
+use crate::common::{Fake, PATIENCE, Reply, Scratch};
 
 pub const TENANTS: [&str; 2] = ["blue", "green"];
 
@@ -91,7 +90,7 @@ impl Place {
         let (say, said) = std::sync::mpsc::channel();
         std::thread::spawn(move || lines.for_each(|line| say.send(line).unwrap_or_default()));
         let mut engine = Engine { child, address: String::new() };
-        while let Ok(line) = said.recv_timeout(Duration::from_secs(30)) {
+        while let Ok(line) = said.recv_timeout(PATIENCE) {
             if let Some(address) = line.strip_prefix("listening ") {
                 engine.address = address.to_owned();
             }
@@ -134,7 +133,7 @@ pub fn account() -> Option<(u32, u32)> {
 /// `None`: the engine was killed meanwhile.
 pub fn call(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Option<Reply> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Type: application/json\r\nContent-Length: \

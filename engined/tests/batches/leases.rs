@@ -12,8 +12,17 @@ impl Grader {
     /// How many units are leased and have no result.
     fn leased(&self) -> u32 {
         let file = self.folders.0.join("batches").join("batches.sqlite");
-        let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        db.query_row("SELECT count(*) FROM attempt", [], |row| row.get(0)).unwrap()
+        let read = || {
+            let db = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            db.query_row("SELECT count(*) FROM attempt", [], |row| row.get(0))
+        };
+        // Beside the engine's own connections, in one process with them, it does not get through each time.
+        let mut told = read();
+        wait_for(|| {
+            told = read();
+            told.is_ok()
+        });
+        told.unwrap()
     }
 
     fn running(&self) -> usize {

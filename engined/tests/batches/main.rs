@@ -15,9 +15,9 @@ mod real;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use common::{Reply, Rig, Scratch, TOKEN};
+use common::{PATIENCE, Reply, Rig, Scratch, TOKEN};
 use serde_json::{Value, json};
 
 const JSON: &str = "Content-Type: application/json\r\n";
@@ -74,7 +74,7 @@ impl Grader {
         let begun = Instant::now();
         loop {
             let batch = self.get(&format!("/v1/batches/{id}?wait_ms=20000"));
-            assert!(begun.elapsed() < Duration::from_secs(40), "{batch}");
+            assert!(begun.elapsed() < PATIENCE, "{batch}");
             if matches!(batch["status"].as_str().unwrap(), "finished" | "cancelled") {
                 return batch;
             }
@@ -118,7 +118,7 @@ struct Events {
 
 impl Events {
     fn open(mut stream: TcpStream, path: &str, headers: &str) -> Events {
-        stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         // Without chunks.
         let head = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
         stream.write_all(head.as_bytes()).unwrap();

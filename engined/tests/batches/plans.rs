@@ -1,13 +1,21 @@
 //! Whose batches they are, and what a plan has to say of them.
 
+use engined::accounts::Accounts;
+use engined::config::Host;
+use engined::reload::{Outcome, Reloader};
 use serde_json::{Value, json};
 
+use super::common::{TOKEN, wait_for};
 use super::{Grader, JSON, echoes};
 
 const OTHER: &str = "engined_other-token";
 
+fn hash(token: &str) -> String {
+    engined::tenants::hash(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn two_tenants() -> Grader {
-    let hash: String = engined::tenants::hash(OTHER.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash(OTHER);
     Grader::with(&format!(
         "[plans.asks]\npriorities = [\"interactive\"]\n[tenants.t]\ntokens = [\"HASH\"]\n\
          [tenants.other]\nplan = \"asks\"\ntokens = [\"{hash}\"]\n"
@@ -170,4 +178,44 @@ fn more_than_a_checker_can_be_given_is_refused_with_its_field() {
     large["checker"] = json!({"kind": "lines"});
     grader.submit(&large);
     grader.submit(&batch);
+}
+
+#[test]
+fn nothing_of_the_batches_of_a_tenant_that_is_removed_is_begun_until_it_is_back() {
+    let other = format!("[tenants.other]\nadmin = true\ntokens = [\"{}\"]\n", hash(OTHER));
+    let both = format!("[tenants.t]\ntokens = [\"{}\"]\n{other}", hash(TOKEN));
+    let grader = Grader::with(&both);
+    let engine = &grader.rig.engine;
+    let path = grader.folders.0.join("engined.toml");
+    let host = Host { accounts: Accounts::parse("root:x:0:0::/:\n", "", 0), memory: 8 << 30, cpus: 4 };
+    let reloader = Reloader::new(path.clone(), host, "");
+    let reload = |tenants: &str| {
+        std::fs::write(&path, format!("[listen]\ntcp = \"127.0.0.1:1\"\n{tenants}")).unwrap();
+        assert!(matches!(reloader.reload(engine), Outcome::Taken(_)));
+    };
+    let as_other = |method: &str, path: &str, words: &str| {
+        let body = json!({"language": "python", "source": words}).to_string();
+        let headers = format!("Authorization: Bearer {OTHER}\r\n{JSON}");
+        grader.rig.raw_call(method, path, &headers, if words.is_empty() { b"" } else { body.as_bytes() })
+    };
+    let runs = [0, 1].map(|_| as_other("POST", "/v1/executions?wait=false", "sleep 60000"));
+    wait_for(|| engine.queue.gauges().running == 2);
+    let id = grader.submit(&echoes(3, 4));
+    wait_for(|| engine.queue.gauges().waiting[1] > 0);
+    reload(&other);
+    assert_eq!(engine.queue.gauges().waiting, [0, 0]);
+    // What was taken up is given back.
+    wait_for(|| engine.drain.executions() == 2);
+    for run in runs {
+        assert!([200, 202].contains(&as_other("DELETE", run.header("location").unwrap(), "").status));
+    }
+    for _ in 0..5 {
+        assert_eq!(as_other("POST", "/v1/executions", "say other").status, 200);
+    }
+    let begun = || grader.rig.fake.seen.played.lock().unwrap().iter().filter(|run| run.0 == "cat").count();
+    assert_eq!((begun(), engine.drain.executions()), (0, 0));
+    grader.rig.get(&format!("/v1/batches/{id}")).problem(401, "unauthenticated");
+    reload(&both);
+    assert_eq!(grader.over(&id)["status"], "finished");
+    assert_eq!((grader.results(&id, "").len(), begun()), (12, 12));
 }

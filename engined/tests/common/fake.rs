@@ -23,7 +23,7 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bin
 /// What the tests look at.
 #[derive(Default)]
 pub struct Seen {
-    /// Runs under way.
+    /// Runs under way: what is told of them elsewhere is there by then.
     pub running: AtomicUsize,
     /// The most runs at once.
     pub most: AtomicUsize,
@@ -45,6 +45,8 @@ pub struct Seen {
     pub silent: AtomicBool,
     /// What the engine asks on its own account waits until this is false.
     pub held: AtomicBool,
+    /// The words `gate`, and `#gate` of a compiler, wait until this is true.
+    pub open: AtomicBool,
     /// Whoever connects is sent away.
     pub away: AtomicBool,
     /// Programs of this language fail, a hello as well.
@@ -120,6 +122,8 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
     say(Report::Welcome(Welcome { wanted, obtained, cgroup, landlock_abi: 7, slots, ceiling: LIMITS, pinned_cpus: 0 }));
     let stops: Stops = Arc::default();
     let open = Open(Arc::new(Mutex::new(true)), Arc::clone(seen));
+    // Orders of callers that have a slot.
+    let taken = Arc::new(AtomicUsize::new(0));
     loop {
         let mut message = [0; MESSAGE_BYTES + 1];
         let Ok((length, fds)) = sys::recv_with_descriptors(socket.as_fd(), &mut message, MAX_DESCRIPTORS) else {
@@ -145,7 +149,7 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
                 assert_eq!(fds.len(), order.descriptors());
                 // What the engine asks on its own account has room of its own.
                 let aside = order.aside;
-                let (now, most) = if aside { (&seen.aside, &seen.most_aside) } else { (&seen.running, &seen.most) };
+                let (now, most) = if aside { (&seen.aside, &seen.most_aside) } else { (&*taken, &seen.most) };
                 let running = now.fetch_add(1, Ordering::SeqCst) + 1;
                 most.fetch_max(running, Ordering::SeqCst);
                 if !aside && running > slots as usize {
@@ -155,19 +159,24 @@ fn serve(socket: UnixStream, slots: u32, obtained: Layers, seen: &Arc<Seen>) {
                     continue;
                 }
                 let (stops, seen, socket) = (Arc::clone(&stops), Arc::clone(seen), socket.try_clone().unwrap());
-                let open = Arc::clone(&open.0);
+                let (open, taken) = (Arc::clone(&open.0), Arc::clone(&taken));
                 std::thread::spawn(move || {
                     while aside && seen.held.load(Ordering::SeqCst) {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                     let id = order.id;
-                    let report = play(order, fds, &stops, &seen);
+                    let report = play(order, fds, &stops, &seen, || {
+                        let still = open.lock().unwrap_or_else(PoisonError::into_inner);
+                        seen.running.fetch_add(usize::from(*still && !aside), Ordering::SeqCst);
+                    });
                     // As in jaild: the slot is free before the engine hears of it. Those of an older link were free
                     // when it closed.
                     let still = open.lock().unwrap_or_else(PoisonError::into_inner);
                     if *still {
-                        let now = if aside { &seen.aside } else { &seen.running };
-                        now.fetch_sub(1, Ordering::SeqCst);
+                        let now: &[&AtomicUsize] = if aside { &[&seen.aside] } else { &[&seen.running, &taken] };
+                        for now in now {
+                            now.fetch_sub(1, Ordering::SeqCst);
+                        }
                     }
                     drop(still);
                     drop(sys::send_with_descriptors(socket.as_fd(), &report.encode(), &[]));
@@ -201,7 +210,8 @@ fn read(bundle: &OwnedFd, into: &mut Script) {
     }
 }
 
-fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
+/// `begins` is called when everything is told of it but its end.
+fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen, begins: impl FnOnce()) -> Report {
     let mut fds = fds.into_iter();
     let mut script = Script { args: Vec::new(), env: Vec::new(), files: BTreeMap::new(), globs: Vec::new() };
     read(&fds.next().unwrap(), &mut script);
@@ -232,6 +242,7 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         played.push((words.clone(), Instant::now(), None));
         played.len() - 1
     });
+    begins();
     let collection = collection.map(RecordWriter::over);
     let mut actor = Actor {
         order: &order,
@@ -240,6 +251,7 @@ fn play(order: Order, fds: Vec<OwnedFd>, stops: &Stops, seen: &Seen) -> Report {
         stderr,
         collection,
         stops,
+        open: &seen.open,
         usage: usage(),
         attempts: Attempts::default(),
         stop: None,
@@ -280,6 +292,7 @@ struct Actor<'a> {
     stderr: File,
     collection: Option<RecordWriter>,
     stops: &'a Stops,
+    open: &'a AtomicBool,
     usage: Usage,
     attempts: Attempts,
     stop: Option<StopReason>,
@@ -306,6 +319,8 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
+                "#gate" if self.passes() => {}
+                "#gate" => return Outcome::Signalled(9),
                 "#lingers" => {
                     while !self.stopped() {
                         std::thread::sleep(Duration::from_millis(1));
@@ -336,6 +351,17 @@ impl Actor<'_> {
             self.collect(Kind::File, b"a.out", text.as_bytes());
         }
         Outcome::Exited(0)
+    }
+
+    /// Waits until the gate is open. `false`: it was stopped before.
+    fn passes(&mut self) -> bool {
+        while !self.open.load(Ordering::SeqCst) {
+            if self.stopped() {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 
     fn collect(&mut self, kind: Kind, name: &[u8], data: &[u8]) {
@@ -396,6 +422,8 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
+                "gate" if self.passes() => {}
+                "gate" => return KILLED,
                 // Waits until there is such a file.
                 "until" => {
                     while !Path::new(rest).exists() {

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::{Reply, Scratch, wait_for};
+use super::{PATIENCE, Reply, Scratch, wait_for};
 
 pub const ENGINED: &str = env!("CARGO_BIN_EXE_engined");
 
@@ -83,7 +83,7 @@ impl Up {
 
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Option<Reply> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -124,7 +124,7 @@ impl Up {
 
     /// Waits for what takes the engine a look at every language.
     pub fn until(&self, holds: impl Fn(&Up) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(Instant::now() < deadline, "waited in vain:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
@@ -164,7 +164,7 @@ impl Up {
     pub fn stop(mut self) {
         let everybody = descendants(self.child.id());
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;

@@ -95,7 +95,7 @@ fn children_that_hold_the_output_keep_nobody_waiting() {
         os._exit(0)\n";
     let begun = Instant::now();
     let result = run(&up, &json!({"language": "python", "source": source}));
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     assert_eq!((&result["verdict"], &result["run"]["exit_code"]), (&json!("ok"), &json!(0)), "{result}");
     let mut lines: Vec<&str> = result["run"]["stdout"]["text"].as_str().unwrap().lines().collect();
     assert_eq!((lines.first(), lines.last()), (Some(&"begun"), Some(&"over")));

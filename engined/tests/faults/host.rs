@@ -107,7 +107,8 @@ fn descriptors_are_exhausted() {
                 assert!(right || result["verdict"] == "engine_error", "{what}: {result}");
                 failed += u32::from(!right);
             } else {
-                assert_eq!(reply.status, 500, "{what}: {}\n{}", reply.text(), rig.log());
+                // On a busy host it may think meanwhile that jaild does not answer.
+                assert!([500, 503].contains(&reply.status), "{what}: {}\n{}", reply.text(), rig.log());
                 failed += 1;
             }
             allow(&rig, name, None);

@@ -1,6 +1,6 @@
 //! -9 to each process at every point of a run's life.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jail::stop::POINTS;
 use serde_json::{Value, json};
@@ -73,9 +73,21 @@ fn between(first: &str, last: &str) -> impl Iterator<Item = &'static str> {
 /// A run comes to the point, whoever is named dies, the run goes on, and nothing is left.
 fn at_point(rig: &Rig, point: &str, who: &str, victims: impl Fn() -> Vec<u32>, wanted: &[Got]) {
     let what = format!("-9 to {who} at {point}");
+    rig.again(&what, || once_at_point(rig, point, who, &victims, wanted));
+}
+
+/// How long it took to be back, and how long it may take.
+fn once_at_point(
+    rig: &Rig,
+    point: &str,
+    who: &str,
+    victims: impl Fn() -> Vec<u32>,
+    wanted: &[Got],
+) -> (Duration, Duration) {
+    let what = format!("-9 to {who} at {point}");
     let looks = rig.looks();
     rig.page.arm(point);
-    std::thread::scope(|scope| {
+    let times = std::thread::scope(|scope| {
         let run = scope.spawn(|| rig.call(&request()));
         rig.until(&format!("{what}: a run comes there"), || rig.page.taken(point));
         let killed = victims();
@@ -89,11 +101,12 @@ fn at_point(rig: &Rig, point: &str, who: &str, victims: impl Fn() -> Vec<u32>, w
         rig.page.release();
         let got = got(&what, run.join().unwrap());
         assert!(wanted.contains(&got), "{what}: the caller got {got:?} instead of one of {wanted:?}\n{}", rig.log());
-        rig.recovers(&what, since, &gone);
+        rig.recovered(&what, since, &gone)
     });
     if ["engined", "jaild"].contains(&who) {
         rig.until(&format!("{what}: the engine's own look"), || rig.looks() > looks);
     }
+    times
 }
 
 /// Gone, or waits only for its parent, which may be the one that is held.
@@ -130,6 +143,8 @@ fn jaild_is_killed_at_every_point() {
             "engined.received" | "engined.queued" | "engined.slot" | "engined.prepared" => {
                 &[Got::EngineError, Got::NotReady, Got::Right]
             }
+            // The order is on its way: on a busy host jaild has done all of it by the time it is killed.
+            "engined.ordered" => &[Got::EngineError, Got::Right],
             // An earlier run's slot may come there as this run's order does.
             "init.ended" | "broker.emptied" => &[Got::EngineError, Got::Right],
             "broker.reported" | "engined.ended" | "engined.drained" | "engined.judged" | "engined.answering" => {
@@ -155,7 +170,7 @@ fn an_init_is_killed_at_every_point() {
             // All of the files have come, though nobody said so.
             "init.collected" => &[Got::Shortened, Got::Right],
             // Init goes on while the broker is held: to the end, or nearly.
-            "broker.commanded" | "broker.started" => &[Got::EngineError, Got::Shortened],
+            "broker.commanded" | "broker.started" => &[Got::EngineError, Got::Shortened, Got::Right],
             "init.ended" => &[Got::Right],
             _ => &[Got::EngineError],
         };
@@ -196,13 +211,17 @@ fn whoever_is_killed_while_the_stock_waits() {
         _ => vec![rig.program(who)],
     };
     for who in ["init", "payload", "spawner", "jaild", "engined"] {
-        let looks = rig.looks();
-        let (killed, since) = (victims(who), Instant::now());
-        killed.iter().for_each(|pid| end(*pid));
-        rig.recovers(&format!("-9 to {who} while the stock waits"), since, &killed);
-        if ["engined", "jaild"].contains(&who) {
-            rig.until("the engine's own look", || rig.looks() > looks);
-        }
+        let what = format!("-9 to {who} while the stock waits");
+        rig.again(&what, || {
+            let looks = rig.looks();
+            let (killed, since) = (victims(who), Instant::now());
+            killed.iter().for_each(|pid| end(*pid));
+            let times = rig.recovered(&what, since, &killed);
+            if ["engined", "jaild"].contains(&who) {
+                rig.until("the engine's own look", || rig.looks() > looks);
+            }
+            times
+        });
     }
     for who in ["init", "payload", "spawner", "jaild", "engined"] {
         let any = [Got::Right, Got::Shortened, Got::EngineError, Got::Killed, Got::NotReady, Got::Nothing];
@@ -222,18 +241,21 @@ fn whoever_is_killed_while_a_slot_is_made_anew() {
         .flat_map(|point| ["engined", "jaild", "spawner"].into_iter().map(move |who| (point, who)))
     {
         let what = format!("-9 to {who} at {point}");
-        let (looks, before) = (rig.looks(), rig.spawners());
-        rig.page.arm(point);
-        end(before[0]);
-        rig.until(&format!("{what}: a slot is made anew"), || rig.page.taken(point));
-        let killed = if who == "spawner" { rig.spawners() } else { vec![rig.program(who)] };
-        let since = Instant::now();
-        killed.iter().for_each(|pid| end(*pid));
-        rig.page.release();
-        rig.recovers(&what, since, &[killed, before[..1].to_vec()].concat());
-        if who != "spawner" {
-            rig.until(&format!("{what}: the engine's own look"), || rig.looks() > looks);
-        }
+        rig.again(&what, || {
+            let (looks, before) = (rig.looks(), rig.spawners());
+            rig.page.arm(point);
+            end(before[0]);
+            rig.until(&format!("{what}: a slot is made anew"), || rig.page.taken(point));
+            let killed = if who == "spawner" { rig.spawners() } else { vec![rig.program(who)] };
+            let since = Instant::now();
+            killed.iter().for_each(|pid| end(*pid));
+            rig.page.release();
+            let times = rig.recovered(&what, since, &[killed, before[..1].to_vec()].concat());
+            if who != "spawner" {
+                rig.until(&format!("{what}: the engine's own look"), || rig.looks() > looks);
+            }
+            times
+        });
     }
     rig.stop();
 }

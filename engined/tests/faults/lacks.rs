@@ -39,15 +39,18 @@ fn a_group_that_cannot_be_removed() {
     let parked = Parked::start();
     let pid = parked.0.id().to_string();
     slots().filter(|slot| slot.is_dir()).for_each(|slot| fs::write(slot.join("cgroup.procs"), &pid).unwrap());
-    let (mut slowest, mut quickest) = (Duration::ZERO, PATIENCE);
+    let mut hellos = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     while !rig.up.log().contains("slot 0: its groups can't be removed") {
         assert!(Instant::now() < deadline, "the slot was not given up\n{}", rig.log());
         let since = Instant::now();
         assert!(rig.hello(), "{}", rig.log());
-        (slowest, quickest) = (slowest.max(since.elapsed()), quickest.min(since.elapsed()));
+        hellos.push(since.elapsed());
     }
-    assert!(slowest <= rig::allowed(quickest), "a hello took {slowest:?}, the quickest {quickest:?}");
+    // Each that came to that slot would have to wait, and there are few of them; a busy host holds up one now and then.
+    let most = rig::allowed(hellos.iter().copied().min().unwrap_or_default());
+    let slow = hellos.iter().filter(|took| **took > most).count();
+    assert!(slow <= 1 + hellos.len() / 10, "{slow} hellos took more than {most:?}: {hellos:?}");
     drop(parked);
     rig.recovers("a group that could not be removed", Instant::now(), &[]);
     rig.stop();

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+pub use crate::common::PATIENCE;
 use crate::common::live::{Up, descendants};
 use crate::common::opt::Opt;
 use crate::common::{Reply, Scratch};
@@ -18,8 +19,10 @@ use crate::traces::{Traces, place};
 /// From the fault to a hello that is right, on a host where a hello takes no longer than [`HELLO`].
 const BACK: Duration = Duration::from_secs(2);
 const HELLO: Duration = Duration::from_millis(50);
-/// Nothing that is waited for takes longer, however slow the host.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How much longer that may be where it is measured once: a busy host holds up whom it likes.
+const ONCE: u32 = 10;
+/// So many looks in a row find the same of an engine that is at rest.
+const STILL: usize = 4;
 
 /// The other languages of the built-in manifests, replaced by some that are not installed: each look at them costs time.
 const ABSENT: [&str; 4] = ["c", "cpp", "java", "javascript"];
@@ -98,8 +101,11 @@ impl Rig {
     pub fn settle(&mut self) {
         self.until("rest", || {
             let now = Traces::of(&self.up);
-            std::thread::sleep(Duration::from_millis(50));
-            now == Traces::of(&self.up) && self.inits().len() == self.armed
+            let mut looks = (0..STILL).map(|_| {
+                std::thread::sleep(Duration::from_millis(50));
+                Traces::of(&self.up)
+            });
+            looks.all(|look| look == now) && self.inits().len() == self.armed
         });
         self.rest = Traces::of(&self.up);
     }
@@ -150,14 +156,34 @@ impl Rig {
         u32::try_from(self.up.child(name)).unwrap()
     }
 
-    /// The next hello is right in time, and then nothing is left of the fault, nor of those who were there at it.
+    /// As [`Rig::recovered`], where the fault can't be made again.
     pub fn recovers(&self, what: &str, since: Instant, gone: &[u32]) {
+        let (back, most) = self.recovered(what, since, gone);
+        let most = most * ONCE;
+        assert!(back <= most, "{what}: back after {back:?}, more than {most:?}\n{}", self.log());
+    }
+
+    /// Makes a fault, which recovers within the given time: again, where the host has held it up.
+    pub fn again(&self, what: &str, mut fault: impl FnMut() -> (Duration, Duration)) {
+        let mut times = Vec::new();
+        while times.len() < 5 {
+            let (back, most) = fault();
+            if back <= most {
+                return;
+            }
+            times.push((back, most));
+        }
+        panic!("{what}: back, and at most: {times:?}\n{}", self.log());
+    }
+
+    /// The next hello is right, and then nothing is left of the fault, nor of those who were there at it. How long it was
+    /// until the hello, and how long it may be on this host.
+    pub fn recovered(&self, what: &str, since: Instant, gone: &[u32]) -> (Duration, Duration) {
         self.until(&format!("{what}: a hello"), || self.hello());
         let back = since.elapsed();
         let again = Instant::now();
         assert!(self.hello(), "{what}: the second hello");
         let most = allowed(again.elapsed());
-        assert!(back <= most, "{what}: back after {back:?}, more than {most:?}\n{}", self.log());
         for pid in gone {
             self.until(&format!("{what}: the end of {pid}"), || !Path::new(&format!("/proc/{pid}")).exists());
         }
@@ -165,7 +191,7 @@ impl Rig {
         loop {
             let now = Traces::of(&self.up);
             if now == self.rest {
-                break;
+                break (back, most);
             }
             assert!(
                 Instant::now() < deadline,

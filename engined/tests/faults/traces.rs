@@ -27,9 +27,13 @@ pub struct Traces {
     work_mib: u64,
 }
 
-/// What a link in `/proc` leads to, without the numbers that differ each time.
+/// What a link in `/proc` leads to, without the numbers that differ each time. A connection to a database opens the log
+/// beside it when it first has a question, be that hours later: what is left behind shows by its connection.
 fn kind(link: &Path) -> Option<String> {
     let target = fs::read_link(link).ok()?.to_string_lossy().into_owned();
+    if target.ends_with(".sqlite-wal") {
+        return None;
+    }
     // What engined holds of itself, so that a rule on it stays.
     let own = target.strip_prefix("/proc/").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     Some(if own { "/proc/PID".to_owned() } else { target.split(":[").next().unwrap_or_default().to_owned() })

@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_service_may_do_nothing_that_a_payload_may_not() {
-        let (service, payload) = (Filter::service(OWN), Filter::payload(&[]));
+        let (service, payload) = (Filter::service(OWN), Filter::whole(&[]));
         let allow = Answer::Allow.value();
         for number in 0..600 {
             for arguments in [[0, 0], [1, 6], [3, 0x5421], [OWN, 3], [THREAD, 0]] {

@@ -51,7 +51,7 @@ pub(super) fn in_full(filter: &Filter, number: libc::c_long, arguments: [u32; 6]
 
 #[test]
 fn every_number_gets_the_answer_of_its_table() {
-    let filter = Filter::payload(&[]);
+    let filter = Filter::whole(&[]);
     let conditional: Vec<_> = conditional(Answer::Notify).into_iter().map(|(number, _)| number).collect();
     for number in (0..2000).filter(|n| !conditional.contains(n)) {
         let named = |table: &[(&str, libc::c_long)]| table.iter().any(|(_, n)| *n == number);
@@ -68,7 +68,7 @@ fn every_number_gets_the_answer_of_its_table() {
 
 #[test]
 fn another_architecture_and_x32_are_killed() {
-    let filter = Filter::payload(&[]);
+    let filter = Filter::whole(&[]);
     for number in [0, 1, 39, 59, 500] {
         assert_eq!(interpret(&filter.program, number, 0x4000_0003, [0; 6]).0, Answer::Kill.value(), "i386");
         assert_eq!(interpret(&filter.program, number | X32, ARCH_X86_64, [0; 6]).0, Answer::Kill.value(), "x32");
@@ -78,7 +78,7 @@ fn another_architecture_and_x32_are_killed() {
 
 #[test]
 fn arguments_decide_where_they_must() {
-    let filter = Filter::payload(&[]);
+    let filter = Filter::whole(&[]);
     let (yes, eperm) = (Answer::Allow.value(), Answer::Errno(EPERM).value());
     for flag in [0x20000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {
         assert_eq!(answer(&filter, libc::SYS_clone, [flag | 17, 0]), eperm, "clone with {flag:#x}");
@@ -167,17 +167,65 @@ fn arguments_decide_where_they_must() {
     assert_eq!(answer(&filter, libc::SYS_personality, [0x40000, 0]), eperm, "ADDR_NO_RANDOMIZE");
 }
 
-#[test]
-fn the_shared_filter_leaves_to_the_payloads_what_that_allows_or_asks() {
-    let (shared, payload) = (Filter::shared(&[]), Filter::payload(&[]));
-    let left = [Answer::Allow.value(), Answer::Notify.value()];
-    for number in 0..600 {
-        for arguments in [[0, 0], [1, 0], [2, 0x5401], [2, 1], [10, 2], [15, 0], [17, 0x5412], [0x003d_0f00, 0]] {
-            if left.contains(&answer(&payload, number, arguments)) {
-                assert_eq!(answer(&shared, number, arguments), Answer::Allow.value(), "system call {number}");
+/// What the kernel makes of several filters, the newest first: the strictest answer, and of equally strict ones the first.
+fn together(filters: &[&Filter], number: u32, arch: u32, arguments: [u32; 6]) -> u32 {
+    let strictness = |answer: u32| (answer & libc::SECCOMP_RET_ACTION_FULL).cast_signed();
+    let answers = filters.iter().map(|filter| interpret(&filter.program, number, arch, arguments).0);
+    answers.min_by_key(|answer| strictness(*answer)).unwrap()
+}
+
+/// Values that some rule looks for, their neighbours, and others.
+fn arguments_of_interest() -> Vec<[u32; 6]> {
+    let first = [0, 1, 2, 10, 15, 16, 22, 0x80, 0x4_0000, 0x003d_0f00, 0x0200_0000, 0x1000_0000, u32::MAX];
+    let second = [0, 1, 2, 4, 5, 6, 0x8_0001, 0x5401, 0x5412, 0x8940];
+    let third = [0, 4, 6, 14, 17, 26, 0o4000, 262];
+    let fourth = [0x22, 0x4_0022];
+    let mut all = Vec::new();
+    for a in first {
+        for b in second {
+            for c in third {
+                all.extend(fourth.map(|d| [a, b, c, d, 0, 0]));
             }
         }
     }
+    all
+}
+
+#[test]
+fn shared_and_payloads_filter_come_to_the_whole() {
+    let extra = [libc::SYS_io_uring_setup, libc::SYS_mbind];
+    let (shared, all) = (Filter::shared(&extra), arguments_of_interest());
+    for own in [&extra[..], &extra[..1], &[]] {
+        let (payload, whole) = (Filter::payload(own, &extra), Filter::whole(own));
+        for number in (0..600).chain([u32::MAX, X32, X32 | 59]) {
+            // Of most calls nobody looks at an argument.
+            let many = conditional(Answer::Notify).iter().any(|(decided, _)| *decided == i64::from(number));
+            let each = all.iter().take(if many { all.len() } else { 3 }).map(|arguments| (arguments, ARCH_X86_64));
+            for (arguments, arch) in each.chain([(&all[0], 0x4000_0003)]) {
+                let (got, _) = interpret(&whole.program, number, arch, *arguments);
+                assert_eq!(together(&[&payload, &shared], number, arch, *arguments), got, "{number} {arguments:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pinned_payload_differs_in_one_call() {
+    let shared = Filter::shared(&[]);
+    let [pinned, plain] = [Filter::pinned_payload(&[], &[]), Filter::payload(&[], &[])];
+    for number in 0..600 {
+        let [a, b] = [&pinned, &plain].map(|filter| together(&[filter, &shared], number, ARCH_X86_64, [0; 6]));
+        let moves = i64::from(number) == libc::SYS_sched_setaffinity;
+        assert_eq!(a != b, moves, "system call {number}");
+        assert!(!moves || a == Answer::Errno(0).value());
+    }
+}
+
+#[test]
+fn a_payloads_own_filter_is_short() {
+    // Each is translated anew for every run.
+    let (own, whole) = (Filter::payload(&[], &[]).program.len(), Filter::whole(&[]).program.len());
+    assert!(own * 2 < whole, "{own} of {whole}");
 }
 
 #[test]
@@ -193,7 +241,7 @@ fn init_is_killed_for_what_it_has_no_use_for() {
 
 #[test]
 fn every_call_that_the_filter_asks_about_has_its_name_on_the_list() {
-    let payload = Filter::payload(&[]);
+    let payload = Filter::whole(&[]);
     for number in 0..600 {
         let asks = answer(&payload, number, [2, 1]) == Answer::Notify.value();
         assert_eq!(asks, watched(number).is_some(), "system call {number}");
@@ -207,7 +255,7 @@ fn every_call_that_the_filter_asks_about_has_its_name_on_the_list() {
 
 #[test]
 fn the_tree_is_short_and_within_the_kernels_limit() {
-    let filter = Filter::payload(&[]);
+    let filter = Filter::whole(&[]);
     assert!(filter.program.len() <= 4096);
     let longest = (0..600).map(|n| interpret(&filter.program, n, ARCH_X86_64, [u32::MAX; 6]).1).max();
     assert!(longest < Some(64), "{longest:?} steps");

@@ -13,6 +13,37 @@ use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::{Bytes, Ended, Limits, Millis, RunId, StopReason};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+/// Nothing that is waited for takes longer, however busy the machine is. Whoever waits goes on at once when it is there.
+pub const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Waits until it holds.
+pub fn until(mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Everybody below a process.
+pub fn descendants(pid: i32) -> Vec<i32> {
+    let below = children(pid);
+    below.iter().copied().chain(below.iter().flat_map(|child| descendants(*child))).collect()
+}
+
+/// The children of a process.
+pub fn children(pid: i32) -> Vec<i32> {
+    let all = std::fs::read_dir("/proc").unwrap();
+    let all = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    all.filter(|child| field(*child, "PPid") == Some(pid.to_string())).collect()
+}
+
+/// A line of a process's `/proc/PID/status`.
+pub fn field(pid: i32, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+}
+
 /// Whether this test can run: it needs root and jaild's account. A skip is told, and is a failure where
 /// `ENGINED_FORBID_SKIP` is set, as in CI.
 pub fn can_run() -> bool {
@@ -228,7 +259,7 @@ pub struct Link {
 
 impl Link {
     pub fn connect(socket: &Path) -> Self {
-        Self::try_connect(socket, Duration::from_secs(10)).expect("no welcome")
+        Self::try_connect(socket, PATIENCE).expect("no welcome")
     }
 
     pub fn try_connect(socket: &Path, patience: Duration) -> Option<Self> {
@@ -245,7 +276,7 @@ impl Link {
     }
 
     pub fn recv(&self) -> Option<Report> {
-        recv_until(&self.client, Instant::now() + Duration::from_secs(30))
+        recv_until(&self.client, Instant::now() + PATIENCE)
     }
 
     pub fn python(&mut self, source: &str) -> Done {

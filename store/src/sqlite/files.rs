@@ -102,6 +102,8 @@ pub(crate) fn connect_to_copy(path: &Path) -> Result<Connection, Unusable> {
     let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fail)?;
     db.busy_timeout(BUSY).map_err(fail)?;
     set(&db, "temp_store", 2, path)?;
+    // Its files are opened now: what a first question would open later, beside everything else, is no surprise then.
+    super::schema::version(&db, path)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }

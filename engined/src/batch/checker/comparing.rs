@@ -148,7 +148,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::capture::{Keep, Output, pipes};
+    use crate::capture::{Keep, Output, Over, pipes};
 
     fn file(text: &[u8]) -> Stdin {
         let mut file = File::from(jail::records::empty_memfd().unwrap());
@@ -174,7 +174,8 @@ mod tests {
             File::from(theirs.stdout).write_all(output).unwrap();
         });
         let (mut streams, keep) = (Output::default(), Keep { head: 4, most: 1 << 30 });
-        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &Notify::new()).await.unwrap();
+        let (over, ended) = (Notify::new(), Over::default());
+        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &over, &ended).await.unwrap();
         program.await.unwrap();
         comparing.end(tap).await
     }

@@ -29,22 +29,15 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{Uid, geteuid};
 
+use crate::account::Account;
 use crate::config::{Config, Options};
 use crate::slot::log;
 use crate::tuning::{Store, make};
 
 /// What ids that a namespace does not map look like in it, see user_namespaces(7).
 const OVERFLOW_UID: u32 = 65_534;
-
-/// Who jaild is on the host.
-struct Account {
-    name: String,
-    uid: u32,
-    gid: u32,
-    rootless: bool,
-}
 
 /// Never returns but with an error.
 pub fn enter(options: &Options) -> Result<(), JailError> {
@@ -63,32 +56,32 @@ pub fn enter(options: &Options) -> Result<(), JailError> {
             None => only_one(&options.socket).map(drop),
         };
     }
-    let account = account(options)?;
-    let client = if account.rootless { account.uid } else { user(&options.client_user)?.uid.as_raw() };
+    let (account, rootless) = account(options)?;
+    let client = if rootless { account.uid } else { Account::named(&options.client_user)?.uid };
     let uids = Range::of(Path::new("/etc/subuid"), &account.name, account.uid)?;
     let gids = Range::of(Path::new("/etc/subgid"), &account.name, account.uid)?;
-    trust_files(options, if account.rootless { account.uid } else { 0 })?;
-    let off = tuning_is_foreign(options, if account.rootless { account.uid } else { 0 });
+    trust_files(options, if rootless { account.uid } else { 0 })?;
+    let off = tuning_is_foreign(options, if rootless { account.uid } else { 0 });
     if !off {
-        warm(options, if account.rootless { account.uid } else { 0 });
+        warm(options, if rootless { account.uid } else { 0 });
     }
     let lock = only_one(&options.socket)?;
-    let owner = (!account.rootless).then_some((account.uid, account.gid));
+    let owner = (!rootless).then_some((account.uid, account.gid));
     // What is wrong in the file is told by the second start, with every other mistake.
     let pinned = Config::load(options.config.as_deref()).is_ok_and(|config| config.cores.is_some());
     #[cfg(feature = "test-hooks")]
     let pinned = pinned && !options.test_no_cpuset;
     let groups = Base::create(&place, owner, pinned)?;
-    let listener = listen_at(&options.socket, if account.rootless { None } else { Some(client) })?;
+    let listener = listen_at(&options.socket, if rootless { None } else { Some(client) })?;
     raise_limits()?;
     // Keyrings need not be there; if they are, jaild and all below it have an empty one.
     match sys::leave_session_keyring() {
         Err(e) if e.raw_os_error() != Some(libc::ENOSYS) => return Err(e).on(Step::Outer, "session keyring"),
         _ => {}
     }
-    outer_namespace(&account, uids, gids)?;
+    outer_namespace(&account, rootless, uids, gids)?;
     let ids = uids.count.min(gids.count).min(RANGE_IDS);
-    let client_inside = if account.rootless { 0 } else { OVERFLOW_UID };
+    let client_inside = if rootless { 0 } else { OVERFLOW_UID };
     let mut said = options.raw.clone();
     if off {
         said.extend(["--tuning".to_owned(), "off".to_owned()]);
@@ -112,8 +105,8 @@ fn tuning_is_foreign(options: &Options, uid: u32) -> bool {
 
 /// Makes of toolchains what can be made ahead of time, and ends. Where root starts it, it makes that as jaild's user.
 pub fn tune(options: &Options) -> Result<(), JailError> {
-    let account = account(options)?;
-    trust_files(options, if account.rootless { account.uid } else { 0 })?;
+    let (account, rootless) = account(options)?;
+    trust_files(options, if rootless { account.uid } else { 0 })?;
     let Some((folder, catalogue)) = tuning_of(options)? else {
         log("nothing is tuned: it is switched off");
         return Ok(());
@@ -122,7 +115,7 @@ pub fn tune(options: &Options) -> Result<(), JailError> {
         &folder,
         &catalogue,
         options.tune.as_deref().filter(|only| *only != "yes"),
-        (!account.rootless).then_some((account.uid, account.gid)),
+        (!rootless).then_some((account.uid, account.gid)),
     )
 }
 
@@ -176,20 +169,10 @@ fn trust_files(options: &Options, uid: u32) -> Result<(), JailError> {
     if mistakes.is_empty() { Ok(()) } else { refuse(mistakes) }
 }
 
-fn account(options: &Options) -> Result<Account, JailError> {
+/// Who jaild is on the host, and whether it is that already: *rootless*.
+fn account(options: &Options) -> Result<(Account, bool), JailError> {
     let me = geteuid();
-    let (account, rootless) = if me.is_root() {
-        (user(&options.user)?, false)
-    } else {
-        let own = User::from_uid(me).on(Step::Outer, format!("uid {me}"))?;
-        (own.ok_or(nix::Error::ENOENT).on(Step::Outer, format!("no account has uid {me}"))?, true)
-    };
-    Ok(Account { name: account.name, uid: account.uid.as_raw(), gid: account.gid.as_raw(), rootless })
-}
-
-fn user(name: &str) -> Result<User, JailError> {
-    let make = format!("there is no user {name}: useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
-    User::from_name(name).on(Step::Outer, name)?.ok_or(nix::Error::ENOENT).on(Step::Outer, make)
+    if me.is_root() { Ok((Account::named(&options.user)?, false)) } else { Ok((Account::of_uid(me.as_raw())?, true)) }
 }
 
 /// Binds the socket, which only `owner` may connect to (modes of a socket are checked by `connect(2)`).
@@ -219,19 +202,19 @@ fn raise_limits() -> Result<(), JailError> {
 }
 
 /// Unshares the user namespace and takes its root. A helper outside writes the maps meanwhile.
-fn outer_namespace(account: &Account, uids: Range, gids: Range) -> Result<(), JailError> {
+fn outer_namespace(account: &Account, rootless: bool, uids: Range, gids: Range) -> Result<(), JailError> {
     let (wait, mut go) = std::io::pipe().at(Step::Outer)?;
     let (mut answer, done) = std::io::pipe().at(Step::Outer)?;
     let me = std::process::id();
     let _helper = sys::clone_child(0, None, || -> Infallible {
-        let result = help(account, me, uids, gids, wait);
+        let result = help(account, rootless, me, uids, gids, wait);
         let text = result.err().map_or_else(String::new, |e| e.to_string());
         // The other end reports; without it this process has nobody to tell.
         drop(File::from(OwnedFd::from(done)).write_all(text.as_bytes()));
         sys::exit_now(0)
     })
     .on(Step::Outer, "helper")?;
-    if !account.rootless {
+    if !rootless {
         privileges::leave_groups()?;
     }
     unshare(CloneFlags::CLONE_NEWUSER).on(Step::Outer, "user namespace")?;
@@ -248,9 +231,16 @@ fn outer_namespace(account: &Account, uids: Range, gids: Range) -> Result<(), Ja
     privileges::no_new_privs()
 }
 
-fn help(account: &Account, pid: u32, uids: Range, gids: Range, mut wait: impl Read) -> Result<(), JailError> {
+fn help(
+    account: &Account,
+    rootless: bool,
+    pid: u32,
+    uids: Range,
+    gids: Range,
+    mut wait: impl Read,
+) -> Result<(), JailError> {
     wait.read_exact(&mut [0]).on(Step::Outer, "jaild is gone")?;
-    if !account.rootless {
+    if !rootless {
         for (file, map) in [("gid_map", gids.outer_map(account.gid)), ("uid_map", uids.outer_map(account.uid))] {
             let path = format!("/proc/{pid}/{file}");
             std::fs::write(&path, map).on(Step::IdMap, path)?;

@@ -4,8 +4,9 @@
 //! socket, becomes the root of an outer user namespace that is an ordinary user outside, and executes the program again,
 //! because only then does its memory belong to that namespace. The second start, told by `--inner`, has no privilege
 //! left on the host; it compiles the [`policy`], proves every layer with a sandbox, and serves one link at a time
-//! ([`broker`]).
+//! ([`broker`]). Its slots' spawners are this program too, told by [`SPAWNER`].
 
+mod account;
 mod broker;
 mod config;
 mod ends;
@@ -20,16 +21,21 @@ mod tuning;
 use std::process::ExitCode;
 
 use config::Options;
+use jail::error::JailError;
+use jail::spawn::{self, SPAWNER};
 
 #[global_allocator]
 static ALLOCATOR: jail::sys::arena::Allocator = jail::sys::arena::Allocator;
 
 fn main() -> ExitCode {
     #[cfg(feature = "test-hooks")]
-    {
-        slot::log(jail::TEST_HOOKS_MARKER);
-        jail::stop::attach();
+    jail::stop::attach();
+    if std::env::args_os().nth(1).is_some_and(|word| word == SPAWNER) {
+        name();
+        return ended(spawn::main());
     }
+    #[cfg(feature = "test-hooks")]
+    slot::log(jail::TEST_HOOKS_MARKER);
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
@@ -46,13 +52,21 @@ fn main() -> ExitCode {
         None if options.tune.is_some() => enter::tune(&options),
         None => enter::enter(&options),
         Some(inner) => {
-            // Executed by /proc/self/exe, it would be "exe" to every tool.
-            if let Err(e) = nix::sys::prctl::set_name(c"jaild") {
-                slot::log(&format!("it has no name: {e}"));
-            }
+            name();
             broker::run(&options, inner)
         }
     };
+    ended(result)
+}
+
+/// Executed by /proc/self/exe, it would be "exe" to every tool.
+fn name() {
+    if let Err(e) = nix::sys::prctl::set_name(c"jaild") {
+        slot::log(&format!("it has no name: {e}"));
+    }
+}
+
+fn ended(result: Result<(), JailError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

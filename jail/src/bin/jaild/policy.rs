@@ -108,7 +108,7 @@ impl Policy {
             tree,
             shared_filter: Filter::shared(&every_extra),
             init_filter: Filter::init_alone(),
-            filters: extra_sets.iter().map(|extra| payload(extra)).collect(),
+            filters: extra_sets.iter().map(|extra| payload(extra, &every_extra)).collect(),
             off,
         };
         Ok(Policy { config, blueprint, layers: Layers::all().without(off), filters })

@@ -34,6 +34,6 @@ check "no process is root" no_root
 corpus http://127.0.0.1:7070 target/release/engined --server http://127.0.0.1:7070
 check "stop" systemctl stop rootless
 nothing_left() { [ -z "$(ps -o pid= -u tester)" ] || { ps -f -u tester; return 1; }; }
-check "nothing is left" within 10 nothing_left
+check "nothing is left" within 120 nothing_left
 [ "$failed" = 0 ] || journalctl -u rootless --no-pager -o cat | tail -n 60
 close_job
