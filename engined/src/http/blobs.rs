@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{self, Answer, Bytesful};
+use super::beside::beside;
 use super::service::{BYTES, header};
 use super::stream::{self, Maker};
 use crate::blobs::{Blob, Blobs, Placed, Refused, Removed, Upload};
@@ -183,8 +184,7 @@ async fn delete(engine: &Arc<Engine>, asked: Asked<'_>) -> Result<Answer, Error>
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::internal(format!("work on a blob panicked: {error}"))))
+    beside("work on a blob", work).await
 }
 
 fn named(digits: &str) -> Result<Sha256, Error> {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use store::{Answer as Told, IdempotencyKey, NewBatch, NewSubmission, Placed, Question};
 
 use super::answer::{self, Answer, new_id};
+use super::beside::beside;
 use super::follow::{here, told};
 use super::metered::Metered;
 use super::{batches, body, executions};
@@ -105,10 +106,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     }
 }
 
-/// Does what takes long beside the runtime's threads.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::internal(format!("admission of a batch panicked: {error}"))))
+    beside("admission of a batch", work).await
 }
 
 /// The caller's word, and the hash of what came with it.
