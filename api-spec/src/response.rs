@@ -1,5 +1,6 @@
 //! What comes back from `POST /v1/executions`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -363,7 +364,7 @@ pub struct Timings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Isolation {
     /// The layers that were in force for this very run.
-    pub layers: Vec<String>,
+    pub layers: Vec<Cow<'static, str>>,
     /// The layers that the operator waived and the host lacks.
-    pub missing: Vec<String>,
+    pub missing: Vec<Cow<'static, str>>,
 }

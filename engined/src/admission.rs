@@ -100,25 +100,29 @@ pub fn admit(mut request: ExecutionRequest, rules: &Rules<'_>) -> Result<Job, Er
                 &compile_limits,
                 &rules.ceiling_of(&definition.id, Kind::Compile),
             )?;
+            let one = source.iter().map(Content::as_bytes);
+            let all = one.chain(files.iter().flatten().map(|file| file.content.as_bytes()));
+            let all = all.chain(compile_flags.iter().map(|flag| flag.as_bytes()));
+            let tunable = definition.tuning(toolchain).is_some_and(|tuning| tuning::may_be_used(tuning, all));
             let of = |tuned| {
                 let setting = Setting { toolchain, limits: &limits, tuned };
                 let argv = definition.compile_argv(setting, &compile_flags, &layout.sources).unwrap_or_default();
                 step(definition, setting, Kind::Compile, argv, definition.compile_env(setting))
             };
-            let one = source.iter().map(Content::as_bytes);
-            let all = one.chain(files.iter().flatten().map(|file| file.content.as_bytes()));
-            let all = all.chain(compile_flags.iter().map(|flag| flag.as_bytes()));
-            let tunable = definition.tuning(toolchain).is_some_and(|tuning| tuning::may_be_used(tuning, all));
-            let (step, untuned) = (of(installed.tuned.as_ref().filter(|_| tunable))?, of(None)?);
-            let untuned = (step.args != untuned.args).then_some(untuned);
-            let repeat_if = definition.tuning(toolchain).map(|tuning| tuning.repeat_if.clone()).unwrap_or_default();
-            Some(CompileStep {
-                step,
-                artifact: compile.artifact.clone(),
-                artifact_bytes: ARTIFACT_BYTES,
-                untuned,
-                repeat_if,
-            })
+            let made = || {
+                let (step, untuned) = (of(installed.tuned.as_ref().filter(|_| tunable))?, of(None)?);
+                let untuned = (step.args != untuned.args).then_some(untuned);
+                let repeat_if = definition.tuning(toolchain).map(|tuning| tuning.repeat_if.clone()).unwrap_or_default();
+                let (artifact, artifact_bytes) = (compile.artifact.clone(), ARTIFACT_BYTES);
+                let (flags, sources) = (compile_flags.clone(), layout.sources.clone());
+                let wanted = made::Compiled { flags, sources, limits, tunable };
+                Ok::<_, Error>((wanted, CompileStep { step, artifact, artifact_bytes, untuned, repeat_if }))
+            };
+            let is = |one: &made::Compiled| {
+                let same = one.flags == compile_flags && one.sources == layout.sources;
+                same && one.limits == limits && one.tunable == tunable
+            };
+            Some(installed.made.compile(is, made)?)
         }
         None => None,
     };
@@ -175,7 +179,7 @@ pub struct RunRequest<'a> {
 ///
 /// # Errors
 /// The caller's first mistake, or that its toolchain is not offered any more.
-pub fn another_run(program: &Program, asked: &RunRequest<'_>, rules: &Rules<'_>) -> Result<Step, Error> {
+pub fn another_run(program: &Program, asked: &RunRequest<'_>, rules: &Rules<'_>) -> Result<Arc<Step>, Error> {
     let LanguageUsed { id, toolchain, .. } = &program.language;
     let offer = rules.offers.languages.iter().find(|offer| offer.definition.id == *id);
     let found = offer.and_then(|offer| {
@@ -191,14 +195,21 @@ fn run_step(
     entry: Option<&str>,
     asked: &RunRequest<'_>,
     rules: &Rules<'_>,
-) -> Result<Step, Error> {
+) -> Result<Arc<Step>, Error> {
     let mut ceiling = rules.ceiling_of(&definition.id, Kind::Run);
     ceiling.output_bytes = asked.output_most.unwrap_or(ceiling.output_bytes);
     let limits = limits_of(definition, Kind::Run, asked.limits, &ceiling)?;
     let setting = Setting { toolchain: &installed.toolchain, limits: &limits, tuned: installed.tuned.as_ref() };
-    let argv = definition.run_argv(setting, entry, asked.args);
-    let caller = asked.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))
+    let step = || {
+        let argv = definition.run_argv(setting, entry, asked.args);
+        let caller = asked.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        step(definition, setting, Kind::Run, argv, definition.run_env(setting, caller))
+    };
+    if !asked.args.is_empty() || !asked.env.is_empty() {
+        return Ok(Arc::new(step()?));
+    }
+    let is = |one: &made::Run| one.entry.as_deref() == entry && one.limits == limits;
+    installed.made.run(is, || Ok((made::Run { entry: entry.map(str::to_owned), limits }, step()?)))
 }
 
 /// There is no such blob of this tenant.
@@ -396,6 +407,7 @@ fn enforced(limits: &Limits) -> Result<JailLimits, Error> {
     })
 }
 
+pub mod made;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,19 +1,28 @@
 //! Our ends of a run's pipes: standard input is fed while output is read, each stream is kept up to its cap, the rest
 //! is read, counted and dropped, so that no program ever blocks on us for good. Output never passes jaild.
 //!
+//! Most programs are over before anybody has to read them: they end within some milliseconds, and what they wrote is in the
+//! pipes then. So nobody watches the streams for the first [`LINGER`], unless the run is over sooner; what such a run costs
+//! us is one read of each stream. A program that writes more than a pipe holds waits so long, once.
+//!
 //! What reading costs is our CPU time, which no limit of the run counts. So a program that writes single bytes, or more
 //! than is kept, is read at a pace: it waits for us, in a pipe that is full, and not its neighbours for a core.
 
 use std::fs::File;
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BufMut;
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::pipe2;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::Notify;
 
@@ -25,6 +34,10 @@ mod tap;
 
 /// Large pipes save wake-ups. An ordinary user gets 64 of them, then the small ones, which work as well.
 const PIPE_BYTES: i32 = 1 << 20;
+/// What every pipe holds at the least.
+const PIPE_HOLDS: usize = 64 << 10;
+/// So long nobody watches the streams.
+const LINGER: Duration = Duration::from_millis(4);
 const FIRST_READ: usize = 8 << 10;
 const DROP_READ: usize = 256 << 10;
 /// What a read costs at the least, in bytes that might have been copied meanwhile.
@@ -46,12 +59,27 @@ pub struct Theirs {
     pub stderr: OwnedFd,
 }
 
-/// The ends that we keep.
+/// The ends that we keep. Non-blocking, and not watched yet.
 #[derive(Debug)]
 pub struct Ours {
-    stdin: Sender,
-    stdout: Receiver,
-    stderr: Receiver,
+    stdin: File,
+    stdout: File,
+    stderr: File,
+}
+
+/// Says that everybody is dead who could still write: what there is can be read at once.
+#[derive(Debug, Default)]
+pub struct Over(AtomicBool);
+
+impl Over {
+    /// The run is over. Whoever polls [`Ours::pump`] polls it again.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What came out of one stream.
@@ -75,24 +103,22 @@ pub struct Output {
 /// Makes the three pipes of a run.
 ///
 /// # Errors
-/// That of `pipe2`, for want of descriptors, or of registering our ends.
+/// That of `pipe2`, for want of descriptors.
 pub fn pipes() -> io::Result<(Ours, Theirs)> {
-    let (stdin, our_stdin) = io::pipe()?;
-    let (our_stdout, stdout) = io::pipe()?;
-    let (our_stderr, stderr) = io::pipe()?;
+    let pipe = || pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);
+    let (stdin, our_stdin) = pipe()?;
+    let (our_stdout, stdout) = pipe()?;
+    let (our_stderr, stderr) = pipe()?;
     widen(&stdout);
-    widen(&stdin);
     // A program opens /dev/stdin and /dev/stdout by name, as another uid than ours, which owns the pipes: it may read the
     // one and write the others, no more than the descriptors that it has allow.
-    fchmod(&stdin, Mode::from_bits_truncate(0o604))?;
-    fchmod(&stdout, Mode::from_bits_truncate(0o602))?;
-    fchmod(&stderr, Mode::from_bits_truncate(0o602))?;
-    let ours = Ours {
-        stdin: Sender::from_owned_fd(our_stdin.into())?,
-        stdout: Receiver::from_owned_fd(our_stdout.into())?,
-        stderr: Receiver::from_owned_fd(our_stderr.into())?,
-    };
-    Ok((ours, Theirs { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() }))
+    for (end, mode) in [(&stdin, 0o604), (&stdout, 0o602), (&stderr, 0o602)] {
+        // Each end has its own flags: the program's block.
+        fcntl(end.as_fd(), FcntlArg::F_SETFL(OFlag::empty()))?;
+        fchmod(end, Mode::from_bits_truncate(mode))?;
+    }
+    let ours = Ours { stdin: our_stdin.into(), stdout: our_stdout.into(), stderr: our_stderr.into() };
+    Ok((ours, Theirs { stdin, stdout, stderr }))
 }
 
 fn widen(pipe: &impl AsFd) {
@@ -119,14 +145,18 @@ impl Keep {
 }
 
 impl Ours {
-    /// The three ends, for somebody who passes everything on.
-    #[must_use]
-    pub fn into_parts(self) -> (Sender, Receiver, Receiver) {
-        (self.stdin, self.stdout, self.stderr)
+    /// The three ends, for somebody who passes everything on. Writing into the first blocks.
+    ///
+    /// # Errors
+    /// That of watching them.
+    pub fn into_parts(self) -> io::Result<(OwnedFd, Receiver, Receiver)> {
+        fcntl(self.stdin.as_fd(), FcntlArg::F_SETFL(OFlag::empty()))?;
+        Ok((self.stdin.into(), watched(self.stdout)?, watched(self.stderr)?))
     }
 
     /// Feeds `stdin` and reads both streams to their ends. `over` is told when a stream has produced more than it may. What
-    /// standard output brings until then goes through `tap` as well.
+    /// standard output brings until then goes through `tap` as well. `ended`: by then the run is over, so that nothing more
+    /// comes.
     ///
     /// # Errors
     /// That of reading; a program that does not read its input is none.
@@ -137,25 +167,55 @@ impl Ours {
         tap: Option<&mut Tap>,
         output: &mut Output,
         over: &Notify,
+        ended: &Over,
     ) -> io::Result<()> {
         let Output { stdout, stderr } = output;
-        let through = async {
-            match tap {
-                Some(tap) => tap::drain(self.stdout, out, tap, stdout, over).await,
-                None => drain(self.stdout, out, stdout, over).await,
-            }
+        let read = async {
+            let mut linger = pin!(tokio::time::sleep(LINGER));
+            poll_fn(|cx| if ended.is_set() { Poll::Ready(()) } else { linger.as_mut().poll(cx) }).await;
+            let whole = ended.is_set();
+            let through = async {
+                match tap {
+                    Some(tap) => tap::drain(watched(self.stdout)?, out, tap, stdout, over).await,
+                    None => drain(self.stdout, whole, out, stdout, over).await,
+                }
+            };
+            let (out, err) = tokio::join!(through, drain(self.stderr, whole, err, stderr, over));
+            out.and(err)
         };
-        let (fed, out, err) = tokio::join!(feed(self.stdin, stdin), through, drain(self.stderr, err, stderr, over));
-        fed.and(out).and(err)
+        let (fed, read) = tokio::join!(feed(self.stdin, stdin), read);
+        fed.and(read)
     }
 }
 
+/// Has tokio watch an end that is read. It is a pipe of ours and non-blocking, so nobody needs to look.
+fn watched(end: File) -> io::Result<Receiver> {
+    Receiver::from_owned_fd_unchecked(end.into())
+}
+
 /// Writes everything, then closes: the end of the input is the end of the pipe, nothing is added.
-async fn feed(pipe: Sender, stdin: &Stdin) -> io::Result<()> {
+async fn feed(mut pipe: File, stdin: &Stdin) -> io::Result<()> {
+    if stdin.length()? > PIPE_HOLDS as u64 {
+        widen(&pipe);
+    }
+    let watch = |pipe: File| Sender::from_owned_fd_unchecked(pipe.into());
     let file = match stdin {
-        Stdin::Bytes(bytes) => return write(&pipe, bytes).await.map(drop),
+        Stdin::Bytes(bytes) if bytes.is_empty() => return Ok(()),
+        Stdin::Bytes(bytes) => {
+            // Most fits into the pipe, and then nobody has to watch it.
+            let written = match pipe.write(bytes) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                // It closed its input, or is over: its right.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let left = &bytes[written..];
+            return if left.is_empty() { Ok(()) } else { write(&watch(pipe)?, left).await.map(drop) };
+        }
         Stdin::File(file) => file,
     };
+    let pipe = watch(pipe)?;
     let (mut piece, mut at) = (Vec::new(), 0);
     loop {
         // A disk can be slow without end, and others wait for this thread.
@@ -201,7 +261,19 @@ async fn write(pipe: &Sender, mut input: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-async fn drain(pipe: Receiver, keep: Keep, into: &mut Captured, over: &Notify) -> io::Result<()> {
+/// `whole`: what there is, is there already.
+async fn drain(mut pipe: File, whole: bool, keep: Keep, into: &mut Captured, over: &Notify) -> io::Result<()> {
+    if whole {
+        let read = Read::by_ref(&mut pipe).take(keep.head as u64).read_to_end(&mut into.kept);
+        into.bytes = into.kept.len() as u64;
+        match read {
+            Ok(_) if into.kept.len() < keep.head => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let pipe = watched(pipe)?;
     let mut scrap = Vec::new();
     let mut cost = 0;
     loop {
@@ -256,7 +328,7 @@ mod tests {
         let play = move || program(theirs.stdin.into(), theirs.stdout.into(), theirs.stderr.into());
         let program = tokio::task::spawn_blocking(play);
         let (mut output, over) = (Output::default(), Notify::new());
-        ours.pump(stdin, [Keep::all(cap as u64); 2], None, &mut output, &over).await.unwrap();
+        ours.pump(stdin, [Keep::all(cap as u64); 2], None, &mut output, &over, &Over::default()).await.unwrap();
         program.await.unwrap();
         let told = tokio::time::timeout(std::time::Duration::ZERO, over.notified()).await.is_ok();
         (output, told)
@@ -311,7 +383,8 @@ mod tests {
         let (ours, theirs) = pipes().unwrap();
         drop((theirs.stdout, theirs.stderr));
         let folder = Stdin::File(Arc::new(File::open("/").unwrap()));
-        let pumped = ours.pump(&folder, [Keep::all(1); 2], None, &mut Output::default(), &Notify::new()).await;
+        let (over, ended) = (Notify::new(), Over::default());
+        let pumped = ours.pump(&folder, [Keep::all(1); 2], None, &mut Output::default(), &over, &ended).await;
         assert_eq!(pumped.unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 
@@ -330,6 +403,40 @@ mod tests {
         let exactly = |_stdin: File, mut stdout: File, _stderr: File| stdout.write_all(b"12345").unwrap();
         let (output, told) = run(5, b"", exactly).await;
         assert!(!told && output.stdout.kept == b"12345", "the cap itself is allowed");
+    }
+
+    #[tokio::test]
+    async fn what_is_there_when_a_run_is_over_is_read_at_once() {
+        for (cap, written) in [(10, 0), (10, 9), (10, 10), (10, 11), (0, 3), (1 << 20, 60_000)] {
+            let (ours, theirs) = pipes().unwrap();
+            File::from(theirs.stdout).write_all(&vec![b'x'; written]).unwrap();
+            drop((theirs.stdin, theirs.stderr));
+            let (mut output, over, ended) = (Output::default(), Notify::new(), Over::default());
+            ended.set();
+            ours.pump(&Stdin::default(), [Keep::all(cap); 2], None, &mut output, &over, &ended).await.unwrap();
+            let kept = written.min(usize::try_from(cap).unwrap());
+            assert_eq!(output.stdout, Captured { kept: vec![b'x'; kept], bytes: written as u64 });
+            let told = tokio::time::timeout(Duration::ZERO, over.notified()).await.is_ok();
+            assert_eq!(told, written as u64 > cap);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_still_holds_a_stream_is_waited_for() {
+        let (ours, theirs) = pipes().unwrap();
+        let mut stdout = File::from(theirs.stdout);
+        stdout.write_all(b"first ").unwrap();
+        let (mut output, over, ended) = (Output::default(), Notify::new(), Over::default());
+        ended.set();
+        let nothing = Stdin::default();
+        {
+            let mut pump = pin!(ours.pump(&nothing, [Keep::all(100); 2], None, &mut output, &over, &ended));
+            assert!(tokio::time::timeout(Duration::from_millis(1), &mut pump).await.is_err());
+            stdout.write_all(b"last").unwrap();
+            drop((stdout, theirs.stdin, theirs.stderr));
+            pump.await.unwrap();
+        }
+        assert_eq!(output.stdout.kept, b"first last");
     }
 
     #[tokio::test]

@@ -13,9 +13,10 @@ use crate::run::amounts::Limit;
 use crate::supervise::Kept;
 use crate::{clock, config, doctor, grade, run, selftest, serve, store_command, supervise, tenants};
 
-const CONFIG: &str = "/etc/engined/engined.toml";
+/// Where the configuration of the installed engine is.
+pub(crate) const CONFIG: &str = "/etc/engined/engined.toml";
 /// What systemd makes for the installed engine.
-const STATE: &str = "/var/lib/engined";
+pub(crate) const STATE: &str = "/var/lib/engined";
 
 /// Runs strangers' code: over HTTP, or a file from here.
 #[derive(Debug, Parser)]
@@ -99,11 +100,14 @@ enum Command {
         #[command(flatten)]
         hidden: Hidden,
     },
-    /// Look at this host: every layer and toolchain, wanted and obtained, and what to do; exit code 1 if one is missing
+    /// Look at this host: layers, toolchains and the audit, wanted and obtained, and what to do; exit code 1 if one is missing
     Doctor {
         /// For programs
         #[arg(long)]
         json: bool,
+        /// The configuration that says where audit lines go [default: /etc/engined/engined.toml, where it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
         #[arg(long, hide = true)]
         all_wanted: bool,
         #[command(flatten)]
@@ -345,8 +349,8 @@ pub fn main() -> ExitCode {
             let talker = hidden.into();
             run::run(run::Options { files, args, language, version, limits, outputs, into, json, files_to, talker })
         }
-        Command::Doctor { json, all_wanted, hidden } => {
-            doctor::doctor(&doctor::Options { json, all_wanted, talker: hidden.into() })
+        Command::Doctor { json, config, all_wanted, hidden } => {
+            doctor::doctor(&doctor::Options { json, config, all_wanted, talker: hidden.into() })
         }
         Command::Selftest(args) => selftest::selftest(&args.into()),
         Command::Batch(args) => grade::grade(&args.into()),

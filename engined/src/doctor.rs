@@ -1,7 +1,7 @@
 //! `engined doctor`: what this host has of what is wanted, layer by layer and toolchain by toolchain, and what to do
-//! about the rest. Exit code 0 when all is there.
+//! about the rest; and whether what the configuration wants to keep of it all can be written. Exit code 0 when all is there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use api_spec::LayerState;
@@ -16,11 +16,15 @@ use crate::http::catalogue::of_welcome;
 use crate::offers::notable;
 use crate::{privileges, probe, serve, state};
 
+mod audit;
+
 /// What `doctor` is told.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// For programs.
     pub json: bool,
+    /// The configuration, if another than the usual one.
+    pub config: Option<PathBuf>,
     /// jaild had to be started without some layers: say that they are wanted all the same.
     pub all_wanted: bool,
     /// The talking part.
@@ -30,7 +34,7 @@ pub struct Options {
 /// One thing that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
-    /// `account`, `layer`, `toolchain` or `jaild`.
+    /// `account`, `layer`, `toolchain`, `audit` or `jaild`.
     kind: &'static str,
     name: String,
     wanted: bool,
@@ -69,6 +73,9 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     let mut args = Vec::new();
     if options.json {
         args.push("--json".into());
+    }
+    if let Some(config) = &options.config {
+        args.extend(["--config".into(), config.into()]);
     }
     let embedded = match Embedded::start(None) {
         Ok(embedded) => embedded,
@@ -131,6 +138,7 @@ fn talk(options: &Options, link: &Path) -> Result<ExitCode, String> {
         }
     });
     runtime.shutdown_background();
+    findings.extend(audit::findings(options.config.as_deref()));
     // Last of all: nothing can be opened after it.
     let paths = ServicePaths { list: vec!["/proc/self".into()], ..ServicePaths::default() };
     let (confinement, _) = Confinement::attempt(&paths, &[]);

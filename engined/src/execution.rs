@@ -1,5 +1,6 @@
 //! The spine: one job from its place in the queue to its answer, read from top to bottom.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -111,7 +112,7 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         None => engine.memory.reserve(kept_bytes(&task.job))?,
     };
     let result = run_job(&engine.link, &engine.memory, task.id.clone(), &task.job, compiled, slot, &task.control);
-    let mut result = result.await?;
+    let (mut result, program) = result.await?;
     stop_point!("engined.judged");
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
@@ -121,7 +122,7 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         engine.doubt();
     }
     let receipt = audit::executed(engine, task, &result);
-    Ok(Execution { result, memory, receipt })
+    Ok(Execution { result, memory, receipt, program })
 }
 
 /// The result of a job that was never begun.
@@ -130,7 +131,7 @@ pub fn without_run(engine: &Engine, task: &Task, (verdict, reason): (Verdict, Op
     let timings = Timings { queue_us, total_us, ..Timings::default() };
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
     let receipt = audit::executed(engine, task, &result);
-    Execution { result, memory: engine.memory.nothing(), receipt }
+    Execution { result, memory: engine.memory.nothing(), receipt, program: None }
 }
 
 /// The result of a job that was begun and ended before its time. Its line waits until no sandbox is left of it.
@@ -139,7 +140,7 @@ pub fn ended_early(engine: &Engine, task: &Task, told: (Verdict, Option<Reason>)
     let timings = Timings { total_us: micros(task.received.elapsed()), ..Timings::default() };
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
     audit::ended_early(engine, task, &result, ended);
-    Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default() }
+    Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default(), program: None }
 }
 
 /// The result of a job of which nothing was begun, nor will be.
@@ -157,10 +158,12 @@ pub struct Execution {
     pub memory: Reservation,
     /// Its line.
     pub receipt: Receipt,
+    /// Its program, which is over: to be let go when nobody waits any more, as freeing its pages takes a while.
+    pub program: Option<Arc<Artifact>>,
 }
 
 /// Compiles, where the language does that and it is not `compiled` yet, and runs. The slot goes back when jaild has
-/// reported the last end.
+/// reported the last end. With the result comes the program.
 ///
 /// # Errors
 /// That of making pipes and memfds, or that `memory` has no room for the compiled program.
@@ -172,7 +175,7 @@ pub async fn run_job(
     compiled: Option<Compiled>,
     slot: Option<Arc<Slot>>,
     control: &Control,
-) -> io::Result<ExecutionResult> {
+) -> io::Result<(ExecutionResult, Option<Arc<Artifact>>)> {
     let mut timings = Timings::default();
     let compiled = match (compiled, &job.program.compile) {
         (None, Some(step)) => {
@@ -185,17 +188,19 @@ pub async fn run_job(
             timings.compile_us = micros(took);
             match outcome {
                 Err((verdict, reason)) => {
-                    return Ok(answer(id, job, verdict, reason, Some((&done, cached)), None, timings));
+                    let compiled = Some((&done, cached));
+                    return Ok((answer(id, job, verdict, reason, compiled, None, timings), None));
                 }
                 Ok(artifact) => (Some((done, cached)), Some(Arc::new(artifact))),
             }
         }
         None => (None, None),
     };
-    let given = Given { bundle: Arc::new(job.program.run_bundle(&job.run, &job.outputs)?), artifact };
+    let bundle = Arc::new(job.program.run_bundle(&job.run, &job.outputs)?);
+    let given = Given { bundle, artifact: artifact.clone() };
     let ran = run_program(link, job, given, None, slot, control).await?;
     let compiled = compiled.as_ref().map(|(done, cached)| (done, *cached));
-    Ok(ran.result(id, job, compiled, timings))
+    Ok((ran.result(id, job, compiled, timings), artifact))
 }
 
 /// What a program is started with.

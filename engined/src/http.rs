@@ -1,5 +1,6 @@
 //! HTTP/1.1 and HTTP/2 on the Unix socket and on TCP: accepts connections, bounds them, hands requests to `service`.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::config::Http;
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::tenants::Peer;
+use rounds::Rounds;
 use sending::Sending;
 use wire::{Conn, Socket, Wire};
 
@@ -30,6 +32,7 @@ pub mod follow;
 pub mod metered;
 pub mod operate;
 pub mod results;
+pub mod rounds;
 pub mod sending;
 pub mod service;
 pub mod stream;
@@ -235,6 +238,7 @@ impl Server {
         });
         let ended = {
             let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+            let rounds = Rounds::default();
             let mut goodbye = self.goodbye.subscribe();
             let mut leaving = false;
             loop {
@@ -243,13 +247,13 @@ impl Server {
                 let look =
                     patience.saturating_sub(conn.idle()).min(http.header_timeout / 4).min(http.write_timeout / 4);
                 tokio::select! {
-                    result = connection.as_mut() => break result,
+                    result = poll_fn(|cx| rounds.poll(connection.as_mut(), cx)) => break result,
                     () = async { drop(goodbye.wait_for(|goodbye| *goodbye).await) }, if !leaving => {
                         leaving = true;
                         // hyper would close it, with a request unread that is on its way or has just come.
                         if conn.is_quiet() {
                             tokio::select! {
-                                result = connection.as_mut() => break result,
+                                result = poll_fn(|cx| rounds.poll(connection.as_mut(), cx)) => break result,
                                 () = tokio::time::sleep(LAST_WORDS) => {}
                             }
                         }

@@ -14,6 +14,7 @@ use jail::records::collection::Most;
 use jail::records::{Caps, Kind, RecordWriter};
 use jail::spec::Limits;
 
+use crate::ahead;
 use crate::cache::Origin;
 use crate::queue::Priority;
 
@@ -24,8 +25,8 @@ pub struct Program {
     pub language: LanguageUsed,
     /// Its files, by path in the work directory.
     pub files: Vec<JobFile>,
-    /// From source to artifact.
-    pub compile: Option<CompileStep>,
+    /// From source to artifact. Others may have the same step.
+    pub compile: Option<Arc<CompileStep>>,
     /// What the compile follows from, where the toolchain is known well enough to keep what it makes.
     pub origin: Option<Origin>,
     /// Which of the files is run, in languages that run a file.
@@ -39,8 +40,8 @@ pub struct Program {
 pub struct Job {
     /// The program, which other jobs may have as well.
     pub program: Arc<Program>,
-    /// The run itself.
-    pub run: Step,
+    /// The run itself. Others may have the same step.
+    pub run: Arc<Step>,
     /// What the run reads.
     pub stdin: Stdin,
     /// The files that come back.
@@ -263,8 +264,10 @@ impl Job {
     /// Sets what may come back at the most, as the engine is configured: to be done before anybody else has its program.
     pub fn cap(&mut self, outputs: Caps, artifact_bytes: u64) {
         self.outputs.caps = outputs;
-        if let Some(compile) = Arc::get_mut(&mut self.program).and_then(|program| program.compile.as_mut()) {
-            compile.artifact_bytes = artifact_bytes;
+        if let Some(compile) = Arc::get_mut(&mut self.program).and_then(|program| program.compile.as_mut())
+            && compile.artifact_bytes != artifact_bytes
+        {
+            Arc::make_mut(compile).artifact_bytes = artifact_bytes;
         }
     }
 
@@ -278,12 +281,12 @@ impl Job {
 
 /// The beginning of a bundle: arguments and environment.
 fn head(step: &Step) -> io::Result<RecordWriter> {
-    let mut bundle = RecordWriter::new()?;
+    let mut bundle = RecordWriter::of(ahead::memfd()?);
     for arg in &step.args {
         bundle.put(Kind::Arg, false, arg.as_bytes(), b"")?;
     }
     for (name, value) in &step.env {
-        bundle.put(Kind::Env, false, format!("{name}={value}").as_bytes(), b"")?;
+        bundle.put(Kind::Env, false, [name, "=", value].concat().as_bytes(), b"")?;
     }
     Ok(bundle)
 }

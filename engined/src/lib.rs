@@ -22,6 +22,7 @@ macro_rules! complain {
 pub mod abuse;
 pub mod accounts;
 pub mod admission;
+pub mod ahead;
 pub mod audit;
 pub mod batch;
 pub mod blobs;

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -203,22 +203,21 @@ impl Link {
     async fn serve(&self, client: &Arc<AsyncFd<Client>>) -> io::Error {
         loop {
             let full = !self.lock().unsent.is_empty();
-            let wanted = if full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            // A stop that had to wait is tried again when the link has room, at the latest with the next report.
-            let ready = client.ready(wanted).await;
-            let mut guard = match ready {
+            let readable = tokio::select! {
+                biased;
+                readable = client.readable() => readable,
+                // A stop that had to wait is tried again when the link has room, at the latest with the next report.
+                room = room(client), if full => {
+                    if let Err(error) = room.and_then(|()| self.send_unsent(client)) {
+                        tracing::trace!(%error, "no room in the link for a stop");
+                    }
+                    continue;
+                }
+            };
+            let mut guard = match readable {
                 Ok(guard) => guard,
                 Err(error) => return error,
             };
-            if full
-                && guard.ready().is_writable()
-                && self.send_unsent(client).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
-            {
-                guard.clear_ready_matching(tokio::io::Ready::WRITABLE);
-            }
-            if !guard.ready().is_readable() {
-                continue;
-            }
             match guard.try_io(|client| client.get_ref().recv()) {
                 Ok(Ok(Some(report))) => self.deliver(report),
                 Ok(Ok(None)) => return io::Error::new(io::ErrorKind::UnexpectedEof, "jaild closed the link"),
@@ -320,7 +319,12 @@ impl Link {
         let request = Request::Order(Order { id, profile, limits, has_artifact, collects, aside });
         // From here on dropping this future forgets the run: nothing was sent yet.
         let unsent = Unsent { link: self, id };
-        client.async_io(Interest::WRITABLE, |client| client.send(&request, descriptors)).await?;
+        while let Err(error) = client.get_ref().send(&request, descriptors) {
+            if error.kind() != io::ErrorKind::WouldBlock {
+                return Err(error);
+            }
+            room(&client).await?;
+        }
         std::mem::forget(unsent);
         Ok(Run { link: Arc::clone(self), id, report, over: false, watch })
     }
@@ -353,14 +357,23 @@ impl Drop for Unsent<'_> {
     }
 }
 
-/// Lets tokio watch the link's descriptor.
+/// Lets tokio watch the link's descriptor for reports. Not for room, which is there nearly always: the kernel would wake us
+/// with each order that jaild takes.
 #[expect(
     deprecated,
     reason = "its successor is an unsafe function for types that may give away their descriptor; a Client keeps the one \
               that it owns for as long as it lives"
 )]
 fn watched(client: Client) -> io::Result<AsyncFd<Client>> {
-    AsyncFd::new(client)
+    AsyncFd::with_interest(client, Interest::READABLE)
+}
+
+/// Waits until the link has room, or is closed.
+#[expect(deprecated, reason = "as for `watched`: the descriptor is one of its own")]
+async fn room(client: &AsyncFd<Client>) -> io::Result<()> {
+    let link = client.get_ref().as_fd().try_clone_to_owned()?;
+    let link = AsyncFd::with_interest(link, Interest::WRITABLE)?;
+    link.writable().await.map(drop)
 }
 
 async fn receive(client: &AsyncFd<Client>) -> io::Result<Option<Report>> {

@@ -11,6 +11,7 @@ use languages::tuning::Tuned;
 use languages::{Catalogue, Definition, Presence, Selector, Toolchain, Version, newest};
 use sha2::{Digest, Sha256};
 
+use crate::admission::made::Made;
 use crate::cache::Basis;
 use crate::problem::Error;
 
@@ -29,6 +30,8 @@ pub struct Installed {
     pub basis: Option<Basis>,
     /// What was made of it ahead of time.
     pub tuned: Option<Tuned>,
+    /// The steps that were asked for last.
+    pub made: Made,
 }
 
 impl Installed {
@@ -132,7 +135,7 @@ impl Offers {
                 let digest = digest(definition, &toolchain, &version);
                 let whole = whole(definition, &toolchain);
                 let basis = whole.and_then(|whole| basis(definition, &digest, &whole));
-                Installed { toolchain, version, digest, whole, basis, tuned }
+                Installed { toolchain, version, digest, whole, basis, tuned, made: Made::default() }
             })
             .collect();
         // Stable: of two equal versions the manifest's order decides. The first is what a request without a version gets.

@@ -73,8 +73,8 @@ async fn proved(
 ) -> Result<(Version, Option<Tuned>), String> {
     let version = version(link, definition, toolchain, ceiling).await?;
     // A look compiles, whatever was compiled before.
-    let (digest, whole, basis) = (String::new(), None, None);
-    let installed = Installed { toolchain: toolchain.clone(), version, digest, whole, basis, tuned };
+    let (digest, whole, basis, made) = Default::default();
+    let installed = Installed { toolchain: toolchain.clone(), version, digest, whole, basis, tuned, made };
     if hello {
         greet(link, definition, installed.clone(), ceiling).await?;
     }
@@ -142,7 +142,7 @@ async fn greet(
     let job = job.map_err(|error| error.problem().to_string())?;
     let (room, control) = (execution::room_for_one(), Control::default());
     let result = execution::run_job(link, &room, String::new(), &job, None, None, &control).await;
-    let result = result.map_err(|error| format!("a hello could not be run: {error}"))?;
+    let (result, _) = result.map_err(|error| format!("a hello could not be run: {error}"))?;
     let said = result.run.as_ref().map(|run| run.stdout.to_bytes().unwrap_or_default());
     if result.verdict == Verdict::Ok && said.as_deref() == Some(HELLO_SAYS) {
         return Ok(());

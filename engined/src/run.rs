@@ -200,7 +200,7 @@ async fn report(link: &Arc<Link>, job: &mut Job, files: Option<File>) -> Result<
             }
         }
     };
-    let result = result.map_err(told)?;
+    let (result, _) = result.map_err(told)?;
     if let Some(to) = files {
         files::send(to, &result.outputs, &result.outputs_skipped, result.outputs_omitted).map_err(told)?;
     }
@@ -258,8 +258,7 @@ async fn execute(link: &Arc<Link>, job: &Job, files: Option<File>) -> Result<u8,
     let (mut run, ours) = execution::begin(link, &job.run, &memfds, None, None).await.map_err(told)?;
     // The sandbox has its own. A pipe that we hold open ourselves would never end.
     drop(memfds);
-    let (stdin, stdout, stderr) = ours.into_parts();
-    let stdin = stdin.into_blocking_fd().map_err(told)?;
+    let (stdin, stdout, stderr) = ours.into_parts().map_err(told)?;
     std::thread::spawn(move || feed(stdin.into()));
     let out = tokio::spawn(pass_on(stdout, io::stdout()));
     let err = tokio::spawn(pass_on(stderr, io::stderr()));

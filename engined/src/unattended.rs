@@ -24,7 +24,7 @@ pub fn begin(engine: &Arc<Engine>, task: Task, ticket: Ticket, memory: Reservati
     let accepted = status(engine, &task.id, &task.control);
     let engine = Arc::clone(engine);
     let run = async move {
-        let Execution { result, memory: mut held, receipt } = finished(&engine, &task, ticket).await;
+        let Execution { result, memory: mut held, receipt, .. } = finished(&engine, &task, ticket).await;
         drop((task, memory));
         engine.audit.settled(receipt).await;
         match serde_json::to_vec(&result) {

@@ -8,6 +8,7 @@ mod common;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -382,6 +383,16 @@ fn the_doctor_finds_everything_here() {
     assert!(toolchain["detail"].as_str().unwrap().starts_with("3."), "{toolchain}");
     let lacking = findings.iter().filter(|f| f["wanted"] == true && f["obtained"] == false).count();
     assert_eq!(output.status.code(), Some(i32::from(lacking > 0)));
-    let output = Command::new(ENGINED).arg("doctor").output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("kind "));
+    // With a configuration whose audit lines have no folder to go to.
+    let folder = Scratch::new();
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = folder.0.join("engined.toml");
+    let file = folder.0.join("none/audit.jsonl");
+    fs::write(&config, format!("[listen]\nunix = \"/run/engined.sock\"\n[audit]\nfile = {file:?}\n")).unwrap();
+    let output = Command::new(ENGINED).args(["doctor", "--config"]).arg(&config).output().unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.starts_with("kind "));
+    let line = table.lines().find(|line| line.starts_with("audit") && line.contains("lines")).unwrap();
+    assert!(line.contains("none can't be written: No such file or directory"), "{table}");
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -228,6 +228,88 @@ fn checkers_are_asked_and_say_what_an_output_is_worth() {
     runtime.shutdown_timeout(Duration::from_secs(10));
 }
 
+/// Ends in every way that testlib has, as the answer tells it.
+const WITH_TESTLIB: &str = r#"
+#include "testlib.h"
+int main(int argc, char **argv) {
+    registerTestlibCmd(argc, argv);
+    if (inf.readLine() != "the input") quitf(_fail, "another input");
+    std::string word = ans.readToken();
+    if (word == "sum") {
+        long long sum = 0, wanted = ans.readLong();
+        while (!ouf.seekEof()) sum += ouf.readInt();
+        if (sum != wanted) quitf(_wa, "it is %lld", sum);
+        quitf(_ok, "it is %lld", sum);
+    }
+    if (word == "one") {
+        int wanted = ans.readInt(), found = ouf.readInt();
+        if (found != wanted) quitf(_wa, "%d instead of %d", found, wanted);
+        quitf(_ok, "%d", found);
+    }
+    if (word == "points") quitp(ans.readDouble(), "so many");
+    if (word == "partly") quitf(_pc(ans.readInt()), "so much");
+    if (word == "pe") quitf(_pe, "no number");
+    quitf(_fail, "unknown word %s", word.c_str());
+}
+"#;
+
+/// With the header itself, where `ENGINED_TESTLIB` says where it is.
+#[test]
+fn testlib_itself_is_understood() {
+    let Some(header) = std::env::var_os("ENGINED_TESTLIB") else {
+        eprintln!("skipped: ENGINED_TESTLIB names no testlib.h");
+        return;
+    };
+    if !live() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let rig = Rig::start().await;
+        let file = |path: &str, content: String| SourceFile { path: path.to_owned(), content: content.as_str().into() };
+        let header = std::fs::read_to_string(header).unwrap();
+        let files = vec![file("checker.cpp", WITH_TESTLIB.to_owned()), file("testlib.h", header)];
+        let alone = CheckerProgram {
+            source: None,
+            files: Some(files),
+            args: Vec::new(),
+            ..program("cpp", "", Protocol::Testlib)
+        };
+        let checker = rig.build(alone).await.unwrap();
+        for (answer, output, code, finding, said) in [
+            ("one 7", "7\n", 0, Finding::Right, "ok 7"),
+            ("one 7", "8", 1, Finding::Wrong, "wrong answer 8 instead of 7"),
+            ("one 7", "7 8", 2, Finding::Wrong, "wrong output format Extra information in the output file"),
+            ("one 7", "", 2, Finding::Wrong, "wrong output format Unexpected end of file"),
+            ("one 7", "seven", 2, Finding::Wrong, "wrong output format Expected integer, but \"seven\" found"),
+            ("pe", "", 2, Finding::Wrong, "wrong output format no number"),
+            ("points 2.5", "", 7, Finding::Part(0.25), "points 2.5 so many"),
+            ("points 10", "", 7, Finding::Right, "points 10.0 so many"),
+            ("points 0", "", 7, Finding::Wrong, "points 0.0 so many"),
+            ("partly 50", "", 50, Finding::Part(0.25), "partially correct (50) so much"),
+            ("partly 200", "", 200, Finding::Right, "partially correct (200) so much"),
+            // The exit code of a wrong answer.
+            ("partly 1", "", 1, Finding::Part(0.005), "partially correct (1) so much"),
+        ] {
+            let checked = rig.ask(&checker, answer, output.as_bytes(), 10.0).await;
+            assert!(stderr(&checked).starts_with(said), "{answer}: {:?}", checked.told);
+            assert_eq!((checked.finding, checked.told.exit_code), (finding, Some(code)), "{answer}");
+        }
+        for (answer, said) in
+            [("huh", "FAIL unknown word huh"), ("", "FAIL Unexpected end of file"), ("points 11", "points 11.0")]
+        {
+            let checked = rig.ask(&checker, answer, b"", 10.0).await;
+            failed(&checked);
+            assert!(stderr(&checked).starts_with(said), "{answer}: {:?}", checked.told);
+        }
+        // Too large for a file: it comes by a pipe.
+        let ones = "1 ".repeat(10 << 20);
+        let checked = rig.ask(&checker, &format!("sum {}", 10 << 20), ones.as_bytes(), 10.0).await;
+        assert_eq!(checked.finding, Finding::Right, "{:?}", checked.told);
+    });
+    runtime.shutdown_timeout(Duration::from_secs(10));
+}
+
 async fn both_protocols(rig: &Rig, kattis: &Checker, testlib: &Checker) {
     for (checker, right, wrong, words) in [(kattis, 42, 43, ""), (testlib, 0, 1, "ok ")] {
         let words = format!("{words}it was ab c");

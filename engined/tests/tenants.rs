@@ -224,6 +224,8 @@ fn a_day_goes_on_after_a_restart() {
         let flushed = runtime.block_on(rig.engine.audit.flush(common::PATIENCE));
         assert_eq!(flushed, engined::audit::inbox::Flushed::Whole);
     }
+    // The threads of the first end after it.
+    wait_for(|| engined::usage::open(Some(at("usage.sqlite"))).alone().is_ok());
     let rig = rig(&plan);
     assert_eq!(rig.engine.cpu_days.used(T), 2000);
     assert_eq!(rig.run("say x")["verdict"], "ok");

@@ -93,7 +93,7 @@ fn refused(problem: &Problem) {
 /// sandbox reads.
 fn admitted(job: &Job, ceiling: &Limits, files: usize) {
     let most = enforced(ceiling);
-    for step in job.program.compile.iter().map(|compile| &compile.step).chain([&job.run]) {
+    for step in job.program.compile.iter().map(|compile| &compile.step).chain([&*job.run]) {
         assert_eq!(step.limits.first_outside(&most), None, "{:?}", step.limits);
         assert!((1..=ceiling.output_bytes).contains(&step.output_bytes));
         runnable(step);

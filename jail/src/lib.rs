@@ -7,8 +7,8 @@
 //! - The **broker** (`jaild`) is the root of an outer user namespace and an ordinary user of the host. It owns slots,
 //!   control groups ([`cgroup`]) and clocks ([`meter`]), speaks the [`link`] with the engine, and never touches a byte of
 //!   a caller.
-//! - A **spawner** per slot ([`spawn`]) sits in the read-only tree ([`mounts`]) and clones inits. It can write id maps, and
-//!   nothing else.
+//! - A **spawner** per slot ([`spawn`]), the same program executed anew, sits in the read-only tree ([`mounts`]) and clones
+//!   inits. It can write id maps, and nothing else.
 //! - **Init** ([`stage`]), pid 1 of a sandbox and root of the run's own user namespace, makes the sandbox, reaps, and at the
 //!   end, alone, collects. It lives for one run.
 //! - The **payload**, pid 2, confines itself ([`privileges`], [`landlock`], [`seccomp`]), unpacks its files and becomes the

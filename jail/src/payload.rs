@@ -45,13 +45,12 @@ pub(crate) fn run(
 
 fn become_program(command_socket: &OwnedFd, filter: &Filter, off: Layers) -> Result<Infallible, JailError> {
     stop_point!("payload.confined");
-    if !off.has(Layer::Seccomp) {
-        // Out of this process before anything foreign is read: whoever holds the listener can let calls through.
-        let listener = filter.install_with_listener().at(Step::Seccomp)?;
-        Event::Filtered.send_with(command_socket.as_fd(), &[listener.as_fd()]).on(Step::Talk, "listener")?;
-    }
+    let listener = if off.has(Layer::Seccomp) { None } else { Some(filter.install_with_listener().at(Step::Seccomp)?) };
     stop_point!("payload.filtered");
-    Event::Armed.send(command_socket.as_fd()).on(Step::Talk, "init")?;
+    let sent: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+    Event::Armed.send_with(command_socket.as_fd(), &sent).on(Step::Talk, "init")?;
+    // Out of this process before anything foreign is read: whoever holds the listener can let calls through.
+    drop(listener);
     let Some((command, descriptors)) = Command::recv(command_socket.as_fd())? else { sys::exit_now(0) };
     stop_point!("payload.commanded");
     let missing = || io::Error::from(io::ErrorKind::NotFound);

@@ -8,12 +8,13 @@
 use std::io;
 use std::path::Path;
 
-use caps::{CapSet, Capability, CapsHashSet};
+use caps::{CapSet, Capability};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::error::{At, JailError, Step};
 use crate::spec::{Bytes, Limits, Millis};
+use crate::sys;
 
 /// The uid and gid that a payload sees as its own.
 pub const PAYLOAD_ID: u32 = 1000;
@@ -92,12 +93,22 @@ pub fn payload_map() -> String {
     format!("{PAYLOAD_ID} 1 1\n")
 }
 
-/// Writes both maps of the process `pid` as `/proc` here numbers it. `setgroups` is denied for good.
+/// Denies `setgroups` to the process `pid`, as `/proc` here numbers it, for good; and to whatever user namespace is made
+/// below its own, see user_namespaces(7).
+///
+/// # Errors
+/// That of the write.
+pub fn deny_groups(pid: i32) -> Result<(), JailError> {
+    let path = format!("/proc/{pid}/setgroups");
+    std::fs::write(&path, "deny").on(Step::IdMap, path)
+}
+
+/// Writes both maps of the process `pid` as `/proc` here numbers it. `setgroups` must be denied by then.
 ///
 /// # Errors
 /// That of the write: `EPERM` when this process does not hold the ids, `EACCES` when the process can't be dumped.
 pub fn write_maps(pid: i32, map: &str) -> Result<(), JailError> {
-    for (file, content) in [("setgroups", "deny"), ("gid_map", map), ("uid_map", map)] {
+    for (file, content) in [("gid_map", map), ("uid_map", map)] {
         let path = format!("/proc/{pid}/{file}");
         std::fs::write(&path, content).on(Step::IdMap, path)?;
     }
@@ -127,19 +138,9 @@ pub fn leave_groups() -> Result<(), JailError> {
 /// # Errors
 /// When the kernel refuses a set: then nothing must run.
 pub fn keep_only(kept: &[Capability], bounding: bool) -> Result<(), JailError> {
-    let drop = || -> Result<(), caps::errors::CapsError> {
-        let kept: CapsHashSet = kept.iter().copied().collect();
-        if bounding {
-            for capability in caps::read(None, CapSet::Bounding)?.difference(&kept) {
-                caps::drop(None, CapSet::Bounding, *capability)?;
-            }
-        }
-        caps::clear(None, CapSet::Ambient)?;
-        caps::set(None, CapSet::Inheritable, &CapsHashSet::new())?;
-        caps::set(None, CapSet::Effective, &kept)?;
-        caps::set(None, CapSet::Permitted, &kept)
-    };
-    drop().map_err(io::Error::other).at(Step::Capabilities)
+    let bits = kept.iter().fold(0, |bits, capability| bits | capability.bitmask());
+    let bounded = if bounding { sys::capabilities::bound_to(bits) } else { Ok(()) };
+    bounded.and_then(|()| sys::capabilities::hold_only(bits)).at(Step::Capabilities)
 }
 
 /// The opposite of giving capabilities up: the program gets all that this process has.

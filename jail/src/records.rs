@@ -130,6 +130,8 @@ pub struct Record {
 
 /// A stream that is no longer is read in one go, and what a memfd is given is collected to so much before it is written.
 const AT_ONCE: usize = 8 << 10;
+/// What a short program and its command take.
+const USUAL: usize = 1 << 10;
 
 /// Writes records into a memfd or a pipe.
 #[derive(Debug)]
@@ -146,7 +148,13 @@ impl RecordWriter {
     /// # Errors
     /// That of `memfd_create`.
     pub fn new() -> io::Result<Self> {
-        Ok(RecordWriter { file: File::from(empty_memfd()?), pending: Vec::new(), collects: true })
+        Ok(RecordWriter::of(empty_memfd()?))
+    }
+
+    /// An empty stream in `memfd`, which is empty and can be sealed.
+    #[must_use]
+    pub fn of(memfd: OwnedFd) -> Self {
+        RecordWriter { file: File::from(memfd), pending: Vec::with_capacity(USUAL), collects: true }
     }
 
     /// Writes into `fd`, which was made elsewhere.
@@ -173,14 +181,16 @@ impl RecordWriter {
             .ok()
             .filter(|n| *n <= NAME_BYTES)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a name in a record is at most 128 KiB long"))?;
-        let mut header = Vec::with_capacity(HEADER_BYTES + name.len());
-        header.extend_from_slice(&(kind as u32).to_le_bytes());
-        header.extend_from_slice(&u32::from(executable).to_le_bytes());
-        header.extend_from_slice(&name_length.to_le_bytes());
-        header.extend_from_slice(&[0; 4]);
-        header.extend_from_slice(&length.to_le_bytes());
-        header.extend_from_slice(name);
-        self.data(&header)
+        let mut header = [0; HEADER_BYTES];
+        header[..4].copy_from_slice(&(kind as u32).to_le_bytes());
+        header[4..8].copy_from_slice(&u32::from(executable).to_le_bytes());
+        header[8..12].copy_from_slice(&name_length.to_le_bytes());
+        header[16..24].copy_from_slice(&length.to_le_bytes());
+        if !self.collects {
+            return self.data(&[&header, name].concat());
+        }
+        self.data(&header)?;
+        self.data(name)
     }
 
     /// Adds data to the record begun last.

@@ -323,7 +323,7 @@ impl Running {
             Ok(Some(Event::Failed(outcome))) => Heard::Over(self.over(&End { outcome, ..End::default() })),
             Err(e) if e.source.kind() == std::io::ErrorKind::WouldBlock => Heard::Running(self),
             // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
-            Ok(Some(Event::Armed | Event::Filtered | Event::Over(_) | Event::Collect) | None) | Err(_) => {
+            Ok(Some(Event::Armed | Event::Over(_) | Event::Collect) | None) | Err(_) => {
                 self.kill_init();
                 self.control = None;
                 Heard::Running(self)

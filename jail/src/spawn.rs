@@ -220,6 +220,7 @@ fn spawn(make: Make, descriptors: Vec<OwnedFd>, blueprint: &Blueprint) -> Result
         })
         .on(Step::Clone, "init")?;
     stop_point!("spawner.cloned");
+    privileges::deny_groups(child.pid)?;
     privileges::write_maps(child.pid, &make.ids.run_map())?;
     File::from(OwnedFd::from(tell_mapped)).write_all(b"m").at(Step::IdMap)?;
     stop_point!("spawner.mapped");

@@ -4,9 +4,10 @@
 //! the top, and the first step that fails ends the sandbox: it is reported as `{step, errno, index}` and nothing runs.
 //!
 //! Who talks to whom: the broker holds one end of init's *control* socket, init one end of the payload's *command*
-//! socket. The payload says `Filtered` and hands over its filter's listener, says `Armed`, waits for the command, says
-//! `Starting` with the time, and executes; the socket closes itself then, which is how init learns that the program runs. Both are in the same pid namespace and different
-//! user namespaces; init's descriptors are close-on-exec and in the payload's table only until it executes.
+//! socket. The payload says `Armed` and hands over its filter's listener, waits for the command, says `Starting` with the
+//! time, and executes; the socket closes itself then, which is how init learns that the program runs. The broker is told so
+//! of programs alone that do not end at once. Both are in the same pid namespace and different user namespaces; init's
+//! descriptors are close-on-exec and in the payload's table only until it executes.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -30,19 +31,24 @@ use crate::spec::{Attempts, Collected, Layer, Layers, Outcome};
 use crate::stop_point;
 use crate::sys;
 use crate::talk::{Command, End, Event, now_us};
+
 use crate::{collect, payload};
+pub(crate) use watch::kill_everything;
+use watch::{alone, reap, wait, watch};
 
 /// The way of a sandbox, step by step: who does it and what. The README shows this table.
-pub const ORDER: [(&str, &str); 17] = [
+pub const ORDER: [(&str, &str); 16] = [
     ("spawner", "once, before its first sandbox: no_new_privs, install the filter that all in it share"),
     ("spawner", "clone init with user, pid, mount, net, ipc, uts and time namespaces, on cgroup v2 into init's leaf"),
     ("spawner", "write init's id maps: two ids of the range"),
     ("init", "become root of the run's user namespace, die with the spawner"),
-    ("init", "name the host, bring lo up, mount /proc and the scratch"),
+    ("init", "name the host, mount /proc and the scratch, bring lo up without IPv6"),
     ("init", "make the landlock ruleset"),
-    ("init", "give up capabilities but three"),
     ("init", "clone the payload with a user namespace, on cgroup v2 into the run's leaf; write its id map"),
-    ("init", "leave the spawner's cgroup namespace, become undumpable, install a filter of its own"),
+    (
+        "init",
+        "leave the spawner's cgroup namespace, give up capabilities but three, become undumpable, install a filter of its own",
+    ),
     ("payload", "mark itself first to be killed for memory, take its uid, forbid user namespaces below"),
     ("payload", "leave the cgroup namespace, a session of its own, no_new_privs, landlock, no capability at all"),
     ("payload", "install its filter, hand its listener to init; wait for the command"),
@@ -114,7 +120,7 @@ struct Filters<'a> {
 
 fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers) -> Result<Armed, JailError> {
     die_with_parent()?;
-    // Every other signal has its default action, and none is blocked: the spawner has seen to that.
+    // All that is not as a program expects it: the spawner lets the kernel reap its children.
     sys::heed_children();
     let mut byte = [0];
     File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
@@ -128,14 +134,13 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     if !off.has(Layer::UtsNs) {
         nix::unistd::sethostname("sandbox").at(Step::HostName)?;
     }
-    if !off.has(Layer::NetNs) {
-        sys::loopback_up().at(Step::Loopback)?;
-    }
     stop_point!("init.named");
     mounts::mount_run(Quota { bytes: 64 << 20 })?;
     stop_point!("init.mounted");
     if !off.has(Layer::NetNs) {
+        // In this order, so that the kernel never makes the address and the routes of IPv6.
         one_loopback()?;
+        sys::loopback_up().at(Step::Loopback)?;
     }
     let rules = if off.has(Layer::Landlock) { None } else { Some(landlock::ruleset()?) };
     stop_point!("init.ruled");
@@ -147,9 +152,6 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     signals.thread_block().at(Step::Talk)?;
     let children = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).at(Step::Talk)?;
 
-    // The ids are for the payload's map alone; they go right after it.
-    let with_ids = [&INIT_CAPABILITIES[..], &[Capability::CAP_SETUID, Capability::CAP_SETGID]].concat();
-    privileges::keep_only(&with_ids, false)?;
     stop_point!("init.confined");
 
     let namespace = CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into();
@@ -159,6 +161,7 @@ fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers
     .on(Step::Clone, "payload")?;
     drop(leaf);
     stop_point!("init.cloned");
+    // That setgroups is denied it has from init.
     privileges::write_maps(child.pid, &privileges::payload_map())?;
     if !off.has(Layer::CgroupNs) {
         unshare(CloneFlags::CLONE_NEWCGROUP).on(Step::Clone, "init's cgroup namespace")?;
@@ -189,18 +192,13 @@ fn die_with_parent() -> Result<(), JailError> {
 
 /// From armed to the end.
 fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailError> {
-    let mut asked: Option<Watch> = None;
-    loop {
-        let (event, mut descriptors) = Event::recv_with(armed.command.as_fd(), 1)?.unzip();
-        match (event, descriptors.as_mut().and_then(Vec::pop)) {
-            (Some(Event::Filtered), Some(listener)) if asked.is_none() => {
-                asked = Some(Watch::new(listener, armed.payload.as_raw(), now_us()));
-            }
-            (Some(Event::Armed), None) if asked.is_some() || off.has(Layer::Seccomp) => break,
-            (Some(Event::Failed(outcome)), None) => return tell(control, Event::Failed(outcome)),
-            _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).on(Step::Talk, "payload"),
-        }
-    }
+    let (event, descriptors) = Event::recv_with(armed.command.as_fd(), 1)?.unzip();
+    let asked = match (event, descriptors.and_then(|mut passed| passed.pop())) {
+        (Some(Event::Armed), Some(listener)) => Some(Watch::new(listener, armed.payload.as_raw(), now_us())),
+        (Some(Event::Armed), None) if off.has(Layer::Seccomp) => None,
+        (Some(Event::Failed(outcome)), None) => return tell(control, Event::Failed(outcome)),
+        _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)).on(Step::Talk, "payload"),
+    };
     tell(control, Event::Armed)?;
     stop_point!("init.armed");
     wait_for_command(&armed, control)?;
@@ -239,7 +237,7 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
 /// Waits, for a day if need be. A payload that dies meanwhile takes the sandbox along: nobody shall be given it.
 fn wait_for_command(armed: &Armed, control: &OwnedFd) -> Result<(), JailError> {
     loop {
-        let ready = wait(armed, control, false, None)?;
+        let ready = wait(armed, control, false, None, PollTimeout::NONE)?;
         if !ready.control.is_empty() {
             return Ok(());
         }
@@ -263,136 +261,6 @@ fn may_collect(control: &OwnedFd) -> Result<bool, JailError> {
             Some(_) => {}
             None => return Ok(false),
         }
-    }
-}
-
-/// Waits for the program's end, reaping whatever dies meanwhile, answers what the payload's filter asks, and kills when the
-/// broker says so or is gone.
-///
-/// `None` when there is nobody left to report to, or the payload reported for itself that it could not start.
-fn watch(armed: &mut Armed, control: &OwnedFd, mut asked: Option<Watch>) -> Result<Option<End>, JailError> {
-    let mut end = End::default();
-    let mut starting = true;
-    loop {
-        let ready = wait(armed, control, starting, asked.as_ref())?;
-        if !ready.command.is_empty() {
-            match Event::recv(armed.command.as_fd())? {
-                Some(Event::Starting(at)) => end.started_us = at,
-                Some(Event::Failed(outcome)) => {
-                    kill_everything();
-                    alone()?;
-                    tell(control, Event::Failed(outcome))?;
-                    return Ok(None);
-                }
-                // Closed: the program runs, or died in the attempt, which its status tells.
-                None => {
-                    starting = false;
-                    tell(control, Event::Starting(end.started_us))?;
-                    stop_point!("init.started");
-                }
-                _ => return Err(io::Error::from(io::ErrorKind::InvalidData)).on(Step::Talk, "payload"),
-            }
-            continue;
-        }
-        if let Some(asked) = &mut asked {
-            if ready.asked.contains(PollFlags::POLLIN) {
-                asked.answer(now_us())?;
-            } else if !ready.asked.is_empty() {
-                asked.close();
-            }
-        }
-        if !ready.control.is_empty() {
-            // Whatever comes now, a word or the end of the connection, means: end it.
-            kill_everything();
-            if Command::recv(control.as_fd())?.is_none() && !peer_is_there(control.as_fd()) {
-                sys::exit_now(0);
-            }
-        }
-        if !ready.children.is_empty() {
-            while armed.children.read_signal().at(Step::Talk)?.is_some() {}
-            if let Some(outcome) = reap(armed.payload)? {
-                end.ended_us = now_us();
-                (end.outcome, end.attempts) = match &asked {
-                    Some(asked) => asked.conclude(outcome),
-                    None => (outcome, end.attempts),
-                };
-                if end.started_us == 0 {
-                    end.started_us = end.ended_us;
-                }
-                kill_everything();
-                return Ok(Some(end));
-            }
-        }
-    }
-}
-
-/// What has happened to each of the descriptors that [`watch`] waits for.
-struct Ready {
-    children: PollFlags,
-    control: PollFlags,
-    command: PollFlags,
-    asked: PollFlags,
-}
-
-/// Waits until something has happened, or an answer may be given again.
-fn wait(armed: &Armed, control: &OwnedFd, starting: bool, asked: Option<&Watch>) -> Result<Ready, JailError> {
-    let now = asked.map_or(0, |_| now_us());
-    let listener = asked.and_then(|asked| asked.wait_for(now));
-    let mut waits =
-        vec![PollFd::new(armed.children.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
-    waits.extend(starting.then(|| PollFd::new(armed.command.as_fd(), PollFlags::POLLIN)));
-    waits.extend(listener.map(|listener| PollFd::new(listener, PollFlags::POLLIN)));
-    match poll(&mut waits, asked.map_or(PollTimeout::NONE, |asked| asked.patience(now))) {
-        Ok(_) | Err(nix::Error::EINTR) => {}
-        Err(e) => return Err(e).at(Step::Talk),
-    }
-    let mut happened = waits.iter().map(|wait| wait.revents().unwrap_or(PollFlags::empty()));
-    let mut next = |there: bool| if there { happened.next().unwrap_or(PollFlags::empty()) } else { PollFlags::empty() };
-    Ok(Ready { children: next(true), control: next(true), command: next(starting), asked: next(listener.is_some()) })
-}
-
-/// Whether the other end of a socket is still open.
-fn peer_is_there(socket: BorrowedFd<'_>) -> bool {
-    let mut waits = [PollFd::new(socket, PollFlags::empty())];
-    poll(&mut waits, PollTimeout::ZERO).is_ok() && !waits[0].revents().is_some_and(|r| r.contains(PollFlags::POLLHUP))
-}
-
-/// Reaps all that has ended. The payload's outcome once it is among them.
-fn reap(payload: Pid) -> Result<Option<Outcome>, JailError> {
-    let mut outcome = None;
-    loop {
-        match sys::reap_any(false) {
-            Ok(Some((pid, status))) if pid == payload.as_raw() => outcome = Some(sys::outcome_of(status)),
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(outcome),
-            Err(e) if e.raw_os_error() == Some(libc::ECHILD) => return Ok(outcome),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e).on(Step::Talk, "waitpid"),
-        }
-    }
-}
-
-/// Everything in the pid namespace but init. One call: no fork can slip through, because the kernel holds the list of
-/// tasks and a fork of a process with a fatal signal pending fails.
-pub(crate) fn kill_everything() {
-    // ESRCH: nobody was left.
-    let (Ok(()) | Err(_)) = kill(Pid::from_raw(-1), Signal::SIGKILL);
-}
-
-/// Waits until init has no child left. Every process of a pid namespace is init's child in the end.
-fn alone() -> Result<(), JailError> {
-    kill_everything();
-    loop {
-        match sys::reap_any(true) {
-            Ok(_) => {}
-            Err(e) if e.raw_os_error() == Some(libc::ECHILD) => break,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e).on(Step::Talk, "waitpid"),
-        }
-    }
-    match kill(Pid::from_raw(-1), None) {
-        Err(nix::Error::ESRCH) => Ok(()),
-        _ => Err(io::Error::other("a process outlived its kill")).on(Step::Talk, "alone"),
     }
 }
 
@@ -433,7 +301,7 @@ pub(crate) fn confine(
     nix::unistd::setsid().at(Step::Ids)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     nix::unistd::chdir("/box").on(Step::RunMounts, "/box")?;
-    // What init has blocked. The actions are the default ones, as they are in init.
+    // What init has blocked to read it.
     SigSet::all().thread_unblock().at(Step::Ids)?;
     privileges::no_new_privs()?;
     if let Some(rules) = rules {
@@ -460,3 +328,5 @@ impl Default for End {
         }
     }
 }
+
+mod watch;

@@ -374,16 +374,16 @@ pub fn default_signals() -> io::Result<()> {
     Ok(nix::sys::signal::SigSet::all().thread_unblock()?)
 }
 
-/// Ended children of this process wait to be reaped, which [`ignore_children`] has changed.
-pub fn heed_children() {
-    // SAFETY: SIG_DFL is no handler of ours.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-}
-
 /// Lets the kernel reap this process's children by itself.
 pub fn ignore_children() {
     // SAFETY: SIG_IGN is no handler of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
+/// The opposite, for a child of such a process.
+pub fn heed_children() {
+    // SAFETY: SIG_DFL is no handler of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
 /// Installs a filter for this thread, with a listener: see `seccomp_unotify(2)`. Close-on-exec.
@@ -494,3 +494,4 @@ pub fn monotonic_us() -> u64 {
 pub mod arena;
 #[cfg(feature = "test-hooks")]
 pub mod attempts;
+pub mod capabilities;

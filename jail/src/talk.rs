@@ -164,10 +164,8 @@ pub struct End {
 /// Payload to init, init to broker; and from there back to init, `Armed` for "end it" and `Collect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Waiting for the command.
+    /// Waiting for the command. A payload is confined by then, the filter last, and its listener comes along.
     Armed,
-    /// Confined, the filter last; its listener comes along. Before anything foreign is read.
-    Filtered,
     /// About to execute, at this time; to the broker: it runs, since then.
     Starting(u64),
     /// A step failed: there is no program.
@@ -202,7 +200,6 @@ impl Event {
                 padded(&[3, kind, a, b, c])
             }
             Event::Collect => padded(&[6]),
-            Event::Filtered => padded(&[7]),
             Event::Ended(end) | Event::Over(end) => {
                 let tag = if matches!(self, Event::Over(_)) { 5 } else { 4 };
                 let [kind, a, b, c] = outcome_words(end.outcome);
@@ -272,7 +269,6 @@ impl Event {
                 Some(if tag == 5 { Event::Over(end) } else { Event::Ended(end) })
             }
             [6, ..] => Some(Event::Collect),
-            [7, ..] => Some(Event::Filtered),
             _ => None,
         }
     }
@@ -394,7 +390,7 @@ mod tests {
             collected: Collected::Cut,
             attempts: Attempts::all_different(),
         };
-        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect, Event::Filtered];
+        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect];
         for event in [Event::Armed, Event::Ended(end), Event::Over(end)].into_iter().chain(others) {
             event.send(a.as_fd()).unwrap();
             assert_eq!(Event::recv(b.as_fd()).unwrap(), Some(event));

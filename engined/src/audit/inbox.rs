@@ -82,6 +82,8 @@ struct State {
     batch: Batch,
     bytes: usize,
     flushes: u64,
+    /// The writer sleeps until it is told of a record. Else it looks by itself.
+    asleep: bool,
 }
 
 /// Where records wait.
@@ -114,18 +116,16 @@ impl Inbox {
         if state.batch.records.len() >= MOST || state.bytes + bytes > MOST_BYTES || state.batch.closed {
             state.batch.lost += 1;
             self.lost.inc();
-            if let Some((key, charged)) = record.charged() {
-                state.batch.unwritten.execution(key, &charged);
-            }
+            record.count(&mut state.batch.unwritten);
             return None;
         }
         state.bytes += bytes;
         state.batch.upto += 1;
         let number = state.batch.upto;
         state.batch.records.push(record);
-        let first = state.batch.records.len() == 1;
+        let asleep = std::mem::take(&mut state.asleep);
         drop(state);
-        if first {
+        if asleep {
             self.come.notify_one();
         }
         Some(number)
@@ -168,13 +168,14 @@ impl Inbox {
     pub fn take(&self, until: Option<Instant>) -> Batch {
         let mut state = self.lock();
         while state.batch.is_empty() && !state.batch.closed {
+            state.asleep = true;
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => break,
                 Some(left) => self.come.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.come.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        state.bytes = 0;
+        (state.bytes, state.asleep) = (0, false);
         let (upto, closed) = (state.batch.upto, state.batch.closed);
         let next = Batch { upto, closed, ..Batch::default() };
         std::mem::replace(&mut state.batch, next)

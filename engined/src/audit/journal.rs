@@ -4,17 +4,22 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde_json::Value;
 
 /// Where journald listens.
 pub const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// A line waits so long for a journald that is there and takes nothing; then it has failed, and the writer says so.
+const WITHIN: Duration = Duration::from_secs(1);
 
 /// Names of fields, and where their values stand in a line.
 const FIELDS: [(&str, &str); 8] = [
@@ -45,7 +50,7 @@ impl Journal {
     /// Sends one line, without its end.
     ///
     /// # Errors
-    /// journald is not there, or takes nothing.
+    /// journald is not there, or has taken nothing for a second.
     pub fn send(&mut self, line: &[u8]) -> io::Result<()> {
         let sent = self.try_send(line);
         if sent.is_err() {
@@ -59,26 +64,54 @@ impl Journal {
             Some(socket) => socket,
             none => {
                 let socket = UnixDatagram::unbound()?;
+                // No option of the socket (SO_SNDTIMEO): the filter of a serving engine has none for us.
+                socket.set_nonblocking(true)?;
                 socket.connect(&self.path)?;
                 none.insert(socket)
             }
         };
         let message = message(line)?;
-        match socket.send(&message) {
+        match patiently(socket, || socket.send(&message)) {
             Ok(_) => Ok(()),
             // More than a datagram holds: it goes as a file.
             Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-                let memfd = memfd_create("engined-audit", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-                let mut file = File::from(memfd);
-                file.write_all(&message)?;
-                let seals =
-                    SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL;
-                fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-                jail::sys::send_with_descriptors(socket.as_fd(), b"", &[file.as_fd()])
+                let file = sealed(&message)?;
+                patiently(socket, || jail::sys::send_with_descriptors(socket.as_fd(), b"", &[file.as_fd()]))
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Sends as soon as there is room.
+fn patiently<T>(socket: &UnixDatagram, send: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + WITHIN;
+    loop {
+        match send() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let why = format!("journald is there, and has taken nothing for {} s", WITHIN.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        let room = PollFd::new(socket.as_fd(), PollFlags::POLLOUT);
+        match poll(&mut [room], PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A file that nobody can change any more.
+fn sealed(message: &[u8]) -> io::Result<OwnedFd> {
+    let memfd = memfd_create("engined-audit", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let mut file = File::from(memfd);
+    file.write_all(message)?;
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file.into())
 }
 
 fn message(line: &[u8]) -> io::Result<Vec<u8>> {
@@ -126,6 +159,34 @@ mod tests {
         std::io::Seek::rewind(&mut file).unwrap();
         file.read_to_end(&mut bytes).unwrap();
         bytes
+    }
+
+    #[test]
+    fn a_journald_that_reads_nothing_holds_up_a_line_for_a_second() {
+        let folder = std::env::temp_dir().join(format!("engined-journal-deaf-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("socket");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let long = serde_json::json!({"seq": 8, "source": "x".repeat(900_000)}).to_string();
+        for line in [r#"{"seq":7}"#, &long] {
+            let (mut journal, line) = (Journal::new(&path), line.to_owned());
+            let (told, heard) = std::sync::mpsc::channel();
+            // It fills the queue of the socket, whose length is the host's business, and then waits for nobody.
+            let full = std::thread::spawn(move || {
+                let error = std::iter::repeat_with(|| journal.send(line.as_bytes())).find_map(Result::err).unwrap();
+                told.send(error.kind()).unwrap();
+                (journal, line)
+            });
+            assert_eq!(heard.recv_timeout(Duration::from_secs(60)).unwrap(), io::ErrorKind::TimedOut);
+            let (mut journal, line) = full.join().unwrap();
+            // And goes on when it is read again.
+            socket.set_nonblocking(true).unwrap();
+            let mut buffer = [0; 64];
+            while socket.recv(&mut buffer).is_ok() {}
+            journal.send(line.as_bytes()).unwrap();
+            while socket.recv(&mut buffer).is_ok() {}
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -11,10 +11,16 @@ use crate::usage::count::Charged;
 ///
 /// # Errors
 /// That of serialising.
-pub fn append(execution: &Execution, seq: u64, time: &str, whole: bool, into: &mut Vec<u8>) -> serde_json::Result<()> {
+pub fn append(
+    execution: &Execution,
+    charged: &Charged,
+    numbered: (u64, &str),
+    whole: bool,
+    into: &mut Vec<u8>,
+) -> serde_json::Result<()> {
     let before = into.len();
     let mut line = Object::open(into);
-    match fields(execution, seq, time, whole, &mut line) {
+    match fields(execution, charged, numbered, whole, &mut line) {
         Ok(()) => {
             line.close();
             into.push(b'\n');
@@ -27,14 +33,20 @@ pub fn append(execution: &Execution, seq: u64, time: &str, whole: bool, into: &m
     }
 }
 
-fn fields(execution: &Execution, seq: u64, time: &str, whole: bool, line: &mut Object<'_>) -> serde_json::Result<()> {
+fn fields(
+    execution: &Execution,
+    charged: &Charged,
+    (seq, time): (u64, &str),
+    whole: bool,
+    line: &mut Object<'_>,
+) -> serde_json::Result<()> {
     line.number("seq", seq);
-    line.text("time", time)?;
+    line.word("time", time);
     let (act, problem) = match execution.ended {
         Ended::Problem(code) => ("refused", Some(code)),
         Ended::Verdict(_) | Ended::Gone | Ended::Cut => ("execution", None),
     };
-    line.text("act", act)?;
+    line.word("act", act);
     if whole {
         line.text("id", &execution.id)?;
         who(&execution.caller, line)?;
@@ -43,10 +55,10 @@ fn fields(execution: &Execution, seq: u64, time: &str, whole: bool, line: &mut O
     line.text("language", &execution.language.id)?;
     let verdict = execution.ended.verdict();
     if let Some(verdict) = verdict {
-        line.text("verdict", verdict.name())?;
+        line.word("verdict", verdict.name());
     }
     if let Some(problem) = problem {
-        line.text("problem", problem)?;
+        line.word("problem", problem);
     }
     if execution.ended == Ended::Gone {
         line.value("caller_gone", &true)?;
@@ -58,7 +70,7 @@ fn fields(execution: &Execution, seq: u64, time: &str, whole: bool, line: &mut O
         details(execution, line)?;
     }
     if verdict.is_some() {
-        let Charged { cpu_time_us, compile_cpu_time_us, memory_kib_ms, output_bytes } = execution.used.charged();
+        let Charged { cpu_time_us, compile_cpu_time_us, memory_kib_ms, output_bytes } = *charged;
         let mut charged = line.object("charged");
         charged.number("cpu_time_us", cpu_time_us);
         charged.number("compile_cpu_time_us", compile_cpu_time_us);
@@ -82,9 +94,9 @@ fn who(caller: &Caller, line: &mut Object<'_>) -> serde_json::Result<()> {
     }
     from.close();
     if let Some(trace) = trace {
-        line.text("trace_id", trace.id.as_str())?;
-        line.text("span_id", trace.span.as_str())?;
-        line.text("parent_span_id", trace.parent.as_str())?;
+        line.word("trace_id", trace.id.as_str());
+        line.word("span_id", trace.span.as_str());
+        line.word("parent_span_id", trace.parent.as_str());
     }
     Ok(())
 }
@@ -94,13 +106,16 @@ fn details(execution: &Execution, line: &mut Object<'_>) -> serde_json::Result<(
     line.text("plan", plan)?;
     line.text("version", &language.version)?;
     line.text("toolchain", &language.toolchain)?;
-    line.text("priority", name(*priority))?;
-    line.value("labels", labels)?;
+    line.word("priority", name(*priority));
+    match labels.is_empty() {
+        true => line.object("labels").close(),
+        false => line.value("labels", labels)?,
+    }
     if let Some(part) = part {
         put_part(part, line.object("batch"))?;
     }
     if let Some(hash) = &source.sha256 {
-        line.text("source_sha256", hash.as_str())?;
+        line.word("source_sha256", hash.as_str());
     }
     if let Some((files, cut)) = &source.files {
         line.value("source", files)?;
@@ -155,7 +170,7 @@ fn put_usage(usage: &Usage, mut object: Object<'_>) -> serde_json::Result<()> {
         MemoryPeakSource::Kernel => "kernel",
         MemoryPeakSource::Sampled => "sampled",
     };
-    object.text("memory_peak_source", source)?;
+    object.word("memory_peak_source", source);
     object.number("processes_peak", usage.processes_peak);
     object.number("throttled_us", usage.throttled_us);
     object.number("involuntary_switches", usage.involuntary_switches);

@@ -1,6 +1,7 @@
 //! What happened, and the line that is made of it. The line is made by the writer: whoever hands a record over copies
 //! what is needed for it and goes on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::job::JobFile;
 use crate::queue::Priority;
 use crate::tenants::Peer;
 use crate::trace::{Digits, Trace};
-use crate::usage::count::{Charged, Counts, Key, Row, memory_kib_ms};
+use crate::usage::count::{Charged, Counts, Row, day, memory_kib_ms};
 
 /// Who calls, and with which request.
 #[derive(Clone, Debug)]
@@ -172,7 +173,7 @@ pub struct Used {
     /// What came out.
     pub output_bytes: u64,
     /// The layers that it did without.
-    pub missing_layers: Vec<String>,
+    pub missing_layers: Vec<Cow<'static, str>>,
 }
 
 impl Used {
@@ -289,18 +290,11 @@ impl Record {
         size_of::<Execution>() + labels + source
     }
 
-    /// What is counted of it.
-    #[must_use]
-    pub fn charged(&self) -> Option<(Key, Charged)> {
-        let What::Execution(execution) = &self.what else { return None };
-        let verdict = execution.ended.verdict()?;
-        let key = Key {
-            day: format!("{:.10}", time(self.time)),
-            tenant: execution.tenant.clone(),
-            language: execution.language.id.clone(),
-            verdict: verdict.name().to_owned(),
-        };
-        Some((key, execution.used.charged()))
+    /// Counts it without a line.
+    pub fn count(&self, counts: &mut Counts) {
+        if let What::Execution(execution) = &self.what {
+            count(execution, &time(self.time), &execution.used.charged(), counts);
+        }
     }
 
     /// Appends its line, under the number `seq`, and counts it. `whole`: with all that is known, not only with what is
@@ -308,26 +302,65 @@ impl Record {
     ///
     /// # Errors
     /// That of serialising.
-    pub fn write(&self, seq: u64, whole: bool, into: &mut Vec<u8>, counts: &mut Counts) -> serde_json::Result<()> {
-        let time = time(self.time);
+    pub fn write(
+        &self,
+        (seq, stamp): (u64, &mut Stamp),
+        whole: bool,
+        into: &mut Vec<u8>,
+        counts: &mut Counts,
+    ) -> serde_json::Result<()> {
+        let time = stamp.of(self.time);
         match &self.what {
-            What::Execution(execution) => line::append(execution, seq, &time, whole, into)?,
+            What::Execution(execution) => {
+                let charged = execution.used.charged();
+                line::append(execution, &charged, (seq, time), whole, into)?;
+                count(execution, time, &charged, counts);
+            }
             What::Act(act) => {
                 let mut act = act.clone();
                 if let Act::AbuseSign { user, .. } = &mut act {
                     user.take_if(|_| !whole);
                 }
                 let act = &act;
-                escape::line(&ActLine { seq, time: &time, act }, into)?;
+                escape::line(&ActLine { seq, time, act }, into)?;
                 if let Act::Lost { unwritten, .. } = act {
                     unwritten.iter().for_each(|row| counts.row(row));
                 }
             }
         }
-        if let Some((key, charged)) = self.charged() {
-            counts.execution(key, &charged);
-        }
         Ok(())
+    }
+}
+
+fn count(execution: &Execution, time: &str, charged: &Charged, counts: &mut Counts) {
+    if let Some(verdict) = execution.ended.verdict() {
+        counts.execution([day(time), &execution.tenant, &execution.language.id, verdict.name()], charged);
+    }
+}
+
+/// Writes times. Those of one second differ in their last digits alone.
+#[derive(Debug, Default)]
+pub struct Stamp {
+    second: i64,
+    text: String,
+}
+
+impl Stamp {
+    fn of(&mut self, time: Timestamp) -> &str {
+        // As far as the point.
+        const WHOLE: usize = "2026-11-26T06:50:00.".len();
+        let (second, micros) = (time.as_second(), time.subsec_microsecond());
+        if second <= 0 || self.second != second || self.text.len() < WHOLE {
+            (self.second, self.text) = (second, self::time(time));
+        } else {
+            self.text.truncate(WHOLE);
+            let mut digits = itoa::Buffer::new();
+            let digits = digits.format(micros);
+            self.text.push_str(&"000000"[digits.len().min(6)..]);
+            self.text.push_str(digits);
+            self.text.push('Z');
+        }
+        &self.text
     }
 }
 

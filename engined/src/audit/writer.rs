@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::inbox::{Batch, Flush, Inbox};
 use super::journal::Journal;
 use super::log::Log;
-use super::record::{Act, Record};
+use super::record::{Act, Record, Stamp};
 use crate::metrics::AuditMetrics;
 use crate::usage::Books;
 use crate::usage::count::Counts;
@@ -18,6 +18,8 @@ use crate::usage::desk::Handed;
 
 /// What comes within this time is written in one piece.
 const LINGER: Duration = Duration::from_millis(10);
+/// So often we look by ourselves for more once something has come: whoever is on its way to an answer need not wake us.
+const LOOKS: u32 = 10;
 /// The counters wait so long for more, or for so many: a commit costs as much as some dozens of lines, and nothing depends
 /// on it. Who asks for usage has them handed over at once.
 const HAND_OVER: Duration = Duration::from_secs(5);
@@ -43,6 +45,15 @@ pub struct Sinks {
     pub books: Option<Arc<Books>>,
 }
 
+impl Piece {
+    /// Its room stays, as far as it is usual.
+    fn clear(&mut self) {
+        self.lines.clear();
+        self.lines.shrink_to(PIECE);
+        self.records = 0;
+    }
+}
+
 /// The thread's own.
 pub struct Writer {
     inbox: Arc<Inbox>,
@@ -63,6 +74,10 @@ pub struct Writer {
     /// How many records these are.
     uncounted: u64,
     ailing: bool,
+    looks: u32,
+    stamp: Stamp,
+    /// The next one, with the room of those before it.
+    piece: Piece,
 }
 
 /// Lines that are not written yet.
@@ -78,9 +93,25 @@ impl Writer {
     #[must_use]
     pub fn new(inbox: Arc<Inbox>, sinks: Sinks, metrics: AuditMetrics, seq: u64, awaited: bool) -> Self {
         let whole = sinks.journal.is_some() || !sinks.spool;
-        let (counts, dirty, flush, uncounted, ailing) = Default::default();
+        let (counts, dirty, flush, uncounted, ailing, looks, stamp, piece) = Default::default();
         let handed = Instant::now();
-        Writer { inbox, sinks, metrics, seq, whole, awaited, counts, dirty, flush, handed, uncounted, ailing }
+        Writer {
+            inbox,
+            sinks,
+            metrics,
+            seq,
+            whole,
+            awaited,
+            counts,
+            dirty,
+            flush,
+            handed,
+            uncounted,
+            ailing,
+            looks,
+            stamp,
+            piece,
+        }
     }
 
     /// Writes until nothing comes any more.
@@ -88,12 +119,7 @@ impl Writer {
         loop {
             let due = self.dirty.then(|| self.handed + HAND_OVER);
             let look = self.sinks.log.as_ref().and_then(Log::next_look);
-            let mut batch = self.inbox.take(due.into_iter().chain(look).min());
-            if !self.awaited && !batch.closed && !batch.is_empty() {
-                // A flush can wait as well; it is but a moment.
-                self.inbox.pause(LINGER);
-                batch.extend(self.inbox.take(Some(Instant::now())));
-            }
+            let batch = self.gather(due.into_iter().chain(look).min());
             let counted = self.counted();
             if let Some(log) = &mut self.sinks.log {
                 log.tidy(counted);
@@ -107,19 +133,47 @@ impl Writer {
         self.hand_over();
     }
 
+    /// What has come, where nobody waits for it in pieces of [`LINGER`]. Nothing when it is `until`.
+    fn gather(&mut self, until: Option<Instant>) -> Batch {
+        if self.awaited {
+            return self.inbox.take(until);
+        }
+        while self.looks > 0 {
+            self.looks -= 1;
+            // A flush can wait as well; it is but a moment.
+            self.inbox.pause(LINGER);
+            let batch = self.inbox.take(Some(Instant::now()));
+            if batch.closed || !batch.is_empty() {
+                self.looks = LOOKS;
+                return batch;
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return batch;
+            }
+        }
+        let mut batch = self.inbox.take(until);
+        if !batch.closed && !batch.is_empty() {
+            self.inbox.pause(LINGER);
+            batch.extend(self.inbox.take(Some(Instant::now())));
+            self.looks = LOOKS;
+        }
+        batch
+    }
+
     fn batch(&mut self, batch: Batch) {
-        let mut piece = Piece::default();
+        let mut piece = std::mem::take(&mut self.piece);
         for record in batch.records {
             self.add(&record, &mut piece);
             if piece.lines.len() >= PIECE {
-                self.write(std::mem::take(&mut piece));
+                self.write(&mut piece);
             }
         }
         if batch.lost > 0 {
             let unwritten = batch.unwritten.rows();
             self.add(&Record::act(Act::Lost { records: batch.lost, unwritten }), &mut piece);
         }
-        self.write(piece);
+        self.write(&mut piece);
+        self.piece = piece;
         self.inbox.written(batch.upto);
         let late = self.handed.elapsed() >= HAND_OVER || self.uncounted >= HAND_OVER_RECORDS;
         if (self.dirty && late) || batch.flush.is_some() {
@@ -134,7 +188,7 @@ impl Writer {
     }
 
     fn add(&mut self, record: &Record, piece: &mut Piece) {
-        match record.write(self.seq + 1, self.whole, &mut piece.lines, &mut piece.counts) {
+        match record.write((self.seq + 1, &mut self.stamp), self.whole, &mut piece.lines, &mut piece.counts) {
             Ok(()) => {
                 self.seq += 1;
                 piece.records += 1;
@@ -146,13 +200,13 @@ impl Writer {
         }
     }
 
-    /// Writes it, however long that takes. Only when the engine ends there is an end to it.
-    fn write(&mut self, piece: Piece) {
+    /// Writes it, however long that takes. Only when the engine ends there is an end to it. It is empty then.
+    fn write(&mut self, piece: &mut Piece) {
         if piece.records == 0 {
             return;
         }
         let (mut written, mut sent, mut tries) = (false, 0, 0);
-        while let Err(error) = self.attempt(&piece, &mut written, &mut sent) {
+        while let Err(error) = self.attempt(piece, &mut written, &mut sent) {
             self.metrics.failures.inc();
             if !std::mem::replace(&mut self.ailing, true) {
                 tracing::error!(%error, "audit lines can't be written; tried again until they can");
@@ -171,10 +225,13 @@ impl Writer {
             tracing::info!("audit lines are written again");
         }
         if written || self.sinks.log.is_none() {
-            self.counts.absorb(piece.counts);
+            self.counts.take(&mut piece.counts);
             self.uncounted += piece.records;
             self.dirty = true;
             self.metrics.written.inc_by(piece.records);
+            piece.clear();
+        } else {
+            *piece = Piece::default();
         }
     }
 

@@ -193,7 +193,7 @@ pub struct Program {
     plan: Arc<Plan>,
     ceiling: Limits,
     /// How it is run where nothing else is asked for.
-    default: Step,
+    default: Arc<Step>,
     source: Source,
     /// For its sources, as long as it is there.
     _memory: Reservation,
@@ -203,7 +203,7 @@ pub struct Program {
 #[derive(Debug)]
 pub struct Way {
     /// The step.
-    pub step: Step,
+    pub step: Arc<Step>,
     bundle: Arc<OwnedFd>,
     outputs: Outputs,
 }
@@ -247,7 +247,7 @@ impl Way {
     /// The same for another run.
     #[must_use]
     pub fn another(&self) -> Way {
-        Way { step: self.step.clone(), bundle: Arc::clone(&self.bundle), outputs: self.outputs.clone() }
+        Way { step: Arc::clone(&self.step), bundle: Arc::clone(&self.bundle), outputs: self.outputs.clone() }
     }
 }
 
@@ -295,7 +295,7 @@ impl Program {
         env: &BTreeMap<String, String>,
         limits: &LimitsRequest,
         output_most: Option<u64>,
-    ) -> Result<Step, Error> {
+    ) -> Result<Arc<Step>, Error> {
         let rules = Rules { offers: &self.standing.offers, ceiling: &self.ceiling, plan: Some(&self.plan) };
         admission::another_run(&self.program, &RunRequest { args, env, limits, output_most }, &rules)
     }
@@ -304,12 +304,12 @@ impl Program {
     ///
     /// # Errors
     /// That of reading a file or writing a memfd.
-    pub fn way(&self, step: Step, outputs: Outputs, more: &[(&str, &Stdin)]) -> std::io::Result<Way> {
+    pub fn way(&self, step: Arc<Step>, outputs: Outputs, more: &[(&str, &Stdin)]) -> std::io::Result<Way> {
         let bundle = Arc::new(self.program.run_bundle_with(&step, &outputs, more)?);
         Ok(Way { step, bundle, outputs })
     }
 
-    fn job(&self, run: Step, stdin: Stdin, outputs: Outputs) -> Job {
+    fn job(&self, run: Arc<Step>, stdin: Stdin, outputs: Outputs) -> Job {
         Job {
             program: Arc::clone(&self.program),
             run,

@@ -87,7 +87,10 @@ impl Submission {
         let needed = spec.expected_bytes.map_or(0, |bytes| bytes.saturating_mul(2).saturating_add(LEAST_OUTPUT));
         let mut way = way;
         if !asked {
-            way.step.output_bytes = way.step.output_bytes.max(needed).min(most);
+            let output_bytes = way.step.output_bytes.max(needed).min(most);
+            if output_bytes != way.step.output_bytes {
+                Arc::make_mut(&mut way.step).output_bytes = output_bytes;
+            }
         }
         Ok(way)
     }

@@ -18,6 +18,7 @@ use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use super::Key;
+use crate::ahead;
 use crate::capture::{Captured, Output};
 use crate::link::RunEnd;
 
@@ -197,7 +198,7 @@ pub fn read(from: &File, size: u64, key: &Key) -> io::Result<Content> {
     reader.read_exact(&mut replay)?;
     hash.update(&replay);
     let mut left = rest - u64::from(replay_bytes);
-    let program = if left > 0 { Some(File::from(records::empty_memfd()?)) } else { None };
+    let program = if left > 0 { Some(File::from(ahead::memfd()?)) } else { None };
     while left > 0 {
         let chunk = reader.fill_buf()?;
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());

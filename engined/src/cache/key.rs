@@ -12,6 +12,7 @@ use languages::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::job::{CompileStep, JobFile};
+use crate::trace::Digits;
 
 /// Names an artifact: SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +39,7 @@ impl Key {
 /// 64 lower-case hexadecimal digits.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(Digits::<64>::of(&self.0).as_str())
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use super::super::{Output, pipes};
+    use super::super::{Output, Over, pipes};
     use super::*;
     use crate::job::Stdin;
 
@@ -159,7 +159,7 @@ mod tests {
             (0..1000_u32).for_each(|n| stdout.write_all(&[n.to_le_bytes()[0]; 1000]).unwrap());
         });
         let (mut output, over) = (Output::default(), Notify::new());
-        ours.pump(&Stdin::default(), [keep, keep], Some(&mut tap), &mut output, &over).await.unwrap();
+        ours.pump(&Stdin::default(), [keep, keep], Some(&mut tap), &mut output, &over, &Over::default()).await.unwrap();
         program.await.unwrap();
         let told = tokio::time::timeout(std::time::Duration::ZERO, over.notified()).await.is_ok();
         (output, told, tap.end().await.map(drop))

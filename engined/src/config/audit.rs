@@ -74,7 +74,13 @@ impl Audit {
     /// Where lines go. `None`: a file was asked for, and nothing says where.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        let file = self.file.clone().or_else(|| in_state(FILE));
+        self.place_in(state_folders().first().map(PathBuf::as_path))
+    }
+
+    /// The same with this state folder.
+    #[must_use]
+    pub fn place_in(&self, state: Option<&Path>) -> Option<Place> {
+        let file = self.file.clone().or_else(|| state.map(|state| state.join(FILE)));
         match (self.target, file) {
             (Target::Auto | Target::File, Some(file)) => Some(Place::File(file)),
             (Target::File, None) => None,
@@ -88,7 +94,13 @@ impl Usage {
     /// The database. `None` where it is in memory, or switched off.
     #[must_use]
     pub fn place(&self) -> Option<PathBuf> {
-        self.file.clone().or_else(|| in_state(DATABASE)).filter(|_| self.enabled)
+        self.place_in(state_folders().first().map(PathBuf::as_path))
+    }
+
+    /// The same with this state folder.
+    #[must_use]
+    pub fn place_in(&self, state: Option<&Path>) -> Option<PathBuf> {
+        self.file.clone().or_else(|| state.map(|state| state.join(DATABASE))).filter(|_| self.enabled)
     }
 
     /// Where lines wait to be counted that are kept nowhere else: beside the database.
@@ -131,10 +143,6 @@ pub fn folders(audit: &Audit, usage: &Usage) -> Vec<PathBuf> {
         _ => None,
     };
     file.into_iter().chain(usage.place()).filter_map(|file| file.parent().map(Path::to_owned)).collect()
-}
-
-fn in_state(name: &str) -> Option<PathBuf> {
-    state_folders().first().map(|state| state.join(name))
 }
 
 pub(super) fn audit(reader: &mut Reader, root: &mut Table) -> Audit {

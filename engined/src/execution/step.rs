@@ -12,8 +12,9 @@ use jail::stop_point;
 use tokio::sync::Notify;
 
 use super::telling::ended;
+use crate::ahead;
 use crate::audit::orphan::Watch;
-use crate::capture::{self, Keep, Ours, Output, Tap};
+use crate::capture::{Keep, Ours, Output, Over, Tap};
 use crate::collection::{Artifact, Collector};
 use crate::control::Control;
 use crate::job::{Stdin, Step};
@@ -101,7 +102,7 @@ pub async fn begin(
     slot: Option<Arc<Slot>>,
     watch: Option<Watch>,
 ) -> io::Result<(Run, Ours)> {
-    let (ours, theirs) = capture::pipes()?;
+    let (ours, theirs) = ahead::pipes()?;
     let Memfds { bundle, artifact, collection } = memfds;
     let draft = Draft {
         profile: step.profile.clone(),
@@ -116,6 +117,8 @@ pub async fn begin(
     stop_point!("engined.ordered");
     // Our copies of the program's ends go here, or its streams would never end.
     drop(theirs);
+    // jaild has all that it needs for now.
+    ahead::prepare();
     Ok((run, ours))
 }
 
@@ -142,7 +145,7 @@ pub(super) async fn run_step(
     };
     // The sandbox has its own. A pipe that we hold open ourselves would never end.
     drop(memfds);
-    let (mut output, over, nothing) = (Output::default(), Notify::new(), Stdin::default());
+    let (mut output, over, ended, nothing) = (Output::default(), Notify::new(), Over::default(), Stdin::default());
     let all = Keep::all(step.output_bytes);
     let keep = Keep { head: through.as_ref().map_or(all.head, |through| through.head.min(all.head)), ..all };
     let tap = through.and_then(|through| through.tap.as_mut());
@@ -150,7 +153,7 @@ pub(super) async fn run_step(
         let mut pump = pin!(async {
             let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
             let (pumped, collected) =
-                tokio::join!(ours.pump(stdin.unwrap_or(&nothing), [keep; 2], tap, &mut output, &over), collect);
+                tokio::join!(ours.pump(stdin.unwrap_or(&nothing), [keep; 2], tap, &mut output, &over, &ended), collect);
             pumped.and(collected)
         });
         let mut overdue = pin!(tokio::time::sleep(Duration::from_millis(step.limits.wall_time.0) + REPORT_WITHIN));
@@ -179,6 +182,7 @@ pub(super) async fn run_step(
         control.orphan.used(stage, &end);
         stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
+            ended.set();
             pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
                 tracing::warn!("a stream was still open when the run was over");
                 Ok(())

@@ -88,6 +88,6 @@ pub(crate) fn usage(ended: &Ended) -> Usage {
 }
 
 pub(super) fn isolation(layers: Layers) -> Isolation {
-    let names = |layers: Layers| layers.iter().map(|layer| layer.name().to_owned()).collect();
+    let names = |layers: Layers| layers.iter().map(|layer| Cow::Borrowed(layer.name())).collect();
     Isolation { layers: names(layers), missing: names(Layers::all().without(layers)) }
 }

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use super::stream::Pieces;
 use crate::budget::Reservation;
+use crate::collection::Artifact;
+use crate::execution::Execution;
 use crate::kept::Kept;
 use crate::metrics::Text;
 use crate::problem::{Error, retry_after_seconds};
@@ -24,6 +26,10 @@ pub const REQUEST_ID: &str = "x-request-id";
 pub const VERSION_HEADER: &str = "x-engine-version";
 /// The version of the engine.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// So many headers most answers bear, those of hyper and of the rates included.
+const HEADERS: usize = 12;
+/// What the result of a short run takes as JSON.
+const RESULT_BYTES: usize = 2 << 10;
 /// Prometheus' own type.
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -43,7 +49,7 @@ impl Bytesful {
     #[must_use]
     pub fn counted(bytes: Vec<u8>, mut memory: Reservation) -> Self {
         memory.settle(bytes.len() as u64);
-        Bytesful { bytes: bytes.into(), memory: Held::Own { memory }, pieces: None }
+        Bytesful { bytes: bytes.into(), memory: Held::Own { memory, program: None }, pieces: None }
     }
 }
 
@@ -57,6 +63,8 @@ pub enum Held {
     Own {
         /// It.
         memory: Reservation,
+        /// The program whose result it is: let go when the caller has its answer.
+        program: Option<Arc<Artifact>>,
     },
     /// That of a result which others may be reading as well.
     Kept {
@@ -75,12 +83,14 @@ pub type Answer = Response<Bytesful>;
 
 /// A 200 of `content_type`.
 pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<Reservation>) -> Answer {
-    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory });
+    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory, program: None });
     whole(content_type, body.into(), memory)
 }
 
 fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
     let mut answer = Response::new(Bytesful { bytes: body, memory, pieces: None });
+    // A map that grows is hashed anew each time.
+    answer.headers_mut().reserve(HEADERS);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
@@ -90,12 +100,26 @@ fn whole(content_type: &'static str, body: Bytes, memory: Held) -> Answer {
 /// # Errors
 /// That of serialising, which is ours.
 pub fn json<T: Serialize>(value: &T, memory: Option<Reservation>) -> Result<Answer, Error> {
-    let body = serde_json::to_vec(value).map_err(|error| Error::internal(format!("answer not serialised: {error}")))?;
+    let mut body = Vec::with_capacity(RESULT_BYTES);
+    serde_json::to_writer(&mut body, value)
+        .map_err(|error| Error::internal(format!("answer not serialised: {error}")))?;
     let memory = memory.map(|mut memory| {
         memory.settle(body.len() as u64);
         memory
     });
     Ok(plain(JSON, body, memory))
+}
+
+/// A 200 with the result of `program`.
+///
+/// # Errors
+/// That of serialising, which is ours.
+pub fn result(execution: Execution) -> Result<Answer, Error> {
+    let mut answer = json(&execution.result, Some(execution.memory))?;
+    if let Held::Own { program, .. } = &mut answer.body_mut().memory {
+        *program = execution.program;
+    }
+    Ok(answer)
 }
 
 /// A 200 with a result that is kept.

@@ -1,6 +1,7 @@
 //! `/v1/executions`: run a program and wait for it, or let it run and ask later; check without running; stop it.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,8 +42,11 @@ pub async fn post(
 ) -> Result<Answer, Error> {
     json_body(request.headers())?;
     let ExecutionQuery { wait, validate } = execution_query(request.uri().query())?;
-    let read = read(engine, tenant, request, metered, validate);
-    let (job, memory, received) = engine.drain.unless_cut(read).await??;
+    let (job, memory, received) = {
+        // Pinned here: whoever is handed a future keeps a copy of it.
+        let read = pin!(read(engine, tenant, request, metered, validate));
+        engine.drain.unless_cut(read).await??
+    };
     if validate {
         return answer::json(&validated(&job.0), None);
     }
@@ -54,7 +58,11 @@ pub async fn post(
         return answer::accepted(&status, Some(&location));
     }
     let leaving = Leaving::new(engine, &task);
-    let execution = match engine.drain.unless_cut(execution::execute(engine, &task, ticket)).await {
+    let executed = {
+        let execute = pin!(execution::execute(engine, &task, ticket));
+        engine.drain.unless_cut(execute).await
+    };
+    let execution = match executed {
         Ok(executed) => {
             leaving.stayed();
             executed.inspect_err(|error| audit::refused(engine, &task, error))?
@@ -66,8 +74,9 @@ pub async fn post(
     };
     drop((task, memory));
     jail::stop_point!("engined.answering");
-    let answer = answer::json(&execution.result, Some(execution.memory));
-    engine.audit.settled(execution.receipt).await;
+    let receipt = execution.receipt;
+    let answer = answer::result(execution);
+    engine.audit.settled(receipt).await;
     answer
 }
 

@@ -55,6 +55,13 @@ impl Socket {
         }
     }
 
+    fn try_read_into(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.try_read_buf(buffer),
+            Socket::Unix(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
     fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.try_write_vectored(buffers),
@@ -320,10 +327,10 @@ impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.conn.socket.poll_read_ready(cx))?;
-            match self.conn.socket.try_read(buffer.initialize_unfilled()) {
+            // Not into bytes that are written with zeros first: hyper has room for thousands.
+            match self.conn.socket.try_read_into(buffer) {
                 Ok(read) => {
                     self.conn.came(read);
-                    buffer.advance(read);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -147,7 +147,7 @@ impl Bench {
         match serde_json::from_slice::<ExecutionResult>(&reply.body) {
             Ok(result) => {
                 tried.verdicts.push(result.verdict);
-                tried.without.extend(result.isolation.missing.iter().cloned());
+                tried.without.extend(result.isolation.missing.iter().map(ToString::to_string));
                 // Its place in the queue is no matter of the sandbox.
                 let took = reply.took.saturating_sub(Duration::from_micros(result.timings.queue_us));
                 let complaints = check::complaints(program, input, &result, took, self.scale);

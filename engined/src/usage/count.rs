@@ -1,8 +1,9 @@
 //! What is counted: sums, by day, tenant, language and verdict, of what audit lines say was charged. There is one way
 //! from a line to the counters, for lines that are written now and for those that a crash has left uncounted.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ impl Charged {
 }
 
 /// What a counter counts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// The UTC day of the line, `2026-11-26`.
     pub day: String,
@@ -53,6 +54,50 @@ pub struct Key {
     pub verdict: String,
 }
 
+/// Day, tenant, language and verdict, by which counters are found without a key of one's own: nearly always they are there.
+trait Named {
+    fn names(&self) -> [&str; 4];
+}
+
+impl Named for Key {
+    fn names(&self) -> [&str; 4] {
+        [&self.day, &self.tenant, &self.language, &self.verdict]
+    }
+}
+
+impl Named for [&str; 4] {
+    fn names(&self) -> [&str; 4] {
+        *self
+    }
+}
+
+impl Hash for dyn Named + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names().hash(state);
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.names() == other.names()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
+
+/// As it is hashed by its names.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names().hash(state);
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for Key {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
 /// The counters of one key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sums {
@@ -62,6 +107,16 @@ pub struct Sums {
     #[serde(flatten)]
     pub charged: Charged,
 }
+
+impl Sums {
+    fn add(&mut self, more: &Sums) {
+        self.executions = self.executions.saturating_add(more.executions);
+        self.charged.add(&more.charged);
+    }
+}
+
+/// Keys that stay with counters at zero.
+const KEPT: usize = 256;
 
 /// A key with its counters, as a line has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,59 +134,68 @@ pub struct Row {
 pub struct Counts(HashMap<Key, Sums>);
 
 impl Counts {
-    /// One execution more.
-    pub fn execution(&mut self, key: Key, charged: &Charged) {
-        self.add(key, &Sums { executions: 1, charged: *charged });
+    /// One execution more, of this day, tenant, language and verdict.
+    pub fn execution(&mut self, names: [&str; 4], charged: &Charged) {
+        self.add(names, &Sums { executions: 1, charged: *charged });
     }
 
-    fn add(&mut self, key: Key, more: &Sums) {
-        let sums = self.0.entry(key).or_default();
-        sums.executions = sums.executions.saturating_add(more.executions);
-        sums.charged.add(&more.charged);
+    fn add(&mut self, names: [&str; 4], more: &Sums) {
+        if let Some(sums) = self.0.get_mut(&names as &dyn Named) {
+            return sums.add(more);
+        }
+        let [day, tenant, language, verdict] = names.map(str::to_owned);
+        self.0.insert(Key { day, tenant, language, verdict }, *more);
     }
 
     /// All of another.
-    pub fn absorb(&mut self, other: Counts) {
-        for (key, sums) in other.0 {
-            self.add(key, &sums);
+    pub fn absorb(&mut self, mut other: Counts) {
+        self.take(&mut other);
+    }
+
+    /// All of another, which counts on from zero.
+    pub fn take(&mut self, other: &mut Counts) {
+        for (key, sums) in &mut other.0 {
+            let more = std::mem::take(sums);
+            if more != Sums::default() {
+                self.add(key.names(), &more);
+            }
+        }
+        // Those of yesterday, and of tenants that have gone.
+        if other.0.len() > KEPT {
+            other.0.clear();
         }
     }
 
     /// All that a line is about. Lines of other acts count nothing.
     pub fn line(&mut self, line: &Counted<'_>) {
         if let (Some(charged), "execution") = (&line.charged, line.act) {
-            let own = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-            let key = Key {
-                day: day(line.time).to_owned(),
-                tenant: own(&line.tenant),
-                language: own(&line.language),
-                verdict: own(&line.verdict),
-            };
-            self.execution(key, charged);
+            let [tenant, language, verdict] =
+                [&line.tenant, &line.language, &line.verdict].map(|text| text.as_deref().unwrap_or_default());
+            self.execution([day(line.time), tenant, language, verdict], charged);
         }
         line.unwritten.iter().for_each(|row| self.row(row));
     }
 
     /// What a row says.
     pub fn row(&mut self, Row { key, sums }: &Row) {
-        self.add(key.clone(), sums);
+        self.add(key.names(), sums);
     }
 
     /// Whether there is nothing to count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.values().all(|sums| *sums == Sums::default())
     }
 
     /// Every key with its counters.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Sums)> {
-        self.0.iter()
+        self.0.iter().filter(|(_, sums)| **sums != Sums::default())
     }
 
     /// As a line has them, in order.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.0.iter().map(|(key, sums)| Row { key: key.clone(), sums: *sums }).collect();
+        let mut rows: Vec<Row> = self.iter().map(|(key, sums)| Row { key: key.clone(), sums: *sums }).collect();
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         rows
     }
@@ -199,6 +263,26 @@ mod tests {
         assert_eq!(seq_of(line.as_bytes()), Some(7));
         assert_eq!(seq_of(b"{\"seq\":x"), None);
         assert_eq!(seq_of(b"{\"se"), None);
+    }
+
+    #[test]
+    fn what_is_taken_is_there_once() {
+        let (mut all, mut some) = (Counts::default(), Counts::default());
+        let charged = Charged { cpu_time_us: 3, ..Charged::default() };
+        for round in 1..=2 {
+            some.execution(["2026-11-26", "a", "c", "ok"], &charged);
+            some.execution(["2026-11-26", "a", "c", "timeout"], &charged);
+            all.take(&mut some);
+            assert!(some.is_empty() && some.rows().is_empty());
+            let rows = all.rows();
+            assert_eq!(rows.iter().map(|row| row.sums.executions).collect::<Vec<_>>(), [round, round]);
+            assert_eq!(rows[1].key.verdict, "timeout");
+        }
+        for user in 0..=KEPT {
+            some.execution(["2026-11-26", &user.to_string(), "c", "ok"], &charged);
+        }
+        all.take(&mut some);
+        assert!(some.0.is_empty() && all.rows().len() == KEPT + 3, "what is kept is bounded");
     }
 
     #[test]

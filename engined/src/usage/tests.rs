@@ -6,7 +6,7 @@ use super::*;
 use crate::audit::log::files;
 use crate::audit::record::today;
 use crate::metrics::AuditMetrics;
-use count::{Charged, Counts, Key};
+use count::{Charged, Counts};
 
 struct Folder(PathBuf);
 
@@ -94,13 +94,7 @@ async fn lines_that_are_not_counted_are_counted_once() {
     assert_eq!(total(&books).await, sum(1, 130));
     // What is written now is handed over.
     let mut counts = Counts::default();
-    let key = Key {
-        day: "2026-11-12".to_owned(),
-        tenant: "t0".to_owned(),
-        language: "c".to_owned(),
-        verdict: "cancelled".to_owned(),
-    };
-    counts.execution(key, &Charged { cpu_time_us: 1000, ..Charged::default() });
+    counts.execution(["2026-11-12", "t0", "c", "cancelled"], &Charged { cpu_time_us: 1000, ..Charged::default() });
     books.count(Handed { counts, seq: 131, ..Handed::default() }).unwrap();
     assert_eq!(total(&books).await, (131, sum(1, 130).1 + 1000));
     assert_eq!(books.counted(), 131);
@@ -159,13 +153,8 @@ async fn one_that_is_damaged_while_it_serves_is_made_anew() {
         folder.write(51, 60);
         let mut counts = Counts::default();
         for seq in 51..=60 {
-            let key = Key {
-                day: format!("2026-11-{}", 10 + seq % 3),
-                tenant: "t".into(),
-                language: "c".into(),
-                verdict: "ok".into(),
-            };
-            counts.execution(key, &Charged { cpu_time_us: seq, ..Charged::default() });
+            let day = format!("2026-11-{}", 10 + seq % 3);
+            counts.execution([&day, "t", "c", "ok"], &Charged { cpu_time_us: seq, ..Charged::default() });
         }
         books.count(Handed { counts, seq: 60, ..Handed::default() }).unwrap();
         assert_eq!(total(&books).await, sum(1, 60));
@@ -220,9 +209,8 @@ async fn without_a_folder_usage_is_in_memory() {
     let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
     let books = Books::start(open(None), Vec::new(), 0, PathBuf::new(), metrics).unwrap();
     let mut counts = Counts::default();
-    let key = Key { day: today(), tenant: "t".into(), language: "c".into(), verdict: "ok".into() };
     let charged = Charged { cpu_time_us: 5, compile_cpu_time_us: 7, ..Charged::default() };
-    counts.execution(key, &charged);
+    counts.execution([&today(), "t", "c", "ok"], &charged);
     books.count(Handed { counts, seq: 1, ..Handed::default() }).unwrap();
     assert_eq!(books.cpu_today(), [("t".to_owned(), 12)].into());
     assert!(!books.is_durable());
@@ -236,8 +224,7 @@ async fn lines_come_to_the_disk_before_counters() {
     let books = Books::start(open(None), Vec::new(), 0, folder.log(), metrics.clone()).unwrap();
     let hand = |seq: u64, file: File| {
         let mut counts = Counts::default();
-        let key = Key { day: "2026-11-12".into(), tenant: "t".into(), language: "c".into(), verdict: "ok".into() };
-        counts.execution(key, &Charged { cpu_time_us: seq, ..Charged::default() });
+        counts.execution(["2026-11-12", "t", "c", "ok"], &Charged { cpu_time_us: seq, ..Charged::default() });
         books.count(Handed { counts, seq, log: Some((folder.log(), file)), flush: None }).unwrap();
     };
     let (_, writer) = nix::unistd::pipe().unwrap();

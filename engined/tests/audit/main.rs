@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -273,6 +273,49 @@ fn a_place_that_was_asked_for_must_be_there() {
     let started = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| place.start()));
     assert!(started.is_err());
     assert!(place.log().contains("audit: /proc/audit.jsonl: "), "{}", place.log());
+}
+
+/// Nothing is run that nobody would hear of: where the state folder can't be written at the start there is none.
+#[test]
+fn without_a_state_folder_that_it_can_write_there_is_no_start() {
+    let place = Place::new("");
+    let (state, own) = (place.path("state"), account());
+    // The folder and the files in it; the folders below it stay the engine's. Where we are not root, the modes say so.
+    let writable = |yes: bool| {
+        let within = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+        for path in within.filter(|path| path.is_file()).chain([state.clone()]) {
+            let mode = if path == state { 0o555 } else { 0o400 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(if yes { mode | 0o200 } else { mode })).unwrap();
+            if let Some((uid, gid)) = own {
+                let (uid, gid) = if yes { (uid, gid) } else { (0, 0) };
+                chown(path, Some(uid), Some(gid)).unwrap();
+            }
+        }
+    };
+    let refused = || {
+        let before = place.log().len();
+        let started = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| place.start()));
+        assert!(started.is_err(), "it serves without its audit");
+        place.log()[before..].to_owned()
+    };
+    fs::write(place.path("log"), "").unwrap();
+    writable(false);
+    let said = refused();
+    assert!(said.contains("Permission denied"), "{said}");
+    // The same where all is there from before, and it is the audit alone that it can't go on with.
+    writable(true);
+    let engine = place.start();
+    assert_eq!(run(&engine.address, TENANTS[0], "python", "say x").unwrap().status, 200);
+    engine.stop();
+    writable(false);
+    let said = refused();
+    assert!(said.contains("audit.jsonl: Permission denied"), "{said}");
+    assert!(said.contains("look at the folder's owner and room"), "{said}");
+    // With its folder back it goes on where it was.
+    writable(true);
+    place.start().stop();
+    let acts: Vec<Value> = place.lines(&state).into_iter().map(|mut line| line["act"].take()).collect();
+    assert_eq!(acts, ["start", "execution", "drain", "stop", "start", "drain", "stop"]);
 }
 
 /// Whatever callers send, a line of the log is one line, and none that they have written.

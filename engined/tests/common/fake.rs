@@ -319,11 +319,8 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
-                "#gate" => {
-                    if !self.passes() {
-                        return Outcome::Signalled(9);
-                    }
-                }
+                "#gate" if self.passes() => {}
+                "#gate" => return Outcome::Signalled(9),
                 "#lingers" => {
                     while !self.stopped() {
                         std::thread::sleep(Duration::from_millis(1));
@@ -425,11 +422,8 @@ impl Actor<'_> {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
-                "gate" => {
-                    if !self.passes() {
-                        return KILLED;
-                    }
-                }
+                "gate" if self.passes() => {}
+                "gate" => return KILLED,
                 // Waits until there is such a file.
                 "until" => {
                     while !Path::new(rest).exists() {

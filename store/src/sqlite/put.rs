@@ -248,9 +248,9 @@ fn keep(desk: &Desk, batch: &NewBatch, data: Data, (results, each): (u64, u64)) 
     if i32::try_from(number).is_err() {
         return Err(StoreError::Failed("it has counted as many batches as it can".into()));
     }
-    let mut label = db.prepare_cached("INSERT INTO label (batch, name, value) VALUES (?1, ?2, ?3)")?;
+    let mut label = db.prepare_cached("INSERT INTO label (batch, tenant, name, value) VALUES (?1, ?2, ?3, ?4)")?;
     for (name, value) in &batch.labels {
-        label.execute((number, name, value))?;
+        label.execute((number, &batch.tenant, name, value))?;
     }
     let mut submission = db.prepare_cached("INSERT INTO submission (batch, place, source) VALUES (?1, ?2, ?3)")?;
     for (place, source) in (0_u32..).zip(data.sources) {

@@ -9,7 +9,7 @@ use super::error::Unusable;
 const APPLICATION: i64 = 0x656e_6764;
 
 /// What makes version n + 1 of version n. What stands here is never changed, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Brings the file to today's version, or says why not.
 pub(crate) fn prepare(db: &mut Connection, path: &Path) -> Result<(), Unusable> {
@@ -106,7 +106,7 @@ mod tests {
              VALUES ('a', 'ann', 1, 1, 1, 2, 2, 4, 1, 7, 0), ('b', 'ann', 1, 2, 1, 1, 1, 1, 1, 5, 0);",
         )
         .unwrap();
-        migrate(&mut db, path(), MIGRATIONS).unwrap();
+        migrate(&mut db, path(), &MIGRATIONS[..2]).unwrap();
         let ann = |db: &Connection| -> [i64; 5] {
             let sql = "SELECT batches, open, bytes, waiting, reserved FROM tenant WHERE name = 'ann'";
             db.query_row(sql, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])).unwrap()
@@ -118,6 +118,30 @@ mod tests {
         assert_eq!(ann(&db), [2, 0, 122, 0, 0]);
         db.execute_batch("DELETE FROM batch; DELETE FROM dataset").unwrap();
         assert_eq!(ann(&db), [0; 5]);
+    }
+
+    #[test]
+    fn labels_of_a_store_of_version_2_are_their_tenants() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, path(), &MIGRATIONS[..2]).unwrap();
+        db.execute_batch(
+            "INSERT INTO dataset (number, spec, bytes) VALUES (1, x'', 100);
+             INSERT INTO batch (number, id, tenant, dataset, state, repeat, submissions, tests, results, created)
+             VALUES (1, 'a', 'ann', 1, 1, 1, 1, 1, 1, 0), (2, 'b', 'bob', 1, 1, 1, 1, 1, 1, 0);
+             INSERT INTO label (batch, name, value) VALUES (1, 'course', 'x'), (1, 'week', '3'), (2, 'course', 'x');",
+        )
+        .unwrap();
+        migrate(&mut db, path(), MIGRATIONS).unwrap();
+        assert_eq!(versions(&db), 3);
+        let sql = "SELECT batch FROM label WHERE tenant = ?1 AND name = ?2 AND value = ?3";
+        let found = |tenant: &str, name: &str, value: &str| -> Vec<i64> {
+            let mut statement = db.prepare(sql).unwrap();
+            statement.query_map([tenant, name, value], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!((found("ann", "course", "x"), found("bob", "course", "x")), (vec![1], vec![2]));
+        assert_eq!((found("ann", "week", "3"), found("bob", "week", "3")), (vec![1], vec![]));
+        let sum: i64 = db.query_row("SELECT batches FROM tenant WHERE name = 'ann'", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 1, "what version 2 has added up stays");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(in crate::audit) fn execution(labels: &[(&str, &str)], ended: Ended, used: U
 
 fn written(record: &Record, whole: bool) -> (String, Counts) {
     let (mut line, mut counts) = (Vec::new(), Counts::default());
-    record.write(7, whole, &mut line, &mut counts).unwrap();
+    record.write((7, &mut Stamp::default()), whole, &mut line, &mut counts).unwrap();
     (String::from_utf8(line).unwrap(), counts)
 }
 
@@ -139,4 +139,14 @@ fn a_source_is_known_by_a_hash_that_anybody_can_make() {
     let kept: Vec<(&str, &str)> = kept.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
     assert_eq!((kept, cut), (vec![("a", "12345"), ("b", ""), ("c", "\u{fffd}")], true));
     assert!(!Source::of(&files, Some(8)).files.unwrap().1);
+}
+
+#[test]
+fn times_of_one_second_are_written_as_each_by_itself() {
+    let mut stamp = Stamp::default();
+    let second = 1_764_140_000_000_000;
+    for micros in [second, second + 1, second + 999_999, second + 10, second + 1_000_000, second - 1, -1, 0, 1, -1] {
+        let time = Timestamp::from_microsecond(micros).unwrap();
+        assert_eq!(stamp.of(time), super::time(time));
+    }
 }

@@ -54,9 +54,9 @@ pub struct Checker {
     artifact: Option<Arc<Artifact>>,
     protocol: Protocol,
     /// How it is run on an output that is a file.
-    step: Step,
+    step: Arc<Step>,
     /// And on one that is too large for that.
-    piped: Step,
+    piped: Arc<Step>,
     outputs: Outputs,
 }
 

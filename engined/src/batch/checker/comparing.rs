@@ -148,7 +148,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::capture::{Keep, Output, pipes};
+    use crate::capture::{Keep, Output, Over, pipes};
 
     fn file(text: &[u8]) -> Stdin {
         let mut file = File::from(jail::records::empty_memfd().unwrap());
@@ -174,7 +174,8 @@ mod tests {
             File::from(theirs.stdout).write_all(output).unwrap();
         });
         let (mut streams, keep) = (Output::default(), Keep { head: 4, most: 1 << 30 });
-        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &Notify::new()).await.unwrap();
+        let (over, ended) = (Notify::new(), Over::default());
+        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &over, &ended).await.unwrap();
         program.await.unwrap();
         comparing.end(tap).await
     }
@@ -201,14 +202,12 @@ mod tests {
 
     #[tokio::test]
     async fn many_lines_are_counted_and_judged_also_where_there_is_no_room_for_them() {
-        let (expected, kind) = (file(b"1\n2\n"), CheckerKind::UnorderedLines);
+        let (expected, kind) = (Stdin::Bytes(b"1\n2\n".to_vec()), CheckerKind::UnorderedLines);
         let memory = Budget::new(1 << 20);
-        let (mut compare, _tap) = Comparing::new(Rule::UnorderedLines, &expected, &memory);
-        let shared = Arc::clone(&compare.compare);
-        tokio::task::spawn_blocking(move || feed(&shared, b"2\n")).await.unwrap();
+        let (comparing, tap) = Comparing::new(Rule::UnorderedLines, &expected, &memory);
+        feed(&comparing.compare, b"2\n");
         assert!(memory.used() > 1_000, "{}", memory.used());
-        compare.compare = Shared::default();
-        drop((compare, _tap));
+        drop((comparing, tap));
         assert_eq!(memory.used(), 0);
         let none = Budget::new(0);
         let right = compared_within(&none, kind, &expected, b"2\n1\n").await.unwrap();

@@ -120,7 +120,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::capture::{Keep, Output, pipes};
+    use crate::capture::{Keep, Output, Over, pipes};
     use crate::job::Stdin;
 
     struct Folder(std::path::PathBuf);
@@ -150,7 +150,8 @@ mod tests {
             (0..100_u8).for_each(|n| stdout.write_all(&[n; 10_000]).unwrap());
         });
         let (mut streams, keep) = (Output::default(), Keep { head: 4, most: 1 << 30 });
-        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &Notify::new()).await.unwrap();
+        let (over, ended) = (Notify::new(), Over::default());
+        ours.pump(&Stdin::default(), [keep; 2], Some(&mut tap), &mut streams, &over, &ended).await.unwrap();
         program.await.unwrap();
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
         let file = spool.end(tap).await.unwrap();
