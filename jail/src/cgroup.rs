@@ -17,8 +17,8 @@
 //! Runs that are pinned to CPUs are kept there by the cpuset controller where it is to be had (`cpuset.rs`): on v2 in the
 //! run's leaf, on v1 in a fifth group of the slot.
 //!
-//! Every limit is read back after it was written. Sources: `Documentation/admin-guide/cgroup-v2.rst` and
-//! `cgroup-v1/memory.rst` of the kernel.
+//! Every limit is read in every run: read back after it was written, or found to be there already. Sources:
+//! `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/memory.rst` of the kernel.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -95,6 +95,16 @@ impl Group {
         std::os::unix::fs::fchown(self.file(name)?, Some(uid), None).on(Step::Cgroup, name)
     }
 
+    /// Whether a limit is there, by reading it.
+    pub(super) fn holds(&self, name: &'static str, value: &str) -> Result<bool, JailError> {
+        self.read(name, |text| text.trim() == value)
+    }
+
+    /// Has a limit hold `value`: read always, and written, which costs more, and read back where it differs.
+    pub(super) fn hold(&self, name: &'static str, value: &str) -> Result<(), JailError> {
+        if self.holds(name, value)? { Ok(()) } else { self.limit(name, value) }
+    }
+
     /// Writes a limit and reads it back; it must hold `value` then.
     pub(super) fn limit(&self, name: &'static str, value: &str) -> Result<(), JailError> {
         self.put(name, value).map_err(|e| JailError { subject: format!("{name} = {value}"), ..e })?;

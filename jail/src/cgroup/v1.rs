@@ -54,7 +54,7 @@ pub struct Slot {
     cpuset: Option<cpuset::Slot>,
     /// A run has been kept to its CPUs, and the spawner with it.
     placed: Rc<Cell<bool>>,
-    set: Rc<Set>,
+    quota_at: Rc<QuotaAt>,
     /// What the spawner holds, taken before the first run.
     rest: OnceCell<u64>,
     urgency: Cell<Urgency>,
@@ -68,34 +68,15 @@ pub struct Run {
     groups: [Group; 4],
     cpuset: Option<OwnedFd>,
     placed: Rc<Cell<bool>>,
-    set: Rc<Set>,
+    quota_at: Rc<QuotaAt>,
     pub(super) oom: Rc<EventFd>,
     before: Before,
     tasks: u64,
     rest: u64,
 }
 
-/// The limits that were written last, each of a run read back then. Nobody else writes them, so one that is there need not be
-/// written again. `None`: not known.
-#[derive(Debug, Default)]
-struct Set {
-    memory: Cell<Option<u64>>,
-    sockets: Cell<Option<u64>>,
-    tasks: Cell<Option<u64>>,
-    /// The quota, and the CPU time that the slot had used by then.
-    quota: Cell<Option<(u64, u64)>>,
-}
-
-/// Writes a limit and reads it back, unless it is there.
-fn hold(group: &Group, name: &'static str, value: u64, set: &Cell<Option<u64>>) -> Result<(), JailError> {
-    if set.get() == Some(value) {
-        return Ok(());
-    }
-    set.set(None);
-    group.limit(name, &value.to_string())?;
-    set.set(Some(value));
-    Ok(())
-}
+/// The CPU time that a slot had used when its quota was last written. `None`: not known, and the next run writes it.
+type QuotaAt = Cell<Option<u64>>;
 
 /// What the counters that can't be reset, and the members that are not the payload, came to before the payload began.
 #[derive(Debug, Default)]
@@ -175,8 +156,8 @@ impl Base {
         let cpuset = self.cpuset.as_ref().map(|base| cpuset::Slot::make(base.as_fd(), &name)).transpose()?;
         let (base, rest, placed) = (duplicates(&self.folders)?, OnceCell::new(), Rc::default());
         let oom = Rc::new(watch_oom(&groups[MEMORY])?);
-        let (set, urgency) = (Rc::default(), Cell::new(Urgency::Waited));
-        Ok(Slot { base, name, groups, cpuset, placed, set, rest, urgency, oom })
+        let (quota_at, urgency) = (Rc::default(), Cell::new(Urgency::Waited));
+        Ok(Slot { base, name, groups, cpuset, placed, quota_at, rest, urgency, oom })
     }
 }
 
@@ -206,18 +187,16 @@ impl Slot {
                 move || now
             }),
         };
-        if self.set.memory.get().is_none_or(|most| most < rest + REST_SLACK + MAKING_MEMORY) {
-            self.set.memory.set(None);
+        // Read, not remembered: a write may have failed, and the folder may have been here before this jaild.
+        if memory.number("memory.limit_in_bytes")? < rest + REST_SLACK + MAKING_MEMORY {
             memory.put("memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
         }
-        if self.set.tasks.get().is_none_or(|most| most < MAKING_TASKS) {
-            self.set.tasks.set(None);
+        if below(pids, "pids.max", MAKING_TASKS)? {
             pids.put("pids.max", "64")?;
         }
         // A core will do; the write waits for every CPU's bandwidth timer, a tenth of a millisecond.
-        if self.set.quota.get().is_some_and(|(quota, _)| quota < PERIOD_US) {
-            self.set.quota.set(None);
-            cpu.put("cpu.cfs_quota_us", "-1")?;
+        if below(cpu, "cpu.cfs_quota_us", PERIOD_US)? {
+            lift_quota(cpu, &self.quota_at)?;
         }
         if self.placed.take() {
             match &self.cpuset {
@@ -226,8 +205,9 @@ impl Slot {
             }
         }
         let cpuset = self.cpuset.as_ref().map(|slot| slot.folder.try_clone().at(Step::Cgroup)).transpose()?;
-        let (groups, placed, set) = (self.groups.clone(), Rc::clone(&self.placed), Rc::clone(&self.set));
-        Ok(Run { groups, cpuset, placed, set, oom: Rc::clone(&self.oom), before: Before::default(), tasks: 0, rest })
+        let (groups, placed, quota_at) = (self.groups.clone(), Rc::clone(&self.placed), Rc::clone(&self.quota_at));
+        let (oom, before) = (Rc::clone(&self.oom), Before::default());
+        Ok(Run { groups, cpuset, placed, quota_at, oom, before, tasks: 0, rest })
     }
 
     pub(super) fn try_remove(&self) -> Result<bool, JailError> {
@@ -258,34 +238,35 @@ impl Run {
         };
         if layers.has(Layer::CgroupMemory) {
             let most = whole_pages(limits.memory.0 + self.before.held);
-            hold(memory, "memory.limit_in_bytes", most, &self.set.memory)?;
+            memory.hold("memory.limit_in_bytes", &most.to_string())?;
             // Buffers of sockets are a pot of their own here, where the kernel counts them at all.
             let sockets = whole_pages((limits.memory.0 / 4).max(1 << 20));
-            match hold(memory, "memory.kmem.tcp.limit_in_bytes", sockets, &self.set.sockets) {
+            match memory.hold("memory.kmem.tcp.limit_in_bytes", &sockets.to_string()) {
                 Err(e) if e.source.kind() == io::ErrorKind::NotFound => {}
                 other => other?,
             }
         }
         if layers.has(Layer::CgroupPids) {
-            hold(pids, "pids.max", u64::from(limits.processes) + self.before.tasks, &self.set.tasks)?;
+            pids.hold("pids.max", &(u64::from(limits.processes) + self.before.tasks).to_string())?;
         }
         if layers.has(Layer::CgroupCpu) {
-            let quota = quota_us(limits);
-            if !self.has_quota(quota) {
-                self.set.quota.set(None);
-                cpu.limit("cpu.cfs_quota_us", &quota.to_string())?;
-                self.set.quota.set(Some((quota, self.before.cpu_ns)));
-            }
+            self.hold_quota(cpu, quota_us(limits))?;
         }
         Ok(())
     }
 
-    /// Whether the quota is there, and nearly whole. The write, which is dear, gives back what was used of this period: it
-    /// is made again when runs before may have used a tenth of it.
-    fn has_quota(&self, quota_us: u64) -> bool {
-        self.set.quota.get().is_some_and(|(set, cpu_ns)| {
-            set == quota_us && self.before.cpu_ns.saturating_sub(cpu_ns) < quota_us * 1000 / 10
-        })
+    /// Has the quota be there, and nearly whole. The write, which is dear, gives back what was used of this period: it is
+    /// made again when runs before may have used a tenth of it.
+    fn hold_quota(&self, cpu: &Group, quota_us: u64) -> Result<(), JailError> {
+        let (now, value) = (self.before.cpu_ns, quota_us.to_string());
+        let whole = self.quota_at.get().is_some_and(|then| now.saturating_sub(then) < quota_us * 1000 / 10);
+        if whole && cpu.holds("cpu.cfs_quota_us", &value)? {
+            return Ok(());
+        }
+        self.quota_at.set(None);
+        cpu.limit("cpu.cfs_quota_us", &value)?;
+        self.quota_at.set(Some(now));
+        Ok(())
     }
 
     pub(super) fn place(&self, cpus: &Cpus) -> Result<(), JailError> {
@@ -315,15 +296,13 @@ impl Run {
     }
 
     pub(super) fn lift_quota(&self) -> Result<(), JailError> {
-        self.set.quota.set(None);
-        self.groups[CPU].put("cpu.cfs_quota_us", "-1")
+        lift_quota(&self.groups[CPU], &self.quota_at)
     }
 
     pub(super) fn make_room(&self) -> Result<(), JailError> {
         let memory = &self.groups[MEMORY];
         let most = memory.number("memory.limit_in_bytes")?;
         let more = whole_pages(most.saturating_add(COLLECTOR_MEMORY)).to_string();
-        self.set.memory.set(None);
         memory.put("memory.limit_in_bytes", &more)?;
         self.lift_quota()
     }
@@ -372,6 +351,16 @@ impl Run {
         let light = || Ok::<_, JailError>(memory.number("memory.usage_in_bytes")? <= self.rest + REST_SLACK);
         Ok(tasks <= 1 && (light()? || held(memory)? <= self.rest + REST_SLACK))
     }
+}
+
+/// Whether a limit is below `need`. "max" and "-1", which are no numbers, are not.
+fn below(group: &Group, name: &'static str, need: u64) -> Result<bool, JailError> {
+    group.read(name, |text| text.trim().parse().is_ok_and(|most: u64| most < need))
+}
+
+fn lift_quota(cpu: &Group, quota_at: &QuotaAt) -> Result<(), JailError> {
+    quota_at.set(None);
+    cpu.put("cpu.cfs_quota_us", "-1")
 }
 
 /// Registers an eventfd with the group's `memory.oom_control`, see cgroup-v1/memory.rst, *OOM Control*.
