@@ -343,11 +343,12 @@ pub fn landlock_abi() -> io::Result<u32> {
 /// Reaps one child that has ended: its pid and its status as `waitpid(2)` gives it (`None`: children live, none ended).
 ///
 /// # Errors
-/// `ECHILD` when there is no child.
+/// `ECHILD` when there is no child, whatever signal it was to end with.
 pub fn reap_any(wait: bool) -> io::Result<Option<(i32, i32)>> {
     let mut status = 0;
+    let flags = libc::__WALL | if wait { 0 } else { libc::WNOHANG };
     // SAFETY: status lives across the call.
-    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, if wait { 0 } else { libc::WNOHANG }) }.into())?;
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, flags) }.into())?;
     Ok((pid != 0).then_some((i32::try_from(pid).map_err(io::Error::other)?, status)))
 }
 
