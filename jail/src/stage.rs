@@ -57,7 +57,7 @@ pub const ORDER: [(&str, &str); 16] = [
     ("payload", "unpack the files, set resource limits, put the streams in place, execute"),
     (
         "init",
-        "answer what the filter asks; reap; when the program is over kill(-1), reap to the last, prove to be alone",
+        "answer what the filter asks; reap; when the program is over, kill(-1) and reap if a child is left; prove to be alone",
     ),
     ("init", "collect what was asked for, report, end"),
 ];
