@@ -4,8 +4,9 @@
 //!
 //! A test and everything that it watches share one page, a file that each program maps at its start (`attach`). It
 //! goes through fork and into every namespace with the memory that it is part of, so that a spawner, an init and a
-//! payload need neither a descriptor nor a path for it, and ends with `execve`; jaild's spawners attach it again. The test *arms* one point; the first
-//! process that comes there *takes* it and waits until the test lets it go, or kills it. Whoever comes later passes.
+//! payload need neither a descriptor nor a path for it, and ends with `execve`; jaild's spawners attach it again. The
+//! test *arms* one point; the first process that comes there *takes* it and waits until the test lets it go, or kills
+//! it. Whoever comes later passes.
 
 /// Holds the process here when a test has asked for it.
 #[macro_export]

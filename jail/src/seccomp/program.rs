@@ -56,8 +56,8 @@ pub(super) fn compile(rules: &BTreeMap<libc::c_long, Rule>, unknown: Rule) -> Bp
     program
 }
 
-/// The middle run decides between the two halves of what ends before `end`. Offsets of conditional jumps have 8 bits; where they do not reach, the way
-/// to the upper half is a plain jump, which has 32.
+/// The middle run decides between the two halves of what ends before `end`. Offsets of conditional jumps have 8 bits;
+/// where they do not reach, the way to the upper half is a plain jump, which has 32.
 fn tree(runs: &[(u32, Rule)], end: u32) -> BpfProgram {
     if let Some(program) = few(runs, end) {
         return program;

@@ -263,7 +263,8 @@ fn help(
 
 /// Executes this program again, with the descriptors that it needs and a clean environment.
 fn again(words: &[String], client: u32, ids: u32, own: [BorrowedFd<'_>; 2], groups: &Base) -> Result<(), JailError> {
-    // What a payload reads of init in /proc/1/cmdline is this command line: it says nothing. The options travel in a file.
+    // Whoever is on the host can read this command line, so it says nothing: the options travel in a file. What a payload
+    // reads in /proc/1/cmdline is that of a spawner, which is executed anew.
     let said = options_file(words)?;
     let kept: Vec<BorrowedFd<'_>> = std::iter::once(said.as_fd()).chain(own).chain(groups.descriptors()).collect();
     for fd in &kept {

@@ -2,8 +2,8 @@
 //!
 //! Arming moves work off the way of a run, it saves none. So a sandbox is made for the stock only while no order waits and
 //! cores are free, with a small share of them ([`jail::cgroup::Urgency`]), and slower while that fails: because the kernel
-//! is behind with taking network namespaces down, or because something ends what waits. An empty stock costs time alone: the order's sandbox is made on the spot, by the same
-//! code.
+//! is behind with taking network namespaces down, or because something ends what waits. An empty stock costs time alone:
+//! the order's sandbox is made on the spot, by the same code.
 
 use jail::inventory::StockCount;
 
