@@ -7,6 +7,9 @@
 //! name, scripts of the same names that lead to the static ones.
 //!
 //! Without the static library `jaild` is linked as any other program and works as well.
+//!
+//! When one of the archives goes or changes this is run again. What an older archive brought stays in a `jaild` that was
+//! linked before: SECURITY.md tells whoever installs it to build it anew after an update of the C library.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +35,10 @@ fn main() -> io::Result<()> {
         let Some(found) = archives.iter().map(|name| installed(name)).collect::<Option<Vec<PathBuf>>>() else {
             return Ok(());
         };
+        for path in &found {
+            // Else a script would lead to where a package was before.
+            println!("cargo:rerun-if-changed={}", path.display());
+        }
         let found: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
         fs::write(folder.join(shared), format!("GROUP ( {} )\n", found.join(" ")))?;
     }
