@@ -81,7 +81,8 @@ impl Spawner {
         let flags = sandbox_flags(blueprint.off) & !(NEW_USER | NEW_TIME);
         let child = sys::clone_child(flags, None, || {
             let Err(e) = become_spawner(&theirs, &told, group);
-            report(&theirs, &e);
+            // Without a broker there is nobody to tell.
+            drop(report(&theirs, &e));
             sys::exit_now(0)
         })
         .on(Step::Clone, "spawner")?;
@@ -141,26 +142,29 @@ fn die_with_broker() -> Result<(), JailError> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).at(Step::Clone)
 }
 
-/// Without a broker there is nobody to tell.
-fn report(socket: &OwnedFd, error: &JailError) {
-    drop(Spawned::Failed(error.outcome()).send(socket.as_fd()));
+/// Tells the broker.
+fn report(socket: &OwnedFd, error: &JailError) -> Result<(), JailError> {
+    Spawned::Failed(error.outcome()).send(socket.as_fd())
 }
 
 /// All that a spawner does, from its execution to the end of its broker.
 ///
 /// # Errors
-/// When it was not started by a broker: it has nobody to tell it then.
-pub fn main() -> Result<(), JailError> {
+/// When it has nobody to tell it: it was started by hand, or its broker is gone.
+pub fn main() -> Result<(), io::Error> {
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
-    let socket = own(io::stdin().as_fd()).on(Step::Streams, "socket")?;
-    let told = own(io::stdout().as_fd()).on(Step::Streams, "blueprint")?;
+    let (socket, told) = (own(io::stdin().as_fd())?, own(io::stdout().as_fd())?);
     if !records::is_sealed(told.as_fd()) {
-        return Err(io::Error::other("only jaild starts a spawner")).on(Step::Settings, SPAWNER);
+        return Err(by_hand("standard output is not what jaild tells a spawner"));
     }
-    if let Err(e) = serve(&socket, told) {
-        report(&socket, &e);
+    match serve(&socket, told) {
+        Err(e) if report(&socket, &e).is_err() => Err(by_hand(&e.to_string())),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn by_hand(why: &str) -> io::Error {
+    io::Error::other(format!("{SPAWNER}: {why}; jaild starts its spawners itself: start it without this word"))
 }
 
 fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
@@ -168,9 +172,10 @@ fn serve(socket: &OwnedFd, told: OwnedFd) -> Result<(), JailError> {
     die_with_broker()?;
     sys::default_signals().at(Step::Clone)?;
     sys::ignore_children();
-    quiet_streams()?;
-    sys::close_all_but(&[socket.as_fd(), told.as_fd()]).at(Step::Clone)?;
+    // While standard error is still there to complain to.
     let blueprint = Blueprint::unseal(told).on(Step::Clone, "blueprint")?;
+    quiet_streams()?;
+    sys::close_all_but(&[socket.as_fd()]).at(Step::Clone)?;
     stop_point!("spawner.entered");
     mounts::build_and_enter(&blueprint.tree)?;
     stop_point!("spawner.built");

@@ -5,11 +5,13 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use common::{Jaild, Link, Wish, can_run, children, descendants, groups, until};
-use jail::link::Report;
-use jail::spec::Outcome;
+use common::{Jaild, Link, Wish, can_run, children, descendants, groups, limits, spawner_by_hand, until};
+use jail::link::{CgroupVersion, Report};
+use jail::records::{empty_memfd, seal};
+use jail::spec::{Outcome, StopReason};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User};
 
@@ -179,5 +181,57 @@ fn manifests_are_read_again_on_sighup() {
         let told = link.recv();
         assert!(matches!(told, Some(Report::Welcome(_))), "the engine is told: {told:?}");
         assert_eq!(link.run(Wish::default()).ended.outcome, Outcome::Exited(0));
+    }
+}
+
+/// On v2 every run has a group of its own.
+#[test]
+fn a_limit_that_somebody_has_changed_between_runs_is_there_again() {
+    if !can_run() {
+        return;
+    }
+    let jaild = Jaild::start(&[]);
+    let mut link = jaild.link();
+    if link.welcome.cgroup != CgroupVersion::V1 {
+        return;
+    }
+    const FILES: [(&str, &str); 3] = [("memory.limit_in_bytes", "-1"), ("pids.max", "max"), ("cpu.cfs_quota_us", "-1")];
+    let limits = limits();
+    for _ in 0..2 * link.welcome.slots {
+        let (run, _, payload) = sleeper(&jaild, &mut link);
+        let its = |slot: &PathBuf| {
+            fs::read_to_string(slot.join("cgroup.procs")).unwrap().lines().any(|pid| pid == payload.to_string())
+        };
+        let slots: Vec<PathBuf> = groups(&jaild.cgroup).into_iter().filter(its).collect();
+        let [memory, processes, quota] = FILES.map(|(name, _)| {
+            let text = slots.iter().find_map(|slot| fs::read_to_string(slot.join(name)).ok()).unwrap();
+            text.trim().parse::<u64>().unwrap_or(u64::MAX)
+        });
+        // Above what spawner and init hold; two processes.
+        assert!((limits.memory.0..limits.memory.0 + (32 << 20)).contains(&memory), "{memory}");
+        assert_eq!((processes, quota), (u64::from(limits.processes) + 2, u64::from(limits.cpus_milli) * 100));
+        link.stop(run.id, StopReason::Cancelled);
+        link.finish(run);
+        for (slot, (name, none)) in groups(&jaild.cgroup).into_iter().flat_map(|slot| FILES.map(|f| (slot.clone(), f)))
+        {
+            if slot.join(name).exists() {
+                fs::write(slot.join(name), none).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_spawner_that_no_broker_has_started_says_so() {
+    let rubbish = || {
+        let fd = empty_memfd().unwrap();
+        fs::write(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd)), "rubbish").unwrap();
+        seal(fd.as_fd()).unwrap();
+        fd
+    };
+    for output in [spawner_by_hand(std::process::Stdio::piped()), spawner_by_hand(rubbish())] {
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("--spawner: ") && said.contains("jaild starts its spawners itself"), "{said}");
     }
 }

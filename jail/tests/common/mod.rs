@@ -89,6 +89,11 @@ pub fn refused(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// What a spawner says that no broker has started, with this as what it is told.
+pub fn spawner_by_hand(told: impl Into<Stdio>) -> std::process::Output {
+    Command::new(program()).arg("--spawner").stdin(Stdio::null()).stdout(told).output().unwrap()
+}
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Jaild {

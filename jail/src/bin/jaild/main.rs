@@ -21,7 +21,6 @@ mod tuning;
 use std::process::ExitCode;
 
 use config::Options;
-use jail::error::JailError;
 use jail::spawn::{self, SPAWNER};
 
 #[global_allocator]
@@ -66,7 +65,7 @@ fn name() {
     }
 }
 
-fn ended(result: Result<(), JailError>) -> ExitCode {
+fn ended<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
