@@ -31,11 +31,9 @@ const VERSION: u32 = 0x2008_0522;
 /// # Errors
 /// That of `capset(2)`: `EPERM` for one that it does not have.
 pub fn hold_only(kept: u64) -> io::Result<()> {
+    let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
     // SAFETY: prctl takes numbers here and touches no memory.
-    check(
-        unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong, NO, NO, NO) }
-            .into(),
-    )?;
+    check(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, clear, NO, NO, NO) }.into())?;
     let half = |bits: u64| {
         let bits = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
         Half { effective: bits, permitted: bits, inheritable: 0 }
