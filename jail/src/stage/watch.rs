@@ -77,8 +77,8 @@ enum Start {
     Told,
 }
 
-/// For so long. Builds with the feature `test-hooks` have a run go by all its points, and so by the other ways alone; the
-/// 3 ms that ship are gone through by the tests of `jail` without the feature, every one of which that runs a program.
+/// For so long. With the feature `test-hooks`, whose tests stop a run at each point, every run goes by all of them. What
+/// ships, the 3 ms, is under test where `jail/tests` and `engined/tests` run without the feature.
 const YOUNG_US: u64 = if cfg!(feature = "test-hooks") { 0 } else { 3_000 };
 
 fn until_then(until_us: u64) -> PollTimeout {
