@@ -9,6 +9,9 @@
 //! deleted is nowhere to be found any more, and goes as soon as nothing refers to it: the time of its file is 1970. Sent again
 //! it is back. So the folder says all there is to know, and nothing can be lost beside it.
 //!
+//! **At the start** no blob is looked at: there may be a million. They are found, read and used at once; how much a tenant has
+//! is counted behind the start, and until then nothing of it is added or removed.
+//!
 //! What is called here waits for the disk, where its documentation does not say otherwise: it belongs off the runtime's
 //! threads.
 
@@ -23,7 +26,7 @@ use std::time::Duration;
 
 use api_spec::Sha256;
 use store::{Answer, Question, Store};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::capture::PIECE;
 use crate::clock;
@@ -44,6 +47,8 @@ const BLOCK: u64 = 4 << 10;
 const GIVEN_UP: i64 = 0;
 /// A use is noted when the last one is so long ago, in seconds: days are what counts.
 const NOTED_EVERY: i64 = 3600;
+/// So long a deletion waits for its tenant's blobs to be counted. Then it goes with what expires.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks for what has expired.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
@@ -69,6 +74,8 @@ pub struct Blobs {
     places: Arc<Semaphore>,
     uploads: AtomicU64,
     references: OnceLock<References>,
+    /// Told when a tenant's blobs are counted.
+    counts: watch::Sender<()>,
     metrics: BlobMetrics,
 }
 
@@ -84,8 +91,10 @@ impl std::fmt::Debug for References {
 /// What a tenant has.
 #[derive(Debug)]
 struct Account {
-    /// Bytes of its blobs, those on their way included.
+    /// Bytes of its blobs, those on their way included; nothing before they were counted.
     used: u64,
+    /// Whether they were counted since the start.
+    counted: bool,
     /// Who looks at them, and must find them to the end.
     pins: HashMap<Sha256, u64>,
     /// They have their name, and a power cut could take it away again.
@@ -119,10 +128,8 @@ impl Blobs {
         let (folder, found) = Folder::open(path).map_err(|error| format!("blobs in {}: {error}", path.display()))?;
         let part = limits.uploads.div_ceil(2);
         let mut accounts = HashMap::new();
-        for (tenant, holds) in found {
-            metrics.bytes.add(signed(holds.bytes));
-            metrics.blobs.add(signed(holds.blobs));
-            accounts.insert(tenant, Account::new(holds.bytes, part));
+        for tenant in found {
+            accounts.insert(tenant, Account { counted: false, ..Account::new(part) });
         }
         Ok(Arc::new(Blobs {
             folder,
@@ -131,8 +138,39 @@ impl Blobs {
             places: Arc::new(Semaphore::new(limits.uploads)),
             uploads: AtomicU64::new(0),
             references: OnceLock::new(),
+            counts: watch::Sender::new(()),
             metrics,
         }))
+    }
+
+    /// Counts what each tenant had at the start, unless that was done. One whose blobs can't be counted is told in the log, and
+    /// is tried again by the next call.
+    pub fn count(&self) {
+        let uncounted = |(tenant, account): (&String, &Account)| (!account.counted).then(|| tenant.clone());
+        let tenants: Vec<String> = self.accounts().iter().filter_map(uncounted).collect();
+        for tenant in tenants {
+            // Without the lock: before they are counted they are only read.
+            match self.folder.count(&tenant) {
+                Ok(holds) => {
+                    self.with(&tenant, |account| (account.used, account.counted) = (holds.bytes, true));
+                    self.metrics.bytes.add(signed(holds.bytes));
+                    self.metrics.blobs.add(signed(holds.blobs));
+                }
+                Err(error) => {
+                    tracing::error!(tenant, %error, "blobs can't be counted: none of theirs is taken or removed")
+                }
+            }
+            self.counts.send_replace(());
+        }
+    }
+
+    /// Waits until a tenant's blobs are counted, at most so long. Does not wait on the calling thread.
+    pub async fn counted(&self, tenant: &str, patience: Duration) {
+        let mut counts = self.counts.subscribe();
+        let counted =
+            async { while !self.with(tenant, |account| account.counted) && counts.changed().await.is_ok() {} };
+        // Who goes on without is refused what needs it.
+        tokio::time::timeout(patience, counted).await.unwrap_or_default();
     }
 
     /// From now on what this store's batches refer to stays. Does not wait for anything.
@@ -174,7 +212,7 @@ impl Blobs {
         if let Some(account) = accounts.get_mut(tenant) {
             return work(account);
         }
-        work(accounts.entry(tenant.to_owned()).or_insert_with(|| Account::new(0, self.limits.uploads.div_ceil(2))))
+        work(accounts.entry(tenant.to_owned()).or_insert_with(|| Account::new(self.limits.uploads.div_ceil(2))))
     }
 
     /// Looks a blob up, as somebody who is about to use it: that is noted, and it stays as long as the pin is held. `None`:
@@ -227,6 +265,7 @@ impl Blobs {
     /// # Errors
     /// That of the file system.
     pub async fn remove(self: &Arc<Self>, tenant: &str, hash: Sha256) -> io::Result<Removed> {
+        self.counted(tenant, PATIENCE).await;
         let (blobs, name) = (Arc::clone(self), tenant.to_owned());
         let given_up = move || {
             blobs.with(&name, |account| {
@@ -275,7 +314,7 @@ impl Blobs {
     /// Removes the file of a blob that nobody looks at and that was used last at `used`.
     fn take_away(&self, tenant: &str, hash: &Sha256, used: i64) -> io::Result<bool> {
         let taken = self.with(tenant, |account| {
-            if account.pins.contains_key(hash) || account.fresh.contains(hash) {
+            if !account.counted || account.pins.contains_key(hash) || account.fresh.contains(hash) {
                 return Ok(None);
             }
             let Some(found) = self.folder.look(tenant, hash)?.filter(|found| found.used == used) else {
@@ -332,9 +371,13 @@ impl Blobs {
         off_thread(remove).await.map_err(|error| error.to_string())
     }
 
-    /// Looks from time to time for what has expired. Never returns.
+    /// Counts what is there, and looks from time to time for what has expired. Never returns.
     pub async fn keep(self: Arc<Self>) {
         loop {
+            let blobs = Arc::clone(&self);
+            if let Err(error) = tokio::task::spawn_blocking(move || blobs.count()).await {
+                tracing::error!(%error, "blobs were not counted");
+            }
             tokio::time::sleep(LOOK_EVERY).await;
             match self.expire(now()).await {
                 Ok(0) => {}
@@ -346,9 +389,10 @@ impl Blobs {
 }
 
 impl Account {
-    fn new(used: u64, uploads: usize) -> Self {
+    /// That of a tenant which has nothing.
+    fn new(uploads: usize) -> Self {
         let places = Arc::new(Semaphore::new(uploads));
-        Account { used, pins: HashMap::new(), fresh: HashSet::new(), places }
+        Account { used: 0, counted: true, pins: HashMap::new(), fresh: HashSet::new(), places }
     }
 }
 

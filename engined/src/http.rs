@@ -23,6 +23,7 @@ use wire::{Conn, Socket, Wire};
 
 pub mod answer;
 pub mod batches;
+mod beside;
 pub mod blobs;
 pub mod body;
 pub mod catalogue;

@@ -5,6 +5,7 @@
 //! A run that is *collecting* is over: what it used is read, how it ended is fixed, its clocks have stopped. What is
 //! left has a deadline of its own, and whatever goes wrong with it costs files, never another verdict.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -87,6 +88,8 @@ pub struct Finishing {
     group: RunGroup,
     init: Init,
     since_us: u64,
+    /// Init was seen to have ended.
+    gone: Cell<bool>,
 }
 
 /// Init's pidfd: kills on drop.
@@ -114,6 +117,13 @@ impl Making {
         descriptors.extend(slot.init_leaf().into_iter().chain(group.leaf()));
         spawner.make(make, &descriptors)?;
         Ok(Making { group, control })
+    }
+
+    /// Where init says that it is armed: by then the spawner has as good as said that it has made it. Closed when there is
+    /// no init, nor will be.
+    #[must_use]
+    pub fn control(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
     }
 
     /// The spawner has cloned this init.
@@ -183,7 +193,7 @@ impl Prepared {
 }
 
 fn finish(group: RunGroup, init: Init) -> Finishing {
-    Finishing { group, init, since_us: now_us() }
+    Finishing { group, init, since_us: now_us(), gone: Cell::new(false) }
 }
 
 /// What [`Running::hear`] came to.
@@ -434,11 +444,18 @@ impl Finishing {
         self.init.0.as_fd()
     }
 
-    /// Whether init has ended, and with it every process of the run.
+    /// Whether init was seen to have ended, and with it every process of the run.
     #[must_use]
     pub fn init_is_gone(&self) -> bool {
-        let mut wait = [PollFd::new(self.init.0.as_fd(), PollFlags::POLLIN)];
-        poll(&mut wait, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        self.gone.get()
+    }
+
+    fn look_for_init(&self) -> bool {
+        if !self.gone.get() {
+            let mut wait = [PollFd::new(self.init.0.as_fd(), PollFlags::POLLIN)];
+            self.gone.set(poll(&mut wait, PollTimeout::ZERO).is_ok_and(|ready| ready > 0));
+        }
+        self.gone.get()
     }
 
     /// Whether nothing is left. To be asked again while it says `false`.
@@ -449,6 +466,6 @@ impl Finishing {
         if now_us() > self.since_us + FINISH_US {
             return Err(std::io::Error::from(std::io::ErrorKind::TimedOut)).on(Step::Cgroup, "sandbox at rest");
         }
-        Ok(self.init_is_gone() && self.group.try_finish()?)
+        Ok(self.look_for_init() && self.group.try_finish()?)
     }
 }

@@ -26,11 +26,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use seccompiler::{BpfProgram, sock_filter};
+use seccompiler::BpfProgram;
 
 use crate::spec::WatchedCall;
 use crate::sys;
 
+use program::{compile, op};
 use tables::{ALLOWED, KILLED, REFUSED};
 
 /// What a filter answers.
@@ -313,7 +314,6 @@ fn shared_rules(extra: &[libc::c_long]) -> BTreeMap<libc::c_long, Rule> {
         libc::SYS_unshare,
         libc::SYS_mount,
         libc::SYS_sethostname,
-        libc::SYS_prctl,
         libc::SYS_seccomp,
         libc::SYS_landlock_create_ruleset,
         libc::SYS_landlock_add_rule,
@@ -322,14 +322,26 @@ fn shared_rules(extra: &[libc::c_long]) -> BTreeMap<libc::c_long, Rule> {
         libc::SYS_setgroups,
     ];
     rules.extend(own.iter().chain(extra).map(|number| (*number, Rule::Always(Answer::Allow))));
+    let prctl = [&PRCTL[..], &CONFINING].concat();
+    rules.insert(libc::SYS_prctl, Rule::When(vec![Test::OneOf(0, prctl)], Answer::Allow, Answer::Errno(EINVAL)));
     rules
 }
+
+/// The options of `prctl(2)` with which a sandbox is confined: `PR_CAPBSET_DROP`, `PR_CAP_AMBIENT`.
+const CONFINING: [u32; 2] = [24, 47];
 
 /// The filter that makes of `below`, which is installed, `wanted`: where both say the same it has nothing to say.
 fn over(below: &BTreeMap<libc::c_long, Rule>, wanted: &BTreeMap<libc::c_long, Rule>) -> Filter {
     let numbers = below.keys().chain(wanted.keys());
     let differ = numbers.filter(|number| below.get(number) != wanted.get(number));
-    let rules = differ.map(|number| (*number, wanted.get(number).unwrap_or(&ENOSYS_RULE).clone())).collect();
+    let mut rules: BTreeMap<_, _> =
+        differ.map(|number| (*number, wanted.get(number).unwrap_or(&ENOSYS_RULE).clone())).collect();
+    // What the filter below refuses stays refused. So less will do where that is long: what it lets through of sockets but
+    // for those that init need not know of, and of prctl what no program needs.
+    let unix = Test::OneOf(0, vec![AF_UNIX]);
+    rules.insert(libc::SYS_socket, Rule::When(vec![unix], Answer::Allow, Answer::Notify));
+    let confining = Test::NoneOf(0, CONFINING.to_vec());
+    rules.insert(libc::SYS_prctl, Rule::When(vec![confining], Answer::Allow, Answer::Errno(EINVAL)));
     Filter { program: compile(&rules, Rule::Always(Answer::Allow)) }
 }
 
@@ -342,128 +354,7 @@ fn base(watched: Answer) -> BTreeMap<libc::c_long, Rule> {
     rules
 }
 
-// The instructions of classic BPF, see linux/bpf_common.h: class | size or operation | source.
-const LOAD_WORD: u16 = 0x20;
-const JUMP: u16 = 0x05;
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_AT_LEAST: u16 = 0x35;
-const JUMP_ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
-/// Offsets in struct seccomp_data: number, architecture, low half of the first argument (little-endian).
-const OFFSET_NUMBER: u32 = 0;
-const OFFSET_ARCH: u32 = 4;
-const OFFSET_ARGUMENTS: u32 = 16;
-/// AUDIT_ARCH_X86_64, see linux/audit.h.
-const ARCH_X86_64: u32 = 0xc000_003e;
-/// Bit 30 of the number selects the x32 table.
-const X32: u32 = 0x4000_0000;
-
-fn op(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
-    sock_filter { code, jt, jf, k }
-}
-
-fn give(answer: Answer) -> sock_filter {
-    op(RETURN, answer.value(), 0, 0)
-}
-
-/// Lays the rules out: architecture, x32, then the tree over runs of neighbouring numbers with the same rule, which is
-/// `unknown` where there is none.
-fn compile(rules: &BTreeMap<libc::c_long, Rule>, unknown: Rule) -> BpfProgram {
-    let mut runs: Vec<(u32, Rule)> = vec![(0, rules.get(&0).unwrap_or(&unknown).clone())];
-    let last = rules.keys().next_back().copied().unwrap_or(0);
-    for number in 1..=last + 1 {
-        let rule = rules.get(&number).unwrap_or(&unknown);
-        if runs.last().is_none_or(|(_, before)| before != rule) {
-            runs.push((u32::try_from(number).unwrap_or(X32), rule.clone()));
-        }
-    }
-    let mut program = vec![
-        op(LOAD_WORD, OFFSET_ARCH, 0, 0),
-        op(JUMP_EQUAL, ARCH_X86_64, 1, 0),
-        give(Answer::Kill),
-        op(LOAD_WORD, OFFSET_NUMBER, 0, 0),
-        // -1 is no x32 call: programs pass it to learn whether there is a kernel at all, and get ENOSYS.
-        op(JUMP_EQUAL, u32::MAX, 0, 1),
-        give(Answer::Errno(ENOSYS)),
-        op(JUMP_ANY_BIT, X32, 0, 1),
-        give(Answer::Kill),
-    ];
-    program.extend(tree(&runs));
-    program
-}
-
-/// The middle run decides between the two halves. Offsets of conditional jumps have 8 bits, so the way to the upper
-/// half is a plain jump, which has 32.
-fn tree(runs: &[(u32, Rule)]) -> BpfProgram {
-    match runs {
-        [] => vec![give(Answer::Errno(ENOSYS))],
-        [(_, rule)] => leaf(rule),
-        _ => {
-            let (lower, upper) = runs.split_at(runs.len() / 2);
-            let below = tree(lower);
-            let mut program = vec![
-                op(JUMP_AT_LEAST, upper[0].0, 0, 1),
-                op(JUMP, u32::try_from(below.len()).unwrap_or(u32::MAX), 0, 0),
-            ];
-            program.extend(below);
-            program.extend(tree(upper));
-            program
-        }
-    }
-}
-
-fn leaf(rule: &Rule) -> BpfProgram {
-    match rule {
-        Rule::Always(answer) => vec![give(*answer)],
-        Rule::When(tests, then, otherwise) => all(tests, *then, *otherwise),
-        Rule::Split(argument, cases, other) => {
-            let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
-            for (value, rule) in cases {
-                // What stands in between ends with an answer, so the argument is still loaded at the next comparison.
-                let rule = leaf(rule);
-                program.push(op(JUMP_EQUAL, *value, 0, u8::try_from(rule.len()).unwrap_or(u8::MAX)));
-                program.extend(rule);
-            }
-            program.extend(leaf(other));
-            program
-        }
-    }
-}
-
-/// Answers `then` when every test holds.
-fn all(tests: &[Test], then: Answer, otherwise: Answer) -> BpfProgram {
-    let mut program: BpfProgram = tests.iter().flat_map(|test| check(test, otherwise)).collect();
-    program.push(give(then));
-    program
-}
-
-/// Falls through to what follows when the test holds, else answers.
-fn check(test: &Test, otherwise: Answer) -> BpfProgram {
-    let (argument, comparisons, listed_holds) = match test {
-        Test::OneOf(argument, values) => (argument, comparisons(JUMP_EQUAL, values), true),
-        Test::NoneOf(argument, values) => (argument, comparisons(JUMP_EQUAL, values), false),
-        Test::NoBits(argument, bits) => (argument, comparisons(JUMP_ANY_BIT, &[*bits]), false),
-    };
-    let mut program = vec![op(LOAD_WORD, OFFSET_ARGUMENTS + 8 * argument, 0, 0)];
-    let many = comparisons.len();
-    for (index, (code, value)) in comparisons.into_iter().enumerate() {
-        // Over the comparisons that are left; where a match holds, over the answer too. The lists are short.
-        let onward = u8::try_from(many - index - 1).unwrap_or(u8::MAX);
-        let (matched, unmatched) = match (listed_holds, index + 1 == many) {
-            (true, _) => (onward + 1, 0),
-            (false, true) => (0, 1),
-            (false, false) => (onward, 0),
-        };
-        program.push(op(code, value, matched, unmatched));
-    }
-    program.push(give(otherwise));
-    program
-}
-
-fn comparisons(code: u16, values: &[u32]) -> Vec<(u16, u32)> {
-    values.iter().map(|value| (code, *value)).collect()
-}
-
+mod program;
 mod service;
 mod tables;
 #[cfg(test)]

@@ -74,6 +74,8 @@ impl Spawner {
     /// When it can't be cloned.
     pub fn start(group: &SlotGroup, blueprint: &Blueprint) -> Result<Self, JailError> {
         let (socket, theirs) = pair()?;
+        // The broker waits for nobody.
+        sys::never_block(socket.as_fd()).on(Step::Talk, "spawner")?;
         let told = blueprint.seal().on(Step::Clone, "blueprint")?;
         // As the sandboxes, so that a layer that a test switches off is off for good.
         let flags = sandbox_flags(blueprint.off) & !(NEW_USER | NEW_TIME);

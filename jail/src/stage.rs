@@ -120,7 +120,7 @@ struct Filters<'a> {
 
 fn arm(mapped: OwnedFd, leaf: Option<OwnedFd>, filters: Filters<'_>, off: Layers) -> Result<Armed, JailError> {
     die_with_parent()?;
-    // All that is not as a program expects it: the spawner lets the kernel reap its children.
+    // Every other signal has its default action, and none is blocked: the spawner has seen to that.
     sys::heed_children();
     let mut byte = [0];
     File::from(mapped).read_exact(&mut byte).at(Step::IdMap)?;
@@ -301,7 +301,7 @@ pub(crate) fn confine(
     nix::unistd::setsid().at(Step::Ids)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     nix::unistd::chdir("/box").on(Step::RunMounts, "/box")?;
-    // What init has blocked to read it.
+    // What init has blocked. The actions are the default ones, as they are in init.
     SigSet::all().thread_unblock().at(Step::Ids)?;
     privileges::no_new_privs()?;
     if let Some(rules) = rules {

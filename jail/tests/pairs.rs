@@ -9,7 +9,7 @@
 mod attacks;
 mod common;
 
-use attacks::{LEAVE, Prey, named, seen};
+use attacks::{LEAVE, Prey, made, named, seen};
 use common::{Jaild, can_run};
 use jail::spec::Layers;
 
@@ -29,7 +29,7 @@ fn pair(layer: &str, others: &[&str], attack: &str) {
         let mut link = jaild.link();
         // For the one that looks for it, on as many slots as there may be.
         (0..4).for_each(|_| drop(link.python(LEAVE)));
-        let done = link.python_with(&attack.source, attack.limits);
+        let done = made(&mut link, &attack);
         let (expected, state) = if off { ("BROKEN", "off") } else { ("HELD", "on") };
         assert_eq!(seen(&done), expected, "{layer} {state}: {:?} {:?}", done.ended, done.stderr);
         let claimed = done.ended.layers == Layers::all();

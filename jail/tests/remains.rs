@@ -5,7 +5,7 @@
 mod attacks;
 mod common;
 
-use attacks::{LEAVE, Prey, all, seen};
+use attacks::{LEAVE, Prey, all, made, seen};
 use common::{Jaild, can_run};
 
 /// The layers that a sandbox can be made without, by `--test-layer-off`.
@@ -53,7 +53,7 @@ fn what_works_without_one_layer_is_what_is_written() {
         (0..4).for_each(|_| drop(link.python(LEAVE)));
         let mut works = Vec::new();
         for attack in &attacks {
-            let done = link.python_with(&attack.source, attack.limits);
+            let done = made(&mut link, attack);
             match seen(&done) {
                 "HELD" => {}
                 "BROKEN" => works.push(attack.name.to_owned()),

@@ -13,6 +13,8 @@ use crate::config::BatchShare;
 /// Shorter bodies can't have enough of them to matter.
 const LARGE: usize = 1 << 20;
 
+/// Counts them, of a body that is large enough for too many.
+///
 /// # Errors
 /// More submissions or tests than the plan allows. Whatever else is wrong is for the parser to tell.
 pub fn not_too_many(body: &[u8], share: &BatchShare) -> Result<(), Problem> {

@@ -2,8 +2,8 @@
 //! never kept.
 
 use api_spec::{
-    CheckerTold, CompileTold, ExecutionResult, Feedback, Reason, Stream, SubmissionResult, SubmissionVerdict,
-    TestVerdict, Usage, Verdict,
+    CheckerTold, CompileTold, ExecutionResult, Feedback, OutputEncoding, Reason, Stream, SubmissionResult,
+    SubmissionVerdict, TestVerdict, Usage, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use store::Unit;
@@ -185,15 +185,18 @@ pub fn submission(
     })
 }
 
+/// The start of a stream, as much as is kept of it.
+#[must_use]
+pub fn head(stream: &Stream) -> Stream {
+    let mut kept = stream.to_bytes().unwrap_or_default();
+    kept.truncate(HEAD);
+    Stream::new(kept, stream.bytes, OutputEncoding::default())
+}
+
 /// What is told of a compile.
 #[must_use]
 pub fn compile(result: &ExecutionResult) -> Option<CompileTold> {
     let compile = result.compile.as_ref()?;
-    let head = |stream: &Stream| {
-        let mut kept = stream.to_bytes().unwrap_or_default();
-        kept.truncate(HEAD);
-        Stream::new(kept, stream.bytes, api_spec::OutputEncoding::default())
-    };
     let [stdout, stderr] = [head(&compile.stdout), head(&compile.stderr)];
     Some(CompileTold { cached: compile.cached, reason: result.reason.clone(), stdout, stderr })
 }

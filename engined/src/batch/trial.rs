@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use api_spec::{OutputEncoding, Stream, TestVerdict, Verdict};
+use api_spec::{TestVerdict, Verdict};
 use store::Unit;
 
 use super::checker::comparing::{self, Comparing};
@@ -14,7 +14,7 @@ use super::lease::Lease;
 use super::loading::{self, Data};
 use super::program::{Missed, Ran, Wanted};
 use super::submission::Submission;
-use super::told::{HEAD, Outcome};
+use super::told::{self, Outcome};
 use crate::audit::Part;
 use crate::capture::Tap;
 use crate::job::Stdin;
@@ -67,7 +67,7 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease, bytes: u64)
     #[cfg(feature = "test-hooks")]
     takes_us_down(test);
     let usage = result.run.as_ref().map(|run| run.usage);
-    let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(head));
+    let streams = result.run.as_ref().map(|run| [&run.stdout, &run.stderr].map(told::head));
     let wrote = result.run.as_ref().map_or(0, |run| run.stdout.bytes);
     let ran = Outcome {
         verdict: TestVerdict::Run(result.verdict),
@@ -93,13 +93,13 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease, bytes: u64)
         _ => return Ok(Tried::Result(Box::new(Outcome { verdict: TestVerdict::Accepted, share: 1.0, ..ran }))),
     };
     match judged {
-        Ok(checked) => told(checked, ran),
+        Ok(checked) => came_to(checked, ran),
         Err(error) => Ok(ours(&format!("The output could not be judged: {error}."))),
     }
 }
 
 /// What a result says of an opinion.
-fn told(Checked { finding, told }: Checked, ran: Outcome) -> Result<Tried, Missed> {
+fn came_to(Checked { finding, told }: Checked, ran: Outcome) -> Result<Tried, Missed> {
     let (verdict, share, reason) = match finding {
         Finding::Right => (TestVerdict::Accepted, 1.0, None),
         Finding::Part(share) if share >= 1.0 => (TestVerdict::Accepted, 1.0, None),
@@ -161,12 +161,6 @@ fn ours(why: &str) -> Tried {
 fn unkept(error: &io::Error, bytes: u64) -> Tried {
     let why = format!("The output can't be kept for the checker: {error}.");
     if spool::is_full(error) { Tried::NoRoom { why, bytes } } else { ours(&why) }
-}
-
-fn head(stream: &Stream) -> Stream {
-    let mut kept = stream.to_bytes().unwrap_or_default();
-    kept.truncate(HEAD);
-    Stream::new(kept, stream.bytes, OutputEncoding::default())
 }
 
 /// Who judges the output, once it is over.

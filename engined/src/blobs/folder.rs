@@ -47,8 +47,8 @@ pub(super) struct Found {
 }
 
 impl Folder {
-    /// Takes the folder, removes what is not whole, and counts the rest.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<(String, Holds)>)> {
+    /// Takes the folder, and removes what is not whole: whose blobs are there. They are not looked at.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
         make(path)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK))?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
@@ -70,20 +70,23 @@ impl Folder {
             }
             // One that has no name was about to be made.
             match fs::read_to_string(entry.path().join(NAME)) {
-                Ok(tenant) if folder.of(&tenant) == entry.path() => {
-                    let mut holds = Holds::default();
-                    folder.each(&tenant, |_, blob| {
-                        holds.bytes = holds.bytes.saturating_add(charged(blob.bytes));
-                        holds.blobs += 1;
-                    })?;
-                    found.push((tenant, holds));
-                }
+                Ok(tenant) if folder.of(&tenant) == entry.path() => found.push(tenant),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Ok(_) => tracing::warn!(folder = %entry.path().display(), "is no folder of blobs; left alone"),
                 Err(error) => return Err(error),
             }
         }
         Ok((folder, found))
+    }
+
+    /// Counts what a tenant has: a look at each of its files.
+    pub(super) fn count(&self, tenant: &str) -> io::Result<Holds> {
+        let mut holds = Holds::default();
+        self.each(tenant, |_, blob| {
+            holds.bytes = holds.bytes.saturating_add(charged(blob.bytes));
+            holds.blobs += 1;
+        })?;
+        Ok(holds)
     }
 
     fn of(&self, tenant: &str) -> PathBuf {
@@ -119,12 +122,7 @@ impl Folder {
 
     /// What a blob's file says. `None`: there is none.
     pub(super) fn look(&self, tenant: &str, hash: &Sha256) -> io::Result<Option<Found>> {
-        match fs::symlink_metadata(self.file(tenant, hash)) {
-            Ok(file) if file.is_file() => Ok(Some(Found { bytes: file.len(), used: file.mtime() })),
-            Ok(_) => Err(io::Error::other("what lies in a blob's place is no file")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(fs::symlink_metadata(self.file(tenant, hash)))
     }
 
     /// Has a blob's file say when it was used last.
@@ -200,13 +198,23 @@ impl Folder {
             for entry in fs::read_dir(folder.path())? {
                 let entry = entry?;
                 let Some(hash) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-                // What was removed meanwhile is none.
-                if let Some(found) = self.look(tenant, &hash)? {
+                // By its folder: the whole path has the hash of the tenant's name in it, which costs more than the look.
+                if let Some(found) = found(entry.metadata())? {
                     of(hash, found);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// What is there in a blob's place. What was removed meanwhile is none.
+fn found(looked: io::Result<fs::Metadata>) -> io::Result<Option<Found>> {
+    match looked {
+        Ok(file) if file.is_file() => Ok(Some(Found { bytes: file.len(), used: file.mtime() })),
+        Ok(_) => Err(io::Error::other("what lies in a blob's place is no file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

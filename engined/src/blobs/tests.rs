@@ -32,7 +32,9 @@ impl Scratch {
     }
 
     fn limited(&self, limits: Limits) -> Arc<Blobs> {
-        Blobs::open(&self.0, limits, BlobMetrics::for_tests()).unwrap()
+        let blobs = Blobs::open(&self.0, limits, BlobMetrics::for_tests()).unwrap();
+        blobs.count();
+        blobs
     }
 
     fn left(&self) -> usize {
@@ -135,6 +137,47 @@ fn what_was_sent_is_found_by_its_tenant_alone_also_after_a_restart() {
     assert_eq!(text(&blobs.find("blue", one).unwrap().unwrap()), b"one");
     assert_eq!(blobs.used("blue"), 2 * BLOCK);
     assert!(blobs.referred("blue", one).unwrap().is_some() && blobs.referred("green", one).unwrap().is_none());
+}
+
+#[test]
+fn at_the_start_no_blob_is_looked_at_and_those_that_are_there_can_be_used() {
+    let scratch = Scratch::new();
+    let blobs = scratch.open();
+    let (one, two) = (keep(&blobs, "blue", b"one"), keep(&blobs, "blue", b"two"));
+    let path = |hash: &Sha256| {
+        let tenant = Sha256(sha2::Sha256::digest("blue").into()).hex();
+        scratch.0.join(tenant).join(&hash.hex()[..2]).join(hash.hex())
+    };
+    drop(blobs);
+    // Whoever looks at this one fails.
+    fs::remove_file(path(&two)).unwrap();
+    fs::create_dir(path(&two)).unwrap();
+    let blobs = Blobs::open(&scratch.0, LIMITS, BlobMetrics::for_tests()).unwrap();
+    assert_eq!(text(&blobs.find("blue", one).unwrap().unwrap()), b"one");
+    assert_eq!(blobs.keep_bytes("blue", QUOTA, b"one").unwrap(), (one, Placed::Before));
+    assert!(matches!(blobs.keep_bytes("blue", QUOTA, b"new"), Err(Refused::Counting)), "it could be above the quota");
+    assert_eq!(blobs.keep_bytes("green", QUOTA, b"new").unwrap().1, Placed::New, "it had nothing");
+    // Time goes by at once where nothing else is to be done.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    assert_eq!(runtime.block_on(blobs.remove("blue", one)).unwrap(), Removed::Later);
+    assert!(!there(&blobs, "blue", one) && path(&one).exists(), "nobody finds it, and it goes when it was counted");
+    blobs.count();
+    assert!(matches!(blobs.keep_bytes("blue", QUOTA, b"new"), Err(Refused::Counting)), "they can't be counted");
+    fs::remove_dir(path(&two)).unwrap();
+    runtime.block_on(async {
+        let (own, counting) = (Arc::clone(&blobs), Arc::clone(&blobs));
+        let waits = tokio::spawn(async move { own.counted("blue", Duration::MAX).await });
+        tokio::task::spawn_blocking(move || counting.count()).await.unwrap();
+        waits.await.unwrap();
+    });
+    assert_eq!(blobs.used("blue"), BLOCK);
+    assert_eq!(blobs.keep_bytes("blue", 2 * BLOCK, b"new").unwrap().1, Placed::New);
+    assert!(
+        matches!(blobs.keep_bytes("blue", 2 * BLOCK, b"more"), Err(Refused::Quota { used, .. }) if used == 2 * BLOCK)
+    );
+    assert_eq!(runtime.block_on(blobs.expire(now())).unwrap(), 1);
+    assert!(!path(&one).exists() && blobs.used("blue") == BLOCK);
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub enum Refused {
         /// What all of them may.
         quota: u64,
     },
+    /// What the tenant has was not counted yet since the start.
+    #[error("the tenant's blobs are being counted")]
+    Counting,
     /// The disk has no room.
     #[error("{0}")]
     Full(String),
@@ -126,11 +129,12 @@ impl Drop for Room {
 }
 
 impl Blobs {
-    /// Takes a place for an upload of a tenant, waiting at most so long for one. Does not wait on the calling thread.
+    /// Takes a place for an upload of a tenant, waiting at most so long for one, and for its blobs to be counted. Does not wait on the calling thread.
     ///
     /// # Errors
     /// [`Refused::Part`] or [`Refused::Busy`].
     pub async fn place(&self, tenant: &str, patience: Duration) -> Result<[OwnedSemaphorePermit; 2], Refused> {
+        self.counted(tenant, patience).await;
         let own = self.with(tenant, |account| Arc::clone(&account.places));
         let take = async |places: &Arc<Semaphore>| {
             let taken = tokio::time::timeout(patience, Arc::clone(places).acquire_owned()).await;
@@ -162,6 +166,9 @@ impl Blobs {
         let place = if there {
             None
         } else {
+            if !self.with(tenant, |account| account.counted) {
+                return Err(Refused::Counting);
+            }
             room.reach(length.unwrap_or_default(), quota)?;
             self.has_room(length.unwrap_or_default())?;
             let number = self.number();

@@ -10,6 +10,7 @@ use api_spec::{
 use store::{Answer as Told, Details, Question, Record, Status, StoreError, Summary};
 
 use super::answer::{self, Answer};
+use super::beside::beside;
 use super::follow::{Follower, here, told};
 use super::{events, results};
 use crate::batch::spec::{self, BatchSpec};
@@ -75,8 +76,7 @@ async fn one(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<
     if !large {
         return make();
     }
-    let made = tokio::task::spawn_blocking(make).await;
-    made.unwrap_or_else(|error| Err(Error::internal(format!("an answer panicked: {error}"))))
+    beside("an answer", make).await
 }
 
 /// `DELETE /v1/batches/{id}`.

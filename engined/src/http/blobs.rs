@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{self, Answer, Bytesful};
+use super::beside::beside;
 use super::service::{BYTES, header};
 use super::stream::{self, Maker};
 use crate::blobs::{Blob, Blobs, Placed, Refused, Removed, Upload};
@@ -183,8 +184,7 @@ async fn delete(engine: &Arc<Engine>, asked: Asked<'_>) -> Result<Answer, Error>
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::internal(format!("work on a blob panicked: {error}"))))
+    beside("work on a blob", work).await
 }
 
 fn named(digits: &str) -> Result<Sha256, Error> {
@@ -235,6 +235,10 @@ pub fn refused(why: Refused) -> Error {
             );
             Problem::new(Code::QuotaExceeded, detail)
                 .remedy("Delete blobs that are no longer needed, let them expire, or have the plan raised.")
+        }
+        Refused::Counting => {
+            let why = "the engine has just started and counts the tenant's blobs; it takes none before it knows how many there are";
+            return Error::NotReady(vec![why.to_owned()]);
         }
         Refused::Full(why) => Problem::new(Code::StoreFull, format!("there is no room for the blob: {why}")),
         Refused::Other { found, announced } => {

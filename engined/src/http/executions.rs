@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::answer::{self, Answer, new_id};
+use super::beside::beside;
 use super::body;
 use super::metered::Metered;
 use super::service::header;
@@ -125,12 +126,7 @@ async fn read(
         Ok((job, source))
     };
     // What is large may take milliseconds to look through, and others wait for this thread.
-    let job = if length < LARGE {
-        admit()
-    } else {
-        let admitted = tokio::task::spawn_blocking(admit).await;
-        admitted.unwrap_or_else(|error| Err(Error::internal(format!("admission panicked: {error}"))))
-    }?;
+    let job = if length < LARGE { admit() } else { beside("admission", admit).await }?;
     memory.settle(length);
     Ok((job, memory, received))
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use store::{Answer as Told, IdempotencyKey, NewBatch, NewSubmission, Placed, Question};
 
 use super::answer::{self, Answer, new_id};
+use super::beside::beside;
 use super::follow::{here, told};
 use super::metered::Metered;
 use super::{batches, body, executions};
@@ -105,10 +106,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     }
 }
 
-/// Does what takes long beside the runtime's threads.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Error::internal(format!("admission of a batch panicked: {error}"))))
+    beside("admission of a batch", work).await
 }
 
 /// The caller's word, and the hash of what came with it.
@@ -164,6 +163,9 @@ impl Coming<'_> {
             let wanted = proof::Wanted { tenant: self.tenant, caller, labels, batch };
             let proof = Box::pin(proof::compiles(self.engine, wanted, checker));
             self.engine.drain.unless_cut(proof).await??;
+        }
+        if let Some(blobs) = &self.engine.blobs {
+            blobs.counted(&self.owner, self.engine.config.http.header_timeout).await;
         }
         let (blobs, owner) = (self.engine.blobs.clone(), self.owner.clone());
         let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, given, tests)).await?;

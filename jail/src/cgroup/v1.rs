@@ -31,6 +31,9 @@ const FILES: [&[&str]; 4] = [
 ];
 /// How much more a slot at rest may hold than when it was new: slab that the kernel frees later, not a run's.
 const REST_SLACK: u64 = 16 << 20;
+/// What making a sandbox may take beside what a slot at rest holds. Limits of the run before that leave as much are left.
+const MAKING_MEMORY: u64 = 64 << 20;
+const MAKING_TASKS: u64 = 16;
 /// How much the collector may be charged with above the run's own limit: names, buffers, a pipe.
 const COLLECTOR_MEMORY: u64 = 32 << 20;
 
@@ -51,6 +54,7 @@ pub struct Slot {
     cpuset: Option<cpuset::Slot>,
     /// A run has been kept to its CPUs, and the spawner with it.
     placed: Rc<Cell<bool>>,
+    set: Rc<Set>,
     /// What the spawner holds, taken before the first run.
     rest: OnceCell<u64>,
     urgency: Cell<Urgency>,
@@ -64,10 +68,33 @@ pub struct Run {
     groups: [Group; 4],
     cpuset: Option<OwnedFd>,
     placed: Rc<Cell<bool>>,
+    set: Rc<Set>,
     pub(super) oom: Rc<EventFd>,
     before: Before,
     tasks: u64,
     rest: u64,
+}
+
+/// The limits that were written last, each of a run read back then. Nobody else writes them, so one that is there need not be
+/// written again. `None`: not known.
+#[derive(Debug, Default)]
+struct Set {
+    memory: Cell<Option<u64>>,
+    sockets: Cell<Option<u64>>,
+    tasks: Cell<Option<u64>>,
+    /// The quota, and the CPU time that the slot had used by then.
+    quota: Cell<Option<(u64, u64)>>,
+}
+
+/// Writes a limit and reads it back, unless it is there.
+fn hold(group: &Group, name: &'static str, value: u64, set: &Cell<Option<u64>>) -> Result<(), JailError> {
+    if set.get() == Some(value) {
+        return Ok(());
+    }
+    set.set(None);
+    group.limit(name, &value.to_string())?;
+    set.set(Some(value));
+    Ok(())
 }
 
 /// What the counters that can't be reset, and the members that are not the payload, came to before the payload began.
@@ -148,7 +175,8 @@ impl Base {
         let cpuset = self.cpuset.as_ref().map(|base| cpuset::Slot::make(base.as_fd(), &name)).transpose()?;
         let (base, rest, placed) = (duplicates(&self.folders)?, OnceCell::new(), Rc::default());
         let oom = Rc::new(watch_oom(&groups[MEMORY])?);
-        Ok(Slot { base, name, groups, cpuset, placed, rest, urgency: Cell::new(Urgency::Waited), oom })
+        let (set, urgency) = (Rc::default(), Cell::new(Urgency::Waited));
+        Ok(Slot { base, name, groups, cpuset, placed, set, rest, urgency, oom })
     }
 }
 
@@ -171,11 +199,24 @@ impl Slot {
     /// Lifts the last run's limits as far as making the next sandbox needs: it is made by our own code.
     pub(super) fn run(&self) -> Result<Run, JailError> {
         let [memory, pids, cpu, _] = &self.groups;
-        memory.put("memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
-        pids.put("pids.max", "64")?;
+        let rest = match self.rest.get() {
+            Some(rest) => *rest,
+            None => *self.rest.get_or_init({
+                let now = held(memory)?;
+                move || now
+            }),
+        };
+        if self.set.memory.get().is_none_or(|most| most < rest + REST_SLACK + MAKING_MEMORY) {
+            self.set.memory.set(None);
+            memory.put("memory.limit_in_bytes", &(1_u64 << 30).to_string())?;
+        }
+        if self.set.tasks.get().is_none_or(|most| most < MAKING_TASKS) {
+            self.set.tasks.set(None);
+            pids.put("pids.max", "64")?;
+        }
         // A core will do; the write waits for every CPU's bandwidth timer, a tenth of a millisecond.
-        let less_than_a_core = |text: &str| text.trim().parse().is_ok_and(|quota: u64| quota < PERIOD_US);
-        if cpu.read("cpu.cfs_quota_us", less_than_a_core)? {
+        if self.set.quota.get().is_some_and(|(quota, _)| quota < PERIOD_US) {
+            self.set.quota.set(None);
             cpu.put("cpu.cfs_quota_us", "-1")?;
         }
         if self.placed.take() {
@@ -184,16 +225,9 @@ impl Slot {
                 None => cpuset::release(pids.as_fd())?,
             }
         }
-        let rest = match self.rest.get() {
-            Some(rest) => *rest,
-            None => *self.rest.get_or_init({
-                let now = held(memory)?;
-                move || now
-            }),
-        };
         let cpuset = self.cpuset.as_ref().map(|slot| slot.folder.try_clone().at(Step::Cgroup)).transpose()?;
-        let (groups, placed) = (self.groups.clone(), Rc::clone(&self.placed));
-        Ok(Run { groups, cpuset, placed, oom: Rc::clone(&self.oom), before: Before::default(), tasks: 0, rest })
+        let (groups, placed, set) = (self.groups.clone(), Rc::clone(&self.placed), Rc::clone(&self.set));
+        Ok(Run { groups, cpuset, placed, set, oom: Rc::clone(&self.oom), before: Before::default(), tasks: 0, rest })
     }
 
     pub(super) fn try_remove(&self) -> Result<bool, JailError> {
@@ -208,9 +242,10 @@ impl Run {
     pub(super) fn limit(&mut self, limits: &Limits, layers: Layers) -> Result<(), JailError> {
         let [memory, pids, cpu, cpuacct] = &self.groups;
         memory.put("memory.max_usage_in_bytes", "0")?;
+        let charged = memory.number("memory.usage_in_bytes")?;
         self.before = Before {
-            charged: memory.number("memory.usage_in_bytes")?,
-            held: held(memory)?,
+            charged,
+            held: charged.saturating_sub(of_files(memory)?),
             // The payload is there and waits: all but itself is ours.
             tasks: pids.number("pids.current")?.saturating_sub(1),
             tasks_peak: pids.number("pids.peak").unwrap_or(0),
@@ -222,22 +257,35 @@ impl Run {
             forks_refused: pids.keyed("pids.events", "max")?,
         };
         if layers.has(Layer::CgroupMemory) {
-            memory.limit("memory.limit_in_bytes", &whole_pages(limits.memory.0 + self.before.held).to_string())?;
+            let most = whole_pages(limits.memory.0 + self.before.held);
+            hold(memory, "memory.limit_in_bytes", most, &self.set.memory)?;
             // Buffers of sockets are a pot of their own here, where the kernel counts them at all.
-            let sockets = whole_pages((limits.memory.0 / 4).max(1 << 20)).to_string();
-            match memory.limit("memory.kmem.tcp.limit_in_bytes", &sockets) {
+            let sockets = whole_pages((limits.memory.0 / 4).max(1 << 20));
+            match hold(memory, "memory.kmem.tcp.limit_in_bytes", sockets, &self.set.sockets) {
                 Err(e) if e.source.kind() == io::ErrorKind::NotFound => {}
                 other => other?,
             }
         }
         if layers.has(Layer::CgroupPids) {
-            pids.limit("pids.max", &(u64::from(limits.processes) + self.before.tasks).to_string())?;
+            hold(pids, "pids.max", u64::from(limits.processes) + self.before.tasks, &self.set.tasks)?;
         }
         if layers.has(Layer::CgroupCpu) {
-            // Written anew though it may hold: what the last run used up of this period is given back.
-            cpu.limit("cpu.cfs_quota_us", &quota_us(limits).to_string())?;
+            let quota = quota_us(limits);
+            if !self.has_quota(quota) {
+                self.set.quota.set(None);
+                cpu.limit("cpu.cfs_quota_us", &quota.to_string())?;
+                self.set.quota.set(Some((quota, self.before.cpu_ns)));
+            }
         }
         Ok(())
+    }
+
+    /// Whether the quota is there, and nearly whole. The write, which is dear, gives back what was used of this period: it
+    /// is made again when runs before may have used a tenth of it.
+    fn has_quota(&self, quota_us: u64) -> bool {
+        self.set.quota.get().is_some_and(|(set, cpu_ns)| {
+            set == quota_us && self.before.cpu_ns.saturating_sub(cpu_ns) < quota_us * 1000 / 10
+        })
     }
 
     pub(super) fn place(&self, cpus: &Cpus) -> Result<(), JailError> {
@@ -267,14 +315,15 @@ impl Run {
     }
 
     pub(super) fn lift_quota(&self) -> Result<(), JailError> {
-        let cpu = &self.groups[CPU];
-        cpu.put("cpu.cfs_quota_us", "-1")
+        self.set.quota.set(None);
+        self.groups[CPU].put("cpu.cfs_quota_us", "-1")
     }
 
     pub(super) fn make_room(&self) -> Result<(), JailError> {
         let memory = &self.groups[MEMORY];
         let most = memory.number("memory.limit_in_bytes")?;
         let more = whole_pages(most.saturating_add(COLLECTOR_MEMORY)).to_string();
+        self.set.memory.set(None);
         memory.put("memory.limit_in_bytes", &more)?;
         self.lift_quota()
     }
@@ -298,8 +347,9 @@ impl Run {
         let tasks = if mark > before.tasks_peak { mark.saturating_sub(before.tasks) } else { self.tasks.max(1) };
         // Of the file pages that earlier runs have read some may have gone when this one needed the room; they were no
         // part of its peak.
-        let files = memory.number("memory.usage_in_bytes")?.saturating_sub(held(memory)?);
-        let earlier = before.held + files.min(before.charged.saturating_sub(before.held));
+        let files_before = before.charged.saturating_sub(before.held);
+        let files = if files_before == 0 { 0 } else { of_files(memory)? };
+        let earlier = before.held + files.min(files_before);
         let throttled = quota.keyed("cpu.stat", "throttled_time")?;
         let oom_kills = memory.keyed("memory.oom_control", "oom_kill")?.saturating_sub(before.oom_kills);
         Ok(Counted {
@@ -334,8 +384,13 @@ fn watch_oom(memory: &Group) -> Result<EventFd, JailError> {
 
 /// What a group is charged with that is not a clean page of a file.
 fn held(memory: &Group) -> Result<u64, JailError> {
-    let files = memory.read("memory.stat", |stat| keyed(stat, "inactive_file") + keyed(stat, "active_file"))?;
+    let files = of_files(memory)?;
     Ok(memory.number("memory.usage_in_bytes")?.saturating_sub(files))
+}
+
+/// The clean pages of files among it.
+fn of_files(memory: &Group) -> Result<u64, JailError> {
+    memory.read("memory.stat", |stat| keyed(stat, "inactive_file") + keyed(stat, "active_file"))
 }
 
 fn duplicates(folders: &[OwnedFd; 4]) -> Result<[OwnedFd; 4], JailError> {

@@ -240,9 +240,9 @@ impl Broker<'_> {
         let mut sources: Vec<Source> = outside.iter().map(|(source, _)| *source).collect();
         let mut waits: Vec<PollFd<'_>> = outside.iter().map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
         for (index, slot) in self.slots.iter().enumerate() {
-            for (wake, fd) in slot.waits() {
+            for (wake, fd, events) in slot.waits() {
                 sources.push(Source::Slot(index, wake));
-                waits.push(PollFd::new(fd, PollFlags::POLLIN));
+                waits.push(PollFd::new(fd, events));
             }
         }
         let now = now_us();

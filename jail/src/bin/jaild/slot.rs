@@ -17,6 +17,7 @@ use jail::spawn::{Blueprint, Spawner};
 use jail::spec::{Ended, Layers, Outcome, RunId, StopReason};
 use jail::stop_point;
 use jail::talk::{Event, Make, Spawned, now_us};
+use nix::poll::PollFlags;
 
 use crate::ends::{GONE, KILLED, never_ran};
 
@@ -111,6 +112,8 @@ pub struct Slot {
     filter: u32,
     made_since_us: u64,
     made_by_us: u64,
+    /// Its init has spoken, or there is none: what the spawner says of it is waited for.
+    spoken: bool,
     news: Option<News>,
     layers: Layers,
     /// Since when its groups could not be removed, and whether the log says so.
@@ -132,6 +135,7 @@ impl Slot {
             filter: 0,
             made_since_us: 0,
             made_by_us: 0,
+            spoken: false,
             news: None,
             layers: Layers::default(),
             stays_since_us: None,
@@ -250,6 +254,7 @@ impl Slot {
                 stop_point!("broker.making");
                 let now = now_us();
                 self.state = State::Making(making, job);
+                self.spoken = false;
                 (self.filter, self.run_number) = (make.filter, run);
                 (self.made_since_us, self.made_by_us) = (now, now + MAKE_US);
                 None
@@ -356,23 +361,28 @@ impl Slot {
         self.group.take()
     }
 
-    /// What it waits for.
-    pub fn waits(&self) -> Vec<(Wake, BorrowedFd<'_>)> {
-        let mut waits = Vec::new();
-        waits.extend(self.spawner.as_ref().map(|spawner| (Wake::Spawner, spawner.socket())));
+    /// What it waits for. Where nothing is asked for it is told that the other end is gone, all the same.
+    pub fn waits(&self) -> Vec<(Wake, BorrowedFd<'_>, PollFlags)> {
+        let word = PollFlags::POLLIN;
+        let mut waits = Vec::with_capacity(4);
+        // That a spawner has made an init is read when there is something to be done about it.
+        let making = matches!(self.state, State::Making(..)) && !self.spoken;
+        let of_spawner = if making { PollFlags::empty() } else { word };
+        waits.extend(self.spawner.as_ref().map(|spawner| (Wake::Spawner, spawner.socket(), of_spawner)));
         match &self.state {
+            State::Making(making, _) if !self.spoken => waits.push((Wake::Init, making.control(), word)),
             State::Arming(prepared, _) => {
-                waits.push((Wake::Init, prepared.control()));
-                waits.push((Wake::InitEnd, prepared.pidfd()));
+                waits.push((Wake::Init, prepared.control(), word));
+                waits.push((Wake::InitEnd, prepared.pidfd(), word));
             }
-            State::Armed(prepared) => waits.push((Wake::InitEnd, prepared.pidfd())),
+            State::Armed(prepared) => waits.push((Wake::InitEnd, prepared.pidfd(), word)),
             State::Running(running) => {
-                waits.extend(running.control().map(|fd| (Wake::Init, fd)));
-                waits.push((Wake::InitEnd, running.pidfd()));
-                waits.extend(running.oom_event().map(|fd| (Wake::Memory, fd)));
+                waits.extend(running.control().map(|fd| (Wake::Init, fd, word)));
+                waits.push((Wake::InitEnd, running.pidfd(), word));
+                waits.extend(running.oom_event().map(|fd| (Wake::Memory, fd, word)));
             }
             State::Finishing(finishing) if !finishing.init_is_gone() => {
-                waits.push((Wake::InitEnd, finishing.pidfd()));
+                waits.push((Wake::InitEnd, finishing.pidfd(), word));
             }
             _ => {}
         }

@@ -7,6 +7,13 @@ impl Slot {
     pub fn wake(&mut self, wake: Wake) -> Option<Ended> {
         match wake {
             Wake::Spawner => self.spawner_spoke(),
+            Wake::Init if matches!(self.state, State::Making(..)) => {
+                self.spoken = true;
+                self.spawner_spoke().or_else(|| match self.state {
+                    State::Arming(..) => self.init_spoke(),
+                    _ => None,
+                })
+            }
             Wake::Init => self.init_spoke(),
             Wake::InitEnd => self.init_ended(),
             Wake::Memory => {
@@ -21,6 +28,9 @@ impl Slot {
     /// A spawner is ready, has made an init, or is gone.
     fn spawner_spoke(&mut self) -> Option<Ended> {
         let said = self.spawner.as_ref().map(|spawner| Spawned::recv(spawner.socket()))?;
+        if matches!(&said, Err(e) if e.source.kind() == io::ErrorKind::WouldBlock) {
+            return None;
+        }
         match (said, self.leave_state()) {
             (Ok(Some(Spawned::Ready)), State::Starting) => {
                 self.state = State::Idle;
