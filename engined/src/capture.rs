@@ -2,8 +2,8 @@
 //! is read, counted and dropped, so that no program ever blocks on us for good. Output never passes jaild.
 //!
 //! Most programs are over before anybody has to read them: they end within some milliseconds, and what they wrote is in the
-//! pipes then. So nobody watches the streams for the first `LINGER`, unless the run is over sooner; what such a run costs
-//! us is one read of each stream. A program that writes more than a pipe holds waits so long, once.
+//! pipes then. So nobody watches the streams at first, but looks at them twice; what a run costs us that is over sooner is
+//! one read of each stream. A program that writes more than a pipe holds waits for such a look, once.
 //!
 //! What reading costs is our CPU time, which no limit of the run counts. So a program that writes single bytes, or more
 //! than is kept, is read at a pace: it waits for us, in a pipe that is full, and not its neighbours for a core.
@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::pipe2;
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -36,8 +37,9 @@ mod tap;
 const PIPE_BYTES: i32 = 1 << 20;
 /// What a pipe holds, where its user has not too many of them already: else two pages, and what is more waits for us.
 const PIPE_HOLDS: usize = 64 << 10;
-/// So long nobody watches the streams.
-const LINGER: Duration = Duration::from_millis(4);
+/// At first nobody watches the streams: they are looked at after these pauses, and watched from then on when something is in
+/// them, after the last one in any case.
+const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(3)];
 const FIRST_READ: usize = 8 << 10;
 const DROP_READ: usize = 256 << 10;
 /// What a read costs at the least, in bytes that might have been copied meanwhile.
@@ -171,8 +173,13 @@ impl Ours {
     ) -> io::Result<()> {
         let Output { stdout, stderr } = output;
         let read = async {
-            let mut linger = pin!(tokio::time::sleep(LINGER));
-            poll_fn(|cx| if ended.is_set() { Poll::Ready(()) } else { linger.as_mut().poll(cx) }).await;
+            for pause in LOOKS {
+                let mut pause = pin!(tokio::time::sleep(pause));
+                poll_fn(|cx| if ended.is_set() { Poll::Ready(()) } else { pause.as_mut().poll(cx) }).await;
+                if ended.is_set() || fills(&self.stdout, &self.stderr)? {
+                    break;
+                }
+            }
             let whole = ended.is_set();
             let through = async {
                 match tap {
@@ -186,6 +193,13 @@ impl Ours {
         let (fed, read) = tokio::join!(feed(self.stdin, stdin), read);
         fed.and(read)
     }
+}
+
+/// Whether something is in one of two streams.
+fn fills(one: &File, other: &File) -> io::Result<bool> {
+    let mut both = [one, other].map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN));
+    poll(&mut both, PollTimeout::ZERO)?;
+    Ok(both.iter().any(|end| end.revents().is_some_and(|seen| seen.contains(PollFlags::POLLIN))))
 }
 
 /// Has tokio watch an end that is read. It is a pipe of ours and non-blocking, so nobody needs to look.

@@ -251,7 +251,7 @@ impl Engine {
                 }
                 continue;
             };
-            self.metrics.link(true);
+            self.metrics.link(true, self.link.losses());
             self.take_up(now, &welcome).await;
             again = if self.health.languages_ill() { (again * 2).min(self.longest()) } else { LOOK_AGAIN };
             if self.until_another_look(&mut welcome, &now, again).await {
@@ -262,7 +262,7 @@ impl Engine {
                 continue;
             }
             self.queue.pause();
-            self.metrics.link(false);
+            self.metrics.link(false, self.link.losses());
             let offers = Arc::clone(&self.standing().offers);
             self.stand(Standing { welcome: None, offers, obstacles: vec!["the link to jaild is down".to_owned()] });
         }

@@ -90,6 +90,8 @@ pub struct Link {
     state: Mutex<State>,
     ids: AtomicU64,
     welcome: watch::Sender<Option<Welcome>>,
+    /// Counted here: who watches [`Link::welcome`] may miss one that is up again at once.
+    losses: AtomicU64,
     /// The last that jaild told, and when.
     inventory: watch::Sender<Option<(Instant, Inventory)>>,
     /// Who was ended before its time.
@@ -103,7 +105,17 @@ impl Link {
     pub fn new(path: &Path) -> Arc<Self> {
         let (welcome, inventory) = (watch::channel(None).0, watch::channel(None).0);
         let (state, ids, kills) = (Mutex::default(), AtomicU64::new(1), Kills::default());
-        Arc::new(Link { path: path.to_owned(), state, ids, welcome, inventory, kills, charged: OnceLock::new() })
+        let losses = AtomicU64::new(0);
+        Arc::new(Link {
+            path: path.to_owned(),
+            state,
+            ids,
+            welcome,
+            losses,
+            inventory,
+            kills,
+            charged: OnceLock::new(),
+        })
     }
 
     /// What each step that has a slot uses is charged to its tenant from now on, also when nobody waits for its end any
@@ -116,6 +128,12 @@ impl Link {
     #[must_use]
     pub fn welcome(&self) -> watch::Receiver<Option<Welcome>> {
         self.welcome.subscribe()
+    }
+
+    /// How often it has gone down.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Relaxed)
     }
 
     /// What jaild holds now; `None` while the link is down, or when jaild does not answer in time. However many ask, there
@@ -163,6 +181,7 @@ impl Link {
                     self.welcome.send_replace(Some(welcome));
                     let why = self.serve(&client).await;
                     tracing::warn!(%why, "link down, its runs are over");
+                    self.losses.fetch_add(1, Ordering::Relaxed);
                     self.close();
                 }
                 Err(error) => {

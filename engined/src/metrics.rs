@@ -308,12 +308,10 @@ impl Metrics {
         Connected(self.connections.clone())
     }
 
-    /// The link came up or went down.
-    pub fn link(&self, up: bool) {
+    /// The link came up or went down, and how often it has gone down so far.
+    pub fn link(&self, up: bool, losses: u64) {
         self.link_up.set(up.into());
-        if !up {
-            self.link_losses.inc();
-        }
+        self.link_losses.inc_by(losses.saturating_sub(self.link_losses.get()));
     }
 
     /// Whether work can be taken.

@@ -35,15 +35,18 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     timed("build of the tests", || build::tests(&WORKSPACE))?;
     // The test host is a machine of its own, and half of it and half of those tests is waiting.
     let mut tally = timed("tests of the workspace beside the test host", || workspace_beside(host, &programs))?;
+    // Callers of an engine of their own each, that wait more than they work.
+    tally.add(timed("Python client, schemathesis, Prometheus", || {
+        beside([&|| python_client::run(&programs), &|| schemathesis::run(&programs, Length::Short), &|| {
+            prometheus::run(&programs)
+        }])
+    })?);
     let mut part = |name, run: &mut dyn FnMut() -> Result<Tally>| -> Result<()> {
         tally.add(timed(name, run)?);
         Ok(())
     };
     part("fuzz", &mut || Ok(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0))?;
     part("examples", &mut || examples::run(&programs))?;
-    part("Python client", &mut || python_client::run(&programs))?;
-    part("schemathesis", &mut || schemathesis::run(&programs, Length::Short))?;
-    part("Prometheus", &mut || prometheus::run(&programs))?;
     part("corpus", &mut || corpus::run(&programs, &CORPUS))?;
     part("problems", &mut || problems::run(&programs, &[Beside::Others]))?;
     part("soak", &mut || soak::run(&programs, Soak::SHORT))?;
@@ -64,26 +67,33 @@ fn timed<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     done
 }
 
-/// The tests of the workspace, and the test host with its power cuts beside them.
-fn workspace_beside(host: Option<Kernel>, programs: &Programs) -> Result<Tally> {
+/// Runs parts at the same time.
+fn beside<const N: usize>(parts: [&(dyn Fn() -> Result<Tally> + Sync); N]) -> Result<Tally> {
     std::thread::scope(|scope| {
-        let host = scope.spawn(|| match host {
-            Some(kernel) => {
-                let mut tally = timed("test host", || host::run(programs, kernel, Depth::Short))?;
-                let cuts = power::Power { cuts: power::SHORT, seed: 1, durable: true };
-                tally.add(timed("power cuts", || power::run(cuts))?);
-                Ok(tally)
-            }
-            None => {
-                println!("xtask: skipped: the test host (--no-host)");
-                Ok(Tally::default())
-            }
-        });
-        let mut tally = workspace()?;
-        let host = host.join().map_err(|_| Problem::new("the test host panicked", "read why above"))?;
-        tally.add(host?);
+        let mut tally = Tally::default();
+        for part in parts.map(|part| scope.spawn(part)) {
+            let done = part.join().map_err(|_| Problem::new("a part of the tests panicked", "read why above"))?;
+            tally.add(done?);
+        }
         Ok(tally)
     })
+}
+
+/// The tests of the workspace, and the test host with its power cuts beside them.
+fn workspace_beside(host: Option<Kernel>, programs: &Programs) -> Result<Tally> {
+    let in_the_host = || match host {
+        Some(kernel) => {
+            let mut tally = timed("test host", || host::run(programs, kernel, Depth::Short))?;
+            let cuts = power::Power { cuts: power::SHORT, seed: 1, durable: true };
+            tally.add(timed("power cuts", || power::run(cuts))?);
+            Ok(tally)
+        }
+        None => {
+            println!("xtask: skipped: the test host (--no-host)");
+            Ok(Tally::default())
+        }
+    };
+    beside([&in_the_host, &workspace])
 }
 
 /// Only the part in the test host.

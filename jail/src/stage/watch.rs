@@ -104,7 +104,7 @@ fn failed(control: &OwnedFd, outcome: Outcome) -> Result<Option<End>, JailError>
     Ok(None)
 }
 
-/// What has happened to each of the descriptors that [`watch`] waits for.
+/// What has happened to each of the descriptors that [`watch()`] waits for.
 pub(super) struct Ready {
     pub(super) children: PollFlags,
     pub(super) control: PollFlags,
