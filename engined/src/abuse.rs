@@ -1,10 +1,12 @@
 //! Signs of abuse: what operators want to hear of before their provider tells them.
 //!
-//! Each run that ends is looked at: whether it made a [system call that ends its process](jail::spec::WatchedCall), asked
-//! for a network socket, computed for as long as it could while it wrote next to nothing, or hit its limit of memory or
-//! processes, whatever its verdict was then, and whether or not its caller was still there. Each of these happens to honest programs. Where it happens again and again within a window, to one user of a
-//! tenant or to a tenant as a whole, it is a [`Sign`]: a warning in the log and a line of the audit with tenant, user,
-//! count and the last execution, and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for people.
+//! Each run that ends is looked at: whether it made a [system call that ends its process](jail::spec::WatchedCall),
+//! asked for a network socket, computed for as long as it could while it wrote next to nothing, or hit its limit of
+//! memory or processes, whatever its verdict was then, and whether or not its caller was still there. Each of these
+//! happens to honest programs. Where it happens again and again within a window, to one user of a tenant or to a tenant
+//! as a whole, it is a [`Sign`]: a warning in the log and a line of the audit with tenant, user, count and the last
+//! execution, and a count in `engined_abuse_signs_total`, once per window. Nothing is refused for it: what to do is for
+//! people.
 //!
 //! The user is a label of the request, which the operator names (`abuse.label`). Its values are text of strangers: they
 //! stand quoted in log and audit, never in a metric, and as many of them as `abuse.users` are counted. Of more, whoever was

@@ -35,7 +35,7 @@ mod tap;
 
 /// Large pipes save wake-ups. An ordinary user gets 64 of them, then the small ones, which work as well.
 const PIPE_BYTES: i32 = 1 << 20;
-/// What every pipe holds at the least.
+/// What a pipe holds, where its user has not too many of them already: else two pages, and what is more waits for us.
 const PIPE_HOLDS: usize = 64 << 10;
 /// At first nobody watches the streams: they are looked at after these pauses, and watched from then on when something is in
 /// them, after the last one in any case.

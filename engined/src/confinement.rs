@@ -146,8 +146,8 @@ fn drop_capabilities() -> io::Result<()> {
 }
 
 /// What a serving engine needs of the file system by name once it is confined: the manifests, for SIGHUP; the programs
-/// of toolchains, whose bytes stand for them, and the names of what else they consist of; its state folder; the name of its socket, to remove it; what the kernel
-/// says of this very process.
+/// of toolchains, whose bytes stand for them, and the names of what else they consist of; its state folder; the name of
+/// its socket, to remove it; what the kernel says of this very process.
 #[must_use]
 pub fn paths(config: &Config, catalogue: &Catalogue, state_folders: &[PathBuf]) -> ServicePaths {
     let there = |path: &PathBuf| path.exists();

@@ -40,6 +40,9 @@ mod apart;
 mod step;
 pub(crate) mod telling;
 
+/// To free so many bytes takes long enough for others to notice.
+const LARGE: u64 = 1 << 20;
+
 /// One job that shall be executed.
 #[derive(Debug)]
 pub struct Task {
@@ -113,6 +116,7 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
     };
     let result = run_job(&engine.link, &engine.memory, task.id.clone(), &task.job, compiled, slot, &task.control);
     let (mut result, program) = result.await?;
+    let_go(program);
     stop_point!("engined.judged");
     memory.settle(2 * output_bytes(&result));
     result.timings.queue_us = micros(queued);
@@ -122,7 +126,22 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
         engine.doubt();
     }
     let receipt = audit::executed(engine, task, &result);
-    Ok(Execution { result, memory, receipt, program })
+    Ok(Execution { result, memory, receipt })
+}
+
+/// Lets a program go whose run is over. Nobody waits for its pages to be freed, and nothing that waits for the caller
+/// may hold them: one who leaves its answer unread would keep a program as well.
+fn let_go(program: Option<Arc<Artifact>>) {
+    match program {
+        None => {}
+        // Behind what this thread is at, which is mostly the answer.
+        Some(program) if program.memory.bytes() < LARGE => {
+            tokio::spawn(async move { drop(program) });
+        }
+        Some(program) => {
+            tokio::task::spawn_blocking(move || drop(program));
+        }
+    }
 }
 
 /// The result of a job that was never begun.
@@ -131,7 +150,7 @@ pub fn without_run(engine: &Engine, task: &Task, (verdict, reason): (Verdict, Op
     let timings = Timings { queue_us, total_us, ..Timings::default() };
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
     let receipt = audit::executed(engine, task, &result);
-    Execution { result, memory: engine.memory.nothing(), receipt, program: None }
+    Execution { result, memory: engine.memory.nothing(), receipt }
 }
 
 /// The result of a job that was begun and ended before its time. Its line waits until no sandbox is left of it.
@@ -140,7 +159,7 @@ pub fn ended_early(engine: &Engine, task: &Task, told: (Verdict, Option<Reason>)
     let timings = Timings { total_us: micros(task.received.elapsed()), ..Timings::default() };
     let result = answer(task.id.clone(), &task.job, verdict, reason, None, None, timings);
     audit::ended_early(engine, task, &result, ended);
-    Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default(), program: None }
+    Execution { result, memory: engine.memory.nothing(), receipt: Receipt::default() }
 }
 
 /// The result of a job of which nothing was begun, nor will be.
@@ -158,12 +177,10 @@ pub struct Execution {
     pub memory: Reservation,
     /// Its line.
     pub receipt: Receipt,
-    /// Its program, which is over: to be let go when nobody waits any more, as freeing its pages takes a while.
-    pub program: Option<Arc<Artifact>>,
 }
 
 /// Compiles, where the language does that and it is not `compiled` yet, and runs. The slot goes back when jaild has
-/// reported the last end. With the result comes the program.
+/// reported the last end. With the result comes the program, as freeing its pages takes a while.
 ///
 /// # Errors
 /// That of making pipes and memfds, or that `memory` has no room for the compiled program.
@@ -208,7 +225,8 @@ pub async fn run_job(
 pub struct Given {
     /// [`Program::run_bundle`](crate::job::Program::run_bundle).
     pub bundle: Arc<OwnedFd>,
-    /// What its compile has made, where there is one. Its pages count until its last run is over.
+    /// What its compile has made, where there is one. Its pages count until the last who holds it lets it go, and no
+    /// run of it does so before it is over.
     pub artifact: Option<Arc<Artifact>>,
 }
 
@@ -263,7 +281,7 @@ pub async fn run_program(
     let input = Input { stdin: Some(&job.stdin), on_output_limit: job.on_output_limit, collector, through };
     control.begin(Stage::Run);
     let mut done = run_step(link, &job.run, memfds, input, slot, control).await?;
-    // The pages of the program count until here: its sandbox has them then.
+    // Not before: what the sandbox had of the program were these pages.
     drop(artifact);
     let (verdict, reason) = verdict::of_run(&done.facts(&job.run));
     let collected = done.collected();

@@ -1,12 +1,14 @@
 //! Requests per minute: a token bucket for each tenant, and one for each value of a label that a plan names.
 //!
-//! The buckets are governor's, on the monotonic clock: a step of the wall clock neither opens nor empties one. The plan's
-//! own bucket is asked for every request, so that no choice of labels passes it by; what a value's bucket refuses takes
-//! nothing from it, so that one user does not empty it for all others. What is held of the values is bounded: a bucket that is full again says nothing and is dropped when room is needed; while there are more values
+//! The buckets are governor's, on the monotonic clock: a step of the wall clock neither opens nor empties one. The
+//! plan's own bucket is asked for every request, so that no choice of labels passes it by; what a value's bucket
+//! refuses takes nothing from it, so that one user does not empty it for all others. What is held of the values is
+//! bounded: a bucket that is full again says nothing and is dropped when room is needed; while there are more values
 //! than room, those without a bucket of their own share one.
 //!
-//! Reads of batches have a bucket of their own, [`READS`] times the plan's: whoever follows results as they come must not use
-//! up what its tenant may have run, and a flood of them must not keep the store from the others.
+//! Reads of batches have a bucket of their own, [`READS`] times the plan's: whoever follows results as they come must
+//! not use up what its tenant may have run, and a flood of them must not keep the store from the others.
+//! To cancel one is not counted.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

@@ -1,9 +1,9 @@
 //! SIGHUP: manifests and configuration are read again while the engine serves.
 //!
-//! What tenants, plans and tokens say, and the thresholds of abuse, holds from the next request on. Everything else (addresses, memory, folders) was
-//! settled when the process was confined; a change of it is told and waits for a restart. A configuration with a mistake
-//! changes nothing: every mistake stands in the log, and what was in force stays. However many signals come, one reading
-//! follows another, and those that come meanwhile are one.
+//! What tenants, plans and tokens say, and the thresholds of abuse, holds from the next request on. Everything else
+//! (addresses, memory, folders) was settled when the process was confined; a change of it is told and waits for a
+//! restart. A configuration with a mistake changes nothing: every mistake stands in the log, and what was in force
+//! stays. However many signals come, one reading follows another, and those that come meanwhile are one.
 //!
 //! A serving engine reads none of the host's accounts: users and groups are those that there were at its start.
 

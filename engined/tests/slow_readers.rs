@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{PATIENCE, Rig, TOKEN, wait_for};
+use h2::client::{ResponseFuture, SendRequest};
+use hyper::body::Bytes;
 use serde_json::json;
 
 /// Far more than the kernel keeps for a connection.
@@ -18,9 +20,13 @@ const OUTPUT: usize = 15 << 20;
 
 /// Callers come over the Unix socket, whose buffer does not grow: it takes something again soon after each read.
 fn rig(rate: u64) -> Rig {
+    patient(1000, rate)
+}
+
+fn patient(write_timeout: u64, rate: u64) -> Rig {
     let user = nix::unistd::getuid();
     let settings = format!(
-        "[http]\nwrite_timeout_ms = 1000\nidle_timeout_ms = 1000\nanswer_bytes_per_second = {rate}\n\
+        "[http]\nwrite_timeout_ms = {write_timeout}\nidle_timeout_ms = 1000\nanswer_bytes_per_second = {rate}\n\
          [tenants.t]\nallowed_users = [\"{user}\"]\ntokens = [\"HASH\"]\n"
     );
     Rig::with(2, &settings, &[])
@@ -93,22 +99,56 @@ fn who_keeps_up_gets_all_of_it() {
     assert!(came.took >= Duration::from_millis(1000), "{came:?} is too short to show anything");
 }
 
+/// Over HTTP/2, with room for `window` bytes of the answer.
+async fn post(rig: &Rig, window: u32, body: Vec<u8>) -> (SendRequest<Bytes>, ResponseFuture) {
+    let stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
+    let (client, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
+    // It answers the engine's pings for as long as the connection is there.
+    tokio::spawn(async move { drop(connection.await) });
+    let request = hyper::Request::post("http://localhost/v1/executions")
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("content-type", "application/json");
+    let mut client = client.ready().await.unwrap();
+    let (response, mut sent) = client.send_request(request.body(()).unwrap(), false).unwrap();
+    sent.send_data(Bytes::from(body), true).unwrap();
+    (client, response)
+}
+
+#[test]
+fn an_unread_answer_keeps_no_program() {
+    // It stays unread for as long as the test may take.
+    let rig = patient(600_000, 1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for megabytes in [1, 8] {
+        // A program is its source here.
+        let program = megabytes * 1_000_000;
+        let pad = |n| json!({"path": format!("pad{n}.c"), "content": "#".repeat(1_000_000)});
+        let main = json!({"path": "main.c", "content": "gate\nsay fine\n"});
+        let files: Vec<_> = std::iter::once(main).chain((0..megabytes).map(pad)).collect();
+        let request = json!({"language": "c", "files": files}).to_string().into_bytes();
+        rig.fake.seen.open.store(false, Ordering::SeqCst);
+        let before = rig.engine.memory.used();
+        let (client, unread) = runtime.block_on(async {
+            let (client, response) = post(&rig, 0, request).await;
+            // With its request, while it runs.
+            wait_for(|| rig.engine.memory.used() > before + 2 * program);
+            rig.fake.seen.open.store(true, Ordering::SeqCst);
+            (client, response.await.unwrap())
+        });
+        assert_eq!(unread.status(), 200);
+        wait_for(|| rig.engine.memory.used() < before + program / 2);
+        assert!(rig.engine.memory.used() > before, "the answer is held");
+        drop((client, unread));
+        wait_for(|| rig.engine.memory.used() == 0);
+    }
+}
+
 #[test]
 fn a_window_that_stays_shut_is_no_way_around_it() {
     let rig = rig(4_000_000);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
-        let (mut client, connection) =
-            h2::client::Builder::new().initial_window_size(4096).handshake(stream).await.unwrap();
-        // It answers the engine's pings for as long as the connection is there.
-        tokio::spawn(async move { drop(connection.await) });
-        let request = hyper::Request::post("http://localhost/v1/executions")
-            .header("authorization", format!("Bearer {TOKEN}"))
-            .header("content-type", "application/json");
-        client = client.ready().await.unwrap();
-        let (response, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
-        body.send_data(hyper::body::Bytes::from(flood()), true).unwrap();
+        let (client, response) = post(&rig, 4096, flood()).await;
         // What it holds of the answer, from before there is one to after it was given up.
         let (engine, over) = (std::sync::Arc::clone(&rig.engine), std::sync::Arc::new(AtomicBool::new(false)));
         let ended = std::sync::Arc::clone(&over);

@@ -413,3 +413,40 @@ fn codes_stand_at_their_status() {
     let missing: Vec<_> = Code::ALL.iter().filter(|code| !known(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn what_is_counted_says_what_is_left_and_can_be_refused() {
+    let document = openapi();
+    let mut counted = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in
+            operations.as_object().unwrap().iter().filter(|(_, one)| one.get("responses").is_some())
+        {
+            let responses = operation["responses"].as_object().unwrap();
+            let told = |(status, response): (&String, &Value)| {
+                let names = ["Limit", "Remaining", "Reset", "Policy"].map(|name| format!("RateLimit-{name}"));
+                status.starts_with('2').then(|| names.iter().all(|name| response["headers"].get(name).is_some()))
+            };
+            let told: BTreeSet<bool> = responses.iter().filter_map(told).collect();
+            let refused = responses.get("429").is_some_and(|it| it["$ref"] == "#/components/responses/TooManyRequests");
+            assert_eq!(told, BTreeSet::from([refused]), "{method} {path}");
+            if refused {
+                counted.insert(format!("{method} {path}"));
+            }
+        }
+    }
+    let expected = [
+        "delete /v1/blobs/{sha256}",
+        "get /v1/batches",
+        "get /v1/batches/{id}",
+        "get /v1/batches/{id}/events",
+        "get /v1/batches/{id}/results",
+        "get /v1/blobs/{sha256}",
+        "get /v1/usage",
+        "post /v1/batches",
+        "post /v1/batches/{id}/rejudge",
+        "post /v1/executions",
+        "put /v1/blobs/{sha256}",
+    ];
+    assert_eq!(counted, BTreeSet::from(expected.map(str::to_owned)));
+}

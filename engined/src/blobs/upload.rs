@@ -129,7 +129,8 @@ impl Drop for Room {
 }
 
 impl Blobs {
-    /// Takes a place for an upload of a tenant, waiting at most so long for one, and for its blobs to be counted. Does not wait on the calling thread.
+    /// Takes a place for an upload of a tenant, waiting at most so long for one, and for its blobs to be counted. Does
+    /// not wait on the calling thread.
     ///
     /// # Errors
     /// [`Refused::Part`] or [`Refused::Busy`].

@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use super::stream::Pieces;
 use crate::budget::Reservation;
-use crate::collection::Artifact;
 use crate::execution::Execution;
 use crate::kept::Kept;
 use crate::metrics::Text;
@@ -47,7 +46,7 @@ impl Bytesful {
     #[must_use]
     pub fn counted(bytes: Vec<u8>, mut memory: Reservation) -> Self {
         memory.settle(bytes.len() as u64);
-        Bytesful { bytes: bytes.into(), memory: Held::Own { memory, program: None }, pieces: None }
+        Bytesful { bytes: bytes.into(), memory: Held::Own { memory }, pieces: None }
     }
 }
 
@@ -61,8 +60,6 @@ pub enum Held {
     Own {
         /// It.
         memory: Reservation,
-        /// The program whose result it is: let go when the caller has its answer.
-        program: Option<Arc<Artifact>>,
     },
     /// That of a result which others may be reading as well.
     Kept {
@@ -81,7 +78,7 @@ pub type Answer = Response<Bytesful>;
 
 /// A 200 of `content_type`.
 pub fn plain(content_type: &'static str, body: impl Into<Bytes>, memory: Option<Reservation>) -> Answer {
-    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory, program: None });
+    let memory = memory.map_or(Held::Uncounted, |memory| Held::Own { memory });
     whole(content_type, body.into(), memory)
 }
 
@@ -110,15 +107,15 @@ fn not_serialised(error: serde_json::Error) -> Error {
     Error::internal(format!("answer not serialised: {error}"))
 }
 
-/// A 200 with the result of `program`.
+/// A 200 with the result of an execution.
 ///
 /// # Errors
 /// That of serialising, which is ours.
 pub fn result(execution: Execution) -> Result<Answer, Error> {
-    let Execution { result, mut memory, program, .. } = execution;
+    let Execution { result, mut memory, .. } = execution;
     let body = result.to_json().map_err(not_serialised)?;
     memory.settle(body.len() as u64);
-    Ok(whole(JSON, body.into(), Held::Own { memory, program }))
+    Ok(whole(JSON, body.into(), Held::Own { memory }))
 }
 
 /// A 200 with a result that is kept.

@@ -1,5 +1,5 @@
-//! Requests that ask for work are counted, and reads of batches by themselves; every answer to one says how much is left:
-//! `RateLimit-*`, as the IETF's draft has them. Of two buckets the one with less in it is told.
+//! Requests that ask for work are counted, and reads of batches by themselves; every answer to one says how much
+//! is left: `RateLimit-*`, as the IETF's draft has them. Of two buckets the one with less in it is told.
 
 use std::sync::{Arc, OnceLock};
 

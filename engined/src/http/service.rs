@@ -311,8 +311,10 @@ async fn of_batches(
         (_, &Method::DELETE) => batches::Asked::Cancel,
         _ => batches::Asked::One,
     };
-    // It is work for the store, which all tenants share.
-    metered.read(engine.tenants().gate(tenant))?;
+    // It is work for the store, which all tenants share. What ends work is never refused for what others have asked.
+    if asked != batches::Asked::Cancel {
+        metered.read(engine.tenants().gate(tenant))?;
+    }
     let query = request.uri().query().map(str::to_owned);
     // As of an execution that is waited for.
     drop(request);
