@@ -174,5 +174,5 @@ fn a_drain_lets_runs_end_and_gives_the_rest_back() {
     let most = waiting.first().cloned().unwrap_or(tenant);
     let leased = runtime.block_on(store.lease(Wish::Submissions { most: vec![(most, 1)] })).unwrap();
     let Leased::Submissions(leased) = leased else { panic!("{leased:?}") };
-    assert_eq!((u64::try_from(leased[0].done).unwrap(), &leased[0].tried), (done, &Vec::new()));
+    assert_eq!((leased[0].done, &leased[0].tried), (done, &Vec::new()));
 }
