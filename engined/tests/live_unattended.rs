@@ -156,7 +156,8 @@ fn what_is_held_is_told_by_metrics() {
         assert!(told(&up, name).is_some_and(|number| number > 1), "{name}");
     }
     wait_for(|| told(&up, "engined_memfd_bytes") == Some(0));
-    // Sandboxes of the stock and probes come and go beside this: what is looked for is more than they can be.
+    // Rest is a full stock. Probes come and go beside this: what is looked for is more than they can be.
+    wait_for(|| told(&up, "engined_stock_armed") == told(&up, "engined_slots"));
     let idle = names.map(|name| told(&up, name).unwrap());
 
     // Connections, and a run with children: each is seen while it is there, and is gone after it.
@@ -169,7 +170,7 @@ fn what_is_held_is_told_by_metrics() {
     let path = begin(&up, &json!({"language": "python", "source": crowd, "limits": limits}));
     wait_for(|| told(&up, "engined_sandbox_processes").is_some_and(|now| now >= idle[2] + 40));
     assert_eq!(delete(&up, &path), 202);
-    wait_for(|| told(&up, "engined_sandbox_processes").is_some_and(|now| now < idle[2] + 40));
+    wait_for(|| [0, 2, 3].iter().all(|n| told(&up, names[*n]).is_some_and(|now| now <= idle[*n])));
 
     // Without jaild nothing is told of it, rather than what was.
     kill(Pid::from_raw(up.child("jaild")), Signal::SIGKILL).unwrap();
