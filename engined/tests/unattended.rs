@@ -260,7 +260,7 @@ fn a_shed_request_is_a_problem() {
     rig.call("POST", "/v1/executions?wait=false", "", b"{}").problem(415, "unsupported_media_type");
     let first = begin(&rig, "sleep 60000");
     wait_for(|| running(&rig) == 1);
-    let second = begin(&rig, "say second");
+    let second = begin(&rig, "gate\nsay second");
     let problem = post(&rig, &python("say third")).problem(429, "quota_exceeded");
     assert!(problem["detail"].as_str().unwrap().contains("results.per_tenant"), "{problem}");
     assert_eq!(rig.engine.queue.gauges().waiting, [1, 0], "it left the queue");
@@ -269,6 +269,9 @@ fn a_shed_request_is_a_problem() {
         wait_for(|| rig.engine.queue.gauges().waiting == [2, 0]);
         post(&rig, &python("say fourth")).problem(503, "queue_full");
         delete(&rig, &first);
+        // The second goes on when the first's result is kept: the older of the two has to make room below.
+        result(&rig, &first);
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
         assert_eq!(third.join().unwrap()["verdict"], "ok");
     });
     result(&rig, &second);

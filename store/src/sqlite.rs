@@ -173,7 +173,7 @@ pub struct SqliteStore {
     writer: mpsc::Sender<Box<dyn Job>>,
     readers: mpsc::Sender<Reading>,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
     folder: PathBuf,
     bytes: u64,
 }
@@ -213,21 +213,26 @@ impl SqliteStore {
         for _ in 0..READERS {
             connections.push(files::connect_to_read(&file)?);
         }
-        let mut threads = Vec::new();
+        let mut reading = Vec::new();
         for db in connections {
             let (questions, shared) = (questions.clone(), shared.clone());
             let work = move || read_until_the_end(db, &questions, &shared);
-            threads.push(std::thread::Builder::new().name("store-read".into()).spawn(work).map_err(failed)?);
+            reading.push(std::thread::Builder::new().name("store-read".into()).spawn(work).map_err(failed)?);
         }
-        let desk = Desk { db, hands: Hands::default(), news: News::default(), limits };
+        let mut desk = Desk { db, hands: Hands::default(), news: News::default(), limits };
         let told = shared.clone();
         let work = move || {
-            writer::serve(desk, queue, &told);
+            writer::serve(&mut desk, queue, &told);
+            join(reading);
+            // The last connection that is closed brings the log into the file. Two that are closed at once both take the
+            // other for the last, and the log would stay.
+            drop(desk);
             // Nobody else may have the store before the last word is written.
             drop(lock);
         };
-        threads.push(std::thread::Builder::new().name("store-write".into()).spawn(work).map_err(failed)?);
-        Ok(Arc::new(SqliteStore { writer, readers, shared, threads, folder: options.folder, bytes: options.bytes }))
+        let thread = std::thread::Builder::new().name("store-write".into()).spawn(work).map_err(failed)?;
+        let (folder, bytes) = (options.folder, options.bytes);
+        Ok(Arc::new(SqliteStore { writer, readers, shared, thread: Some(thread), folder, bytes }))
     }
 
     /// What it has done so far.
@@ -295,6 +300,15 @@ where
     })
 }
 
+/// Waits until these have ended.
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the store has panicked");
+        }
+    }
+}
+
 fn read_until_the_end(mut db: Connection, questions: &Mutex<mpsc::Receiver<Reading>>, shared: &Shared) {
     loop {
         let next = questions.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
@@ -318,11 +332,7 @@ impl Drop for SqliteStore {
         for _ in 0..READERS {
             drop(self.readers.try_send(Box::new(|_| ())));
         }
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store has panicked");
-            }
-        }
+        join(self.thread.take());
     }
 }
 

@@ -291,6 +291,17 @@ fn one_engine_has_it_and_nobody_else_reads_it() {
 }
 
 #[test]
+fn who_closes_it_leaves_one_file() {
+    let folder = Folder::new();
+    for n in 0..60 {
+        let store = folder.open();
+        put(&store, batch(&format!("b{n}"), 1, 1, 1));
+        drop(store);
+        assert!(!folder.path().join("batches.sqlite-wal").exists(), "the log is in the file, time {n}");
+    }
+}
+
+#[test]
 fn a_damaged_file_is_told() {
     let folder = Folder::new();
     let store = folder.open();

@@ -84,7 +84,7 @@ where
 }
 
 /// Works until nobody can send any more.
-pub(crate) fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Box<dyn Job>>, shared: &Shared) {
+pub(crate) fn serve(desk: &mut Desk, mut queue: mpsc::Receiver<Box<dyn Job>>, shared: &Shared) {
     while let Some(first) = queue.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP
@@ -92,11 +92,11 @@ pub(crate) fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Box<dyn Job>>, sha
         {
             group.push(next);
         }
-        if together(&mut desk, &mut group, shared).is_err() {
-            shorten_log(&desk);
+        if together(desk, &mut group, shared).is_err() {
+            shorten_log(desk);
             // One of them has cost all of them the transaction (a full disk does that): now each has its own.
             for job in &mut group {
-                if let Err(error) = together(&mut desk, std::slice::from_mut(job), shared) {
+                if let Err(error) = together(desk, std::slice::from_mut(job), shared) {
                     job.fail(error);
                 }
             }
