@@ -24,9 +24,6 @@ use crate::verdict::Facts;
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
-/// Who takes a stream elsewhere may have to wait for a disk. The slot is taken meanwhile, so that no more is on its way than
-/// there are slots.
-const TAKE_WITHIN: Duration = Duration::from_secs(600);
 /// jaild enforces the wall time; this is for a jaild that hangs.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
@@ -152,7 +149,6 @@ pub(super) async fn run_step(
     let all = Keep::all(step.output_bytes);
     let keep = Keep { head: through.as_ref().map_or(all.head, |through| through.head.min(all.head)), ..all };
     let tap = through.and_then(|through| through.tap.as_mut());
-    let tapped = tap.is_some();
     let end = {
         let mut pump = pin!(async {
             let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
@@ -187,12 +183,10 @@ pub(super) async fn run_step(
         stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             ended.set();
-            let cancelled = async {
-                if may_cancel {
-                    cancelled.await;
-                }
-            };
-            pumped = Some(rest(pump, tapped, cancelled).await);
+            pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
+                tracing::warn!("a stream was still open when the run was over");
+                Ok(())
+            }));
         }
         pumped.unwrap_or(Ok(()))?;
         stop_point!("engined.drained");
@@ -201,64 +195,7 @@ pub(super) async fn run_step(
     Ok(Done { end, output, on_output_limit, collector })
 }
 
-/// What is left in the pipes of a run that is over. An output that somebody judges is never cut without a word: half of a right
-/// one looks like a wrong one.
-async fn rest(
-    pump: impl Future<Output = io::Result<()>>,
-    tapped: bool,
-    cancelled: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let late = async {
-        tokio::time::sleep(DRAIN_WITHIN).await;
-        if tapped {
-            // Of what nobody wants any more nobody waits for the rest.
-            drop(tokio::time::timeout(TAKE_WITHIN.saturating_sub(DRAIN_WITHIN), cancelled).await);
-        }
-    };
-    tokio::select! {
-        biased;
-        pumped = pump => pumped,
-        () = late => {
-            tracing::warn!("a stream was still open when the run was over");
-            if !tapped {
-                return Ok(());
-            }
-            let why = "its output could not be taken to its end: the disk is too slow, or it was cancelled meanwhile";
-            Err(io::Error::new(io::ErrorKind::TimedOut, why))
-        }
-    }
-}
-
 fn link_is_down(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::{pending, ready};
-
-    use tokio::time::{Instant, sleep};
-
-    use super::*;
-
-    async fn slow() -> io::Result<()> {
-        sleep(TAKE_WITHIN / 2).await;
-        Ok(())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_output_that_is_judged_is_waited_for_and_never_cut() {
-        rest(slow(), true, pending()).await.unwrap();
-        let begun = Instant::now();
-        let late = rest(pending(), true, pending()).await.unwrap_err();
-        assert_eq!((late.kind(), begun.elapsed()), (io::ErrorKind::TimedOut, TAKE_WITHIN));
-        let begun = Instant::now();
-        assert!(rest(slow(), true, ready(())).await.is_err(), "it was cancelled");
-        assert_eq!(begun.elapsed(), DRAIN_WITHIN);
-        // Nobody judges it.
-        let begun = Instant::now();
-        rest(pending(), false, pending()).await.unwrap();
-        assert_eq!(begun.elapsed(), DRAIN_WITHIN);
-    }
 }
