@@ -4,7 +4,6 @@
 //! Under `-icount shift=0` QEMU's clock goes on by a nanosecond with each instruction that it emulates. It counts each
 //! round of a repeated string instruction, where a processor counts one: clearing a page is 512.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -110,14 +109,17 @@ impl Figures {
         row("the whole machine, without the caller", &|turn| turn.all);
         let engined = |turn: &Turn| turn.threads.values().sum::<u64>();
         row("engined", &engined);
-        let threads: BTreeMap<&String, ()> =
-            self.on.iter().chain(&self.off).flat_map(|turn| turn.threads.keys()).map(|name| (name, ())).collect();
-        for name in threads.keys() {
-            row(&format!("engined's thread {name}"), &|turn| turn.threads.get(*name).copied().unwrap_or_default());
+        let mut names: Vec<&String> = self.on.iter().chain(&self.off).flat_map(|turn| turn.threads.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            row(&format!("engined's thread {name}"), &|turn| turn.threads.get(name).copied().unwrap_or_default());
         }
         row("jaild", &|turn| turn.jaild);
         row("sandboxes, and the kernel's own threads", &|turn| turn.all.saturating_sub(engined(turn) + turn.jaild));
         row("the caller, which does not count", &|turn| turn.caller);
+        let more = on.total.saturating_sub(off.total);
+        text += &format!("| engined's user space, by callgrind | {} | {} | {more} |\n", on.total, off.total);
         let [more_least, more, more_most] = self.more();
         let [least, share, most] = self.share(off);
         text += &format!(
@@ -158,6 +160,8 @@ fn float(number: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn turn(setting: Setting, all: u64) -> Turn {
