@@ -3,7 +3,8 @@
 //!
 //! The guest has one processor and a nanosecond of it is an instruction, so whatever the kernel measures as CPU time is a
 //! count. The processor's own sum (`/proc/schedstat`) has every process and every thread of the kernel in it, in user and
-//! kernel mode, and leaves out idleness; from it goes what we take ourselves, as the caller.
+//! kernel mode, and leaves out idleness with the interrupts that end it; from it goes what we take ourselves, as the caller,
+//! the kernel's work in our name included.
 
 use std::collections::BTreeMap;
 use std::fs;
