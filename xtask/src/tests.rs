@@ -25,27 +25,27 @@ const CORPUS: [Load; 2] = [
     Load { folders: &["semantics"], times: 1, jobs: 2, one_in: 6 },
 ];
 
-/// The tests of the workspace and those that need `test-hooks`, beside them the test host and power cuts; then the fuzz targets, the Python
-/// client, schemathesis, Prometheus, the corpus, a short soak, where secrets go, whether the books are equal after
-/// restarts, what speed is promised with a wide margin.
+/// The tests of the workspace and those that need `test-hooks`; beside them the test host with its power cuts, the Python
+/// client, schemathesis, Prometheus and the fuzz targets. Then what measures or loads the machine itself: the corpus, the
+/// problems, a short soak, where secrets go, whether the books are equal after restarts, what speed is promised with a
+/// wide margin.
 pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     let programs = timed("release build", build::release)?;
     timed("build of the tests", || build::tests(&WORKSPACE))?;
-    // The test host is a machine of its own, and half of it and half of those tests is waiting.
-    let mut tally = timed("tests of the workspace beside the test host", || workspace_beside(host, &programs))?;
-    // Callers of an engine of their own each, that wait more than they work.
-    tally.add(timed("Python client, schemathesis, Prometheus", || {
-        beside([&|| python_client::run(&programs), &|| schemathesis::run(&programs, Length::Short), &|| {
-            prometheus::run(&programs)
-        }])
-    })?);
+    // Half of those tests is waiting, as is half of the others.
+    let others = || {
+        let mut tally = in_the_host(host, &programs)?;
+        tally.add(timed("Python client, schemathesis, Prometheus", || from_outside(&programs))?);
+        tally.add(timed("fuzz", || Ok(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0))?);
+        Ok(tally)
+    };
+    let mut tally = timed("tests of the workspace beside others", || beside([&others, &workspace]))?;
     let mut part = |name, run: &mut dyn FnMut() -> Result<Tally>| -> Result<()> {
         tally.add(timed(name, run)?);
         Ok(())
     };
-    part("fuzz", &mut || Ok(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0))?;
     part("examples", &mut || examples::run(&programs))?;
     part("corpus", &mut || corpus::run(&programs, &CORPUS))?;
     part("problems", &mut || problems::run(&programs, &[Beside::Others]))?;
@@ -79,21 +79,23 @@ fn beside<const N: usize>(parts: [&(dyn Fn() -> Result<Tally> + Sync); N]) -> Re
     })
 }
 
-/// The tests of the workspace, and the test host with its power cuts beside them.
-fn workspace_beside(host: Option<Kernel>, programs: &Programs) -> Result<Tally> {
-    let in_the_host = || match host {
-        Some(kernel) => {
-            let mut tally = timed("test host", || host::run(programs, kernel, Depth::Short))?;
-            let cuts = power::Power { cuts: power::SHORT, seed: 1, durable: true };
-            tally.add(timed("power cuts", || power::run(cuts))?);
-            Ok(tally)
-        }
-        None => {
-            println!("xtask: skipped: the test host (--no-host)");
-            Ok(Tally::default())
-        }
+/// The test host, which is a machine of its own, and its power cuts.
+fn in_the_host(host: Option<Kernel>, programs: &Programs) -> Result<Tally> {
+    let Some(kernel) = host else {
+        println!("xtask: skipped: the test host (--no-host)");
+        return Ok(Tally::default());
     };
-    beside([&in_the_host, &workspace])
+    let mut tally = timed("test host", || host::run(programs, kernel, Depth::Short))?;
+    let cuts = power::Power { cuts: power::SHORT, seed: 1, durable: true };
+    tally.add(timed("power cuts", || power::run(cuts))?);
+    Ok(tally)
+}
+
+/// Callers of an engine of their own each, that wait more than they work.
+fn from_outside(programs: &Programs) -> Result<Tally> {
+    beside([&|| python_client::run(programs), &|| schemathesis::run(programs, Length::Short), &|| {
+        prometheus::run(programs)
+    }])
 }
 
 /// Only the part in the test host.

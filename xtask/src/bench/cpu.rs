@@ -144,8 +144,10 @@ impl Own {
                 (since, last) = (Instant::now(), now);
             }
         }
+        // It can't be removed while a process is in it that the scheduler only kept waiting.
         while fs::remove_dir(&self.path).is_err() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
+            last = usage(&self.path).or(last);
         }
         Ok(last.unwrap_or(0))
     }
