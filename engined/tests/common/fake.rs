@@ -385,6 +385,11 @@ impl Actor<'_> {
     fn run(&mut self, words: &str, script: &Script) -> Outcome {
         const KILLED: Outcome = Outcome::Signalled(9);
         for line in words.lines() {
+            let mut line = line;
+            // `when ARG …`: where it is called with that argument.
+            if let Some((arg, rest)) = line.strip_prefix("when ").and_then(|rest| rest.split_once(' ')) {
+                line = if script.args.iter().any(|given| given == arg) { rest } else { "" };
+            }
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             let number = || rest.parse::<u64>().unwrap();
             match word {
