@@ -24,6 +24,7 @@ use crate::config::{Plan, TenantConfig, Token, prefix};
 use crate::problem::Error;
 use crate::queue::{Share, TenantIndex};
 use crate::rates::{Gate, Room};
+use crate::refusals::Lines;
 
 /// The longest token. `engined token new` makes 72 bytes.
 const TOKEN_BYTES: usize = 512;
@@ -52,6 +53,7 @@ struct Tenant {
     open: bool,
     plan: Arc<Plan>,
     gate: Arc<Gate>,
+    refusals: Arc<Lines>,
 }
 
 impl Tenant {
@@ -64,7 +66,8 @@ impl Tenant {
         };
         let tokens = config.tokens.iter().any(|token| !token.revoked);
         let open = development || tokens || !config.users.is_empty() || !config.groups.is_empty();
-        Tenant { name: config.name.clone(), admin: config.admin || development, open, plan, gate }
+        let refusals = earlier.map(|tenant| Arc::clone(&tenant.refusals)).unwrap_or_default();
+        Tenant { name: config.name.clone(), admin: config.admin || development, open, plan, gate, refusals }
     }
 }
 
@@ -122,6 +125,8 @@ pub struct Tenants {
     /// Whose account it is in development: that of the first tenant in the configuration.
     first: usize,
     room: Room,
+    /// Lines of the log about those who are nobody's.
+    strangers: Arc<Lines>,
     /// What a hash is compared with that is like none.
     nobody: Known,
 }
@@ -132,7 +137,8 @@ impl Tenants {
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
         let nobody = Known::nobody();
         let (callers, room) = (Callers::default(), Room::default());
-        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, nobody };
+        let strangers = Arc::default();
+        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, strangers, nobody };
         none.renewed(config, accounts)
     }
 
@@ -160,8 +166,9 @@ impl Tenants {
             callers.add(place, one, accounts);
             first.get_or_insert(place);
         }
-        let (nobody, room) = (Known::nobody(), self.room.clone());
-        Tenants { tenants, callers, development: self.development, first: first.unwrap_or(self.first), room, nobody }
+        let (nobody, room, strangers) = (Known::nobody(), self.room.clone(), Arc::clone(&self.strangers));
+        let (development, first) = (self.development, first.unwrap_or(self.first));
+        Tenants { tenants, callers, development, first, room, strangers, nobody }
     }
 
     /// What each may have at once, in order: [`TenantIndex`] counts in this list. `None`: it is closed.
@@ -228,6 +235,18 @@ impl Tenants {
     #[must_use]
     pub fn gate(&self, TenantIndex(index): TenantIndex) -> &Arc<Gate> {
         &self.tenants[index].gate
+    }
+
+    /// The lines that its refused requests have in the log; `None`: those of callers who are nobody's.
+    #[must_use]
+    pub fn refusals(&self, tenant: Option<TenantIndex>) -> &Lines {
+        tenant.map_or(&self.strangers, |TenantIndex(index)| &self.tenants[index].refusals)
+    }
+
+    /// Everybody's, with the name of the tenant.
+    pub fn all_refusals(&self) -> impl Iterator<Item = (Option<&str>, &Lines)> {
+        let tenants = self.tenants.iter().map(|tenant| (Some(tenant.name.as_str()), &*tenant.refusals));
+        tenants.chain(std::iter::once((None, &*self.strangers)))
     }
 
     /// Gives back the memory of buckets that say nothing any more.
