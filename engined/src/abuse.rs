@@ -159,7 +159,14 @@ impl Abuse {
     /// An execution of this job is over. `hit`: [a limit was](crate::audit::orphan::Orphan::hit), whatever the verdict. Tells the
     /// signs, and gives them for the audit.
     #[must_use]
-    pub fn observe(&self, tenant: (TenantIndex, &str), job: &Job, result: &ExecutionResult, hit: bool) -> Vec<Act> {
+    pub fn observe(
+        &self,
+        tenant: (TenantIndex, &str),
+        request: &str,
+        job: &Job,
+        result: &ExecutionResult,
+        hit: bool,
+    ) -> Vec<Act> {
         let settings = self.settings();
         if !settings.enabled {
             return Vec::new();
@@ -167,17 +174,17 @@ impl Abuse {
         let compile = job.program.compile.as_ref().map(|compile| &compile.step.limits);
         let mut found = conspicuous(&settings, &job.run.limits, compile, result);
         found[Sign::Limit as usize] |= hit;
-        self.tell(&settings, tenant, &result.labels, &result.id, found)
+        self.tell(&settings, tenant, &result.labels, (&result.id, request), found)
     }
 
     /// The same of an execution whose caller has left, by the steps that it got to, with their limits. What it wrote nobody
-    /// has counted.
+    /// has counted. `ids` are its own and that of the request, in whose span we are not.
     #[must_use]
     pub fn left<'a>(
         &self,
         tenant: (TenantIndex, &str),
         labels: &BTreeMap<String, String>,
-        id: &str,
+        ids: (&str, &str),
         steps: impl Iterator<Item = (&'a Limits, &'a Ended)>,
         hit: bool,
     ) -> Vec<Act> {
@@ -194,7 +201,7 @@ impl Abuse {
             found[Sign::Miner as usize] |= computes(&settings, limits, ended.usage.cpu.0, 0);
         }
         found[Sign::Limit as usize] = hit;
-        self.tell(&settings, tenant, labels, id, found)
+        self.tell(&settings, tenant, labels, ids, found)
     }
 
     /// Counts what was conspicuous, tells the signs that it makes, and gives them.
@@ -203,7 +210,7 @@ impl Abuse {
         settings: &config::Abuse,
         tenant: (TenantIndex, &str),
         labels: &BTreeMap<String, String>,
-        id: &str,
+        (id, request_id): (&str, &str),
         found: [bool; Sign::ALL.len()],
     ) -> Vec<Act> {
         if !found.contains(&true) {
@@ -216,9 +223,10 @@ impl Abuse {
             self.metrics.sign(sign, tenant);
             // Quoted: a stranger's text must not pass for a line or a field of ours.
             let quoted = user.map(tracing::field::debug);
-            tracing::warn!(sign, tenant, user = quoted, runs, within_s, execution, "sign of abuse");
+            tracing::warn!(sign, tenant, user = quoted, runs, within_s, execution, request_id, "sign of abuse");
             let (tenant, user, execution) = (tenant.to_owned(), user.map(str::to_owned), execution.to_owned());
-            Act::AbuseSign { sign, tenant, user, runs, within_s, execution }
+            let request_id = request_id.to_owned();
+            Act::AbuseSign { sign, tenant, user, runs, within_s, execution, request_id }
         };
         self.note(Instant::now(), tenant.0, user, found).into_iter().map(tell).collect()
     }

@@ -206,7 +206,8 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
     }
     let receipt = engine.audit.push(|| record(engine, task, ended, result.timings, Used::of(result)));
     let tenants = engine.tenants();
-    for sign in engine.abuse.observe((task.tenant, tenants.name(task.tenant)), &task.job, result, orphan.hit()) {
+    let tenant = (task.tenant, tenants.name(task.tenant));
+    for sign in engine.abuse.observe(tenant, &task.caller.request, &task.job, result, orphan.hit()) {
         administrative(engine, sign);
     }
     receipt

@@ -43,22 +43,24 @@ pub struct Spent {
 #[derive(Debug)]
 pub struct CpuDays {
     days: RwLock<Vec<Arc<Mutex<Day>>>>,
+    /// What names that nobody has now had used today when this process began. Who comes back under one goes on with it.
+    absent: Mutex<BTreeMap<String, Day>>,
 }
 
 impl CpuDays {
     /// Of so many tenants, who have used nothing.
     #[must_use]
     pub fn new(tenants: usize) -> Arc<Self> {
-        let days = CpuDays { days: RwLock::default() };
-        days.grow(tenants);
-        Arc::new(days)
+        let days = std::iter::repeat_with(Arc::default).take(tenants).collect();
+        Arc::new(CpuDays { days: RwLock::new(days), absent: Mutex::default() })
     }
 
-    /// From now on there are so many tenants. There are never fewer.
-    pub fn grow(&self, tenants: usize) {
+    /// From now on these are the tenants: those that there were, in the same order, and new ones after them.
+    pub fn grow(&self, names: &[&str]) {
         let mut days = self.days.write().unwrap_or_else(PoisonError::into_inner);
-        let more = tenants.saturating_sub(days.len());
-        days.extend(std::iter::repeat_with(Arc::default).take(more));
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = names.get(days.len()..).unwrap_or_default();
+        days.extend(new.iter().map(|name| Arc::new(Mutex::new(absent.remove(*name).unwrap_or_default()))));
     }
 
     fn with<T>(&self, TenantIndex(index): TenantIndex, act: impl FnOnce(&mut Day) -> T) -> Option<T> {
@@ -81,13 +83,16 @@ impl CpuDays {
     }
 
     /// What earlier processes have counted today, before this one serves: by the names of the tenants, which are in the
-    /// order of [`TenantIndex`].
-    pub fn restore(&self, names: &[&str], used: &BTreeMap<String, u64>) {
+    /// order of [`TenantIndex`]. Other names may be those of tenants that come back.
+    pub fn restore(&self, names: &[&str], mut used: BTreeMap<String, u64>) {
+        let number = clock::day(clock::seconds());
         for (index, name) in names.iter().enumerate() {
-            if let Some(micros) = used.get(*name) {
-                self.charge(TenantIndex(index), *micros);
+            if let Some(micros) = used.remove(*name) {
+                self.charge_on(TenantIndex(index), number, micros);
             }
         }
+        let absent = used.into_iter().map(|(name, micros)| (name, Day { number, micros }));
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner).extend(absent);
     }
 
     /// What the tenant has used today, in microseconds.
@@ -147,13 +152,18 @@ mod tests {
     fn what_was_counted_before_a_restart_counts() {
         let days = CpuDays::new(1);
         let today = clock::day(clock::seconds());
-        days.restore(&["a", "b"], &BTreeMap::from([("a".to_owned(), 7), ("gone".to_owned(), 9)]));
+        days.restore(&["a"], BTreeMap::from([("a".to_owned(), 7), ("gone".to_owned(), 9)]));
         days.charge(T, 1);
         assert!(days.used(T) == 8 || clock::day(clock::seconds()) != today);
         days.charge(TenantIndex(1), 1);
         assert_eq!(days.used(TenantIndex(1)), 0, "nobody");
-        days.grow(2);
+        days.grow(&["a", "new", "gone"]);
         days.charge(TenantIndex(1), 1);
-        assert_eq!(days.used(TenantIndex(1)), 1);
+        days.charge(TenantIndex(2), 1);
+        let used = [1, 2].map(|index| days.used(TenantIndex(index)));
+        assert!(used == [1, 10] || clock::day(clock::seconds()) != today, "who comes back goes on: {used:?}");
+        days.grow(&["a", "new", "gone"]);
+        let again = [1, 2].map(|index| days.used(TenantIndex(index)));
+        assert!(again == used || clock::day(clock::seconds()) != today, "the same tenants change nothing");
     }
 }

@@ -68,7 +68,7 @@ impl Embedded {
     /// It could not be started, or jaild did not end well.
     pub fn run(mut self, command: &str, args: &[OsString]) -> Result<ExitCode, Trouble> {
         let told = |error: std::io::Error| error.to_string();
-        let mut talker: Command = self.state.ourselves().map_err(told)?;
+        let mut talker: Command = self.state.ourselves();
         talker.arg(command).arg("--link").arg(self.state.link()).args(state::identity()).args(args);
         talker.stdin(Stdio::inherit());
         let mut child = talker.spawn().map_err(told)?;

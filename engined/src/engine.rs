@@ -119,7 +119,7 @@ impl Engine {
         let link = Link::new(&config.engine.jaild);
         let cpu_days = CpuDays::new(config.tenants.len());
         if let Some(books) = audit.books() {
-            cpu_days.restore(&names, &books.cpu_today());
+            cpu_days.restore(&names, books.cpu_today());
         }
         link.charge(Arc::clone(&cpu_days));
         let kept = Store::new(config.results, config.tenants.len(), config.engine.kept_bytes());

@@ -41,6 +41,27 @@ pub fn clean(program: &Path) -> Command {
     command
 }
 
+/// This very program, by the path at which it was when we began. What lies there later is started again: once a build or
+/// a package has replaced the file, the kernel calls ours "(deleted)", and that is nothing that could be started.
+#[derive(Clone, Debug)]
+pub struct Program(PathBuf);
+
+impl Program {
+    /// To be called early.
+    ///
+    /// # Errors
+    /// That of reading the link in /proc.
+    pub fn this() -> io::Result<Self> {
+        std::env::current_exe().map(Program)
+    }
+
+    /// The command that starts it.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        clean(&self.0)
+    }
+}
+
 /// Where jaild is: beside this program, or where packages put it.
 ///
 /// # Errors
@@ -221,5 +242,34 @@ impl Signals {
             }
         }
         Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const REPLACED: &str = "ENGINED_TEST_REPLACED";
+
+    /// In another process, under another name of this test's file: no file is written that a fork could hold open.
+    #[test]
+    fn a_program_that_was_replaced_can_be_started_again() {
+        let ours = std::env::current_exe().unwrap();
+        if std::env::var_os(REPLACED).is_some() {
+            let program = Program::this().unwrap();
+            fs::remove_file(&ours).unwrap();
+            symlink("/bin/true", &ours).unwrap();
+            assert!(program.command().status().unwrap().success());
+            return;
+        }
+        let other = ours.with_file_name(format!("replaced-{}", std::process::id()));
+        fs::hard_link(&ours, &other).unwrap();
+        let name = "process::tests::a_program_that_was_replaced_can_be_started_again";
+        let told = Command::new(&other).args(["--exact", name, "--nocapture"]).env(REPLACED, "yes").output().unwrap();
+        fs::remove_file(&other).unwrap();
+        assert!(told.status.success() && String::from_utf8_lossy(&told.stdout).contains("1 passed"), "{told:?}");
     }
 }

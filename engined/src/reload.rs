@@ -107,7 +107,7 @@ impl Reloader {
         tell_of_doubts(&config);
         let tenants = engine.tenants().renewed(&config.tenants, &self.host.accounts);
         // Whatever counts by a tenant's index has a place for it before anybody calls on its account.
-        engine.cpu_days.grow(tenants.names().len());
+        engine.cpu_days.grow(&tenants.names());
         engine.kept.reshare(&tenants.kept_bytes());
         if let Some(cache) = &engine.cache {
             cache.grow(&tenants.names());

@@ -10,7 +10,7 @@ use std::process::Command;
 use nix::unistd::geteuid;
 
 use crate::privileges;
-use crate::process::{clean, find_jaild};
+use crate::process::{Program, clean, find_jaild};
 
 /// The account that serves when root starts it.
 pub const USER: &str = "engined";
@@ -28,6 +28,7 @@ pub const MANIFESTS: &str = "/etc/engined/languages";
 pub struct State {
     path: PathBuf,
     made: bool,
+    program: Program,
 }
 
 impl State {
@@ -36,6 +37,7 @@ impl State {
     /// # Errors
     /// It can't be made, holds something already, or the account is missing.
     pub fn make(named: Option<&Path>) -> io::Result<Self> {
+        let program = Program::this()?;
         let path = match named {
             Some(path) => std::path::absolute(path)?,
             None => {
@@ -58,7 +60,7 @@ impl State {
             }
             Err(error) => return Err(told(error)),
         };
-        let state = State { path, made };
+        let state = State { path, made, program };
         if let Some(user) = user() {
             let (_, gid) = privileges::account(user).map_err(io::Error::other)?;
             chown(&state.path, Some(0), Some(gid)).map_err(told)?;
@@ -107,11 +109,9 @@ impl State {
     }
 
     /// The command that starts this very program again, as the serving part.
-    ///
-    /// # Errors
-    /// That of finding ourselves.
-    pub fn ourselves(&self) -> io::Result<Command> {
-        Ok(clean(&std::env::current_exe()?))
+    #[must_use]
+    pub fn ourselves(&self) -> Command {
+        self.program.command()
     }
 }
 

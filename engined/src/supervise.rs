@@ -315,7 +315,7 @@ fn configure(state: &State, listen: SocketAddr, given: &Given, cache: &str) -> i
 }
 
 fn serve(state: &State, callers: &TcpListener) -> io::Result<Command> {
-    let mut command = state.ourselves()?;
+    let mut command = state.ourselves();
     command.arg("serve").arg("--config").arg(state.file("engined.toml")).arg("--notify").args(state::identity());
     command.arg("--listener").arg(callers.as_raw_fd().to_string());
     Ok(command)

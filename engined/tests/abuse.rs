@@ -110,9 +110,10 @@ fn signs_are_told_and_nobody_is_banned() {
     };
     wait_for(|| audited().len() == 5);
     for (line, sign) in audited().iter().zip(log.signs()) {
-        for field in ["sign", "tenant", "runs", "within_s", "execution"] {
+        for field in ["sign", "tenant", "runs", "within_s", "execution", "request_id"] {
             assert_eq!(line[field], sign[field], "{line}");
         }
+        assert!(line["request_id"].is_string(), "{line}");
     }
     assert_eq!((&audited()[0]["user"], &audited()[4]["user"]), (&json!(eve), &json!(null)));
 }

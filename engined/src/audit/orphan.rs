@@ -133,7 +133,8 @@ fn tell(mut state: MutexGuard<'_, State>) -> Option<u64> {
         let limits = [compile.as_ref().zip(look.compile.as_ref()), run.as_ref().zip(Some(&look.run))];
         let steps = limits.into_iter().flatten().map(|(seen, limits)| (limits, &seen.ended));
         let hit = compile.into_iter().chain(run).any(|seen| seen.hit);
-        look.abuse.left((look.tenant, &execution.tenant), &execution.labels, &execution.id, steps, hit)
+        let ids = (&*execution.id, &*execution.caller.request);
+        look.abuse.left((look.tenant, &execution.tenant), &execution.labels, ids, steps, hit)
     });
     let inbox = inbox?;
     // One that finds no room is counted as lost there.

@@ -141,6 +141,8 @@ pub enum Act {
         within_s: u64,
         /// The last of them.
         execution: String,
+        /// The request that asked for it.
+        request_id: String,
     },
     /// Lines are missing here: so many found no room.
     Lost {

@@ -94,8 +94,16 @@ fn a_line_is_counted_as_its_record_is() {
 }
 
 fn sign() -> Act {
-    let (tenant, execution) = ("t".to_owned(), "01K".to_owned());
-    Act::AbuseSign { sign: "socket", tenant, user: Some("a\nb".to_owned()), runs: 3, within_s: 60, execution }
+    let [tenant, execution, request_id] = ["t", "01K", "r"].map(str::to_owned);
+    Act::AbuseSign {
+        sign: "socket",
+        tenant,
+        user: Some("a\nb".to_owned()),
+        runs: 3,
+        within_s: 60,
+        execution,
+        request_id,
+    }
 }
 
 #[test]
