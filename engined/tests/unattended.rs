@@ -184,6 +184,7 @@ fn what_waits_is_dropped_and_says_cancelled() {
 fn an_address_is_known_to_its_tenant_alone() {
     let rig = rig_with_two_tenants("");
     let address = begin(&rig, "sleep 60000");
+    wait_for(|| running(&rig) == 1);
     let never = "/v1/executions/01K0ABCDEFGHJKMNPQRSTVWXYZ";
     let told = |method: &str, path: &str| {
         let mut problem = rig.raw_call(method, path, "Authorization: Bearer other\r\n", b"").problem(404, "not_found");
