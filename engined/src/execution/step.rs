@@ -24,6 +24,8 @@ use crate::verdict::Facts;
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// The same where somebody takes the output as it comes, who may wait for a disk.
+const TAKE_WITHIN: Duration = Duration::from_secs(600);
 /// jaild enforces the wall time; this is for a jaild that hangs.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
@@ -149,6 +151,7 @@ pub(super) async fn run_step(
     let all = Keep::all(step.output_bytes);
     let keep = Keep { head: through.as_ref().map_or(all.head, |through| through.head.min(all.head)), ..all };
     let tap = through.and_then(|through| through.tap.as_mut());
+    let tapped = tap.is_some();
     let end = {
         let mut pump = pin!(async {
             let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
@@ -183,10 +186,7 @@ pub(super) async fn run_step(
         stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             ended.set();
-            pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
-                tracing::warn!("a stream was still open when the run was over");
-                Ok(())
-            }));
+            pumped = Some(rest(pump, if tapped { TAKE_WITHIN } else { DRAIN_WITHIN }).await);
         }
         pumped.unwrap_or(Ok(()))?;
         stop_point!("engined.drained");
@@ -195,7 +195,29 @@ pub(super) async fn run_step(
     Ok(Done { end, output, on_output_limit, collector })
 }
 
+/// The rest of what a program that is over has written. What is not whole says nothing of the program: it is our failure.
+async fn rest(pump: impl Future<Output = io::Result<()>>, within: Duration) -> io::Result<()> {
+    let late =
+        || io::Error::new(io::ErrorKind::TimedOut, "what a run has written could not be read to its end in time");
+    tokio::time::timeout(within, pump).await.unwrap_or_else(|_| Err(late()))
+}
+
 fn link_is_down(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_that_is_cut_is_no_output() {
+        let slow = || async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Ok(())
+        };
+        rest(slow(), TAKE_WITHIN).await.unwrap();
+        assert_eq!(rest(slow(), DRAIN_WITHIN).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -65,6 +65,13 @@ fn rows() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "limit_above_ceiling",
             "/limits_by_language/c/wall_time_ms",
         ),
+        // Nobody's language here.
+        (
+            "/limits_by_language",
+            json!({"javascript": {"memory_bytes": 1_u64 << 50}}),
+            "limit_above_ceiling",
+            "/limits_by_language/javascript/memory_bytes",
+        ),
         ("/limits_by_language", json!({"cobol": {}}), "unknown_language", "/limits_by_language/cobol"),
         ("/limits_by_language", json!({"python": {}, "py": {}}), "invalid_request", "/limits_by_language/python"),
         (

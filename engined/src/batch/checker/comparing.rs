@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api_spec::{CheckerKind, CheckerRequest, CheckerTold, Difference};
 use grading::compare::{Rule, Tolerance};
@@ -35,10 +36,18 @@ type Shared = Arc<Mutex<Option<io::Result<Box<dyn Compare>>>>>;
 pub struct Comparing {
     /// Shared with the tap, which has it while the output comes.
     compare: Shared,
-    /// What is expected may have to be waited for.
-    on_disk: bool,
-    /// As long as this is there what is expected is read.
-    wanted: Arc<()>,
+    /// What is expected may have to be waited for, as long as somebody wants to know.
+    on_disk: Option<Wanted>,
+}
+
+/// Whoever reads what is expected ahead of the output stops when this is dropped: all that was expected of a run that has
+/// failed may be gigabytes.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Comparing {
@@ -46,23 +55,23 @@ impl Comparing {
     /// `memory`.
     #[must_use]
     pub fn new(rule: Rule, expected: &Stdin, memory: &Arc<Budget>) -> (Comparing, Tap) {
-        let wanted = Arc::new(());
-        let (expected, on_disk): (Expected, bool) = match expected {
-            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
+        let (expected, on_disk): (Expected, Option<Wanted>) = match expected {
+            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), None),
             Stdin::File(file) => {
-                let file = Arc::clone(file);
-                (Box::new(FromStart { file, at: 0, wanted: Arc::downgrade(&wanted) }), true)
+                let wanted = Arc::new(AtomicBool::new(true));
+                let file = FromStart { file: Arc::clone(file), at: 0, wanted: Arc::clone(&wanted) };
+                (Box::new(file), Some(Wanted(wanted)))
             }
         };
         let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected, Box::new(Held(memory.nothing())))))));
-        if on_disk && rule == Rule::UnorderedLines {
+        if on_disk.is_some() && rule == Rule::UnorderedLines {
             // All of it is read before the first line is judged: better now than while the program waits, whose time runs.
             let compare = Arc::clone(&compare);
             tokio::task::spawn_blocking(move || feed(&compare, &[]));
         }
         let take = Box::new(Feed(Arc::clone(&compare)));
-        let tap = if on_disk { Tap::elsewhere(take) } else { Tap::here(take) };
-        (Comparing { compare, on_disk, wanted }, tap)
+        let tap = if on_disk.is_some() { Tap::elsewhere(take) } else { Tap::here(take) };
+        (Comparing { compare, on_disk }, tap)
     }
 
     /// The output is over, and this is its tap.
@@ -71,15 +80,20 @@ impl Comparing {
     /// That of reading what is expected.
     pub async fn end(self, tap: Tap) -> io::Result<Checked> {
         drop(tap.end().await?);
-        let Comparing { compare, on_disk, wanted } = self;
-        let compare = compare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let compare = compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??;
-        let opinion = if on_disk {
-            tokio::task::spawn_blocking(move || compare.finish()).await.map_err(io::Error::other)??
-        } else {
-            compare.finish()?
+        let Comparing { compare, on_disk } = self;
+        let finish = move || {
+            let compare = compare.lock().unwrap_or_else(PoisonError::into_inner).take();
+            compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??.finish()
         };
-        drop(wanted);
+        let opinion = match on_disk {
+            // Whoever reads ahead may have it still: that is waited for where a thread may wait.
+            Some(wanted) => {
+                let opinion = tokio::task::spawn_blocking(finish).await.map_err(io::Error::other)?;
+                drop(wanted);
+                opinion?
+            }
+            None => finish()?,
+        };
         Ok(checked(opinion))
     }
 }
@@ -134,18 +148,17 @@ fn feed(compare: &Shared, bytes: &[u8]) {
     }
 }
 
-/// A file that others read as well, from its beginning, as long as it is wanted: whoever reads it in a thread of its own can't
-/// be stopped otherwise, and would go on after its run for as long as the file is.
+/// A file that others read as well, from its beginning.
 struct FromStart {
     file: Arc<File>,
     at: u64,
-    wanted: Weak<()>,
+    wanted: Arc<AtomicBool>,
 }
 
 impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.wanted.strong_count() == 0 {
-            return Err(io::Error::other("nobody waits for the comparison any more"));
+        if !self.wanted.load(Ordering::Relaxed) {
+            return Err(io::Error::other("nobody wants to know any more"));
         }
         let read = self.file.read_at(buffer, self.at)?;
         self.at += read as u64;
@@ -230,26 +243,6 @@ mod tests {
         assert!(wrong.told.message.unwrap().contains("no memory"));
     }
 
-    #[test]
-    fn what_nobody_wants_is_not_read_to_its_end() {
-        // It has none.
-        let zeros = Arc::new(File::open("/dev/zero").unwrap());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (comparing, tap) = {
-            let _entered = runtime.enter();
-            Comparing::new(Rule::UnorderedLines, &Stdin::File(Arc::clone(&zeros)), &Budget::new(1 << 20))
-        };
-        assert!(Arc::strong_count(&zeros) > 1);
-        drop((comparing, tap));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(150);
-        while Arc::strong_count(&zeros) > 1 && std::time::Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        // Dropped, it would wait for who reads.
-        runtime.shutdown_background();
-        assert_eq!(Arc::strong_count(&zeros), 1);
-    }
-
     #[tokio::test]
     async fn what_cannot_be_read_is_our_failure() {
         let (_, writes_only) = io::pipe().unwrap();
@@ -257,6 +250,47 @@ mod tests {
         assert!(compared(CheckerKind::Lines, &broken, b"x").await.is_err());
         assert!(compared(CheckerKind::Lines, &broken, b"").await.is_err());
         assert!(compared(CheckerKind::UnorderedLines, &broken, b"x\n").await.is_err());
+    }
+
+    /// Is over when it is told.
+    struct Blocks(std::sync::mpsc::Receiver<()>);
+
+    impl Read for Blocks {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.recv().map(|()| 0).map_err(io::Error::other)
+        }
+    }
+
+    /// On the one thread that there is here, as it would be on all threads if each had such an end to wait for.
+    #[tokio::test]
+    async fn nobody_waits_for_who_reads_ahead_where_others_wait() {
+        let (told, blocks) = std::sync::mpsc::channel();
+        let expected = Rule::UnorderedLines.against(Box::new(Blocks(blocks)), Box::new(Held(Budget::new(0).nothing())));
+        let compare: Shared = Arc::new(Mutex::new(Some(Ok(expected))));
+        let ahead = Arc::clone(&compare);
+        let ahead = tokio::task::spawn_blocking(move || feed(&ahead, &[]));
+        while compare.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let tap = Tap::elsewhere(Box::new(Feed(Arc::clone(&compare))));
+        let comparing = Comparing { compare, on_disk: Some(Wanted(Arc::new(AtomicBool::new(true)))) };
+        let others = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            told.send(()).unwrap();
+        };
+        let (checked, ()) = tokio::join!(comparing.end(tap), others);
+        assert_eq!(checked.unwrap().finding, Finding::Right);
+        ahead.await.unwrap();
+    }
+
+    #[test]
+    fn what_is_expected_is_read_for_somebody() {
+        let Stdin::File(file) = file(b"x\n") else { unreachable!() };
+        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+        let mut expected = FromStart { file, at: 0, wanted: Arc::clone(&wanted.0) };
+        assert_eq!(expected.read(&mut [0]).unwrap(), 1);
+        drop(wanted);
+        assert!(expected.read(&mut [0]).is_err());
     }
 
     #[test]
