@@ -65,13 +65,6 @@ fn rows() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "limit_above_ceiling",
             "/limits_by_language/c/wall_time_ms",
         ),
-        // Nobody's language here.
-        (
-            "/limits_by_language",
-            json!({"javascript": {"memory_bytes": 1_u64 << 50}}),
-            "limit_above_ceiling",
-            "/limits_by_language/javascript/memory_bytes",
-        ),
         ("/limits_by_language", json!({"cobol": {}}), "unknown_language", "/limits_by_language/cobol"),
         ("/limits_by_language", json!({"python": {}, "py": {}}), "invalid_request", "/limits_by_language/python"),
         (
@@ -127,6 +120,17 @@ fn each_mistake_is_told_with_its_field_and_nothing_is_kept() {
         }
     }
     assert_eq!(grader.get("/v1/batches")["batches"].as_array().unwrap().len(), accepted);
+}
+
+#[test]
+fn limits_of_a_language_are_checked_also_where_no_submission_is_in_it() {
+    let grader = Grader::slots(1, "");
+    let mut batch = echoes(1, 1);
+    batch["limits_by_language"] = json!({"c": {"memory_bytes": 1_u64 << 50}});
+    let problem = grader.post(&batch, "").problem(422, "limit_above_ceiling");
+    assert_eq!(problem["field"], "/limits_by_language/c/memory_bytes", "{problem}");
+    batch["limits_by_language"] = json!({"c": {"memory_bytes": 64 << 20}});
+    grader.submit(&batch);
 }
 
 #[test]
