@@ -147,6 +147,7 @@ pub struct SubmissionResult {
     pub done: u64,
     /// How many of them say nothing about it: `checker_error` and `engine_error`. 0 until its last result.
     #[serde(default)]
+    #[cfg_attr(test, schemars(required))]
     pub unjudged: u64,
     /// The most CPU time of a run.
     pub cpu_time_us_max: Option<u64>,
@@ -216,6 +217,10 @@ pub struct CheckerTold {
     pub stderr: Option<Stream>,
     /// Of a program: the files that it has left in its feedback folder, by name.
     pub files: BTreeMap<String, Stream>,
+    /// How many more it has left there: those for which a line has no room.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(required))]
+    pub files_omitted: u64,
 }
 
 /// The first place where an output differs.

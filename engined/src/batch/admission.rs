@@ -155,6 +155,13 @@ impl<'a> Layers<'a> {
                     .at(field)
                     .into());
             }
+            // Whether or not a submission is in it.
+            let checked = admission::check_limits(definition, Kind::Run, limits, rules, Some(share.output_bytes));
+            checked.map_err(|problem| {
+                let limit = problem.field.as_deref().and_then(|field| field.rsplit('/').next()).unwrap_or_default();
+                let field = format!("{field}/{limit}");
+                problem.at(field)
+            })?;
         }
         Ok(Layers { all, by_language, share })
     }

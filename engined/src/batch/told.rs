@@ -278,6 +278,7 @@ mod tests {
             exit_code: Some(255),
             stderr: Some(zeros(16 << 10)),
             files: (0..16).map(|n| ("\u{1}".repeat(200) + &n.to_string(), zeros(64 << 10))).collect(),
+            files_omitted: u64::MAX - 16,
         };
         let name = "\"".repeat(128);
         let unit = Unit { test: Some(0), repeat: u32::MAX };

@@ -503,6 +503,8 @@ class CheckerTold:
     exit_code: int | None
     stderr: Stream | None
     files: Mapping[str, Stream]
+    files_omitted: int = since(0)
+    """How many more files it has left, for which the line has no room."""
 
 
 @dataclass(frozen=True)
