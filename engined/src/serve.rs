@@ -216,7 +216,7 @@ async fn run(
     // Whoever comes from now on to a socket that somebody holds is for the next engine; at our own they are told.
     server.shut(Doors::HeldShut);
     if engine.drain() {
-        audit::administrative(engine, Act::Drain { by: "signal".to_owned() });
+        audit::administrative(engine, Act::Drain { by: "signal", asked: None });
     }
     engine.drained().await;
     // Nothing runs any more, and each has its line: what is left are requests that have not come whole.

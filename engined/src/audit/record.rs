@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use api_spec::{ExecutionResult, LanguageUsed, Timings, Verdict};
@@ -28,6 +29,49 @@ pub struct Caller {
     pub token: Option<Arc<str>>,
     /// The caller's trace.
     pub trace: Option<Trace>,
+}
+
+/// Who has asked for an act, as its line tells it: by the same names as the line of an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    tenant: String,
+    request_id: String,
+    caller: Origin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<Digits<32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<Digits<16>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_span_id: Option<Digits<16>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Origin {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl Caller {
+    /// This caller, on the account of `tenant`.
+    #[must_use]
+    pub fn asked(self, tenant: &str) -> Asked {
+        let (uid, address) = match self.peer {
+            Peer::Unix { uid, .. } => (Some(uid), None),
+            Peer::Tcp(address) => (None, Some(address)),
+        };
+        Asked {
+            tenant: tenant.to_owned(),
+            request_id: self.request,
+            caller: Origin { uid, address, token: self.token.as_deref().map(str::to_owned) },
+            trace_id: self.trace.as_ref().map(|trace| trace.id),
+            span_id: self.trace.as_ref().map(|trace| trace.span),
+            parent_span_id: self.trace.as_ref().map(|trace| trace.parent),
+        }
+    }
 }
 
 /// Something that happened, and when.
@@ -56,8 +100,11 @@ pub enum Act {
     },
     /// It takes no new work from now on.
     Drain {
-        /// `signal`, or the tenant that has called.
-        by: String,
+        /// `signal` or `request`.
+        by: &'static str,
+        /// Whose request it was.
+        #[serde(flatten)]
+        asked: Option<Asked>,
     },
     /// It has ended in good order: what was there before is written.
     Stop {

@@ -7,7 +7,7 @@ use hyper::Request;
 use hyper::body::{Body, Incoming};
 
 use super::answer::{self, Answer};
-use crate::audit::{self, Act};
+use crate::audit::{self, Act, Caller};
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
@@ -16,14 +16,20 @@ use crate::queue::TenantIndex;
 ///
 /// # Errors
 /// The caller may not, or said something with it.
-pub fn drain(engine: &Arc<Engine>, tenant: TenantIndex, request: &Request<Incoming>) -> Result<Answer, Error> {
+pub fn drain(
+    engine: &Arc<Engine>,
+    tenant: TenantIndex,
+    caller: Caller,
+    request: &Request<Incoming>,
+) -> Result<Answer, Error> {
     admin(engine, tenant)?;
     if !request.body().is_end_stream() {
         let problem = Problem::new(Code::InvalidRequest, "a drain has nothing to be told, and there is a body");
         return Err(Error::Request(problem.remedy("Send it with an empty body (Content-Length: 0).")));
     }
     if engine.drain() {
-        audit::administrative(engine, Act::Drain { by: engine.tenants().name(tenant).to_owned() });
+        let asked = caller.asked(engine.tenants().name(tenant));
+        audit::administrative(engine, Act::Drain { by: "request", asked: Some(asked) });
         let engine = Arc::clone(engine);
         tokio::spawn(async move { engine.drained().await });
     }

@@ -1,6 +1,6 @@
 //! One request: who calls, what for, in which form; then the one table of routes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use api_spec::{
@@ -108,6 +108,9 @@ const ROUTES: [(&str, Route, &str, bool); 18] = [
     ("/openapi.yaml", Route::OpenapiYaml, "GET, HEAD", false),
 ];
 
+/// Who calls, as soon as that is known: the tenant, and the name of the token where it has one.
+type Known = OnceLock<(TenantIndex, Option<Arc<str>>)>;
+
 /// Answers one request, whatever happens.
 pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: Request<Incoming>) -> Answer {
     let h1 = request.version() != Version::HTTP_2;
@@ -125,8 +128,9 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
     let has_body = !request.body().is_end_stream();
     let execution = *method == Method::POST && request.uri().path() == ROUTES[0].0;
     // Boxed: every wrapper would keep a copy of it, for each of the thousands that may be waiting.
-    let metered = Metered::default();
-    let handled = contained(Box::pin(handle(&engine, caller, request, &metered))).instrument(span.clone()).await;
+    let (metered, known) = (Metered::default(), Known::new());
+    let handled =
+        contained(Box::pin(handle(&engine, caller, request, &metered, &known))).instrument(span.clone()).await;
     let _entered = span.enter();
     let result = handled.unwrap_or_else(|| {
         engine.metrics.panicked();
@@ -144,8 +148,12 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
                 // Strangers could fill the journal: engined_problems_total counts them.
                 tracing::debug!(code = %problem.code, "problem");
             } else {
+                let tenants = engine.tenants();
+                let (tenant, token) = known.get().map(|(tenant, token)| (tenants.name(*tenant), token)).unzip();
                 // As a quoted text: what a caller sent must not begin a line of its own.
-                tracing::info!(code = %problem.code, detail = ?problem.detail, "problem");
+                tracing::info!(
+                    code = %problem.code, tenant, token = token.and_then(Option::as_deref), detail = ?problem.detail, "problem"
+                );
             }
             let retry_after = error.retry_after().unwrap_or_else(|| match problem.code {
                 Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
@@ -187,6 +195,7 @@ async fn handle(
     mut caller: Caller,
     request: Request<Incoming>,
     metered: &Metered,
+    known: &Known,
 ) -> Result<Answer, Error> {
     let (path, peer) = (request.uri().path(), caller.peer);
     let route = ROUTES.iter().find_map(|route| Some((route, fits(route.0, path)?)));
@@ -201,6 +210,7 @@ async fn handle(
     };
     let tenants = engine.tenants();
     let tenant = tenants.identify(peer, authorization).map(|(tenant, token)| {
+        known.get_or_init(|| (tenant, token.clone()));
         caller.token = token;
         tenant
     });
@@ -253,7 +263,7 @@ async fn handle(
             metered.take(tenants.gate(tenant))?;
             usage::get(engine, tenant, request.uri().query()).await
         }
-        (Route::Drain, Some(tenant)) => operate::drain(engine, tenant, &request),
+        (Route::Drain, Some(tenant)) => operate::drain(engine, tenant, caller, &request),
         (
             Route::Executions
             | Route::Execution

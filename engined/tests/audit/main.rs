@@ -267,6 +267,27 @@ fn an_engine_that_ends_in_good_order_says_so() {
     assert!(!lines.iter().any(|line| TENANTS.iter().any(|token| line["caller"].to_string().contains(token))));
 }
 
+/// What has no line of its own, because it was refused before it had a place, stands in the log with its tenant.
+#[test]
+fn a_refusal_and_a_drain_say_who_asked() {
+    let place = Place::new("[audit]\ntarget = \"auto\"\n[log]\nformat = \"json\"\n");
+    let engine = place.start();
+    let by = |tenant: &str| format!("Authorization: Bearer {tenant}\r\nX-Request-Id: of-{tenant}\r\n");
+    assert_eq!(call(&engine.address, "POST", "/v1/drain", &by(TENANTS[0]), "").unwrap().status, 403);
+    assert_eq!(call(&engine.address, "POST", "/v1/drain", &by("operator"), "").unwrap().status, 202);
+    engine.stop();
+    let log: Vec<Value> = place.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let problem = log.iter().find(|line| line["fields"]["message"] == "problem" || line["message"] == "problem");
+    let problem = problem.unwrap_or_else(|| panic!("{}", place.log()));
+    assert!(problem.to_string().contains(&format!("\"tenant\":\"{}\"", TENANTS[0])), "{problem}");
+    assert!(problem.to_string().contains(&format!("\"of-{}\"", TENANTS[0])), "{problem}");
+    let lines = place.lines(&place.path("state"));
+    let drain = lines.iter().find(|line| line["act"] == "drain").unwrap();
+    let [by, tenant, request, address] =
+        [&drain["by"], &drain["tenant"], &drain["request_id"], &drain["caller"]["address"]].map(|word| word.as_str());
+    assert_eq!([by, tenant, request, address].map(Option::unwrap), ["request", "operator", "of-operator", "127.0.0.1"]);
+}
+
 #[test]
 fn a_place_that_was_asked_for_must_be_there() {
     let place = Place::new("[audit]\nfile = \"/proc/audit.jsonl\"\n");

@@ -9,16 +9,16 @@ fn file(path: &str, text: &str) -> JobFile {
     JobFile { path: path.to_owned(), content: Content::from(text), skip: 0 }
 }
 
+fn caller() -> Caller {
+    let peer = Peer::Tcp([127, 0, 0, 1].into());
+    Caller { request: "r-1".to_owned(), peer, token: Some("ci".into()), trace: None }
+}
+
 pub(in crate::audit) fn execution(labels: &[(&str, &str)], ended: Ended, used: Used) -> Execution {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Execution {
         id: "01K".to_owned(),
-        caller: Caller {
-            request: "r-1".to_owned(),
-            peer: Peer::Tcp([127, 0, 0, 1].into()),
-            token: Some("ci".into()),
-            trace: None,
-        },
+        caller: caller(),
         tenant: "t".to_owned(),
         plan: "free".to_owned(),
         labels: labels.iter().map(own).collect(),
@@ -80,7 +80,8 @@ fn a_line_is_counted_as_its_record_is() {
     assert_eq!((refused.get("charged"), refused.get("verdict")), (None, None));
     for act in [
         Act::Start { engine: "1", pid: 2 },
-        Act::Drain { by: "a\nb".to_owned() },
+        Act::Drain { by: "signal", asked: None },
+        Act::Drain { by: "request", asked: Some(caller().asked("a\nb")) },
         Act::Reload { what: "languages", outcome: "refused", mistakes: 3 },
         sign(),
         Act::Lost {

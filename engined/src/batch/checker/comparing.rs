@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use api_spec::{CheckerKind, CheckerRequest, CheckerTold, Difference};
 use grading::compare::{Rule, Tolerance};
@@ -37,6 +37,8 @@ pub struct Comparing {
     compare: Shared,
     /// What is expected may have to be waited for.
     on_disk: bool,
+    /// As long as this is there what is expected is read.
+    wanted: Arc<()>,
 }
 
 impl Comparing {
@@ -44,9 +46,13 @@ impl Comparing {
     /// `memory`.
     #[must_use]
     pub fn new(rule: Rule, expected: &Stdin, memory: &Arc<Budget>) -> (Comparing, Tap) {
+        let wanted = Arc::new(());
         let (expected, on_disk): (Expected, bool) = match expected {
             Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
-            Stdin::File(file) => (Box::new(FromStart { file: Arc::clone(file), at: 0 }), true),
+            Stdin::File(file) => {
+                let file = Arc::clone(file);
+                (Box::new(FromStart { file, at: 0, wanted: Arc::downgrade(&wanted) }), true)
+            }
         };
         let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected, Box::new(Held(memory.nothing())))))));
         if on_disk && rule == Rule::UnorderedLines {
@@ -56,7 +62,7 @@ impl Comparing {
         }
         let take = Box::new(Feed(Arc::clone(&compare)));
         let tap = if on_disk { Tap::elsewhere(take) } else { Tap::here(take) };
-        (Comparing { compare, on_disk }, tap)
+        (Comparing { compare, on_disk, wanted }, tap)
     }
 
     /// The output is over, and this is its tap.
@@ -65,13 +71,18 @@ impl Comparing {
     /// That of reading what is expected.
     pub async fn end(self, tap: Tap) -> io::Result<Checked> {
         drop(tap.end().await?);
-        let compare = self.compare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let compare = compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??;
-        let opinion = if self.on_disk {
-            tokio::task::spawn_blocking(move || compare.finish()).await.map_err(io::Error::other)??
-        } else {
-            compare.finish()?
+        let Comparing { compare, on_disk, wanted } = self;
+        let finish = move || {
+            let compare = compare.lock().unwrap_or_else(PoisonError::into_inner).take();
+            compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??.finish()
         };
+        let opinion = if on_disk {
+            // Whoever reads ahead may have it still: that is waited for where a thread may wait.
+            tokio::task::spawn_blocking(finish).await.map_err(io::Error::other)??
+        } else {
+            finish()?
+        };
+        drop(wanted);
         Ok(checked(opinion))
     }
 }
@@ -126,14 +137,19 @@ fn feed(compare: &Shared, bytes: &[u8]) {
     }
 }
 
-/// A file that others read as well, from its beginning.
+/// A file that others read as well, from its beginning, as long as it is wanted: whoever reads it in a thread of its own can't
+/// be stopped otherwise, and would go on after its run for as long as the file is.
 struct FromStart {
     file: Arc<File>,
     at: u64,
+    wanted: Weak<()>,
 }
 
 impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.wanted.strong_count() == 0 {
+            return Err(io::Error::other("nobody waits for the comparison any more"));
+        }
         let read = self.file.read_at(buffer, self.at)?;
         self.at += read as u64;
         Ok(read)
@@ -217,6 +233,26 @@ mod tests {
         assert!(wrong.told.message.unwrap().contains("no memory"));
     }
 
+    #[test]
+    fn what_nobody_wants_is_not_read_to_its_end() {
+        // It has none.
+        let zeros = Arc::new(File::open("/dev/zero").unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (comparing, tap) = {
+            let _entered = runtime.enter();
+            Comparing::new(Rule::UnorderedLines, &Stdin::File(Arc::clone(&zeros)), &Budget::new(1 << 20))
+        };
+        assert!(Arc::strong_count(&zeros) > 1);
+        drop((comparing, tap));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(150);
+        while Arc::strong_count(&zeros) > 1 && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        // Dropped, it would wait for who reads.
+        runtime.shutdown_background();
+        assert_eq!(Arc::strong_count(&zeros), 1);
+    }
+
     #[tokio::test]
     async fn what_cannot_be_read_is_our_failure() {
         let (_, writes_only) = io::pipe().unwrap();
@@ -224,6 +260,37 @@ mod tests {
         assert!(compared(CheckerKind::Lines, &broken, b"x").await.is_err());
         assert!(compared(CheckerKind::Lines, &broken, b"").await.is_err());
         assert!(compared(CheckerKind::UnorderedLines, &broken, b"x\n").await.is_err());
+    }
+
+    /// Is over when it is told.
+    struct Blocks(std::sync::mpsc::Receiver<()>);
+
+    impl Read for Blocks {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.recv().map(|()| 0).map_err(io::Error::other)
+        }
+    }
+
+    /// On the one thread that there is here, as it would be on all threads if each had such an end to wait for.
+    #[tokio::test]
+    async fn nobody_waits_for_who_reads_ahead_where_others_wait() {
+        let (told, blocks) = std::sync::mpsc::channel();
+        let expected = Rule::UnorderedLines.against(Box::new(Blocks(blocks)), Box::new(Held(Budget::new(0).nothing())));
+        let compare: Shared = Arc::new(Mutex::new(Some(Ok(expected))));
+        let ahead = Arc::clone(&compare);
+        let ahead = tokio::task::spawn_blocking(move || feed(&ahead, &[]));
+        while compare.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let tap = Tap::elsewhere(Box::new(Feed(Arc::clone(&compare))));
+        let comparing = Comparing { compare, on_disk: true, wanted: Arc::new(()) };
+        let others = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            told.send(()).unwrap();
+        };
+        let (checked, ()) = tokio::join!(comparing.end(tap), others);
+        assert_eq!(checked.unwrap().finding, Finding::Right);
+        ahead.await.unwrap();
     }
 
     #[test]
