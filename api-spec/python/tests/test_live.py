@@ -294,6 +294,7 @@ def test_submit_wait_and_fetch_again(client: Client) -> None:
 
 def test_wait_has_an_end(client: Client) -> None:
     execution = client.submit("python", SLEEP, limits=LONG)
+    assert not client.get(execution.id).finished
     began = time.monotonic()
     with pytest.raises(NotFinished) as caught:
         execution.wait(timeout=0.3)
