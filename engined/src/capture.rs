@@ -190,7 +190,10 @@ impl Ours {
             let (out, err) = tokio::join!(through, drain(self.stderr, whole, err, stderr, over));
             out.and(err)
         };
-        let (fed, read) = tokio::join!(feed(self.stdin, stdin), read);
+        // Nobody reads it once everybody is dead, and where it comes from may be slow.
+        let mut feed = pin!(feed(self.stdin, stdin));
+        let feed = poll_fn(|cx| if ended.is_set() { Poll::Ready(Ok(())) } else { feed.as_mut().poll(cx) });
+        let (fed, read) = tokio::join!(feed, read);
         fed.and(read)
     }
 }
@@ -380,6 +383,20 @@ mod tests {
             let (one, other) = tokio::join!(run_fed(1 << 24, &stdin, cat), run_fed(1 << 24, &stdin, cat));
             assert!(one.0.stdout.kept == input && other.0.stdout.kept == input, "{length} bytes");
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_fed_after_the_end() {
+        let (ours, theirs) = pipes().unwrap();
+        // More than the pipe holds, and its other end stays open.
+        let (input, ended) = (Stdin::Bytes(vec![0; 4 << 20]), Over::default());
+        drop((theirs.stdout, theirs.stderr));
+        let (mut output, over) = (Output::default(), Notify::new());
+        let mut pump = pin!(ours.pump(&input, [Keep::all(1); 2], None, &mut output, &over, &ended));
+        assert!(poll_fn(|cx| Poll::Ready(pump.as_mut().poll(cx))).await.is_pending());
+        ended.set();
+        pump.await.unwrap();
+        drop(theirs.stdin);
     }
 
     #[tokio::test]

@@ -67,9 +67,9 @@ impl Caller {
             tenant: tenant.to_owned(),
             request_id: self.request,
             caller: Origin { uid, address, token: self.token.as_deref().map(str::to_owned) },
-            trace_id: self.trace.as_ref().map(|trace| trace.id.clone()),
-            span_id: self.trace.as_ref().map(|trace| trace.span.clone()),
-            parent_span_id: self.trace.as_ref().map(|trace| trace.parent.clone()),
+            trace_id: self.trace.as_ref().map(|trace| trace.id),
+            span_id: self.trace.as_ref().map(|trace| trace.span),
+            parent_span_id: self.trace.as_ref().map(|trace| trace.parent),
         }
     }
 }

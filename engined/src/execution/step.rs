@@ -24,6 +24,8 @@ use crate::verdict::Facts;
 
 /// Everybody is dead when jaild reports the end; what they wrote is in the pipes and read at once.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// The same where somebody takes the output as it comes, who may wait for a disk.
+const TAKE_WITHIN: Duration = Duration::from_secs(600);
 /// jaild enforces the wall time; this is for a jaild that hangs.
 const REPORT_WITHIN: Duration = Duration::from_secs(30);
 
@@ -149,6 +151,7 @@ pub(super) async fn run_step(
     let all = Keep::all(step.output_bytes);
     let keep = Keep { head: through.as_ref().map_or(all.head, |through| through.head.min(all.head)), ..all };
     let tap = through.and_then(|through| through.tap.as_mut());
+    let tapped = tap.is_some();
     let end = {
         let mut pump = pin!(async {
             let collect = async { if let Some(collector) = &mut collector { collector.read().await } else { Ok(()) } };
@@ -183,10 +186,14 @@ pub(super) async fn run_step(
         stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             ended.set();
-            pumped = Some(tokio::time::timeout(DRAIN_WITHIN, pump).await.unwrap_or_else(|_| {
-                tracing::warn!("a stream was still open when the run was over");
-                Ok(())
-            }));
+            let cancelled = async {
+                if may_cancel {
+                    cancelled.await
+                }
+            };
+            let read = rest(pump, if tapped { TAKE_WITHIN } else { DRAIN_WITHIN }, cancelled).await;
+            // Of what was cancelled nothing is judged.
+            pumped = Some(if may_cancel { read } else { read.or(Ok(())) });
         }
         pumped.unwrap_or(Ok(()))?;
         stop_point!("engined.drained");
@@ -195,7 +202,52 @@ pub(super) async fn run_step(
     Ok(Done { end, output, on_output_limit, collector })
 }
 
+/// The rest of what a program that is over has written. What is not whole says nothing of the program: it is our failure.
+/// Where the run is cancelled nobody waits for it longer than for what nobody takes.
+async fn rest(
+    pump: impl Future<Output = io::Result<()>>,
+    within: Duration,
+    cancelled: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let late = async {
+        tokio::time::sleep(DRAIN_WITHIN).await;
+        drop(tokio::time::timeout(within.saturating_sub(DRAIN_WITHIN), cancelled).await);
+        Err(io::Error::new(io::ErrorKind::TimedOut, "what a run has written could not be read to its end in time"))
+    };
+    tokio::select! {
+        biased;
+        pumped = pump => pumped,
+        late = late => late,
+    }
+}
+
 fn link_is_down(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_that_is_cut_is_no_output() {
+        let slow = || async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Ok(())
+        };
+        rest(slow(), TAKE_WITHIN, pending()).await.unwrap();
+        for (within, cancelled) in [(DRAIN_WITHIN, false), (TAKE_WITHIN, true)] {
+            let begun = tokio::time::Instant::now();
+            let cancelled = async {
+                if !cancelled {
+                    pending().await
+                }
+            };
+            assert_eq!(rest(slow(), within, cancelled).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert_eq!(begun.elapsed(), DRAIN_WITHIN);
+        }
+    }
 }

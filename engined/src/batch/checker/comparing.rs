@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api_spec::{CheckerKind, CheckerRequest, CheckerTold, Difference};
@@ -35,8 +36,18 @@ type Shared = Arc<Mutex<Option<io::Result<Box<dyn Compare>>>>>;
 pub struct Comparing {
     /// Shared with the tap, which has it while the output comes.
     compare: Shared,
-    /// What is expected may have to be waited for.
-    on_disk: bool,
+    /// What is expected may have to be waited for, as long as somebody wants to know.
+    on_disk: Option<Wanted>,
+}
+
+/// Whoever reads what is expected ahead of the output stops when this is dropped: all that was expected of a run that has
+/// failed may be gigabytes.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Comparing {
@@ -44,18 +55,22 @@ impl Comparing {
     /// `memory`.
     #[must_use]
     pub fn new(rule: Rule, expected: &Stdin, memory: &Arc<Budget>) -> (Comparing, Tap) {
-        let (expected, on_disk): (Expected, bool) = match expected {
-            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
-            Stdin::File(file) => (Box::new(FromStart { file: Arc::clone(file), at: 0 }), true),
+        let (expected, on_disk): (Expected, Option<Wanted>) = match expected {
+            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), None),
+            Stdin::File(file) => {
+                let wanted = Arc::new(AtomicBool::new(true));
+                let file = FromStart { file: Arc::clone(file), at: 0, wanted: Arc::clone(&wanted) };
+                (Box::new(file), Some(Wanted(wanted)))
+            }
         };
         let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected, Box::new(Held(memory.nothing())))))));
-        if on_disk && rule == Rule::UnorderedLines {
+        if on_disk.is_some() && rule == Rule::UnorderedLines {
             // All of it is read before the first line is judged: better now than while the program waits, whose time runs.
             let compare = Arc::clone(&compare);
             tokio::task::spawn_blocking(move || feed(&compare, &[]));
         }
         let take = Box::new(Feed(Arc::clone(&compare)));
-        let tap = if on_disk { Tap::elsewhere(take) } else { Tap::here(take) };
+        let tap = if on_disk.is_some() { Tap::elsewhere(take) } else { Tap::here(take) };
         (Comparing { compare, on_disk }, tap)
     }
 
@@ -65,12 +80,19 @@ impl Comparing {
     /// That of reading what is expected.
     pub async fn end(self, tap: Tap) -> io::Result<Checked> {
         drop(tap.end().await?);
-        let compare = self.compare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let compare = compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??;
-        let opinion = if self.on_disk {
-            tokio::task::spawn_blocking(move || compare.finish()).await.map_err(io::Error::other)??
-        } else {
-            compare.finish()?
+        let Comparing { compare, on_disk } = self;
+        let finish = move || {
+            let compare = compare.lock().unwrap_or_else(PoisonError::into_inner).take();
+            compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??.finish()
+        };
+        let opinion = match on_disk {
+            // Whoever reads ahead may have it still: that is waited for where a thread may wait.
+            Some(wanted) => {
+                let opinion = tokio::task::spawn_blocking(finish).await.map_err(io::Error::other)?;
+                drop(wanted);
+                opinion?
+            }
+            None => finish()?,
         };
         Ok(checked(opinion))
     }
@@ -130,10 +152,14 @@ fn feed(compare: &Shared, bytes: &[u8]) {
 struct FromStart {
     file: Arc<File>,
     at: u64,
+    wanted: Arc<AtomicBool>,
 }
 
 impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.wanted.load(Ordering::Relaxed) {
+            return Err(io::Error::other("nobody wants to know any more"));
+        }
         let read = self.file.read_at(buffer, self.at)?;
         self.at += read as u64;
         Ok(read)
@@ -224,6 +250,47 @@ mod tests {
         assert!(compared(CheckerKind::Lines, &broken, b"x").await.is_err());
         assert!(compared(CheckerKind::Lines, &broken, b"").await.is_err());
         assert!(compared(CheckerKind::UnorderedLines, &broken, b"x\n").await.is_err());
+    }
+
+    /// Is over when it is told.
+    struct Blocks(std::sync::mpsc::Receiver<()>);
+
+    impl Read for Blocks {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.recv().map(|()| 0).map_err(io::Error::other)
+        }
+    }
+
+    /// On the one thread that there is here, as it would be on all threads if each had such an end to wait for.
+    #[tokio::test]
+    async fn nobody_waits_for_who_reads_ahead_where_others_wait() {
+        let (told, blocks) = std::sync::mpsc::channel();
+        let expected = Rule::UnorderedLines.against(Box::new(Blocks(blocks)), Box::new(Held(Budget::new(0).nothing())));
+        let compare: Shared = Arc::new(Mutex::new(Some(Ok(expected))));
+        let ahead = Arc::clone(&compare);
+        let ahead = tokio::task::spawn_blocking(move || feed(&ahead, &[]));
+        while compare.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let tap = Tap::elsewhere(Box::new(Feed(Arc::clone(&compare))));
+        let comparing = Comparing { compare, on_disk: Some(Wanted(Arc::new(AtomicBool::new(true)))) };
+        let others = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            told.send(()).unwrap();
+        };
+        let (checked, ()) = tokio::join!(comparing.end(tap), others);
+        assert_eq!(checked.unwrap().finding, Finding::Right);
+        ahead.await.unwrap();
+    }
+
+    #[test]
+    fn what_is_expected_is_read_for_somebody() {
+        let Stdin::File(file) = file(b"x\n") else { unreachable!() };
+        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+        let mut expected = FromStart { file, at: 0, wanted: Arc::clone(&wanted.0) };
+        assert_eq!(expected.read(&mut [0]).unwrap(), 1);
+        drop(wanted);
+        assert!(expected.read(&mut [0]).is_err());
     }
 
     #[test]

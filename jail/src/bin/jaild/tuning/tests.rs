@@ -36,9 +36,12 @@ impl Rig {
         let rig = Rig { folder };
         fs::create_dir_all(rig.folder.join("languages")).unwrap();
         fs::create_dir_all(rig.toolchain()).unwrap();
-        let program = rig.toolchain().join("tool");
-        fs::write(&program, format!("#!/bin/sh\n{command}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let (text, program) = (rig.folder.join("tool"), rig.toolchain().join("tool"));
+        fs::write(&text, format!("#!/bin/sh\n{command}\n")).unwrap();
+        // By a process of its own: who is forked beside this test has its descriptors until it executes, and nobody
+        // executes what somebody may write.
+        let copied = std::process::Command::new("install").args(["-m", "755"]).args([&text, &program]).status();
+        assert!(copied.unwrap().success());
         let toolchain = rig.toolchain();
         let manifest = format!(
             r#"
