@@ -141,8 +141,8 @@ fn tuning_of(options: &Options) -> Result<Option<(PathBuf, Catalogue)>, JailErro
 fn warm(options: &Options, owner: u32) {
     match tuning_of(options) {
         Ok(Some((folder, catalogue))) => Store::at(&folder, owner).warm(&catalogue),
-        Ok(None) => {}
-        Err(e) => log(&e.to_string()),
+        // What is wrong is told by the second start, with every other mistake.
+        Ok(None) | Err(_) => {}
     }
 }
 

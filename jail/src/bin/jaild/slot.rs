@@ -414,7 +414,13 @@ fn describe(outcome: Outcome) -> String {
     match outcome {
         Outcome::Failed { step, errno, index } => {
             let doing = Step::from_number(step).map_or("do something unknown", Step::doing);
-            format!("could not {doing} ({index}): {}", io::Error::from_raw_os_error(errno))
+            // One of our own has no number.
+            let why = if errno == 0 {
+                "it is not as it must be".to_owned()
+            } else {
+                io::Error::from_raw_os_error(errno).to_string()
+            };
+            format!("could not {doing} ({index}): {why}")
         }
         other => format!("{other:?}"),
     }

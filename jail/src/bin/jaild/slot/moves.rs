@@ -134,6 +134,9 @@ impl Slot {
             Heard::Over(over) => {
                 if let Some(e) = over.trouble {
                     log(&format!("slot {}: {e}", self.number));
+                } else if matches!(over.ended.outcome, Outcome::Failed { .. }) {
+                    // The engine has three numbers, and sends whoever reads them here.
+                    log(&format!("slot {}: the program was not begun: {}", self.number, describe(over.ended.outcome)));
                 }
                 self.state = State::Finishing(over.finishing);
                 Some(over.ended)
