@@ -154,6 +154,17 @@ fn a_full_store_takes_no_more() {
 }
 
 #[test]
+fn what_finds_no_room_in_an_empty_store_is_too_large() {
+    let grader = Grader::with("[batches]\nstore_bytes = 16777216\n");
+    let refused = grader.post(&echoes(100, 100), "");
+    let problem = refused.problem(422, "limit_above_ceiling");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("store has 14680064 ") && detail.contains("store_bytes"), "{problem}");
+    assert_eq!((&problem["field"], refused.header("retry-after")), (&json!("/tests"), None));
+    grader.submit(&echoes(1, 100));
+}
+
+#[test]
 fn a_store_that_does_not_open_takes_no_blobs_with_it() {
     let folders = crate::common::Scratch::new();
     let [batches, blobs] = ["batches", "blobs"].map(|name| folders.0.join(name));
