@@ -172,24 +172,43 @@ impl Note {
 /// That of serialising.
 pub fn submission(
     id: &str,
-    score: (SubmissionVerdict, f64, f64),
+    verdict: SubmissionVerdict,
+    (points, max_points, group_points): (f64, f64, Vec<f64>),
     (done, unjudged): (u64, u64),
     [cpu, memory]: [Option<u64>; 2],
     compile: Option<CompileTold>,
     (feedback, room): (Feedback, u64),
 ) -> serde_json::Result<Vec<u8>> {
-    let (verdict, points, max_points) = score;
-    serde_json::to_vec(&SubmissionResult {
+    let result = SubmissionResult {
         id: id.to_owned(),
         verdict: Some(verdict),
         points: Some(points),
         max_points,
+        groups: Vec::new(),
         done,
         unjudged,
         cpu_time_us_max: cpu,
         memory_peak_bytes_max: memory,
         compile: compile.filter(|_| feedback == Feedback::Full).map(|told| Room::of(room).compile(&told)),
-    })
+    };
+    serde_json::to_vec(&OfSubmission { result, by_group: ByGroup { group_points } })
+}
+
+/// The line of a submission as it is kept: groups have their names and the most they bring in the spec of the batch.
+#[derive(Serialize)]
+struct OfSubmission {
+    #[serde(flatten)]
+    result: SubmissionResult,
+    #[serde(flatten)]
+    by_group: ByGroup,
+}
+
+/// What of a submission's line is about groups, in the order of the batch's.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ByGroup {
+    /// What it has got in each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_points: Vec<f64>,
 }
 
 /// The start of a stream, as much as is kept of it.
@@ -314,7 +333,7 @@ mod tests {
             for told in [256, 4_096] {
                 let line = line(&whose, &outcome, Feedback::Full, told).unwrap();
                 let note = serde_json::to_vec(&Note::of(&outcome)).unwrap();
-                let most = super::super::room::line(told, super::super::room::IDS);
+                let most = super::super::room::line(told, super::super::room::IDS, 0);
                 assert!(((line.len() + note.len()) as u64) <= most, "{} of {most}", line.len() + note.len());
             }
         }
