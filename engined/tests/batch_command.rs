@@ -231,7 +231,7 @@ fn ctrl_c_leaves_a_batch_that_the_same_command_goes_on_with() {
 fn ctrl_c_may_cancel() {
     let server = Server::start();
     server.open(1);
-    let scratch = problem_folder(&[("a.py", ""), ("b.py", "")]);
+    let scratch = problem_folder(&[("accepted/a.py", ""), ("accepted/b.py", "")]);
     let problem = arg(&scratch, "p");
     let waits = start(&server, &[&problem, "--cancel-on-interrupt"]);
     wait_for(|| server.saw("GET /v1/batches/B1/results") == 1);
@@ -253,6 +253,13 @@ fn ctrl_c_may_cancel() {
     assert_eq!((junit.matches("<testcase ").count(), junit.matches(none).count()), (4, 3), "{junit}");
     let grades = read(&out.join("submissions.csv"));
     assert!(grades.contains("b.py,python,,,10,0,2,0,,,,no verdict: the batch was cancelled before\r\n"), "{grades}");
+    assert_eq!(batch(&server, &[&problem, "--labels", "--out", &arg(&scratch, "out")]).0, 1);
+    let junit = read(&out.join("junit.xml"));
+    assert!(junit.contains("<testsuite name=\"labels\" tests=\"2\" failures=\"0\" errors=\"2\""), "{junit}");
+    assert!(
+        junit.contains("<error message=\"no verdict: the batch was cancelled before; labelled accepted\""),
+        "{junit}"
+    );
 }
 
 #[test]

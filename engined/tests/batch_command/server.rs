@@ -155,7 +155,8 @@ impl Server {
         let of = |id: &str| {
             let mut mine: Vec<&TestResult> = results.iter().filter(|result| result.submission == id).collect();
             mine.sort_by_key(|result| request.tests.iter().position(|test| test.id == result.test));
-            let compile = mine.iter().all(|result| result.attempt == 0);
+            let over = mine.len() == request.tests.len() * request.repeat as usize;
+            let compile = over && mine.iter().all(|result| result.attempt == 0);
             let first = mine.iter().find(|result| result.verdict != api_spec::TestVerdict::Accepted);
             let verdict = match first {
                 Some(_) if compile => json!("compile_error"),
@@ -163,7 +164,6 @@ impl Server {
                 None => json!("accepted"),
             };
             let verdict: SubmissionVerdict = serde_json::from_value(verdict).unwrap();
-            let over = mine.len() == request.tests.len() * request.repeat as usize;
             let sum = |of: &dyn Fn(&api_spec::TestRequest) -> bool| -> (f64, f64) {
                 let tests = || request.tests.iter().filter(|test| of(test));
                 let got = mine.iter().filter(|one| tests().any(|test| test.id == one.test));
