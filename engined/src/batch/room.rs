@@ -14,7 +14,7 @@ const TOGETHER: u64 = 256 << 20;
 const LINE: u64 = 1_536;
 /// The points of so many groups are in the line of a submission without more room.
 const GROUPS: usize = 32;
-/// What those of a group take, of 25 bytes each and of the page that is begun for more than [`GROUPS`] of them.
+/// What those of a group take, of 25 bytes each and of the page that is begun for more of them.
 const POINTS: u64 = 25 + 4_096 / 32;
 /// The most that two ids have: of 128 bytes each may be two.
 pub const IDS: usize = 512;
@@ -27,9 +27,9 @@ pub fn told(results: u64) -> u64 {
     (TOGETHER / results.max(1)).clamp(LEAST, MOST)
 }
 
-/// The most that a line and its note have together. The line of a submission has the points of its groups as well: those of
-/// [`GROUPS`] stand where the line of a result has what it used; more are counted to the submission's results, as no group is
-/// without a test.
+/// The most that a line and its note have together. The line of a submission has the points of its groups as well: those of a
+/// few stand where the line of a result has what it used; more are counted to the submission's results, as no group is without a
+/// test.
 #[must_use]
 pub fn line(told: u64, ids: usize, groups: usize) -> u64 {
     let groups = if groups > GROUPS { POINTS } else { 0 };

@@ -347,4 +347,31 @@ mod tests {
         assert_eq!(serde_json::from_slice::<Note>(&text).unwrap(), note);
         assert!(text.len() < 60, "{}", text.len());
     }
+
+    #[test]
+    fn the_line_of_a_submission_finds_room_with_the_points_of_its_groups() {
+        use super::super::room;
+        let name = "\"".repeat(128);
+        let compile = CompileTold {
+            cached: false,
+            reason: Some(Reason { limit: None, value: None, observed: None, message: "\0".repeat(4_096), hint: None }),
+            stdout: Stream::new(vec![0; HEAD], u64::MAX, OutputEncoding::default()),
+            stderr: Stream::new(vec![0; HEAD], u64::MAX, OutputEncoding::default()),
+        };
+        for (groups, told) in [(0, 4_096), (32, 4_096), (32, 256), (33, 256), (10_000, 4_096)] {
+            let got = vec![123_456.789_012_345_67; groups];
+            let verdict = SubmissionVerdict::Test(TestVerdict::Run(Verdict::SecurityViolation));
+            let points = (123_456_789.123_456_78, 123_456_789.123_456_78, got.clone());
+            let counts = ((u64::MAX, u64::MAX), [Some(u64::MAX); 2]);
+            let line =
+                submission(&name, verdict, points, counts.0, counts.1, Some(compile.clone()), (Feedback::Full, told));
+            let line = line.unwrap();
+            assert_eq!(serde_json::from_slice::<ByGroup>(&line).unwrap().group_points, got);
+            assert_eq!(serde_json::from_slice::<SubmissionResult>(&line).unwrap().groups, []);
+            // With one test in each group, and what is counted to these over what a line always has.
+            let [one, more] = [0, groups].map(|groups| room::line(told, room::IDS, groups));
+            let room = one + (more - one) * groups as u64;
+            assert!(line.len() as u64 <= room, "{groups} groups, {told}: {} of {room}", line.len());
+        }
+    }
 }
