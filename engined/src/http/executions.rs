@@ -52,7 +52,7 @@ pub async fn post(
         return answer::json(&validated(&job.0), None);
     }
     // Not the request's id: callers may send the same one twice.
-    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, caller, received)?;
+    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, caller, received, None)?;
     if !wait {
         let status = unattended::begin(engine, task, ticket, memory)?;
         let location = format!("/v1/executions/{}", status.id);
