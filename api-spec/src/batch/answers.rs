@@ -143,6 +143,9 @@ pub struct SubmissionResult {
     pub points: Option<f64>,
     /// What it could get.
     pub max_points: f64,
+    /// The points of each group, after its rule, in the order of the request.
+    #[serde(default)]
+    pub groups: Vec<GroupPoints>,
     /// How many of its results there are.
     pub done: u64,
     /// How many of them say nothing about it: `checker_error` and `engine_error`. 0 until its last result.
@@ -155,6 +158,18 @@ pub struct SubmissionResult {
     pub memory_peak_bytes_max: Option<u64>,
     /// Its compile, as far as it has something to tell: why it failed, and what the compiler wrote.
     pub compile: Option<CompileTold>,
+}
+
+/// The points of a group: what its rule makes of those of its tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct GroupPoints {
+    /// The caller's name for it.
+    pub id: String,
+    /// What the submission has got in it. Null until its last result.
+    pub points: Option<f64>,
+    /// What it could get there.
+    pub max_points: f64,
 }
 
 /// What is told of a compile.
@@ -187,7 +202,7 @@ pub struct TestResult {
     pub attempt: u32,
     /// What became of it.
     pub verdict: TestVerdict,
-    /// What it has got, before the rule of its group.
+    /// What it has got, before the rule of its group: those of a submission are no sum of these.
     pub points: f64,
     /// Why the run ended as it did.
     pub reason: Option<Reason>,

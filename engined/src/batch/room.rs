@@ -12,6 +12,10 @@ const LEAST: u64 = 256;
 const TOGETHER: u64 = 256 << 20;
 /// A line without its ids and what programs wrote, and the note beside it: on the safe side.
 const LINE: u64 = 1_536;
+/// The points of so many groups are in the line of a submission without more room.
+const GROUPS: usize = 32;
+/// What those of a group take, of 25 bytes each and of the page that is begun for more of them.
+const POINTS: u64 = 25 + 4_096 / 32;
 /// The most that two ids have: of 128 bytes each may be two.
 pub const IDS: usize = 512;
 /// A stream that is cut, without its text.
@@ -27,10 +31,13 @@ pub fn told(results: u64) -> u64 {
     (TOGETHER / results.max(1)).clamp(LEAST, MOST)
 }
 
-/// The most that a line and its note have together.
+/// The most that a line and its note have together. The line of a submission has the points of its groups as well: those of a
+/// few stand where the line of a result has what it used; more are counted to the submission's results, as no group is without a
+/// test.
 #[must_use]
-pub fn line(told: u64, ids: usize) -> u64 {
-    LINE.saturating_add(told).saturating_add(ids as u64)
+pub fn line(told: u64, ids: usize, groups: usize) -> u64 {
+    let groups = if groups > GROUPS { POINTS } else { 0 };
+    LINE.saturating_add(told).saturating_add(ids as u64).saturating_add(groups)
 }
 
 /// How long a text is in JSON, without its quotation marks.
