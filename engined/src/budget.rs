@@ -5,7 +5,7 @@
 //!
 //! Where there are several tenants each has a *share* of it, which needs no setting: to begin something new a tenant may
 //! hold as much as it leaves free, to go on with it three times as much. So one alone has half of the budget for what waits
-//! and three quarters in all, two that flood have a third each, and whoever comes next always finds room. The two bounds
+//! and three quarters in all, two that flood have three sevenths each, and whoever comes next always finds room. The two bounds
 //! differ so that what waits never takes the room that those who run need to end.
 
 use std::fmt;
