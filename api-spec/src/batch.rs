@@ -156,7 +156,7 @@ pub enum Stop {
     /// All are run.
     #[default]
     Never,
-    /// Those after it, in the order of the tests, are not.
+    /// Those after one that failed, in the order of the tests, are not. What could not be judged has not failed.
     FirstFailure,
     /// Those after it in its group are not.
     Group,

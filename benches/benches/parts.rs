@@ -12,7 +12,7 @@ use engined::budget::Budget;
 use engined::cache::{Basis, Origin};
 use engined::capture::Output;
 use engined::link::RunEnd;
-use engined::metrics::{Kills, Now};
+use engined::metrics::{Kills, Now, Service};
 use engined::queue::{Priority, Queue, Share};
 use engined::verdict::{Facts, of_run};
 use jail::fuzzing::Glob;
@@ -119,7 +119,7 @@ fn metrics(c: &mut Criterion) {
     c.bench_function("metrics/finished", |b| {
         b.iter(|| {
             metrics.queued("python", black_box(priority), waited);
-            metrics.finished("paid", black_box(priority), black_box(&result));
+            metrics.finished("paid", black_box(Service { priority, ..Service::default() }), black_box(&result));
         });
     });
     let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);

@@ -36,7 +36,7 @@ if __name__ == '__main__':
         error = pool.submit(divide, 0).exception()
         print(type(error).__name__, type(error.__cause__).__name__)
         try:
-            pool.submit(time.sleep, 0.3).result(timeout=0.01)
+            pool.submit(time.sleep, 5).result(timeout=0.01)
         except cf.TimeoutError:
             print('TimeoutError')
         try:

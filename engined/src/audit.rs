@@ -27,7 +27,7 @@ use crate::control::Phase;
 use crate::engine::Engine;
 use crate::execution::Task;
 use crate::job::JobFile;
-use crate::metrics::AuditMetrics;
+use crate::metrics::{AuditMetrics, Service};
 use crate::problem::Error;
 use crate::usage::{self, Books};
 use inbox::{Flushed, Inbox};
@@ -214,7 +214,9 @@ pub fn executed(engine: &Engine, task: &Task, result: &ExecutionResult) -> Recei
 
 /// For the metrics and the log.
 fn over(engine: &Engine, task: &Task, result: &ExecutionResult) {
-    engine.metrics.finished(engine.tenants().plan_name(task.tenant), task.job.priority, result);
+    let (priority, served, part) = (task.job.priority, &task.control.served, task.part.is_some());
+    let service = Service { priority, own_wait: served.own_wait(), shed: served.was_shed(), part };
+    engine.metrics.finished(engine.tenants().plan_name(task.tenant), service, result);
     if engine.audit.place == Place::Nowhere {
         tell(engine, task, result);
     }

@@ -69,19 +69,27 @@ pub fn key(engine: &Engine, tenant: TenantIndex, job: &Job) -> Option<Key> {
     Some(origin.key(engine.tenants().name(tenant), &compile.step.parts))
 }
 
-/// Joins the queue: for a slot that a compile needs, for one that the run needs, or without one for now.
+/// Joins the queue: for a slot that a compile needs, for one that the run needs, or without one for now. `patient`: nobody
+/// waits for its beginning.
 ///
 /// # Errors
 /// There is no place in it.
-pub fn enqueue(engine: &Engine, tenant: TenantIndex, job: &Job, key: Option<&Key>) -> Result<Ticket, Shed> {
-    let (priority, whole, run) = (job.priority, job.memory(), job.run.limits.memory.0);
+pub fn enqueue(
+    engine: &Engine,
+    tenant: TenantIndex,
+    job: &Job,
+    key: Option<&Key>,
+    patient: bool,
+) -> Result<Ticket, Shed> {
+    let (whole, run) = (job.memory(), job.run.limits.memory.0);
+    let wish = |memory: u64| Wish { tenant, priority: job.priority, memory, patient };
     // It may have to be compiled after all.
     engine.queue.fits(whole)?;
     let look = key.zip(engine.cache.as_ref()).map_or(Look::Nothing, |(key, cache)| cache.look(key));
     match look {
-        Look::Nothing => engine.queue.enqueue(Wish { tenant, priority, memory: whole }),
-        Look::Program => engine.queue.enqueue(Wish { tenant, priority, memory: run }),
-        Look::Errors | Look::UnderWay => engine.queue.hold(Wish { tenant, priority, memory: run }),
+        Look::Nothing => engine.queue.enqueue(wish(whole)),
+        Look::Program => engine.queue.enqueue(wish(run)),
+        Look::Errors | Look::UnderWay => engine.queue.hold(wish(run)),
     }
 }
 
@@ -143,6 +151,7 @@ async fn slot(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Option
             slot = ticket.slot(task.patience) => slot?,
             () = task.control.cancelled() => return Ok(None),
         };
+        task.control.served.waited_for_own(slot.own_wait());
         // Others of the tenant may have used up the day while it waited.
         engine.cpu_days.check(task.tenant, engine.tenants().plan(task.tenant).cpu_seconds_per_day)?;
         stop_point!("engined.slot");

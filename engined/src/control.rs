@@ -1,7 +1,10 @@
 //! What others can know of an execution under way, and do to it: how far it is, and that it shall stop.
 
-use api_spec::Stage;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use api_spec::Stage;
 
 use tokio::sync::watch;
 
@@ -18,11 +21,44 @@ pub enum Phase {
     Running(Stage),
 }
 
+/// What of the service that an execution had is not in its result, and counts for the promises (`[slo]`).
+#[derive(Debug, Default)]
+pub struct Served {
+    own_us: AtomicU64,
+    shed: AtomicBool,
+}
+
+impl Served {
+    /// For so long of its wait its tenant's own runs were in its way.
+    pub fn waited_for_own(&self, time: Duration) {
+        self.own_us.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The engine was too full for it.
+    pub fn shed(&self) {
+        self.shed.store(true, Ordering::Relaxed);
+    }
+
+    /// For how long of its wait its tenant's own runs were in its way.
+    #[must_use]
+    pub fn own_wait(&self) -> Duration {
+        Duration::from_micros(self.own_us.load(Ordering::Relaxed))
+    }
+
+    /// Whether the engine was too full for it.
+    #[must_use]
+    pub fn was_shed(&self) -> bool {
+        self.shed.load(Ordering::Relaxed)
+    }
+}
+
 /// Shared by an execution and those who follow it.
 #[derive(Debug)]
 pub struct Control {
     phase: watch::Sender<Phase>,
     cancelled: watch::Sender<bool>,
+    /// How well it was served.
+    pub served: Served,
     /// What it has used, should its caller leave.
     pub orphan: Arc<Orphan>,
 }
@@ -35,7 +71,8 @@ impl Control {
     }
 
     fn of(place: Place, orphan: Arc<Orphan>) -> Self {
-        Control { phase: watch::Sender::new(Phase::Queued(place)), cancelled: watch::Sender::new(false), orphan }
+        let (phase, cancelled) = (watch::Sender::new(Phase::Queued(place)), watch::Sender::new(false));
+        Control { phase, cancelled, served: Served::default(), orphan }
     }
 
     /// Of a compile that goes on by itself, by who began it: what it uses is told with the rest of that execution.

@@ -74,7 +74,7 @@ pub struct Task {
     pub control: Arc<Control>,
 }
 
-/// Joins the queue with a job that came whole at `received`.
+/// Joins the queue with a job that came whole at `received`. `part`: what of a batch it is.
 ///
 /// # Errors
 /// There is no place in it.
@@ -85,16 +85,17 @@ pub fn enqueue(
     (mut job, source): (Job, Source),
     caller: Caller,
     received: Instant,
+    part: Option<Part>,
 ) -> Result<(Task, Ticket), Error> {
     job.cap(engine.config.outputs, engine.config.engine.artifact);
     let queued = Instant::now();
     let key = compiling::key(engine, tenant, &job);
-    let ticket = compiling::enqueue(engine, tenant, &job, key.as_ref())?;
+    let ticket = compiling::enqueue(engine, tenant, &job, key.as_ref(), part.is_some())?;
     tracing::debug!(position = ticket.position(), "queued");
     let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
     stop_point!("engined.queued");
     let patience = engine.config.engine.queue_wait;
-    let (memory, part, lease) = (Arc::clone(memory), None, None);
+    let (memory, lease) = (Arc::clone(memory), None);
     let task = Task { id, tenant, memory, job, caller, source, key, received, queued, patience, part, lease, control };
     Ok((task, ticket))
 }

@@ -301,14 +301,19 @@ impl Session<'_> {
                 }
             })?;
         }
-        let (good, sentence) = table::sentence(&judged, response, labels);
+        let (good, sentence) = table::sentence(&judged, response, tally, labels);
         if self.options.json {
             say!("{}", serde_json::to_string_pretty(response).map_err(|error| error.to_string())?);
             complain!("engined: {sentence}");
         } else {
             self.show(&judged, &sentence);
         }
-        Ok(if good { GOOD } else { NOT_GOOD })
+        // What could not be judged is our fault or the checker's, and says nothing about the programs.
+        Ok(match (tally.unjudged(), good) {
+            (Some(_), _) => FAILED,
+            (None, true) => GOOD,
+            (None, false) => NOT_GOOD,
+        })
     }
 
     fn show(&self, judged: &[Judged], sentence: &str) {

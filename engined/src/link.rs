@@ -56,8 +56,11 @@ pub struct Draft {
     pub collects: bool,
 }
 
+/// What the link tells of a run: its end, and with it the watch, which whoever hears of the end holds until it is told.
+type Told = (RunEnd, Option<Watch>);
+
 struct Waiting {
-    end: oneshot::Sender<RunEnd>,
+    end: oneshot::Sender<Told>,
     /// Given back when jaild has reported the end, also when nobody waits for it any more.
     slot: Option<Arc<Slot>>,
     watch: Option<Watch>,
@@ -65,9 +68,12 @@ struct Waiting {
 
 impl Waiting {
     fn over(self, end: RunEnd) {
-        if self.end.send(end).is_err() {
+        let Waiting { end: told, slot, watch } = self;
+        // Before anybody hears of the end: whoever has the answer may count on what it held.
+        drop(slot);
+        if let Err((end, watch)) = told.send((end, watch)) {
             tracing::debug!("a run is over that nobody waited for any more");
-            self.watch.iter().for_each(|watch| watch.unheard(&end));
+            watch.iter().for_each(|watch| watch.unheard(&end));
         }
     }
 }
@@ -331,7 +337,7 @@ impl Link {
         let client = {
             let mut state = self.lock();
             let client = state.client.clone().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            state.runs.insert(id, Waiting { end, slot, watch: watch.as_ref().map(Watch::another) });
+            state.runs.insert(id, Waiting { end, slot, watch });
             client
         };
         let Draft { profile, limits, has_artifact, collects } = draft;
@@ -345,7 +351,7 @@ impl Link {
             room(&client).await?;
         }
         std::mem::forget(unsent);
-        Ok(Run { link: Arc::clone(self), id, report, over: false, watch })
+        Ok(Run { link: Arc::clone(self), id, report, over: false, _watch: None })
     }
 
     fn stop(&self, id: RunId, why: StopReason) {
@@ -404,16 +410,17 @@ async fn receive(client: &AsyncFd<Client>) -> io::Result<Option<Report>> {
 pub struct Run {
     link: Arc<Link>,
     id: RunId,
-    report: oneshot::Receiver<RunEnd>,
+    report: oneshot::Receiver<Told>,
     over: bool,
-    watch: Option<Watch>,
+    /// Of one that is over: whoever took its end has told it before this goes.
+    _watch: Option<Watch>,
 }
 
 impl Run {
     /// Waits for its end.
     pub async fn end(&mut self) -> RunEnd {
-        let end = (&mut self.report).await.unwrap_or(RunEnd::Lost);
-        self.over = true;
+        let (end, watch) = (&mut self.report).await.unwrap_or((RunEnd::Lost, None));
+        (self.over, self._watch) = (true, watch);
         end
     }
 
@@ -429,7 +436,7 @@ impl Drop for Run {
             // An end that is there already, or comes from now on, is heard by nobody.
             self.report.close();
             match self.report.try_recv() {
-                Ok(end) => self.watch.iter().for_each(|watch| watch.unheard(&end)),
+                Ok((end, watch)) => watch.iter().for_each(|watch| watch.unheard(&end)),
                 Err(_) => self.stop(StopReason::Gone),
             }
         }

@@ -29,6 +29,7 @@ pub use health::HealthMetrics;
 pub use kills::Kills;
 pub use reloads::ReloadMetrics;
 pub use scrapes::{NoText, Scrapes, Text};
+pub use slo::Service;
 
 mod abuse;
 mod audit;
@@ -269,8 +270,8 @@ impl Metrics {
     }
 
     /// An execution is over.
-    pub fn finished(&self, plan: &str, priority: Priority, result: &ExecutionResult) {
-        self.runs.finished(plan, priority, result);
+    pub fn finished(&self, plan: &str, service: Service, result: &ExecutionResult) {
+        self.runs.finished(plan, service, result);
     }
 
     /// An execution is over whose caller was told of no result.

@@ -253,6 +253,14 @@ fn shed_problem(shed: Shed) -> Problem {
                 "no slot came free in the time that a run may wait: the tenant had as many runs under way as its plan allows, {running}"
             ),
         ),
+        Shed::OwnMemory { budget } => {
+            let detail = format!(
+                "no slot came free in the time that a run may wait: beside the tenant's own runs under way it did not fit into \
+                 the memory that all sandboxes together may have: {budget} bytes (engine.sandbox_memory_bytes)"
+            );
+            let remedy = "Wait as long as Retry-After says, or set smaller limits of memory.";
+            Problem::new(Code::QuotaExceeded, detail).remedy(remedy)
+        }
         Shed::NotReady => Problem::new(Code::NotReady, "the sandbox broker is not connected"),
         Shed::Draining => Problem::new(Code::Draining, "the engine takes no new work"),
         Shed::Closed => {

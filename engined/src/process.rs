@@ -172,7 +172,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD from now on; std unblocks them again in children.
+    /// Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD from now on. Children inherit that: engined unblocks what it needs when
+    /// it begins, jaild takes them by a descriptor too.
     ///
     /// # Errors
     /// That of `signalfd`.

@@ -12,7 +12,8 @@
 //! - Who comes and had nothing waiting begins with what the lowest of those who wait has *used up*, so that nobody saves up
 //!   turns by being away. What is used up never sinks, so nobody who waits already gets ahead of a newcomer again,
 //!   whatever their runs were expected to take: the first run of a tenant waits at most until one step in each slot is over.
-//! - Who has as many runs under way as it may is not owed what it could not take meanwhile.
+//! - Who has as many runs under way as it may, or so large ones that its next does not fit beside them into all the memory
+//!   that there is, is not owed what it could not take meanwhile.
 //! - A run whose memory is more than a slot's part of all the memory there is keeps others from so many slots, and is charged
 //!   for as many: its time × max(1, memory × slots / memory of all sandboxes). That is the dominant resource of Ghodsi et al.
 //!   (*Dominant Resource Fairness*, NSDI 2011), slots and memory being the two that there are.
@@ -33,7 +34,12 @@
 //! A tenant that queues as much as it can leaves places (`places`) to others.
 //!
 //! # Memory
-//! A run that is at the head waits until its memory fits; nobody smaller overtakes it, so that large runs don't starve.
+//! A run that is at the head waits until its memory fits; nobody smaller overtakes it, so that large runs don't starve. Two
+//! things it does not do:
+//! - Who can't fit beside the runs that its own tenant has under way waits for these alone: its tenant is passed over like one
+//!   that has as many under way as it may. Where the interactive work of that tenant keeps its own batch run from
+//!   fitting, it stops after [`INTERACTIVE_IN_A_ROW`] of them; its batch work stops for an interactive run at once.
+//! - A batch run whose turn it is lets interactive runs that fit go on for [`KEPT_AT_MOST`]. Its turn it keeps.
 //!
 //! The permit is the [`Slot`]; dropping it gives everything back. Who waits for something else first, a compile that another
 //! run does, *holds* its place: it counts in every bound as those who wait do, takes no slot and is in nobody's way, and when
@@ -45,7 +51,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use account::{Account, Waiter};
+use account::{Account, Own, Waiter};
 use state::{BATCH, INTERACTIVE, State};
 
 pub use slot::{Place, Slot, Ticket};
@@ -59,7 +65,7 @@ mod state;
 pub const INTERACTIVE_IN_A_ROW: u32 = 8;
 /// So long after interactive work came one slot takes no batch work.
 pub const KEPT_FOR: Duration = Duration::from_secs(10);
-/// So long batch may wait for the only slot that there is, and then nothing is kept from it.
+/// So long batch may wait for the only slot that there is, or, when it is its turn, for memory, and then nothing is kept from it.
 pub const KEPT_AT_MOST: Duration = Duration::from_secs(30);
 /// So much slot time that a tenant had in one priority is charged, at most, between two of its turns in the other.
 pub const DEBT_AT_MOST: Duration = Duration::from_secs(30);
@@ -114,6 +120,8 @@ pub struct Wish {
     pub priority: Priority,
     /// The largest memory limit of its steps.
     pub memory: u64,
+    /// Nobody waits for its beginning: it is none of the [oldest](Queue::oldest).
+    pub patient: bool,
 }
 
 /// Why a run did not get a slot.
@@ -143,6 +151,12 @@ pub enum Shed {
     OwnRunning {
         /// So many it may have under way.
         running: u32,
+    },
+    /// The same, and for most of that time it did not fit beside the tenant's own runs under way into the memory of all
+    /// sandboxes, while others had something to run as well.
+    OwnMemory {
+        /// What all sandboxes together may have.
+        budget: u64,
     },
     /// There is no sandbox to be had at the moment.
     NotReady,
@@ -227,7 +241,7 @@ impl Queue {
             for (index, share) in shares.iter().enumerate() {
                 match share {
                     Some(share) => state.share(index, *share, now),
-                    None => closed.extend(state.close(index).map(|waited| (TenantIndex(index), waited))),
+                    None => closed.extend(state.close(index, now).map(|waited| (TenantIndex(index), waited))),
                 }
             }
         });
@@ -262,15 +276,22 @@ impl Queue {
         self.memory
     }
 
-    /// For how long the one that came first has waited for a slot, interactive then batch. It costs a look at each tenant.
+    /// For how long the one that came first has waited for a slot, interactive then batch, without the time for which its
+    /// tenant's own runs were in its way (`running` of its plan, or their memory): those who wait for these now don't count,
+    /// nor do those who are [patient](Wish). It costs a look at each tenant.
     #[must_use]
     pub fn oldest(&self) -> [Duration; 2] {
         let now = Instant::now();
         let state = self.lock();
         [INTERACTIVE, BATCH].map(|lane| {
-            // Every lane is in the order of its tickets.
-            let first = |account: &Account| account.lanes[lane].waiting.front().map(|waiter| waiter.since);
-            state.accounts.iter().filter_map(first).min().map_or(Duration::ZERO, |first| now.duration_since(first))
+            let longest = |account: &Account| {
+                // Whoever waits is somebody itself.
+                match account.in_its_way(lane, state.price(), state.busy <= 1) {
+                    Some(Own::Running | Own::Memory) => None,
+                    Some(Own::All) | None => account.lanes[lane].longest(now),
+                }
+            };
+            state.accounts.iter().filter_map(longest).max().unwrap_or_default()
         })
     }
 
@@ -323,7 +344,9 @@ impl Queue {
             }
             // Where nobody waits for a slot, the run is granted below without having waited: the bounds are for those who
             // must.
-            let room = state.memory + wish.memory <= self.memory && state.accounts[tenant].may_run();
+            let account = &state.accounts[tenant];
+            let first = account.lanes[lane].waiting.is_empty() && !account.yields(lane, self.memory);
+            let room = first && account.may_run() && state.memory + wish.memory <= self.memory;
             if held || !room || !state.idle(lane, now) {
                 state.admit(tenant, self.length)?;
             }
@@ -332,7 +355,10 @@ impl Queue {
             }
             state.tickets += 1;
             let ticket = state.tickets;
-            state.place((tenant, lane), Waiter { ticket, memory: wish.memory, since: now, grant }, held, now);
+            let Wish { memory, patient, .. } = wish;
+            let own = Duration::ZERO;
+            let waiter = Waiter { ticket, memory, since: now, own, own_at: own, patient, grant };
+            state.place((tenant, lane), waiter, held, now);
             Ok(ticket)
         })?;
         let place = Place { ticket, tenant, lane };
@@ -344,9 +370,9 @@ impl Queue {
         let mut granted = Vec::new();
         let kept = state.kept;
         while let Some((place, pledge, waiter)) = state.grant(now) {
-            let Waiter { memory, since: came, grant, .. } = waiter;
+            let Waiter { memory, since: came, own, patient, grant, .. } = waiter;
             let queue = Arc::clone(self);
-            granted.push((grant, Slot { queue, place, memory, came, since: now, pledge, over: false }));
+            granted.push((grant, Slot { queue, place, memory, came, own, patient, since: now, pledge, over: false }));
         }
         if state.kept.is_some_and(|until| kept.is_none_or(|kept| until < kept)) {
             self.keeps.notify_one();
@@ -370,7 +396,9 @@ impl Queue {
         let (now, Place { ticket, tenant, lane }) = (Instant::now(), slot.place);
         self.change(now, |state| {
             state.free(slot, None, now);
-            state.place((tenant, lane), Waiter { ticket, memory, since: slot.came, grant }, held, now);
+            let (since, own, patient) = (slot.came, slot.own, slot.patient);
+            let waiter = Waiter { ticket, memory, since, own, own_at: Duration::ZERO, patient, grant };
+            state.place((tenant, lane), waiter, held, now);
         });
         receiver
     }
@@ -383,7 +411,8 @@ impl Queue {
 
     /// Somebody leaves. If it was at the head and did not fit, those behind it waited for it alone.
     fn forget(self: &Arc<Self>, place: Place) {
-        self.change(Instant::now(), |state| state.remove(place));
+        let now = Instant::now();
+        self.change(now, |state| state.remove(place, now));
     }
 
     /// About how many runs start before this place, 0 for the next one: those of its tenant that came before, those of others
@@ -407,6 +436,8 @@ fn hand_out(granted: Vec<(oneshot::Sender<Slot>, Slot)>) {
 mod fairness;
 #[cfg(test)]
 mod kept;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::control::{Control, Phase};
 use crate::engine::Engine;
 use crate::execution::{self, Execution, Task};
 use crate::problem::Error;
-use crate::queue::Ticket;
+use crate::queue::{Shed, Ticket};
 use crate::verdict;
 
 /// Lets a job that has its place in the queue go on by itself. `memory` is that of its request.
@@ -56,6 +56,11 @@ async fn finished(engine: &Engine, task: &Task, ticket: Ticket) -> Execution {
     };
     if let Error::Internal(why) = &error {
         tracing::error!(%why, execution = task.id, "internal error");
+    }
+    if matches!(error, Error::Shed(Shed::WaitedTooLong)) {
+        // As for one who waits: it is no less refused where nobody sees it.
+        engine.metrics.problem(error.problem().code, false);
+        task.control.served.shed();
     }
     let told = verdict::not_begun(&error, engine.config.engine.queue_wait);
     match (task.control.phase(), cut) {

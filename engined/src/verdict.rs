@@ -247,9 +247,13 @@ pub fn cancelled_while_compiling() -> (Verdict, Option<Reason>) {
 /// Of a job that nobody waited for and that could not be begun. `patience` is what a run may wait.
 #[must_use]
 pub fn not_begun(error: &Error, patience: Duration) -> (Verdict, Option<Reason>) {
-    if let Error::Shed(shed @ (Shed::WaitedTooLong | Shed::OwnRunning { .. })) = error {
-        let own = matches!(shed, Shed::OwnRunning { .. });
-        let own = if own { ", the tenant having as many runs under way as its plan allows" } else { "" };
+    let own = match error {
+        Error::Shed(Shed::WaitedTooLong) => Some(""),
+        Error::Shed(Shed::OwnRunning { .. }) => Some(", the tenant having as many runs under way as its plan allows"),
+        Error::Shed(Shed::OwnMemory { .. }) => Some(", the tenant's own runs under way leaving it too little memory"),
+        _ => None,
+    };
+    if let Some(own) = own {
         let message = format!(
             "It waited longer than the engine lets a run wait ({}, engine.queue_wait_ms){own} and was dropped. Run it again \
              when there is less to do.",

@@ -114,17 +114,19 @@ fn a_folder_is_sent_once_followed_and_written_down() {
     ]);
     let (problem, out) = (arg(&scratch, "p"), arg(&scratch, "out"));
     let (code, table, err) = batch(&server, &[&problem, "--out", &out]);
-    assert_eq!(code, 1, "{table}{err}");
+    // A checker has failed.
+    assert_eq!(code, 2, "{table}{err}");
     let wanted = format!(
-        "submission       verdict         points  max CPU  max memory  first failing test\n\
-         =a \"<&>', \u{fffd}b.py  wrong_answer      5/10  0.003 s     3.0 MiB  10 wrong_answer: line 1, column 3: expected \
+        "submission       verdict         points  unjudged  max CPU  max memory  first failing test\n\
+         =a \"<&>', \u{fffd}b.py  wrong_answer      5/10         0  0.003 s     3.0 MiB  10 wrong_answer: line 1, column 3: expected \
          \"=1+1\", found \"\\u{{1b}}]0;x\\u{{7}}\"\n\
-         compiles_not.c   compile_error     0/10        -           -  compile: \u{fffd}[1ma.c:1:2: error: no ]]> & \
+         compiles_not.c   compile_error     0/10         0        -           -  compile: \u{fffd}[1ma.c:1:2: error: no ]]> & \
          <such> thing\n\
-         good.py          accepted         10/10  0.003 s     3.0 MiB\n\
-         slow.py          cpu_time_limit    0/10  0.003 s     3.0 MiB  2 cpu_time_limit: It used more.\n\
+         good.py          accepted         10/10         0  0.003 s     3.0 MiB\n\
+         slow.py          cpu_time_limit    0/10         1  0.003 s     3.0 MiB  2 cpu_time_limit: It used more.\n\
          \n\
-         1 of 4 submissions is accepted (batch B1).\nResults: {out}: results.jsonl, results.csv, junit.xml\n"
+         1 of 4 submissions is accepted (batch B1); 1 result could not be judged (checker_error).\n\
+         Results: {out}: results.jsonl, results.csv, junit.xml\n"
     );
     assert_eq!(table, wanted);
     assert!(err.starts_with("engined: batch B1: 0 of 8 results\n"), "{err}");
@@ -141,14 +143,14 @@ fn a_folder_is_sent_once_followed_and_written_down() {
 
     // The same command once more: everything is there.
     let again = batch(&server, &[&problem, "--out", out.to_str().unwrap()]);
-    assert_eq!((again.0, again.1), (1, table));
+    assert_eq!((again.0, again.1), (2, table));
     assert_eq!((server.saw("POST /v1/batches"), server.saw("PUT")), (1, 1));
     assert_eq!(server.saw("GET /v1/batches/B1/results?from=9&"), 1);
     // Without a folder it is found by its key, and the blob by its hash.
-    assert_eq!(batch(&server, &[&problem]).0, 1);
+    assert_eq!(batch(&server, &[&problem]).0, 2);
     assert_eq!((server.saw("POST /v1/batches"), server.saw("PUT")), (2, 1));
     let key = server.known().key.clone();
-    assert_eq!(batch(&server, &[&problem, "--again"]).0, 1);
+    assert_eq!(batch(&server, &[&problem, "--again"]).0, 2);
     assert_ne!(server.known().key, key);
 }
 
@@ -241,6 +243,33 @@ fn labels_are_another_question() {
     assert!(table.contains("memory_limit/a.py  accepted      memory_limit !"), "{table}");
     let junit = read(&scratch.0.join("out/junit.xml"));
     assert!(junit.contains("<failure message=\"accepted instead of memory_limit\" type=\"accepted\"/>"), "{junit}");
+}
+
+#[test]
+fn what_could_not_be_judged_is_no_answer() {
+    let server = Server::start();
+    let scratch = problem_folder(&[("wrong_answer/b.py", "wrong_answer")]);
+    let (problem, out) = (arg(&scratch, "p"), arg(&scratch, "out"));
+    let (code, table, _) = batch(&server, &[&problem]);
+    assert_eq!(code, 1);
+    assert!(table.contains("\nThe only submission is not accepted (batch B1).\n"), "{table}");
+    let program = scratch.0.join("p/submissions/wrong_answer/b.py");
+    fs::write(&program, "checker_error\nengine_error").unwrap();
+    let (code, table, _) = batch(&server, &[&problem]);
+    assert_eq!(code, 2, "{table}");
+    let sentence = "\nThe only submission is not accepted (batch B1); 2 results could not be judged (1 checker_error, 1 \
+                    engine_error).\n";
+    assert!(table.contains(sentence), "{table}");
+    // Whatever it is labelled: the label may be wrong.
+    fs::write(&program, "wrong_answer\nchecker_error").unwrap();
+    let (code, table, _) = batch(&server, &[&problem, "--labels", "--out", &out]);
+    assert_eq!(code, 2, "{table}");
+    let sentence = "\nThe only submission is as labelled (batch B1); 1 result could not be judged (checker_error).\n";
+    assert!(table.contains(sentence), "{table}");
+    let junit = read(&scratch.0.join("out/junit.xml"));
+    assert!(junit.contains("<testsuite name=\"labels\" tests=\"1\" failures=\"0\" errors=\"1\""), "{junit}");
+    let message = "<error message=\"results that could not be judged: 1; labelled wrong_answer\" type=\"wrong_answer\"";
+    assert!(junit.contains(message), "{junit}");
 }
 
 #[test]

@@ -90,8 +90,25 @@ fn ten_to_one_load_gets_equal_service() {
     let each = |words| runs(words).filter_map(|run| Some((run.2? - run.1).as_secs_f64()));
     let longest = each("say a").chain(each("say b")).fold(0.0, f64::max);
     let held_up = SLOTS as f64 * (longest - 0.025).max(0.0);
-    println!("{a:.3} s and {b:.3} s of slot time, {longest:.3} s at most for one run");
-    assert!((a - b).abs() <= 0.1 * b + held_up, "{a:.3} s to {b:.3} s of slot time, {longest:.3} s for one run");
+    let unseen = unseen(&played, from, to);
+    println!("{a:.3} s and {b:.3} s of slot time, {longest:.3} s at most for one run, {unseen:.3} s unseen");
+    let apart = (a - b).abs();
+    assert!(apart <= 0.1 * b + held_up + unseen, "{a:.3} s to {b:.3} s of slot time, {longest:.3} s for one run");
+}
+
+/// What runs have of their slots before their programs begin and after they are over is seen by the engine alone, and
+/// charged. It is as much for each, but where a busy machine holds one up: so long those were held up together.
+fn unseen(played: &[(String, Instant, Option<Instant>)], from: Instant, to: Instant) -> f64 {
+    let mut begins: Vec<Instant> = played.iter().map(|run| run.1).collect();
+    let mut ends: Vec<Instant> = played.iter().filter_map(|run| run.2).collect();
+    begins.sort_unstable();
+    ends.sort_unstable();
+    // Each begins in the slot of one that is over.
+    let after = begins.iter().skip(SLOTS).zip(&ends).filter(|(begin, _)| (from..=to).contains(*begin));
+    let mut gaps: Vec<f64> = after.map(|(begin, end)| begin.saturating_duration_since(*end).as_secs_f64()).collect();
+    gaps.sort_by(f64::total_cmp);
+    let usual = gaps[gaps.len() / 2];
+    gaps.iter().map(|gap| (gap - usual).max(0.0)).sum()
 }
 
 #[test]

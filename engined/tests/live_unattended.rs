@@ -122,7 +122,7 @@ fn what_runs_ends_and_is_told_before_the_engine_does() {
     }
     let up = Up::start();
     let address = begin(&up, &python("import time\nprint('on', flush=True)\ntime.sleep(2)\nprint('done')"));
-    wait_for(|| programs(&up, "python") == 1);
+    wait_for(|| get(&up, &address)["status"] != "queued");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| result(&up, &address));
         wait_for(|| {

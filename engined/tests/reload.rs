@@ -81,7 +81,7 @@ fn tenants_plans_and_tokens_change_while_it_serves() {
     // b goes while its run is under way; c comes; a has another plan.
     std::thread::scope(|scope| {
         let last = scope.spawn(|| it.ask("b", "gate\nsay done"));
-        wait_for(|| it.rig.engine.queue.gauges().running == 1);
+        wait_for(|| it.rig.fake.seen.running.load(Ordering::SeqCst) == 1);
         let new = "[plans.default]\nrequests_per_minute = 1\nburst = 1\n[plans.free]\nlanguages = [\"c\"]\n".to_owned()
             + &tenant("c", "c")
             + "plan = \"free\"\n"

@@ -256,7 +256,11 @@ fn what_does_not_end_by_the_deadline_is_told_to_come_again() {
     let partial = ask(&whole[..whole.len() - 5]);
     let (silent, late) = (held.connect(), held.connect());
     // Those who are in by then are those who are answered.
-    wait_for(|| held.get("/metrics").text().contains("engined_connections 7"));
+    wait_for(|| {
+        let told = held.get("/metrics").text();
+        let waiting = "engined_queue_depth{priority=\"interactive\"} 2\n";
+        told.contains("engined_connections 7\n") && told.contains(waiting)
+    });
     engine.signal(Signal::SIGTERM);
     let [runs, waits, follows, partial] = [runs, waits, follows, partial].map(|mut stream| {
         let answer = Reply::read(&mut stream).expect("an answer, no reset");

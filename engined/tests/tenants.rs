@@ -7,6 +7,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Shutdown;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use common::{Reply, Rig, Scratch, TOKEN, wait_for};
 use engined::queue::TenantIndex;
@@ -351,6 +353,39 @@ fn who_waits_for_its_own_runs_has_used_up_its_share() {
     assert!([200, 202].contains(&rig.call("DELETE", &first, "", b"").status));
     let metrics = rig.get("/metrics").text();
     assert!(metrics.contains("engined_slo_requests_total{outcome=\"bad\",slo=\"availability\"} 0"), "{metrics}");
+    assert!(metrics.contains("engined_problems_total{code=\"queue_full\"} 0"), "{metrics}");
+}
+
+#[test]
+fn who_waits_for_its_own_runs_does_not_begin_late() {
+    const LATE: Duration = Duration::from_millis(300);
+    let config = "[slo]\ninteractive_start_ms = 300\n[tenants.t]\nadmin = true\nplan = \"p\"\ntokens = [\"HASH\"]\n[plans.p]\nrunning = 1\n";
+    let deadline = Instant::now() + common::PATIENCE;
+    loop {
+        let rig = Rig::with(2, config, &[]);
+        let begun = Instant::now();
+        let first = begin(&rig, "gate");
+        wait_for(|| rig.engine.queue.gauges().running == 1);
+        let second = begin(&rig, "say x");
+        let waits = Instant::now();
+        let mut others = begun.elapsed();
+        assert_eq!(rig.engine.queue.oldest(), [Duration::ZERO; 2]);
+        std::thread::sleep(LATE.saturating_sub(waits.elapsed()));
+        let open = Instant::now();
+        rig.fake.seen.open.store(true, Ordering::SeqCst);
+        let results = [result(&rig, &first), result(&rig, &second)];
+        others += open.elapsed();
+        assert!(results[1]["timings"]["queue_us"].as_u64().unwrap() >= 300_000, "{}", results[1]);
+        let metrics = rig.get("/metrics").text();
+        let bad = "engined_slo_requests_total{outcome=\"bad\",slo=\"latency\"} ";
+        let bad = metrics.lines().find_map(|line| line.strip_prefix(bad)).unwrap();
+        // A busy machine may have held up the rest of it for as long; then it proves nothing.
+        if others < LATE {
+            assert_eq!(bad, "0", "{results:?}");
+            break;
+        }
+        assert!(Instant::now() < deadline, "the machine is too busy to tell");
+    }
 }
 
 #[test]

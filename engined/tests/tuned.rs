@@ -10,8 +10,12 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
-use common::live::{Up, live};
+use common::live::{ENGINED, Up, live};
+use common::{Scratch, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 const LANGUAGES: [&str; 3] = ["c", "cpp", "java"];
@@ -207,4 +211,57 @@ fn a_program_can_change_nothing_of_what_was_made() {
     let made = up.run(&json!({"language": "cpp", "source": "#include <iostream>\nint main() { std::cout << 5; }"}));
     assert_eq!(made["run"]["stdout"]["text"], "5", "and it works all the same");
     up.stop();
+}
+
+/// Ends what a failed test has started.
+struct Guard(Child);
+
+impl Guard {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_none()) {
+            self.signal(Signal::SIGTERM);
+            self.0.wait().unwrap();
+        }
+    }
+}
+
+/// Whether a process works in a folder or below it.
+fn is_worked_in(folder: &Path) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok()).any(|at| at.starts_with(folder))
+}
+
+#[test]
+fn a_start_that_is_ended_while_it_tunes_leaves_nothing() {
+    if !live() {
+        return;
+    }
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let scratch = Scratch::new();
+        let (tuning, log) = (scratch.0.join("tuning"), scratch.0.join("log"));
+        let mut command = Command::new(ENGINED);
+        command.args(["up", "--listen", "127.0.0.1:0", "--state"]).arg(scratch.0.join("state"));
+        command.arg("--tuning").arg(&tuning).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut up = Guard(command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap());
+        // A compiler is at work.
+        wait_for(|| is_worked_in(&tuning));
+        up.signal(signal);
+        let status = up.0.wait().unwrap();
+        let half_made = || {
+            let names = fs::read_dir(&tuning).unwrap().map(|entry| entry.unwrap().file_name());
+            names.map(|name| name.into_string().unwrap()).find(|name| name.starts_with(".making"))
+        };
+        if signal == Signal::SIGTERM {
+            let log = fs::read_to_string(&log).unwrap();
+            assert!(status.success() && !log.contains("is killed"), "{status}\n{log}");
+            assert_eq!(half_made(), None, "{log}");
+        }
+        wait_for(|| half_made().is_none() && !is_worked_in(&tuning));
+    }
 }

@@ -184,6 +184,7 @@ fn what_waits_is_dropped_and_says_cancelled() {
 fn an_address_is_known_to_its_tenant_alone() {
     let rig = rig_with_two_tenants("");
     let address = begin(&rig, "sleep 60000");
+    wait_for(|| running(&rig) == 1);
     let never = "/v1/executions/01K0ABCDEFGHJKMNPQRSTVWXYZ";
     let told = |method: &str, path: &str| {
         let mut problem = rig.raw_call(method, path, "Authorization: Bearer other\r\n", b"").problem(404, "not_found");
@@ -291,6 +292,14 @@ fn who_waits_too_long_gets_a_result_that_says_so() {
     let message = second["reason"]["message"].as_str().unwrap();
     assert!(message.starts_with("It waited longer than the engine lets a run wait (0.200 s, engine.queue_wait_ms)"));
     assert!(second["timings"]["queue_us"].as_u64().unwrap() >= 200_000, "{second}");
+    let metrics = rig.get("/metrics").text();
+    for line in [
+        "engined_problems_total{code=\"queue_full\"} 1",
+        "engined_slo_requests_total{outcome=\"bad\",slo=\"availability\"} 1",
+        "engined_slo_requests_total{outcome=\"good\",slo=\"availability\"} 0",
+    ] {
+        assert!(metrics.lines().any(|l| l == line), "as for one who waits: {line}\n{metrics}");
+    }
     delete(&rig, &first);
 }
 

@@ -57,9 +57,10 @@ pub struct Score<V> {
 pub enum Verdict<V> {
     /// Every run of every test is.
     Accepted,
-    /// Its points lie between none and all.
+    /// Its points lie between none and all, and all of its runs could be judged.
     Partial,
-    /// That of the first test that is not accepted, of its first such run.
+    /// That of the first test that is not accepted, of its first such run. Where points lie between none and all as a run could
+    /// not be judged, that of the first such run.
     Failed(V),
 }
 
@@ -82,8 +83,17 @@ pub fn max_points(tests: &[Test]) -> f64 {
 }
 
 /// Puts the runs of a submission together. A test that has no run has not been accepted.
+///
+/// `unjudged` says which verdicts are none on the submission: the checker has failed, or the engine. Such a run brings the share
+/// that it comes with, but as long as there is one nobody knows where the points lie: the submission is not `partial`, which
+/// would say that it has failed.
 #[must_use]
-pub fn submission<V: Clone>(tests: &[Test], groups: &[Rule], runs: &[Run<V>]) -> Score<V> {
+pub fn submission<V: Clone>(
+    tests: &[Test],
+    groups: &[Rule],
+    runs: &[Run<V>],
+    unjudged: impl Fn(&V) -> bool,
+) -> Score<V> {
     let mut got: Vec<Option<Got>> = vec![None; tests.len()];
     for run in runs {
         let Some(test) = got.get_mut(run.test) else { continue };
@@ -94,10 +104,14 @@ pub fn submission<V: Clone>(tests: &[Test], groups: &[Rule], runs: &[Run<V>]) ->
     let got: Vec<Got> = got.into_iter().map(Option::unwrap_or_default).collect();
     let (points, by_group) = total(tests, groups, &got);
     let max_points = max_points(tests);
-    let first = runs.iter().filter(|run| run.failed.is_some()).min_by_key(|run| (run.test, run.repeat));
-    let verdict = match first.and_then(|run| run.failed.clone()) {
-        Some(_) if 0.0 < points && points < max_points => Verdict::Partial,
-        Some(failed) => Verdict::Failed(failed),
+    let failed = || runs.iter().filter_map(|run| Some(((run.test, run.repeat), run.failed.as_ref()?)));
+    let of_first = |(_, verdict): ((usize, u32), &V)| Verdict::Failed(verdict.clone());
+    let verdict = match failed().min_by_key(|(place, _)| *place) {
+        Some(_) if 0.0 < points && points < max_points => {
+            let first = failed().filter(|(_, verdict)| unjudged(verdict)).min_by_key(|(place, _)| *place);
+            first.map_or(Verdict::Partial, of_first)
+        }
+        Some(first) => of_first(first),
         None => Verdict::Accepted,
     };
     Score { points, max_points, verdict, groups: by_group }

@@ -56,9 +56,9 @@ impl Held {
 pub struct StockCount {
     /// Sandboxes that wait, armed.
     pub armed: u64,
-    /// Orders that were given one, or one on its way to the stock.
+    /// Orders that were given one of these.
     pub taken: u64,
-    /// Orders that came while there was none.
+    /// Orders that waited for theirs to be made, or for one that was being made.
     pub made_on_the_spot: u64,
     /// Sandboxes that were armed for the stock.
     pub refills: u64,

@@ -496,3 +496,4 @@ pub mod arena;
 #[cfg(feature = "test-hooks")]
 pub mod attempts;
 pub mod capabilities;
+pub mod child;

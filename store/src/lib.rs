@@ -159,6 +159,13 @@ pub enum Placed {
     Conflict,
     /// The tenant would have more results to wait for than it may. So many it has now.
     TooMany(u64),
+    /// It would find no room in an empty store either.
+    TooLarge {
+        /// What its data take, and its results at their longest.
+        wanted: u64,
+        /// What the store may have, of which an eighth is for no batch.
+        most: u64,
+    },
     /// The tenant would keep more than it may.
     OverQuota {
         /// Of what: `batches` or `bytes`.

@@ -177,8 +177,11 @@ fn rows_of_a_rejudge_are_its_tenants() {
 fn the_longest_results_of_every_batch_find_room_whatever_else_comes() {
     let folder = Folder::new();
     let store = SqliteStore::open(Options { bytes: 1 << 20, ..Options::new(folder.path()) }).unwrap();
-    // Texts that fit badly in the pages of a file are no exception.
-    for (round, text) in [2_050_usize, 6_000, 4_070, 900].into_iter().enumerate() {
+    // Texts that fit badly in the pages of a file are no exception, nor that every other one is shorter and fits worse.
+    let rounds =
+        [(2_050_usize, 2_050_usize), (6_000, 6_000), (4_070, 4_070), (900, 900), (5_690, 5_690), (5_690, 2_500)];
+    for (round, (text, other)) in rounds.into_iter().chain([(6_200, 3_900), (4_560, 4_560), (8_100, 4_000)]).enumerate()
+    {
         let mut ids = Vec::new();
         loop {
             let id = format!("b{round}-{}", ids.len());
@@ -197,7 +200,7 @@ fn the_longest_results_of_every_batch_find_room_whatever_else_comes() {
             for (test, id) in (0..8).flat_map(|test| ids.iter().map(move |id| (test, id))) {
                 let mut line = result(id, submission, unit(test), 1);
                 if let Record::Result { body, note, .. } = &mut line {
-                    body.resize(text - note.len(), b'x');
+                    body.resize(if test % 2 == 0 { text } else { other } - note.len(), b'x');
                 }
                 lines.push(line);
             }
@@ -209,6 +212,20 @@ fn the_longest_results_of_every_batch_find_room_whatever_else_comes() {
         assert_eq!(size(&store).waiting, 0);
         wait(store.expire(31 * DAY)).unwrap();
     }
+}
+
+#[test]
+fn what_no_store_has_room_for_is_too_large_and_not_only_now() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(Options { bytes: 1 << 20, ..Options::new(folder.path()) }).unwrap();
+    let with = |id: &str, tests: u32| NewBatch { result_bytes: 2_050, ..batch(id, 1, tests, 1) };
+    let Placed::TooLarge { wanted, most } = put(&store, with("large", 1_000)) else { panic!("it is taken") };
+    assert!(wanted > most && most == 1 << 20, "{wanted} {most}");
+    // What is taken by an empty store is never told that of a full one.
+    let largest = (1..1_000).rev().find(|tests| put(&store, with("b", *tests)) == Placed::New).unwrap();
+    assert!((150..250).contains(&largest), "{largest}");
+    assert!(matches!(wait(store.put(with("c", largest))), Err(StoreError::Full(_))));
+    assert!(matches!(put(&store, with("d", largest + 1)), Placed::TooLarge { .. }));
 }
 
 #[test]
@@ -255,7 +272,7 @@ fn a_cap_that_was_made_smaller_leaves_room_for_the_results_of_accepted_batches()
     let store = folder.open();
     put(&store, NewBatch { spec: vec![0; 500_000], ..batch("b", 1, 300, 1) });
     drop(store);
-    let options = Options { bytes: 100_000, ..Options::new(folder.path()) };
+    let options = Options { bytes: 300_000, ..Options::new(folder.path()) };
     let store = SqliteStore::open(options).unwrap();
     assert!(matches!(wait(store.put(batch("c", 1, 1, 1))), Err(StoreError::Full(_))));
     lease(&store, 1);

@@ -17,6 +17,13 @@ pub struct Programs {
     pub jaild: PathBuf,
 }
 
+impl Programs {
+    /// Those of a folder.
+    pub fn of(folder: &Path) -> Self {
+        Programs { engined: folder.join("engined"), jaild: folder.join("jaild") }
+    }
+}
+
 /// The top folder of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
@@ -57,8 +64,7 @@ pub fn release() -> Result<Programs> {
     if !status.success() {
         return Err(Problem::new("the release build failed", "read the compiler's message above"));
     }
-    let folder = target()?.join("release");
-    Ok(Programs { engined: folder.join("engined"), jaild: folder.join("jaild") })
+    Ok(Programs::of(&target()?.join("release")))
 }
 
 /// Builds both programs with stop points, for tests of engined alone: its tests start the jaild beside it.

@@ -26,8 +26,9 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-saniti
                         -Cllvm-args=-sanitizer-coverage-trace-compares";
 /// Named, so that the flags above are for the targets and not for build scripts and macros.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
-/// One input: seconds, bytes. Memory is bounded for each input by the targets themselves, and for all here.
-const LIMITS: [&str; 3] = ["-timeout=10", "-max_len=12288", "-rss_limit_mb=512"];
+/// One input: seconds on the wall, of which others may take most; bytes. Memory is bounded for each input by the targets
+/// themselves, and for all here.
+const LIMITS: [&str; 3] = ["-timeout=60", "-max_len=12288", "-rss_limit_mb=512"];
 
 /// Committed for each target at most: those that reach the most.
 const MOST_SEEDS: usize = 48;
@@ -254,7 +255,16 @@ impl Figures {
 
 /// Lines that say what went wrong.
 fn tells(line: &str) -> bool {
-    let words = ["panicked at", "ERROR: libFuzzer", "memory allocation", "Test unit written", "Base64:", "SUMMARY"];
+    // With the seed the same inputs are made again, as long as the corpus is the same.
+    let words = [
+        "INFO: Seed:",
+        "panicked at",
+        "ERROR: libFuzzer",
+        "memory allocation",
+        "Test unit written",
+        "Base64:",
+        "SUMMARY",
+    ];
     words.iter().any(|word| line.contains(word)) || !line.starts_with(['#', ' ', 'I', '=']) && line.len() < 300
 }
 

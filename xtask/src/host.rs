@@ -128,7 +128,7 @@ pub fn bench(programs: &Programs) -> Result<Tally> {
 }
 
 /// Copies a file or a folder, with modes.
-fn place(from: &Path, to: &PathBuf) -> Result<()> {
+pub(crate) fn place(from: &Path, to: &PathBuf) -> Result<()> {
     let told = || format!("{} cannot be copied to {}", from.display(), to.display());
     if from.is_dir() {
         for entry in fs::read_dir(from).or_problem(told(), "git status")? {

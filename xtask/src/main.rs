@@ -181,14 +181,18 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
     },
-    /// Count what knowing callers, metrics, audit and usage cost of a request, in instructions
+    /// Count what knowing callers, metrics, audit and usage cost of a no-op's request, in instructions: of the whole
+    /// machine (in the test host) and of engined's user space alone (by callgrind)
     Cost {
-        /// Runs of a program that does nothing
+        /// Runs of a program that does nothing, under callgrind
         #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
         requests: u32,
         /// Where both programs are, instead of a release build
         #[arg(long, value_name = "DIR")]
         programs: Option<std::path::PathBuf>,
+        /// What the test host runs: counts there
+        #[arg(long, hide = true, requires = "programs")]
+        inside: bool,
     },
     /// Measure against the bare toolchains and other sandboxes (benches/README.md)
     Bench {
@@ -288,7 +292,10 @@ fn main() -> ExitCode {
             let mixed = Mixed { time, pause: std::time::Duration::from_millis(pause_ms), reload, restart, seed };
             mixed::alone(mixed, programs.as_deref(), samples.as_deref()).map(Some)
         }
-        Command::Cost { requests, programs } => cost::run(requests, programs.as_deref()).map(Some),
+        Command::Cost { programs: Some(folder), inside: true, .. } => {
+            cost::inside::run(&build::Programs::of(&folder)).map(|()| None)
+        }
+        Command::Cost { requests, programs, .. } => cost::run(requests, programs.as_deref()).map(Some),
         Command::Bench { part, rounds, full, no_peers, fast_only, guard, host, save, json, programs } => {
             bench::run(&bench::Options { part, rounds, full, no_peers, fast_only, guard, host, save, json, programs })
                 .map(Some)

@@ -105,8 +105,8 @@ fn live(image: &Image, disk: &Disk, dice: &mut Dice, power: Power, number: u32) 
         match line.strip_prefix("have ") {
             _ if line == "ready" => (ready, life.ready) = (true, written),
             Some(line) if !ready => there.push(line.to_owned()),
-            _ if ready => life.lines.push((line, written)),
-            // What the kernel says.
+            // What the kernel says begins with its time, also later, when a busy host keeps it waiting.
+            _ if ready && !line.starts_with('[') => life.lines.push((line, written)),
             _ => {}
         }
     }
@@ -133,7 +133,8 @@ fn end(
             _ if line == "ready" => ready = true,
             Some(line) if ready => last.push(line.to_owned()),
             Some(line) => there.push(line.to_owned()),
-            None if ready => did.push(line),
+            None if ready && !line.starts_with('[') => did.push(line),
+            // What the kernel says.
             None => {}
         }
     }

@@ -24,13 +24,22 @@ pub enum TestVerdict {
     Run(Verdict),
 }
 
+impl TestVerdict {
+    /// Whether it says nothing about the program: the checker or the engine has failed.
+    #[must_use]
+    pub const fn is_unjudged(self) -> bool {
+        matches!(self, TestVerdict::CheckerError | TestVerdict::Run(Verdict::EngineError))
+    }
+}
+
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionVerdict {
-    /// Its points lie between none and all.
+    /// Its points lie between none and all, and all of its results say something about it.
     Partial,
-    /// Compiled or not, that of the first test which is not accepted; else accepted.
+    /// Compiled or not, that of the first test which is not accepted; else accepted. Where points lie between none and all as a
+    /// test could not be judged, that of the first such test.
     #[serde(untagged)]
     Test(TestVerdict),
 }
@@ -136,6 +145,9 @@ pub struct SubmissionResult {
     pub max_points: f64,
     /// How many of its results there are.
     pub done: u64,
+    /// How many of them say nothing about it: `checker_error` and `engine_error`. 0 until its last result.
+    #[serde(default)]
+    pub unjudged: u64,
     /// The most CPU time of a run.
     pub cpu_time_us_max: Option<u64>,
     /// The highest memory peak of a run.

@@ -211,10 +211,12 @@ fn large_batches_are_read_at_once() {
         (begun.elapsed(), batch.results())
     };
     let (small, all) = (large(1_000), large(10_000));
-    let least = (0..3).map(|_| time(&small).0).min().unwrap();
-    let (taken, results) = (0..3).map(|_| time(&all)).min().unwrap();
-    assert_eq!(results, 200_000_000);
-    assert!(taken < least * 60, "ten times as much took {taken:?} instead of {least:?}");
+    assert_eq!(time(&all).1, 200_000_000);
+    // A busy machine may hold up the large ones alone, but not each time.
+    let least = |body: &str| (0..3).map(|_| time(body).0).min().unwrap();
+    let times: Vec<_> = (0..5).map(|_| (least(&small), least(&all))).collect();
+    let linear = times.iter().any(|(small, all)| *all < *small * 60);
+    assert!(linear, "ten times as much took sixty times as long each time: {times:?}");
 
     let many = vec![r#"{"id":"","stdin":""}"#; 200_000].join(",");
     let body = format!(r#"{{"submissions":[],"tests":[{many}]}}"#);

@@ -163,12 +163,6 @@ impl Watch {
     pub fn unheard(&self, end: &RunEnd) {
         self.orphan.used(self.stage, end);
     }
-
-    /// Another for the same step.
-    #[must_use]
-    pub fn another(&self) -> Watch {
-        Watch::new(&self.orphan, self.stage)
-    }
 }
 
 impl Drop for Watch {
@@ -194,7 +188,7 @@ mod tests {
             Left { execution, inbox: Some(Arc::clone(&inbox)), look: None }
         };
         let watch = Watch::new(&orphan, Stage::Run);
-        let runs = watch.another();
+        let runs = Watch::new(&orphan, Stage::Run);
         assert_eq!(orphan.left(gone()), None);
         drop(runs);
         assert_eq!(inbox.waiting(), 0, "it is still there");

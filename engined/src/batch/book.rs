@@ -15,6 +15,13 @@ struct Got {
     share: f64,
     /// Of the first repeated run that was not accepted.
     failed: Option<(u32, TestVerdict)>,
+    /// Of the first repeated run that says nothing about the program.
+    unjudged: Option<(u32, TestVerdict)>,
+}
+
+/// That of the earlier of two repeated runs.
+fn first(one: Option<(u32, TestVerdict)>, other: Option<(u32, TestVerdict)>) -> Option<(u32, TestVerdict)> {
+    one.into_iter().chain(other).min_by_key(|(repeat, _)| *repeat)
 }
 
 /// The results of a submission, as far as points and verdict need them.
@@ -22,6 +29,7 @@ struct Got {
 pub struct Book {
     tests: Vec<Option<Got>>,
     done: u64,
+    unjudged: u64,
     cpu_us: Option<u64>,
     memory: Option<u64>,
 }
@@ -33,7 +41,7 @@ impl Book {
         Book { tests: vec![None; tests], ..Book::default() }
     }
 
-    /// Takes up what was recorded before. `known` is told what has a result, and whether it was accepted.
+    /// Takes up what was recorded before. `known` is told what has a result, and whether others go on after it.
     pub fn restore(&mut self, done: &[(Unit, Vec<u8>)], known: &mut HashMap<Unit, bool>) {
         for (unit, note) in done {
             let note = serde_json::from_slice(note).unwrap_or_else(|error| {
@@ -41,7 +49,7 @@ impl Book {
                 Note { verdict: TestVerdict::Run(Verdict::EngineError), share: 0.0, cpu_us: None, memory: None }
             });
             self.add(*unit, &note);
-            known.insert(*unit, note.verdict == TestVerdict::Accepted);
+            known.insert(*unit, note.stops_nothing());
         }
     }
 
@@ -51,14 +59,12 @@ impl Book {
         let Some(test) = place.and_then(|place| self.tests.get_mut(place)) else { return };
         let accepted = note.verdict == TestVerdict::Accepted;
         let failed = (!accepted).then_some((unit.repeat, note.verdict));
-        let before = test.unwrap_or(Got { share: 1.0, failed: None });
-        let first = match (before.failed, failed) {
-            (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
-            (one, other) => one.or(other),
-        };
-        let share = if accepted { 1.0 } else { note.share };
-        *test = Some(Got { share: before.share.min(share), failed: first });
+        let unjudged = failed.filter(|(_, verdict)| verdict.is_unjudged());
+        let before = test.unwrap_or(Got { share: 1.0, failed: None, unjudged: None });
+        let share = before.share.min(if accepted { 1.0 } else { note.share });
+        *test = Some(Got { share, failed: first(before.failed, failed), unjudged: first(before.unjudged, unjudged) });
         self.done += 1;
+        self.unjudged += u64::from(unjudged.is_some());
         self.cpu_us = self.cpu_us.max(note.cpu_us);
         self.memory = self.memory.max(note.memory);
     }
@@ -78,13 +84,15 @@ impl Book {
             .tests
             .iter()
             .enumerate()
-            .filter_map(|(test, got)| {
-                let Got { share, failed } = (*got)?;
-                let (repeat, failed) = failed.map_or((1, None), |(repeat, verdict)| (repeat, Some(verdict)));
-                Some(score::Run { test, repeat, failed, share })
+            .filter_map(|(test, got)| Some((test, (*got)?)))
+            .flat_map(|(test, Got { share, failed, unjudged })| {
+                let failed = failed.map_or((1, None), |(repeat, verdict)| (repeat, Some(verdict)));
+                let unjudged = unjudged.map(|(repeat, verdict)| (repeat, Some(verdict)));
+                let told = [Some(failed), unjudged.filter(|unjudged| *unjudged != failed)];
+                told.into_iter().flatten().map(move |(repeat, failed)| score::Run { test, repeat, failed, share })
             })
             .collect();
-        let score = score::submission(&common.worth, &common.rules, &runs);
+        let score = score::submission(&common.worth, &common.rules, &runs, |verdict| verdict.is_unjudged());
         let verdict = match score.verdict {
             _ if !compiles => SubmissionVerdict::Test(TestVerdict::Run(Verdict::CompileError)),
             score::Verdict::Accepted => SubmissionVerdict::Test(TestVerdict::Accepted),
@@ -93,6 +101,6 @@ impl Book {
         };
         let most = [self.cpu_us, self.memory];
         let score = (verdict, score.points, score.max_points);
-        told::submission(id, score, self.done, most, compile, (common.spec.feedback, common.spec.told))
+        told::submission(id, score, (self.done, self.unjudged), most, compile, (common.spec.feedback, common.spec.told))
     }
 }

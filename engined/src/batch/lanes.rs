@@ -2,8 +2,9 @@
 //!
 //! A *lane* is a list of tests that are run one after another. Where nothing stops (`never`) every test is a lane by itself;
 //! with `first_failure` all tests are one lane; with `group` each group is one, and tests of no group are lanes by themselves.
-//! The repeated runs of one test are run beside each other. So what is skipped follows from the verdicts alone, never from who
-//! was faster.
+//! The repeated runs of one test are run beside each other. What says nothing about the program, as its checker or the engine has
+//! failed, stops nothing: of each run is said whether others *go on* after it. So what is skipped follows from the verdicts alone,
+//! never from who was faster.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -30,7 +31,7 @@ pub struct Lanes {
     lane_of: Vec<usize>,
     repeat: u32,
     stops: bool,
-    /// What has a result from before: whether it was accepted.
+    /// What has a result from before: whether others go on after it.
     done: HashMap<Unit, bool>,
     /// Runs that may begin.
     ready: VecDeque<Unit>,
@@ -40,7 +41,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Of tests by their groups, with what has a result already: whether that was accepted.
+    /// Of tests by their groups, with what has a result already: whether others go on after it.
     #[must_use]
     pub fn new(groups: &[Option<usize>], stop: Stop, repeat: u32, done: HashMap<Unit, bool>) -> Lanes {
         let mut lanes: Vec<Lane> = Vec::new();
@@ -105,14 +106,14 @@ impl Lanes {
         }
     }
 
-    /// A run is over.
-    pub fn over(&mut self, unit: Unit, accepted: bool) {
+    /// A run is over. With `go_on` it stops nothing.
+    pub fn over(&mut self, unit: Unit, go_on: bool) {
         let Some(index) = unit.test.and_then(|test| self.lane_of.get(usize::try_from(test).ok()?)).copied() else {
             return;
         };
         let lane = &mut self.lanes[index];
         lane.left = lane.left.saturating_sub(1);
-        lane.failed |= !accepted;
+        lane.failed |= !go_on;
         if lane.left > 0 {
             return;
         }

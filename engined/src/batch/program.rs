@@ -157,7 +157,7 @@ impl Account {
     /// It is not wanted any more.
     pub async fn turn(&self, engine: &Engine, memory: u64) -> Result<(Slot, Arc<Control>), Missed> {
         self.spent(engine)?;
-        let wish = queue::Wish { tenant: self.tenant, priority: Priority::Batch, memory };
+        let wish = queue::Wish { tenant: self.tenant, priority: Priority::Batch, memory, patient: true };
         let turn = async {
             let mut pause = FIRST_PAUSE;
             loop {
@@ -347,17 +347,12 @@ impl Program {
             self.account.spent(engine)?;
             let job = self.job(self.default.clone(), Stdin::default(), Outputs::default());
             let (caller, now) = (self.account.caller.clone(), Instant::now());
-            let begun = execution::enqueue(
-                engine,
-                (self.account.tenant, &memory),
-                new_id(),
-                (job, self.source.clone()),
-                caller,
-                now,
-            );
+            let (job, part) = ((job, self.source.clone()), Some(part.clone()));
+            let account = (self.account.tenant, &memory);
+            let begun = execution::enqueue(engine, account, new_id(), job, caller, now, part);
             let error = match begun {
                 Ok((task, ticket)) => {
-                    let task = Task { patience: PATIENCE, part: Some(part.clone()), lease: lease.cloned(), ..task };
+                    let task = Task { patience: PATIENCE, lease: lease.cloned(), ..task };
                     let built = self.build(engine, task, ticket).await?;
                     if let Some(missed) = lease.and_then(|lease| lease.missed()) {
                         return Err(missed);

@@ -13,13 +13,13 @@ use crate::budget::Reservation;
 
 /// Results in a page.
 const PAGE: usize = 1_024;
-/// What stays of each: a unit and whether it was accepted, in a table that grows by doubling.
+/// What stays of each: a unit and whether others go on after it, in a table that grows by doubling.
 const EACH: u64 = 64;
 
 /// What was recorded.
 #[derive(Debug)]
 pub struct Restored {
-    /// What has a result: whether it was accepted.
+    /// What has a result: whether others go on after it.
     pub done: HashMap<Unit, bool>,
     /// What counts it.
     pub memory: Reservation,

@@ -372,7 +372,7 @@ impl Judging {
                 Some(over) = runs.join_next(), if !runs.is_empty() => match over {
                     Ok(Over { unit, came: Ok(note), last, .. }) => {
                         self.book.add(unit, &note);
-                        self.lanes.over(unit, note.verdict == api_spec::TestVerdict::Accepted);
+                        self.lanes.over(unit, note.stops_nothing());
                         self.last = last.or(self.last.take());
                     }
                     Ok(Over { unit, came: Err(why), uncounted, .. }) => {

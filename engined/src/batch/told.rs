@@ -107,9 +107,9 @@ pub struct Whose<'a> {
 pub fn line(whose: &Whose<'_>, outcome: &Outcome, feedback: Feedback, room: u64) -> serde_json::Result<Vec<u8>> {
     let mut room = Room::of(room);
     let full = feedback == Feedback::Full;
-    let blameless = matches!(outcome.verdict, TestVerdict::CheckerError | TestVerdict::Run(Verdict::EngineError));
     // That something of ours is broken must be said, and says nothing of the test.
-    let reason = outcome.reason.as_ref().filter(|_| full || blameless).map(|reason| room.reason(reason));
+    let reason =
+        outcome.reason.as_ref().filter(|_| full || outcome.verdict.is_unjudged()).map(|reason| room.reason(reason));
     let streams = outcome.streams.as_ref().filter(|_| full);
     let (checker, streams) = room.said(outcome.checker.as_ref().filter(|_| full), streams);
     let [stdout, stderr] = streams.as_ref().map_or([None; 2], |[stdout, stderr]| [Some(stdout), Some(stderr)]);
@@ -158,6 +158,12 @@ impl Note {
             memory: usage.map(|usage| usage.memory_peak_bytes),
         }
     }
+
+    /// Whether the tests after it are run, whatever the batch's `stop`: what says nothing about the program has not failed.
+    #[must_use]
+    pub fn stops_nothing(&self) -> bool {
+        self.verdict == TestVerdict::Accepted || self.verdict.is_unjudged()
+    }
 }
 
 /// The line of a submission.
@@ -167,7 +173,7 @@ impl Note {
 pub fn submission(
     id: &str,
     score: (SubmissionVerdict, f64, f64),
-    done: u64,
+    (done, unjudged): (u64, u64),
     [cpu, memory]: [Option<u64>; 2],
     compile: Option<CompileTold>,
     (feedback, room): (Feedback, u64),
@@ -179,6 +185,7 @@ pub fn submission(
         points: Some(points),
         max_points,
         done,
+        unjudged,
         cpu_time_us_max: cpu,
         memory_peak_bytes_max: memory,
         compile: compile.filter(|_| feedback == Feedback::Full).map(|told| Room::of(room).compile(&told)),

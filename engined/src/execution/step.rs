@@ -186,7 +186,14 @@ pub(super) async fn run_step(
         stop_point!("engined.ended");
         if pumped.is_none() && matches!(end, RunEnd::Ended(_)) {
             ended.set();
-            pumped = Some(rest(pump, if tapped { TAKE_WITHIN } else { DRAIN_WITHIN }).await);
+            let cancelled = async {
+                if may_cancel {
+                    cancelled.await
+                }
+            };
+            let read = rest(pump, if tapped { TAKE_WITHIN } else { DRAIN_WITHIN }, cancelled).await;
+            // Of what was cancelled nothing is judged.
+            pumped = Some(if may_cancel { read } else { read.or(Ok(())) });
         }
         pumped.unwrap_or(Ok(()))?;
         stop_point!("engined.drained");
@@ -196,10 +203,22 @@ pub(super) async fn run_step(
 }
 
 /// The rest of what a program that is over has written. What is not whole says nothing of the program: it is our failure.
-async fn rest(pump: impl Future<Output = io::Result<()>>, within: Duration) -> io::Result<()> {
-    let late =
-        || io::Error::new(io::ErrorKind::TimedOut, "what a run has written could not be read to its end in time");
-    tokio::time::timeout(within, pump).await.unwrap_or_else(|_| Err(late()))
+/// Where the run is cancelled nobody waits for it longer than for what nobody takes.
+async fn rest(
+    pump: impl Future<Output = io::Result<()>>,
+    within: Duration,
+    cancelled: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let late = async {
+        tokio::time::sleep(DRAIN_WITHIN).await;
+        drop(tokio::time::timeout(within.saturating_sub(DRAIN_WITHIN), cancelled).await);
+        Err(io::Error::new(io::ErrorKind::TimedOut, "what a run has written could not be read to its end in time"))
+    };
+    tokio::select! {
+        biased;
+        pumped = pump => pumped,
+        late = late => late,
+    }
 }
 
 fn link_is_down(error: &io::Error) -> bool {
@@ -209,6 +228,8 @@ fn link_is_down(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -217,7 +238,16 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(60)).await;
             Ok(())
         };
-        rest(slow(), TAKE_WITHIN).await.unwrap();
-        assert_eq!(rest(slow(), DRAIN_WITHIN).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        rest(slow(), TAKE_WITHIN, pending()).await.unwrap();
+        for (within, cancelled) in [(DRAIN_WITHIN, false), (TAKE_WITHIN, true)] {
+            let begun = tokio::time::Instant::now();
+            let cancelled = async {
+                if !cancelled {
+                    pending().await
+                }
+            };
+            assert_eq!(rest(slow(), within, cancelled).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert_eq!(begun.elapsed(), DRAIN_WITHIN);
+        }
     }
 }

@@ -9,7 +9,8 @@ Test data above 64 KiB is sent once, as blobs. The batch has a key made of its c
 Ctrl-C or a power cut, finds its batch and goes on after the last result that stands in results.jsonl.
 
 Exit code 0: every submission is accepted, or with --labels as labelled; 1: some are not; 2: a mistake in the command
-or the folder, or a failure of ours; 130: interrupted.";
+or the folder, a failure of ours, or results that could not be judged, as the checker or the engine has failed; 130:
+interrupted.";
 
 /// The format of a folder.
 pub const FOLDER: &str = "\

@@ -28,8 +28,8 @@ fn kind(verdict: TestVerdict) -> Kind {
     match verdict {
         TestVerdict::Accepted => Kind::Passed,
         TestVerdict::Skipped | TestVerdict::Run(Verdict::Cancelled) => Kind::Skipped,
-        TestVerdict::CheckerError | TestVerdict::Run(Verdict::EngineError) => Kind::Error,
-        TestVerdict::WrongAnswer | TestVerdict::Run(_) => Kind::Failure,
+        unjudged if unjudged.is_unjudged() => Kind::Error,
+        TestVerdict::WrongAnswer | TestVerdict::CheckerError | TestVerdict::Run(_) => Kind::Failure,
     }
 }
 
@@ -84,6 +84,15 @@ fn wall(result: &TestResult) -> u64 {
     result.usage.map_or(0, |usage| usage.wall_time_us)
 }
 
+/// With labels: one that could not be judged is none, whatever its label.
+fn kind_of(one: &Judged) -> Kind {
+    match (one.unjudged, one.as_labelled()) {
+        (1.., _) => Kind::Error,
+        (0, true) => Kind::Passed,
+        (0, false) => Kind::Failure,
+    }
+}
+
 /// A compile that failed has a case of its own: the tests are only skipped.
 fn compile_failed(submission: &SubmissionResult) -> bool {
     submission.verdict == Some(SubmissionVerdict::Test(TestVerdict::Run(Verdict::CompileError)))
@@ -128,20 +137,23 @@ pub fn write(to: impl Write, request: &BatchRequest, batch: &BatchResponse, kept
 pub fn write_labels(to: impl Write, batch: &BatchResponse, judged: &[Judged]) -> io::Result<()> {
     let mut count = Count::default();
     for one in judged {
-        count.add(if one.as_labelled() { Kind::Passed } else { Kind::Failure }, 0);
+        count.add(kind_of(one), 0);
     }
     let mut xml = begin(to, &batch.batch.id, count)?;
     start(&mut xml, "testsuite", [vec![("name", "labels".to_owned())], count.attributes()].concat())?;
     for one in judged {
         let names = vec![("classname", "labels".to_owned()), ("name", one.id.clone())];
-        if one.as_labelled() {
-            empty(&mut xml, "testcase", names)?;
-            continue;
-        }
         let wanted = one.expected.as_deref().unwrap_or("accepted");
+        let (name, message) = match kind_of(one) {
+            Kind::Passed | Kind::Skipped => {
+                empty(&mut xml, "testcase", names)?;
+                continue;
+            }
+            Kind::Failure => ("failure", format!("{} instead of {wanted}", one.verdict)),
+            Kind::Error => ("error", format!("results that could not be judged: {}; labelled {wanted}", one.unjudged)),
+        };
         start(&mut xml, "testcase", names)?;
-        let message = format!("{} instead of {wanted}", one.verdict);
-        element(&mut xml, "failure", vec![("message", message), ("type", one.verdict.clone())], &one.why)?;
+        element(&mut xml, name, vec![("message", message), ("type", one.verdict.clone())], &one.why)?;
         end(&mut xml, "testcase")?;
     }
     end(&mut xml, "testsuite")?;

@@ -1,6 +1,6 @@
 //! What a batch came to, for people: a line per submission, fitted to the terminal, and one sentence.
 
-use api_spec::{BatchRequest, BatchResponse, BatchStatus, CompileTold, SubmissionResult};
+use api_spec::{BatchRequest, BatchResponse, BatchStatus, BatchSummary, CompileTold, SubmissionResult};
 
 use super::plain::{cut, line, points, width};
 use super::tally::{Tally, of_submission, word};
@@ -21,6 +21,8 @@ pub struct Judged {
     pub expected: Option<String>,
     /// The first test that it does not pass, and why.
     pub why: String,
+    /// How many of its results say nothing about it.
+    pub unjudged: u64,
     points: String,
     cpu: String,
     memory: String,
@@ -44,7 +46,7 @@ pub fn judged(
 ) -> Vec<Judged> {
     let of = |(at, one): (usize, &SubmissionResult)| {
         let failed = one.compile.as_ref().and_then(of_compile);
-        let first = tally.first(at).map(|first| {
+        let first = tally.first(at, one.verdict).map(|first| {
             let id = request.tests.get(first.test).map_or("", |test| &test.id);
             let repeat = if request.repeat > 1 { format!(" #{}", first.repeat) } else { String::new() };
             let why = if first.why.is_empty() { String::new() } else { format!(": {}", first.why) };
@@ -60,6 +62,7 @@ pub fn judged(
             verdict: one.verdict.map_or("-", of_submission).to_owned(),
             expected: expected.get(at).cloned().flatten(),
             why,
+            unjudged: one.unjudged,
             points: if one.max_points > 0.0 { format!("{got}/{}", points(one.max_points)) } else { "-".to_owned() },
             cpu: one.cpu_time_us_max.map_or("-".to_owned(), seconds),
             memory: one.memory_peak_bytes_max.map_or("-".to_owned(), mebibytes),
@@ -87,10 +90,14 @@ fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
-/// The table. `labels`: with the verdicts that were expected. `columns`: of the terminal, where there is one.
+/// The table. `labels`: with the verdicts that were expected. Where something could not be judged a column says how much. `columns`: of the terminal, where there is one.
 #[must_use]
 pub fn table(judged: &[Judged], labels: bool, columns: Option<usize>) -> String {
     let mut head = vec!["submission", "verdict", "points", "max CPU", "max memory", "first failing test"];
+    let unjudged = judged.iter().any(|one| one.unjudged > 0);
+    if unjudged {
+        head.insert(3, "unjudged");
+    }
     if labels {
         head.insert(2, "labelled");
     }
@@ -104,6 +111,9 @@ pub fn table(judged: &[Judged], labels: bool, columns: Option<usize>) -> String 
             one.memory.clone(),
             one.why.clone(),
         ];
+        if unjudged {
+            row.insert(3, one.unjudged.to_string());
+        }
         if labels {
             let sign = if one.as_labelled() { "" } else { " !" };
             row.insert(2, format!("{}{sign}", one.expected.as_deref().unwrap_or("-")));
@@ -132,24 +142,25 @@ pub fn table(judged: &[Judged], labels: bool, columns: Option<usize>) -> String 
 
 /// Whether all is as it should be, and a sentence that says so.
 #[must_use]
-pub fn sentence(judged: &[Judged], batch: &BatchResponse, labels: bool) -> (bool, String) {
-    let all = judged.len();
-    let of_all = if all == 1 { "1 submission".to_owned() } else { format!("{all} submissions") };
-    if batch.batch.status == BatchStatus::Cancelled {
-        let done = batch.batch.done;
-        return (false, format!("Batch {} was cancelled: {done} of {} results.", batch.batch.id, batch.batch.results));
+pub fn sentence(judged: &[Judged], batch: &BatchResponse, tally: &Tally, labels: bool) -> (bool, String) {
+    let unjudged = tally.unjudged().map_or(String::new(), |words| format!("; {words}"));
+    let BatchSummary { id, status, done, results, .. } = &batch.batch;
+    if *status == BatchStatus::Cancelled {
+        return (false, format!("Batch {id} was cancelled: {done} of {results} results{unjudged}."));
     }
     let (good, word) = if labels {
         (judged.iter().filter(|one| one.as_labelled()).count(), "as labelled")
     } else {
         (judged.iter().filter(|one| one.verdict == "accepted").count(), "accepted")
     };
-    if good == all {
-        let start = if all == 1 { "The only submission is" } else { "All" };
-        let middle = if all == 1 { String::new() } else { format!(" {of_all} are") };
-        return (true, format!("{start}{middle} {word} (batch {}).", batch.batch.id));
-    }
-    (false, format!("{good} of {of_all} {} {word} (batch {}).", if good == 1 { "is" } else { "are" }, batch.batch.id))
+    let start = match (good, judged.len()) {
+        (1, 1) => "The only submission is".to_owned(),
+        (0, 1) => "The only submission is not".to_owned(),
+        (_, all) if good == all => format!("All {all} submissions are"),
+        (1, all) => format!("1 of {all} submissions is"),
+        (_, all) => format!("{good} of {all} submissions are"),
+    };
+    (good == judged.len(), format!("{start} {word} (batch {id}){unjudged}."))
 }
 
 #[cfg(test)]
@@ -162,6 +173,7 @@ mod tests {
             verdict: "wrong_answer".to_owned(),
             expected: Some("accepted".to_owned()),
             why: why.to_owned(),
+            unjudged: 0,
             points: "0/10".to_owned(),
             cpu: "0.010 s".to_owned(),
             memory: "3.0 MiB".to_owned(),

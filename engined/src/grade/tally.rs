@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use api_spec::{BatchRequest, CheckerTold, Difference, SubmissionVerdict, TestResult, TestVerdict};
+use api_spec::{BatchRequest, CheckerTold, Difference, SubmissionVerdict, TestResult, TestVerdict, Verdict};
 
 use super::plain;
 
@@ -73,12 +73,26 @@ pub struct Place {
     pub repeat: u32,
 }
 
+/// Keeps a result where it is the first of its submission.
+fn keep(first: &mut [Option<First>], place: Place, result: &TestResult) {
+    // A test that was not run tells less than the one for which it was not.
+    let rank = |test: usize, repeat: u32, verdict: TestVerdict| (verdict == TestVerdict::Skipped, test, repeat);
+    let Place { submission, test, repeat } = place;
+    if let Some(first) = first.get_mut(submission)
+        && first.as_ref().is_none_or(|f| rank(test, repeat, result.verdict) < rank(f.test, f.repeat, f.verdict))
+    {
+        *first = Some(First { test, repeat, verdict: result.verdict, why: why(result) });
+    }
+}
+
 /// What there is so far.
 #[derive(Debug, Default)]
 pub struct Tally {
     submissions: HashMap<String, usize>,
     tests: HashMap<String, usize>,
     first: Vec<Option<First>>,
+    /// The same of results that say nothing about the program.
+    unjudged: Vec<Option<First>>,
     verdicts: BTreeMap<&'static str, u64>,
 }
 
@@ -89,8 +103,8 @@ impl Tally {
         let submissions: HashMap<String, usize> =
             request.submissions.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect();
         let tests = request.tests.iter().enumerate().map(|(at, test)| (test.id.clone(), at)).collect();
-        let first = request.submissions.iter().map(|_| None).collect();
-        Tally { submissions, tests, first, verdicts: BTreeMap::new() }
+        let first: Vec<Option<First>> = request.submissions.iter().map(|_| None).collect();
+        Tally { submissions, tests, unjudged: first.clone(), first, verdicts: BTreeMap::new() }
     }
 
     /// One more result.
@@ -105,25 +119,45 @@ impl Tally {
                 result.seq, result.submission, result.test
             ));
         };
-        *self.verdicts.entry(word(result.verdict)).or_default() += 1;
         let place = Place { submission, test, repeat: result.repeat };
-        // A test that was not run tells less than the one for which it was not.
-        let rank = |test: usize, repeat: u32, verdict: TestVerdict| (verdict == TestVerdict::Skipped, test, repeat);
-        if result.verdict != TestVerdict::Accepted
-            && let Some(first) = self.first.get_mut(submission)
-            && first
-                .as_ref()
-                .is_none_or(|f| rank(test, result.repeat, result.verdict) < rank(f.test, f.repeat, f.verdict))
-        {
-            *first = Some(First { test, repeat: result.repeat, verdict: result.verdict, why: why(result) });
+        *self.verdicts.entry(word(result.verdict)).or_default() += 1;
+        if result.verdict != TestVerdict::Accepted {
+            keep(&mut self.first, place, result);
+        }
+        if result.verdict.is_unjudged() {
+            keep(&mut self.unjudged, place, result);
         }
         Ok(place)
     }
 
-    /// The first test that a submission does not pass.
+    /// The first test that a submission does not pass. Of one whose verdict is that it could not be judged, the first by which
+    /// it could not.
     #[must_use]
-    pub fn first(&self, submission: usize) -> Option<&First> {
-        self.first.get(submission).and_then(Option::as_ref)
+    pub fn first(&self, submission: usize, verdict: Option<SubmissionVerdict>) -> Option<&First> {
+        let unjudged = matches!(verdict, Some(SubmissionVerdict::Test(verdict)) if verdict.is_unjudged());
+        let first = if unjudged { &self.unjudged } else { &self.first };
+        first.get(submission).and_then(Option::as_ref)
+    }
+
+    /// How many results could not be judged, in words. `None`: all could.
+    #[must_use]
+    pub fn unjudged(&self) -> Option<String> {
+        let words = [TestVerdict::CheckerError, TestVerdict::Run(Verdict::EngineError)].map(word);
+        let counts: Vec<(&str, u64)> = words
+            .iter()
+            .filter_map(|word| self.verdicts.get_key_value(word))
+            .map(|(word, count)| (*word, *count))
+            .collect();
+        let all: u64 = counts.iter().map(|(_, count)| count).sum();
+        let results = if all == 1 { "result" } else { "results" };
+        match counts[..] {
+            [] => None,
+            [(word, _)] => Some(format!("{all} {results} could not be judged ({word})")),
+            _ => {
+                let words: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+                Some(format!("{all} {results} could not be judged ({})", words.join(", ")))
+            }
+        }
     }
 
     /// How many of each verdict, the most first.

@@ -223,6 +223,7 @@ fn response(summary: Summary, details: Details) -> Result<BatchResponse, Error> 
             points: None,
             max_points: spec.max_points,
             done,
+            unjudged: 0,
             cpu_time_us_max: None,
             memory_peak_bytes_max: None,
             compile: None,

@@ -53,7 +53,8 @@ pub async fn post(
     }
     memory.begins()?;
     // Not the request's id: callers may send the same one twice.
-    let (task, ticket) = execution::enqueue(engine, (tenant, memory.budget()), new_id(), job, caller, received)?;
+    let account = (tenant, memory.budget());
+    let (task, ticket) = execution::enqueue(engine, account, new_id(), job, caller, received, None)?;
     if !wait {
         let status = unattended::begin(engine, task, ticket, memory)?;
         let location = format!("/v1/executions/{}", status.id);

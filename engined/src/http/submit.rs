@@ -233,6 +233,7 @@ impl Coming<'_> {
     /// Gives it to the store. When it says that it has it, it has.
     async fn place(&self, batch: NewBatch, tests: u64) -> Result<Answer, Error> {
         let of = batch.rejudge_of.clone().unwrap_or_default();
+        let field = if of.is_empty() { "/tests" } else { "/submissions" };
         // It need not be read again, however large it is.
         let new = fresh(&batch, tests);
         let wanted = batch.queued_results;
@@ -248,6 +249,16 @@ impl Coming<'_> {
                     "the tenant waits for {waiting} results, and its plan allows {wanted} together (queued_results)"
                 );
                 return Err(quota(detail, "Wait until some are there, or have the operator raise the plan."));
+            }
+            Placed::TooLarge { wanted, most } => {
+                let detail = format!(
+                    "the batch and its results, at their longest, need {wanted} bytes, and the engine's store has {} for all \
+                     batches (store_bytes, less an eighth)",
+                    most - most / 8
+                );
+                let problem = Problem::new(Code::LimitAboveCeiling, detail)
+                    .remedy("Send several batches, or have the operator raise [batches] store_bytes.");
+                return Err(problem.at(field).into());
             }
             Placed::OverQuota { what, has, most } => {
                 let name = if what == "bytes" { " (batch_bytes)" } else { "" };

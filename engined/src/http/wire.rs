@@ -307,13 +307,10 @@ impl Wire {
             self.stalled = None;
             if let Some(problem) = buffers.first().and_then(|first| hypers_own(first)) {
                 let word = bare(&problem);
-                return match self.conn.socket.try_write(&[IoSlice::new(&word)]) {
-                    Ok(_) => {
-                        self.conn.problems.count(problem.code);
-                        Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()))
-                    }
-                    Err(error) => Poll::Ready(Err(error)),
-                };
+                // Before it is read: whoever has it may ask for the count.
+                self.conn.problems.count(problem.code);
+                let sent = self.conn.socket.try_write(&[IoSlice::new(&word)]);
+                return Poll::Ready(sent.map(|_| buffers.iter().map(|buffer| buffer.len()).sum()));
             }
             match self.conn.socket.try_write(buffers) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

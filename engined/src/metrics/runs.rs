@@ -8,7 +8,7 @@ use api_spec::{ExecutionResult, Verdict};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Registry};
 
 use super::labels::Labels;
-use super::slo::SloSeries;
+use super::slo::{Service, SloSeries};
 use super::{Maker, PRIORITIES};
 use crate::config::Slo;
 use crate::queue::Priority;
@@ -127,7 +127,8 @@ impl RunSeries {
     }
 
     /// An execution is over.
-    pub fn finished(&self, plan: &str, priority: Priority, result: &ExecutionResult) {
+    pub fn finished(&self, plan: &str, service: Service, result: &ExecutionResult) {
+        let priority = service.priority;
         let language = self.language(&result.language.id);
         self.verdicts(language, plan)[result.verdict as usize].inc();
         let timings = &result.timings;
@@ -139,7 +140,7 @@ impl RunSeries {
             observe(language, Stage::Run, priority, Duration::from_micros(timings.run_us));
         }
         observe(language, Stage::Total, priority, Duration::from_micros(timings.total_us));
-        self.slo.finished(priority, result);
+        self.slo.finished(service, result);
     }
 
     /// An execution is over whose caller was told of no result: what it took says nothing.

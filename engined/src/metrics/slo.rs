@@ -22,6 +22,19 @@ impl Promise {
     }
 }
 
+/// What counts for the promises and is not in a result.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Service {
+    /// Of the run.
+    pub priority: Priority,
+    /// For so long of its wait its tenant's own runs were in its way.
+    pub own_wait: Duration,
+    /// The engine was too full for it.
+    pub shed: bool,
+    /// It is a part of a batch.
+    pub part: bool,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub struct SloSeries {
@@ -39,7 +52,8 @@ impl SloSeries {
     /// That of the registry, for a metric named twice.
     pub fn new(make: &Maker<'_>, slo: Slo) -> prometheus::Result<Self> {
         let help = "Executions by whether they were served as promised. availability: bad are the verdict engine_error and \
-                    answers of 5xx. latency: bad is a start (queue and setup) above engined_slo_start_seconds.";
+                    answers of 5xx, or what would have been one. latency: bad is a start (queue and setup, without waiting for \
+                    one's own runs) above engined_slo_start_seconds.";
         let requests = make.counters("engined_slo_requests_total", help, &["slo", "outcome"])?;
         let promise = |name: &str| {
             let count = |outcome: &str| requests.with_label_values(&[name, outcome]);
@@ -54,13 +68,14 @@ impl SloSeries {
     }
 
     /// An execution is over.
-    pub fn finished(&self, priority: Priority, result: &ExecutionResult) {
-        let ours = result.verdict == Verdict::EngineError;
+    pub fn finished(&self, Service { priority, own_wait, shed, part }: Service, result: &ExecutionResult) {
+        let ours = shed || result.verdict == Verdict::EngineError;
         self.availability.count(!ours);
-        // What was cancelled, or failed by our fault, says nothing of how soon it would have begun.
-        if !ours && result.verdict != Verdict::Cancelled {
+        // What was cancelled, or failed by our fault, says nothing of how soon it would have begun. Of a part of a batch
+        // nobody waits for the beginning: as many are sent into the queue as keep the slots at work.
+        if !ours && !part && result.verdict != Verdict::Cancelled {
             let start = Duration::from_micros(result.timings.queue_us + result.timings.setup_us);
-            self.latency.count(start <= self.slo.start(priority));
+            self.latency.count(start.saturating_sub(own_wait) <= self.slo.start(priority));
         }
     }
 

@@ -27,11 +27,11 @@ impl StockSeries {
             armed: IntGauge::new("engined_stock_armed", "Sandboxes that wait for a run, every layer in force.")?,
             taken: IntCounter::new(
                 "engined_stock_taken_total",
-                "Runs and compilations that got a sandbox from the stock, or one that was on its way there.",
+                "Runs and compilations that got a sandbox that waited in the stock, armed.",
             )?,
             made_on_the_spot: IntCounter::new(
                 "engined_stock_made_on_the_spot_total",
-                "Runs and compilations whose sandbox was made after they came, because the stock was empty.",
+                "Runs and compilations that waited until theirs was made, because none was armed.",
             )?,
             refills: IntCounter::new("engined_stock_refills_total", "Sandboxes that were armed for the stock.")?,
             refill_seconds: Counter::new(

@@ -9,6 +9,10 @@ use std::collections::BTreeSet;
 
 const SLO: Slo = Slo { interactive_start: Duration::from_millis(250), batch_start: Duration::from_secs(60) };
 
+fn of(priority: Priority) -> Service {
+    Service { priority, ..Service::default() }
+}
+
 fn text(metrics: &Metrics) -> String {
     let queue = Queue::new(1, 1, &[Share { weight: 1, running: 1, queued: 1 }]);
     // All that any jaild can tell.
@@ -61,7 +65,7 @@ fn a_hostile_load_makes_no_series() {
     for number in 0..10_000 {
         let mut result = result();
         result.labels.insert(format!("key {number}"), format!("value {number}"));
-        metrics.finished("free", Priority::Batch, &result);
+        metrics.finished("free", of(Priority::Batch), &result);
         metrics.watched_calls(&BTreeMap::from([(format!("call_{number}"), 1)]));
         metrics.problem(Code::ALL[number % Code::ALL.len()], number % 2 == 0);
     }
@@ -71,7 +75,7 @@ fn a_hostile_load_makes_no_series() {
         let mut result = result();
         result.language.id = format!("language {number}");
         for plan in [number, (number + 7) % 1000] {
-            metrics.finished(&format!("plan {plan}"), Priority::Interactive, &result);
+            metrics.finished(&format!("plan {plan}"), of(Priority::Interactive), &result);
         }
         metrics.queued(&result.language.id, Priority::Batch, Duration::ZERO);
     }
@@ -82,7 +86,7 @@ fn a_hostile_load_makes_no_series() {
     for number in 0..10_000 {
         let mut result = result();
         result.language.id = format!("another {number}");
-        metrics.finished(&format!("another {number}"), Priority::Interactive, &result);
+        metrics.finished(&format!("another {number}"), of(Priority::Interactive), &result);
     }
     assert_eq!(series(&metrics), most);
 }
@@ -123,7 +127,7 @@ fn promises_are_counted_once_each() {
         (Priority::Batch, &ours),
         (Priority::Interactive, &left),
     ] {
-        metrics.finished("free", priority, result);
+        metrics.finished("free", of(priority), result);
     }
     metrics.problem(Code::QueueFull, true);
     metrics.problem(Code::NotReady, false);
@@ -140,6 +144,40 @@ fn promises_are_counted_once_each() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
+}
+
+/// How many were good and bad, by availability and by latency.
+fn promises(metrics: &Metrics) -> [[u64; 2]; 2] {
+    let text = text(metrics);
+    let value = |slo: &str, outcome: &str| {
+        let series = format!("engined_slo_requests_total{{outcome=\"{outcome}\",slo=\"{slo}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap()
+    };
+    ["availability", "latency"].map(|slo| ["good", "bad"].map(|outcome| value(slo, outcome)))
+}
+
+#[test]
+fn waiting_for_ones_own_runs_is_no_late_start() {
+    let metrics = Metrics::new(&["python".into()], &["free"], SLO).unwrap();
+    let mut waited = result();
+    waited.timings.queue_us = 10_000_000;
+    let own = |millis| Service { own_wait: Duration::from_millis(millis), ..Service::default() };
+    metrics.finished("free", own(9_800), &waited);
+    assert_eq!(promises(&metrics), [[1, 0], [1, 0]], "201 ms of it were the engine's");
+    metrics.finished("free", own(9_700), &waited);
+    assert_eq!(promises(&metrics), [[2, 0], [1, 1]], "301 ms");
+}
+
+#[test]
+fn when_a_part_of_a_batch_begins_nobody_was_promised() {
+    let metrics = Metrics::new(&["python".into()], &["free"], SLO).unwrap();
+    let part = Service { part: true, ..of(Priority::Batch) };
+    let mut late = result();
+    late.timings.queue_us = 600_000_000;
+    metrics.finished("free", part, &late);
+    late.verdict = Verdict::EngineError;
+    metrics.finished("free", part, &late);
+    assert_eq!(promises(&metrics), [[1, 1], [0, 0]]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Bench {
 
     fn add(&mut self, sender: usize, length: Duration) {
         let (tenant, priority, memory) = self.senders[sender];
-        let wish = Wish { tenant: TenantIndex(tenant), priority, memory };
+        let wish = Wish { tenant: TenantIndex(tenant), priority, memory, patient: false };
         self.waiting[sender].push_back((length, self.queue.enqueue(wish).unwrap()));
         self.take_up();
     }
@@ -287,7 +287,10 @@ proptest! {
                         };
                         let apart = paid(one) / f64::from(*weight) - paid(other) / f64::from(*other_weight);
                         let most = part(lengths, *weight) + part(other_lengths, *other_weight);
-                        prop_assert!(apart <= most + 1e-6, "{apart} s by weight, {most} s at most");
+                        // Whose own runs can't fill all slots is in its own way at times, and nothing is owed to it for that.
+                        let (.., thousandths) = tenants[other];
+                        let in_its_way = u128::from(thousandths) * slots as u128 + 1 > 1000;
+                        prop_assert!(in_its_way || apart <= most + 1e-6, "{apart} s by weight, {most} s at most");
                     }
                 }
             }

@@ -12,7 +12,7 @@ fn queue(slots: usize) -> Arc<Queue> {
 }
 
 fn join(queue: &Arc<Queue>, priority: Priority) -> Ticket {
-    queue.enqueue(Wish { tenant: TenantIndex(0), priority, memory: 1 }).unwrap()
+    queue.enqueue(Wish { tenant: TenantIndex(0), priority, memory: 1, patient: false }).unwrap()
 }
 
 async fn interactive(queue: &Arc<Queue>) -> Slot {
@@ -60,7 +60,7 @@ async fn who_comes_to_a_kept_slot_waits_for_it_within_the_bounds() {
     drop(interactive(&queue).await);
     let mut waits = batch(&queue);
     assert!(granted(&mut waits).is_none());
-    let again = queue.enqueue(Wish { tenant: TenantIndex(0), priority: Priority::Batch, memory: 1 });
+    let again = queue.enqueue(Wish { tenant: TenantIndex(0), priority: Priority::Batch, memory: 1, patient: false });
     assert_eq!(again.err(), Some(Shed::TenantFull { waiting: 1 }));
     // The place that it fills keeps nobody from the slot that is free for them.
     drop(interactive(&queue).await);

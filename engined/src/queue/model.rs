@@ -38,7 +38,12 @@ enum Event {
 fn event(tenants: usize) -> impl Strategy<Value = Event> {
     let batch = any::<bool>().prop_map(|batch| if batch { Priority::Batch } else { Priority::Interactive });
     let wish = (0..tenants, batch, 1..=MEMORY);
-    let wish = wish.prop_map(|(tenant, priority, memory)| Wish { tenant: TenantIndex(tenant), priority, memory });
+    let wish = wish.prop_map(|(tenant, priority, memory)| Wish {
+        tenant: TenantIndex(tenant),
+        priority,
+        memory,
+        patient: false,
+    });
     prop_oneof![
         5 => wish.clone().prop_map(Event::Comes),
         2 => wish.prop_map(Event::Holds),
@@ -228,10 +233,18 @@ impl Model {
             assert!(running <= share.running as usize + self.beyond && waiting <= share.queued as usize + self.beyond);
         }
         // With a slot free, whoever waits and may run waits for memory alone: at least one of them does not fit.
+        // And it is somebody who would fit beside what its own tenant has under way.
+        let first = |wish: &Wish, of: Priority| {
+            let mut wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held()).map(|(other, _)| other);
+            wants.find(|other| other.tenant == wish.tenant && other.priority == of).map(|first| first.memory)
+        };
         let may_run = |wish: &Wish| {
             let TenantIndex(index) = wish.tenant;
-            let running = self.running.iter().filter(|(other, _)| other.tenant == wish.tenant).count();
-            running < self.shares[index].running as usize
+            let own = self.running.iter().filter(|(other, _)| other.tenant == wish.tenant);
+            let own: Vec<u64> = own.map(|(other, _)| other.memory).collect();
+            let firsts = [Priority::Interactive, Priority::Batch].map(|of| first(wish, of));
+            let room = MEMORY - own.iter().sum::<u64>();
+            own.len() < self.shares[index].running as usize && firsts.into_iter().flatten().all(|first| first <= room)
         };
         let wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held());
         let mut able = wants.map(|(wish, _)| wish).filter(|wish| may_run(wish)).peekable();
@@ -295,7 +308,7 @@ proptest! {
         for coming in arrivals {
             for batch in coming {
                 let priority = if batch { Priority::Batch } else { Priority::Interactive };
-                let wish = Wish { tenant: TenantIndex(0), priority, memory: 1 };
+                let wish = Wish { tenant: TenantIndex(0), priority, memory: 1, patient: false };
                 model.come(wish, false).unwrap_or_else(|shed| panic!("{shed:?}"));
                 model.take_up();
             }
@@ -317,7 +330,7 @@ proptest! {
     ) {
         let shares: Vec<Share> =
             weights.iter().map(|weight| Share { weight: *weight, running: 1, queued: 1000 }).collect();
-        let wish = |tenant| Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1 };
+        let wish = |tenant| Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1, patient: false };
         let mut model = Model::new(&shares, 10_000, 1);
         let clock = model.clock.handle().clone();
         let _clock = clock.enter();

@@ -55,7 +55,7 @@ mod tests {
     }
 
     fn join(queue: &Arc<Queue>, tenant: usize) -> Result<Ticket, Shed> {
-        queue.enqueue(Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1 })
+        queue.enqueue(Wish { tenant: TenantIndex(tenant), priority: Priority::Interactive, memory: 1, patient: false })
     }
 
     /// As many as it can. The first two run where nobody else does.

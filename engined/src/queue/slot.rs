@@ -61,8 +61,8 @@ impl Ticket {
     /// Waits for the slot, at most `patience`.
     ///
     /// # Errors
-    /// [`Shed::WaitedTooLong`] or [`Shed::OwnRunning`], [`Shed::NotReady`] when the sandboxes went away meanwhile, or
-    /// [`Shed::Closed`].
+    /// [`Shed::WaitedTooLong`], [`Shed::OwnRunning`] or [`Shed::OwnMemory`], [`Shed::NotReady`] when the sandboxes went away
+    /// meanwhile, or [`Shed::Closed`].
     pub async fn slot(mut self, patience: Duration) -> Result<Slot, Shed> {
         match self.granted.try_recv() {
             Ok(slot) => {
@@ -72,9 +72,9 @@ impl Ticket {
             Err(TryRecvError::Closed) => return Err(self.dropped()),
             Err(TryRecvError::Empty) => {}
         }
-        let TenantIndex(tenant) = self.wish.tenant;
-        let capped = |queue: &Queue| queue.lock().accounts[tenant].capped(Instant::now());
-        let (began, before) = (Instant::now(), capped(&self.queue));
+        let Place { tenant, lane, .. } = self.place;
+        let blocked = |queue: &Queue| queue.lock().accounts[tenant].lanes[lane].blocked(Instant::now());
+        let (began, before) = (Instant::now(), blocked(&self.queue));
         match tokio::time::timeout(patience, &mut self.granted).await {
             Ok(Ok(slot)) => {
                 self.left = true;
@@ -82,14 +82,16 @@ impl Ticket {
             }
             Ok(Err(_)) => Err(self.dropped()),
             Err(_) => {
-                let capped = capped(&self.queue).saturating_sub(before);
+                let after = blocked(&self.queue);
+                let [running, memory] = [0, 1].map(|how: usize| after[how].saturating_sub(before[how]));
                 let state = self.queue.lock();
-                let running = state.accounts[tenant].share.running;
-                // A plan that allows as many as there are slots keeps nobody from one that is free.
-                let own = capped * 2 > began.elapsed() && usize::try_from(running).is_ok_and(|most| most < state.slots);
+                let own = (running + memory) * 2 > began.elapsed();
                 Err(match state.open {
                     false => Shed::NotReady,
-                    true if own => Shed::OwnRunning { running },
+                    true if own && running >= memory => {
+                        Shed::OwnRunning { running: state.accounts[tenant].share.running }
+                    }
+                    true if own => Shed::OwnMemory { budget: self.queue.memory },
                     true => Shed::WaitedTooLong,
                 })
             }
@@ -131,6 +133,10 @@ pub struct Slot {
     pub(super) memory: u64,
     /// When it joined the queue.
     pub(super) came: Instant,
+    /// For so long its tenant's own runs were in its way then.
+    pub(super) own: Duration,
+    /// Nobody waits for its beginning.
+    pub(super) patient: bool,
     pub(super) since: Instant,
     /// What it is expected to cost its tenant.
     pub(super) pledge: Virtual,
@@ -151,13 +157,20 @@ impl Slot {
         self.memory
     }
 
+    /// For how long of the time that it was waited for the tenant's own runs were in the way: `running` of its plan, or their
+    /// memory.
+    #[must_use]
+    pub fn own_wait(&self) -> Duration {
+        self.own
+    }
+
     /// Gives the slot back unused for the place that it came from, to wait there for one with so much memory, which must
     /// [fit](Queue::fits), or to [hold](super) it.
     pub fn back(mut self, memory: u64, held: bool) -> Ticket {
         let (queue, place) = (Arc::clone(&self.queue), self.place);
         let priority =
             if place.lane == Priority::Interactive as usize { Priority::Interactive } else { Priority::Batch };
-        let wish = Wish { tenant: TenantIndex(place.tenant), priority, memory };
+        let wish = Wish { tenant: TenantIndex(place.tenant), priority, memory, patient: self.patient };
         let granted = queue.take_back(&mut self, memory, held);
         Ticket { queue, place, wish, held, granted, left: false }
     }

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) courses: [Course; 2],
     /// Of all tenants that have something in the queue, together.
     pub(super) weights: u64,
+    /// How many tenants have something here, in the queue or under way.
+    pub(super) busy: usize,
     interactive_in_a_row: u32,
     pub(super) tickets: u64,
     grants: u64,
@@ -58,6 +60,8 @@ pub(super) struct State {
     pub(super) interactive: Option<Instant>,
     /// Since when batch runs have waited without one being granted.
     batch_since: Option<Instant>,
+    /// Since when it has been batch's turn, and memory is missing.
+    short_since: Option<Instant>,
     /// A batch run waits for a slot that is free and kept, until then.
     pub(super) kept: Option<Instant>,
 }
@@ -74,6 +78,7 @@ impl State {
             accounts: shares.iter().copied().map(Account::new).collect(),
             courses: <[Course; 2]>::default(),
             weights: 0,
+            busy: 0,
             interactive_in_a_row: 0,
             tickets: 0,
             grants: 0,
@@ -82,6 +87,7 @@ impl State {
             usual: Duration::from_millis(100),
             interactive: None,
             batch_since: None,
+            short_since: None,
             kept: None,
         }
     }
@@ -92,16 +98,19 @@ impl State {
     }
 
     /// What runs cost, by the slots that there are now.
-    fn price(&self) -> Price {
+    pub(super) fn price(&self) -> Price {
         Price { budget: self.budget, slots: self.slots }
     }
 
     /// Changes an account; the orders that it stands in follow.
-    fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Account, [Virtual; 2]) -> T) -> T {
+    fn change<T>(&mut self, index: usize, now: Instant, change: impl FnOnce(&mut Account, [Virtual; 2]) -> T) -> T {
         self.list(index, false);
         // What newcomers begin with, so that who was away has not saved up turns.
         let floors = [self.floor(INTERACTIVE), self.floor(BATCH)];
-        let changed = change(&mut self.accounts[index], floors);
+        let (all, alone) = (self.price(), self.busy == 0);
+        let account = &mut self.accounts[index];
+        let changed = change(account, floors);
+        account.note(all, alone, now);
         self.list(index, true);
         changed
     }
@@ -114,6 +123,11 @@ impl State {
             (true, _) => {}
             (false, true) => self.weights += weight,
             (false, false) => self.weights -= weight,
+        }
+        match (account.is_busy(), belongs) {
+            (false, _) => {}
+            (true, true) => self.busy += 1,
+            (true, false) => self.busy -= 1,
         }
         if !account.may_run() {
             return;
@@ -141,25 +155,25 @@ impl State {
             return self.accounts.push(Account::new(share));
         }
         let (last, grants) = (self.last(), self.grants);
-        self.change(index, |account, _| {
+        self.change(index, now, |account, _| {
             account.closed = false;
             account.share = share;
             // Fewer than it has under way: what others get meanwhile is not owed to it either.
-            account.cap(grants, now);
-            account.uncap(last, now);
+            account.cap(grants);
+            account.uncap(last);
         });
     }
 
     /// Closes an account, with all who wait or hold a place there; what is under way goes on, and is paid for. `None`: it was
     /// closed before.
-    pub(super) fn close(&mut self, index: usize) -> Option<Vec<Waiter>> {
+    pub(super) fn close(&mut self, index: usize, now: Instant) -> Option<Vec<Waiter>> {
         if index >= self.accounts.len() {
             self.accounts.push(Account::new(Share::NOTHING));
         }
         if self.accounts[index].closed {
             return None;
         }
-        let gone = self.change(index, |account, _| {
+        let gone = self.change(index, now, |account, _| {
             account.closed = true;
             account.lanes.each_mut().map(|lane| (std::mem::take(&mut lane.waiting), std::mem::take(&mut lane.held)))
         });
@@ -177,14 +191,15 @@ impl State {
         }
         if held {
             self.courses[lane].held += 1;
-            return self.change(tenant, |account, _| insert(&mut account.lanes[lane].held, waiter));
+            return self.change(tenant, now, |account, _| insert(&mut account.lanes[lane].held, waiter));
         }
         self.courses[lane].waiting += 1;
         if lane == BATCH && self.courses[BATCH].waiting == 1 {
             self.batch_since = Some(now);
         }
-        self.change(tenant, |account, floors| {
+        self.change(tenant, now, |account, floors| {
             let own = &mut account.lanes[lane];
+            let waiter = Waiter { own_at: own.own(now), ..waiter };
             if own.waiting.is_empty() {
                 own.spent = own.spent.max(floors[lane]);
             }
@@ -194,15 +209,15 @@ impl State {
 
     /// Somebody who held its place waits from now on, for so much memory.
     pub(super) fn release(&mut self, Place { ticket, tenant, lane }: Place, memory: u64, now: Instant) {
-        if let Some(waiter) = self.change(tenant, |account, _| remove(&mut account.lanes[lane].held, ticket)) {
+        if let Some(waiter) = self.change(tenant, now, |account, _| remove(&mut account.lanes[lane].held, ticket)) {
             self.courses[lane].held -= 1;
             self.place((tenant, lane), Waiter { memory, ..waiter }, false, now);
         }
     }
 
     /// Somebody who has no slot yet leaves the queue.
-    pub(super) fn remove(&mut self, Place { ticket, tenant, lane }: Place) {
-        let left = self.change(tenant, |account, _| {
+    pub(super) fn remove(&mut self, Place { ticket, tenant, lane }: Place, now: Instant) {
+        let left = self.change(tenant, now, |account, _| {
             let own = &mut account.lanes[lane];
             (remove(&mut own.waiting, ticket).is_some(), remove(&mut own.held, ticket).is_some())
         });
@@ -228,12 +243,53 @@ impl State {
         if !self.open || self.running >= self.slots {
             return Err(None);
         }
-        let first = |lane: usize| self.courses[lane].ready.turns.first().map(|(.., index)| (lane, *index));
-        let (interactive, batch) = (first(INTERACTIVE), first(BATCH));
+        let (interactive, batch) = (self.first(INTERACTIVE), self.first(BATCH));
         let kept = batch.and_then(|_| self.keep()).filter(|until| now < *until);
         let batch = batch.filter(|_| kept.is_none());
-        let batch_turn = self.interactive_in_a_row >= INTERACTIVE_IN_A_ROW;
-        if batch_turn { batch.or(interactive) } else { interactive.or(batch) }.ok_or(kept)
+        if !self.is_batch_turn() {
+            return interactive.or(batch).ok_or(kept);
+        }
+        // A batch run that waits for memory does not stop those who need less, but for so long; its turn it keeps.
+        let stops = self.short_since.is_some_and(|since| now.saturating_duration_since(since) >= KEPT_AT_MOST);
+        let goes = |turn: &(usize, usize)| stops || self.fits(*turn);
+        batch.filter(goes).or(interactive).or(batch).ok_or(kept)
+    }
+
+    /// Whose turn it is in a lane. Who is in its own way is passed over: it has something under way, so these are not more than
+    /// there are slots.
+    fn first(&self, lane: usize) -> Option<(usize, usize)> {
+        let mut turns = self.courses[lane].ready.turns.iter().map(|(.., index)| *index);
+        turns.find(|index| !self.accounts[*index].waits_for_itself(lane, self.budget)).map(|index| (lane, index))
+    }
+
+    /// What is granted to this one now those before it, who are passed over, could not have taken, so it is not owed to them.
+    fn pass_over(&mut self, (lane, index): (usize, usize), now: Instant) {
+        let spent = self.accounts[index].lanes[lane].spent;
+        let before =
+            self.courses[lane].ready.turns.iter().map(|(.., other)| *other).take_while(|other| *other != index);
+        for other in before.collect::<Vec<_>>() {
+            self.change(other, now, |account, _| {
+                let own = &mut account.lanes[lane];
+                own.spent = own.spent.max(spent);
+            });
+        }
+    }
+
+    fn is_batch_turn(&self) -> bool {
+        self.interactive_in_a_row >= INTERACTIVE_IN_A_ROW
+    }
+
+    /// Whether the next run of a tenant in a lane has room in the memory that is free.
+    fn fits(&self, (lane, index): (usize, usize)) -> bool {
+        let free = self.budget.saturating_sub(self.memory);
+        self.accounts[index].lanes[lane].waiting.front().is_some_and(|next| next.memory <= free)
+    }
+
+    /// Notes since when batch's turn has waited for memory. Whoever has that turn: if it changes meanwhile, others have
+    /// overtaken all of them.
+    fn note_shortage(&mut self, now: Instant) {
+        let short = self.is_batch_turn() && self.first(BATCH).is_some_and(|first| !self.fits(first));
+        self.short_since = if short { self.short_since.or(Some(now)) } else { None };
     }
 
     /// Whether one who comes now would have the next slot: there is one, and nobody waits for it.
@@ -244,15 +300,15 @@ impl State {
 
     /// Grants one slot, if there is one and somebody's turn fits into the memory that is free.
     pub(super) fn grant(&mut self, now: Instant) -> Option<(Place, Virtual, Waiter)> {
+        self.note_shortage(now);
         let next = self.next(now);
         self.kept = next.err().flatten();
-        let (lane, index) = next.ok()?;
-        let free = self.budget.saturating_sub(self.memory);
         // Nobody smaller overtakes whoever's turn it is.
-        self.accounts[index].lanes[lane].waiting.front().filter(|waiter| waiter.memory <= free)?;
+        let (lane, index) = next.ok().filter(|turn| self.fits(*turn))?;
+        self.pass_over((lane, index), now);
         self.grants += 1;
         let (grants, usual, price) = (self.grants, self.usual, self.price());
-        let (waiter, spent, pledge) = self.change(index, |account, _| {
+        let (waiter, spent, pledge) = self.change(index, now, |account, _| {
             let weight = account.share.weight;
             let own = &mut account.lanes[lane];
             let pledge = own.expected(usual, price, weight);
@@ -261,7 +317,11 @@ impl State {
             (own.last, own.debt) = (grants, 0);
             let spent = own.spent;
             account.running += 1;
-            account.cap(grants, now);
+            account.memory += waiter.memory;
+            if lane == INTERACTIVE && !account.fits_itself(BATCH, price.budget) {
+                account.overtook += 1;
+            }
+            account.cap(grants);
             Some((waiter, spent, pledge))
         })?;
         let course = &mut self.courses[lane];
@@ -279,8 +339,10 @@ impl State {
         if lane == BATCH {
             self.batch_since = batch_waits.then_some(now);
         }
-        self.interactive_in_a_row = if lane == INTERACTIVE && batch_waits { self.interactive_in_a_row + 1 } else { 0 };
-        Some((Place { ticket: waiter.ticket, tenant: index, lane }, pledge, waiter))
+        self.interactive_in_a_row =
+            if lane == INTERACTIVE && batch_waits { self.interactive_in_a_row.saturating_add(1) } else { 0 };
+        let own = waiter.own(self.accounts[index].lanes[lane].own(now));
+        Some((Place { ticket: waiter.ticket, tenant: index, lane }, pledge, Waiter { own, ..waiter }))
     }
 
     /// A slot is free again. `used`: its run is over, and took so long; `None`: it was never used, and costs nothing.
@@ -290,14 +352,15 @@ impl State {
         self.running -= 1;
         self.memory -= memory;
         self.courses[lane].running -= 1;
-        self.change(tenant, |account, _| {
+        self.change(tenant, now, |account, _| {
             account.running -= 1;
+            account.memory -= memory;
             let pledged = &mut account.lanes[lane].pledged;
             *pledged = pledged.saturating_sub(pledge);
             if let Some(used) = used {
                 account.pay(lane, used, price.of(used, memory, account.share.weight));
             }
-            account.uncap(last, now);
+            account.uncap(last);
         });
     }
 
@@ -351,6 +414,8 @@ impl State {
         }
         let queued = self.accounts.iter().filter(|account| account.queued() > 0);
         assert_eq!(self.weights, queued.map(|account| u64::from(account.share.weight)).sum::<u64>());
+        assert_eq!(self.busy, self.accounts.iter().filter(|account| account.is_busy()).count());
+        assert_eq!(self.memory, self.accounts.iter().map(|account| account.memory).sum::<u64>());
         let running: u32 = self.accounts.iter().map(|account| account.running).sum();
         assert_eq!(self.courses.iter().map(|course| course.running).sum::<usize>(), self.running);
         assert_eq!(usize::try_from(running).ok(), Some(self.running));

@@ -6,7 +6,7 @@ use super::*;
 const PLENTY: Share = Share { weight: 1, running: 100, queued: 10_000 };
 
 fn wish(tenant: usize, priority: Priority) -> Wish {
-    Wish { tenant: TenantIndex(tenant), priority, memory: 1 }
+    Wish { tenant: TenantIndex(tenant), priority, memory: 1, patient: false }
 }
 
 fn queue(slots: usize, shares: &[Share]) -> Arc<Queue> {

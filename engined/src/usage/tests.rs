@@ -40,15 +40,20 @@ impl Folder {
         }
     }
 
+    /// The thread of the books before may not have ended yet: it writes as long as it has the database.
+    fn alone(&self) -> Opened {
+        loop {
+            let opened = open(Some(self.database()));
+            if opened.alone().is_ok() {
+                return opened;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     fn books(&self, upto: u64) -> Arc<Books> {
         let metrics = AuditMetrics::new(&prometheus::Registry::new()).unwrap();
-        // The thread of the one before may not have ended yet.
-        let mut opened = open(Some(self.database()));
-        while opened.alone().is_err() {
-            std::thread::yield_now();
-            opened = open(Some(self.database()));
-        }
-        Books::start(opened, files(&self.log()), upto, self.log(), metrics).unwrap()
+        Books::start(self.alone(), files(&self.log()), upto, self.log(), metrics).unwrap()
     }
 }
 
@@ -112,6 +117,7 @@ async fn a_damaged_database_is_made_anew_of_the_lines() {
     let folder = Folder::new("damaged");
     folder.write(1, 50);
     assert_eq!(total(&folder.books(50)).await, sum(1, 50));
+    drop(folder.alone());
     for damage in ["this is no database at all".repeat(400).into_bytes(), {
         let mut bytes = fs::read(folder.database()).unwrap();
         let end = bytes.len();
@@ -123,6 +129,7 @@ async fn a_damaged_database_is_made_anew_of_the_lines() {
         }
         fs::write(folder.database(), damage).unwrap();
         assert_eq!(total(&folder.books(50)).await, sum(1, 50));
+        drop(folder.alone());
     }
     let aside = fs::read_dir(&folder.0)
         .unwrap()

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::common::live::ENGINED;
-use crate::common::{Fake, PATIENCE, Reply, Scratch};
+use crate::common::{Fake, PATIENCE, Reply, Scratch, wait_for};
 
 pub const TENANTS: [&str; 2] = ["blue", "green"];
 
@@ -166,7 +166,14 @@ impl Engine {
 
     pub fn usage(&self, token: &str) -> Value {
         let path = "/v1/usage?from=2000-01-01&to=9999-12-31";
-        let reply = self.get(path, token);
+        let mut reply = self.get(path, token);
+        // The counters are asked for two seconds: a busy disk may take longer, and the caller is to come again.
+        wait_for(|| {
+            if reply.status == 503 {
+                reply = self.get(path, token);
+            }
+            reply.status != 503
+        });
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.conforms("GET", path);
         reply.json()

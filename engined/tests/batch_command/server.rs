@@ -163,6 +163,7 @@ impl Server {
                 None => json!("accepted"),
             };
             let verdict: SubmissionVerdict = serde_json::from_value(verdict).unwrap();
+            let unjudged = mine.iter().filter(|result| result.verdict.is_unjudged()).count();
             let cpu = mine.iter().filter_map(|result| result.usage).map(|usage| usage.cpu_time_us).max();
             let told = json!({"cached": false, "reason": {"limit": null, "value": null, "observed": null,
                 "message": "The compiler ended with exit code 1.", "hint": null},
@@ -171,7 +172,7 @@ impl Server {
                            "truncated": false}});
             json!({"id": id, "verdict": verdict, "points": mine.iter().map(|one| one.points).sum::<f64>(),
                    "max_points": request.tests.iter().map(|test| test.points).sum::<f64>(), "done": mine.len(),
-                   "cpu_time_us_max": cpu, "memory_peak_bytes_max": cpu.map(|_| 3 << 20),
+                   "unjudged": unjudged, "cpu_time_us_max": cpu, "memory_peak_bytes_max": cpu.map(|_| 3 << 20),
                    "compile": if compile { told } else { Value::Null }})
         };
         let submissions: Vec<Value> = request.submissions.iter().map(|one| of(&one.id)).collect();

@@ -62,6 +62,32 @@ fn a_submission_is_compiled_once_and_each_of_its_tests_is_run() {
 }
 
 #[test]
+fn nobody_waits_for_the_beginning_of_a_part() {
+    let grader = Grader::slots(1, "[slo]\nbatch_start_ms = 1\n");
+    let stays = json!({"language": "python", "source": "gate", "priority": "batch"}).to_string();
+    let json = "Content-Type: application/json\r\n";
+    let stays = grader.rig.call("POST", "/v1/executions?wait=false", json, stays.as_bytes());
+    assert_eq!(stays.status, 202, "{}", stays.text());
+    wait_for(|| grader.rig.engine.queue.gauges().running == 1);
+    let submissions = [submission("a", "python", "say 7"), submission("b", "c", "say 7")];
+    let id = grader.submit(&json!({"submissions": submissions, "tests": tests(2, "7")}));
+    // At least a run of the one and the compile of the other.
+    wait_for(|| grader.rig.engine.queue.gauges().waiting[1] >= 2);
+    assert!(grader.rig.engine.queue.oldest()[1].is_zero());
+    assert_eq!(grader.rig.call("DELETE", stays.header("location").unwrap(), "", b"").status / 100, 2);
+    assert_eq!(grader.verdicts(&id), ["accepted"; 4]);
+    let metrics = grader.rig.get("/metrics").text();
+    let count = |series: &str| {
+        let value =
+            metrics.lines().find_map(|line| line.strip_prefix(&format!("engined_slo_requests_total{{{series}}} ")));
+        value.unwrap().parse::<u64>().unwrap()
+    };
+    assert!(count("outcome=\"good\",slo=\"availability\"") >= 5, "{metrics}");
+    let began = ["good", "bad"].map(|outcome| count(&format!("outcome=\"{outcome}\",slo=\"latency\"")));
+    assert_eq!(began, [0, 0], "{metrics}");
+}
+
+#[test]
 fn what_comes_after_a_failure_is_not_run() {
     let grader = Grader::start();
     let mut all = tests(4, "7\n");

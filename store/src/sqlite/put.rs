@@ -25,7 +25,9 @@ pub(crate) fn put(desk: &mut Desk, batch: &NewBatch) -> Result<Placed, StoreErro
         return Ok(placed);
     }
     let each = each(batch.result_bytes, desk.limits.result_bytes, at_most(data.sources.len()), results);
-    room(desk, &data, results.saturating_mul(each))?;
+    if let Some(placed) = room(desk, &data, results.saturating_mul(each))? {
+        return Ok(placed);
+    }
     let number = keep(desk, batch, data, (results, each))?;
     if let Some(key) = &batch.key {
         let sql = "INSERT INTO idempotency (tenant, key, body, batch, until) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -41,12 +43,33 @@ fn each(text: u64, least: u64, submissions: u64, results: u64) -> u64 {
     if text == 0 {
         return least;
     }
-    // Rows stand in pages: one that is just over half a page takes a whole one, and the last page of a longer one may be empty.
-    const PAGE: u64 = 4_000;
     let row = text.saturating_add(64);
-    let pages = if row <= PAGE { 4_096 / (PAGE / row) } else { row.saturating_add(4_096) };
-    let one = pages.saturating_add(RESULT_ROW_BYTES).max(least);
-    one.saturating_add(one.saturating_mul(submissions).div_ceil(results.max(1)))
+    let one = held(row, PAGE).saturating_add(RESULT_ROW_BYTES).max(least);
+    // Of a row in an index only a quarter of a page stands in it, and rows that have grown there fill no more than half of it.
+    let line = held(row, PAGE / 4).saturating_add(PAGE / 2).max(least);
+    one.saturating_add(line.saturating_mul(submissions).div_ceil(results.max(1)))
+}
+
+/// What fits into a page, on the safe side.
+const PAGE: u64 = 4_000;
+/// So much at least of a row that does not fit stands in its page, and so much of it in each page that it has besides.
+const LOCAL: u64 = 489;
+const OVERFLOW: u64 = 4_092;
+
+/// What the longest row of so many bytes takes of the file, where no more than `most` of a row stands in its page ("Cell
+/// Payload Overflow Pages" in SQLite's description of its files). Rows stand whole in pages: one that is just over half a page
+/// takes a whole one. No shorter row takes more.
+fn held(row: u64, most: u64) -> u64 {
+    let (local, pages) = if row <= most {
+        (row, 0)
+    } else {
+        let beyond = row.saturating_sub(LOCAL);
+        match LOCAL + beyond % OVERFLOW {
+            local if local <= most => (local, beyond / OVERFLOW),
+            _ => (LOCAL, beyond / OVERFLOW + 1),
+        }
+    };
+    (4_096 / (PAGE / local.max(1)).max(1)).saturating_add(pages.saturating_mul(4_096))
 }
 
 /// Gives up the key that it comes with where its time is over, and looks what came with it.
@@ -193,21 +216,34 @@ fn over_quota(desk: &Desk, batch: &NewBatch, data: &Data, results: u64) -> Resul
     Ok(None)
 }
 
-/// Refuses what would take the room that the results of accepted batches need.
-fn room(desk: &Desk, data: &Data, results: u64) -> Result<(), StoreError> {
+/// Refuses what would take the room that the results of accepted batches need, and says of what would find none in an empty
+/// store either that it is too large.
+fn room(desk: &Desk, data: &Data, results: u64) -> Result<Option<Placed>, StoreError> {
+    let wanted = data.wanted();
+    // An eighth is left for what deleting needs, and for pages that are not full.
+    let most = desk.limits.bytes - desk.limits.bytes / 8;
+    let alone = wanted.saturating_add(results);
+    if empty(&desk.db)?.saturating_add(alone) > most {
+        return Ok(Some(Placed::TooLarge { wanted: alone, most: desk.limits.bytes }));
+    }
     let used = used(&desk.db)?;
     let reserved = reserved(&desk.db)?.saturating_add(results);
-    let wanted = data.wanted();
-    // An eighth is left for the lines of submissions, and for what deleting needs.
-    let most = desk.limits.bytes - desk.limits.bytes / 8;
     if used.saturating_add(wanted).saturating_add(reserved) > most {
         return Err(StoreError::Full(format!(
-            "it holds {used} bytes and may have {} (its setting `store_bytes`); {reserved} are kept for results that are \
-             waited for, and {wanted} more were wanted",
+            "it holds {used} bytes and may have {} (its setting `store_bytes`, an eighth less for batches); {reserved} are \
+             kept for results that are waited for, and {wanted} more were wanted",
             desk.limits.bytes
         )));
     }
-    Ok(())
+    Ok(None)
+}
+
+/// What a store takes that has nothing, on the safe side: a page for each table and index, and pages for what they are, which
+/// may be half full.
+fn empty(db: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT COUNT(*) + 1 + SUM(LENGTH(COALESCE(sql, '')) + 128) / 2000 FROM sqlite_schema";
+    let pages = db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?;
+    Ok(whole(pages).saturating_mul(4_096))
 }
 
 /// The bytes that are in use.

@@ -21,7 +21,7 @@ const GROUP: &str = "engined-";
 const V1: [&str; 2] = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct"];
 const V2: &str = "/sys/fs/cgroup";
 /// Nothing is spent for so long: what was started has ended. At most the second is waited.
-const STILL: (Duration, Duration) = (Duration::from_millis(30), Duration::from_secs(5));
+const STILL: (Duration, Duration) = (Duration::from_millis(30), Duration::from_secs(150));
 
 /// Microseconds that an engine has used since it was started: its own processes and every sandbox. `None` where its control
 /// group can't be found.
@@ -144,10 +144,14 @@ impl Own {
                 (since, last) = (Instant::now(), now);
             }
         }
-        // It can't be removed while a process is in it that the scheduler only kept waiting.
+        // The scheduler may have kept one of them waiting all the while: the account is whole once nobody is in it.
+        let lives = || fs::read_to_string(self.path.join("tasks")).is_ok_and(|tasks| !tasks.is_empty());
+        while lives() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        last = usage(&self.path).or(last);
         while fs::remove_dir(&self.path).is_err() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
-            last = usage(&self.path).or(last);
         }
         Ok(last.unwrap_or(0))
     }

@@ -210,10 +210,10 @@ mod tests {
             Box::new(|n| if n == 1 { Err(Problem::new("no room", "none")) } else { Ok(Box::new(|| Ok(1))) });
         let crowd = |name: &str, ours, make| Crowd { name: name.to_owned(), ours, make };
         let crowds = [crowd(BARE, true, sleeper(2)), crowd("ours", true, sleeper(8)), crowd("peer", false, broken)];
-        let windows = Windows { count: 2, length: Duration::from_millis(60) };
-        let mut level = level("row", 3, windows, &crowds).unwrap();
-        let ratio = level.ratio("ours").unwrap();
-        assert!(ratio > 0.0 && ratio < 0.9, "{ratio}");
+        // A busy machine holds up a short window, not all of a long one.
+        let measure = |ms| level("row", 3, Windows { count: 2, length: Duration::from_millis(ms) }, &crowds).unwrap();
+        let slower = |level: &Level| level.ratio("ours").is_some_and(|ratio| ratio > 0.0 && ratio < 0.9);
+        let mut level = [60, 240, 1000, 4000].into_iter().map(measure).find(slower).expect("8 ms are more than 2 ms");
         assert!(level.rates[2].note.as_ref().is_some_and(|note| note.starts_with("no room")));
         level.bar = Some(2.0);
         assert!(level.holds("ours", 1.0).is_some_and(|held| held.is_err()));

@@ -248,7 +248,8 @@ impl Sampler {
         metrics(&mut self.client)
     }
 
-    /// Waits until nothing is under way and the numbers stand still, at most a few seconds: what leaks stands still too.
+    /// Waits until nothing is under way and the numbers stand still: what leaks stands still too. At most a minute, as
+    /// others may have the machine.
     pub fn sample(&mut self, runs: u32, seconds: f64) -> Result<Sample> {
         const STILL: [&str; 5] = [
             "process_open_fds",
@@ -258,7 +259,7 @@ impl Sampler {
             "engined_sandbox_cgroups",
         ];
         let mut before: Option<Sample> = None;
-        for _ in 0..20 {
+        for _ in 0..240 {
             // jaild counts anew every 200 ms.
             std::thread::sleep(std::time::Duration::from_millis(250));
             let mut gauges = self.metrics()?;

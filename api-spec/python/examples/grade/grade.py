@@ -52,9 +52,9 @@ def key(*folders: Path) -> str:
 def write(batch: Batch, file: TextIO) -> None:
     """Write the grades."""
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(["name", "verdict", "points", "of"])
+    table.writerow(["name", "verdict", "points", "of", "unjudged"])
     for row in batch.submission_results:
-        table.writerow([row.id, row.verdict, f"{row.points or 0:g}", f"{row.max_points:g}"])
+        table.writerow([row.id, row.verdict, f"{row.points or 0:g}", f"{row.max_points:g}", row.unjudged])
 
 
 if __name__ == "__main__":

@@ -24,5 +24,5 @@ def test_a_folder_is_graded_once(client: Client, tmp_path: Path) -> None:
     batch = grade(client, submissions, tests)
     table = io.StringIO()
     write(batch, table)
-    assert table.getvalue() == "name,verdict,points,of\nada,accepted,20,20\nbob,partial,10,20\n"
+    assert table.getvalue() == "name,verdict,points,of,unjudged\nada,accepted,20,20,0\nbob,partial,10,20,0\n"
     assert grade(client, submissions, tests).id == batch.id

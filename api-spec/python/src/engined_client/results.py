@@ -440,6 +440,8 @@ class SubmissionResult:
     cpu_time_us_max: int | None
     memory_peak_bytes_max: int | None
     compile: CompileTold | None
+    unjudged: int = since(0)
+    """How many of its results say nothing about it: the checker or the engine has failed. They bring no points."""
 
 
 @dataclass(frozen=True)

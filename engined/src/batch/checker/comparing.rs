@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use api_spec::{CheckerKind, CheckerRequest, CheckerTold, Difference};
 use grading::compare::{Rule, Tolerance};
@@ -36,18 +35,10 @@ type Shared = Arc<Mutex<Option<io::Result<Box<dyn Compare>>>>>;
 pub struct Comparing {
     /// Shared with the tap, which has it while the output comes.
     compare: Shared,
-    /// What is expected may have to be waited for, as long as somebody wants to know.
-    on_disk: Option<Wanted>,
-}
-
-/// Whoever reads what is expected ahead of the output stops when this is dropped: all that was expected of a run that has
-/// failed may be gigabytes.
-struct Wanted(Arc<AtomicBool>);
-
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
+    /// What is expected may have to be waited for.
+    on_disk: bool,
+    /// As long as this is there what is expected is read.
+    wanted: Arc<()>,
 }
 
 impl Comparing {
@@ -55,23 +46,23 @@ impl Comparing {
     /// `memory`.
     #[must_use]
     pub fn new(rule: Rule, expected: &Stdin, memory: &Arc<Budget>) -> (Comparing, Tap) {
-        let (expected, on_disk): (Expected, Option<Wanted>) = match expected {
-            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), None),
+        let wanted = Arc::new(());
+        let (expected, on_disk): (Expected, bool) = match expected {
+            Stdin::Bytes(bytes) => (Box::new(Cursor::new(bytes.clone())), false),
             Stdin::File(file) => {
-                let wanted = Arc::new(AtomicBool::new(true));
-                let file = FromStart { file: Arc::clone(file), at: 0, wanted: Arc::clone(&wanted) };
-                (Box::new(file), Some(Wanted(wanted)))
+                let file = Arc::clone(file);
+                (Box::new(FromStart { file, at: 0, wanted: Arc::downgrade(&wanted) }), true)
             }
         };
         let compare: Shared = Arc::new(Mutex::new(Some(Ok(rule.against(expected, Box::new(Held(memory.nothing())))))));
-        if on_disk.is_some() && rule == Rule::UnorderedLines {
+        if on_disk && rule == Rule::UnorderedLines {
             // All of it is read before the first line is judged: better now than while the program waits, whose time runs.
             let compare = Arc::clone(&compare);
             tokio::task::spawn_blocking(move || feed(&compare, &[]));
         }
         let take = Box::new(Feed(Arc::clone(&compare)));
-        let tap = if on_disk.is_some() { Tap::elsewhere(take) } else { Tap::here(take) };
-        (Comparing { compare, on_disk }, tap)
+        let tap = if on_disk { Tap::elsewhere(take) } else { Tap::here(take) };
+        (Comparing { compare, on_disk, wanted }, tap)
     }
 
     /// The output is over, and this is its tap.
@@ -80,20 +71,18 @@ impl Comparing {
     /// That of reading what is expected.
     pub async fn end(self, tap: Tap) -> io::Result<Checked> {
         drop(tap.end().await?);
-        let Comparing { compare, on_disk } = self;
+        let Comparing { compare, on_disk, wanted } = self;
         let finish = move || {
             let compare = compare.lock().unwrap_or_else(PoisonError::into_inner).take();
             compare.ok_or_else(|| io::Error::other("a comparison that was ended before"))??.finish()
         };
-        let opinion = match on_disk {
+        let opinion = if on_disk {
             // Whoever reads ahead may have it still: that is waited for where a thread may wait.
-            Some(wanted) => {
-                let opinion = tokio::task::spawn_blocking(finish).await.map_err(io::Error::other)?;
-                drop(wanted);
-                opinion?
-            }
-            None => finish()?,
+            tokio::task::spawn_blocking(finish).await.map_err(io::Error::other)??
+        } else {
+            finish()?
         };
+        drop(wanted);
         Ok(checked(opinion))
     }
 }
@@ -148,17 +137,18 @@ fn feed(compare: &Shared, bytes: &[u8]) {
     }
 }
 
-/// A file that others read as well, from its beginning.
+/// A file that others read as well, from its beginning, as long as it is wanted: whoever reads it in a thread of its own can't
+/// be stopped otherwise, and would go on after its run for as long as the file is.
 struct FromStart {
     file: Arc<File>,
     at: u64,
-    wanted: Arc<AtomicBool>,
+    wanted: Weak<()>,
 }
 
 impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.wanted.load(Ordering::Relaxed) {
-            return Err(io::Error::other("nobody wants to know any more"));
+        if self.wanted.strong_count() == 0 {
+            return Err(io::Error::other("nobody waits for the comparison any more"));
         }
         let read = self.file.read_at(buffer, self.at)?;
         self.at += read as u64;
@@ -243,6 +233,26 @@ mod tests {
         assert!(wrong.told.message.unwrap().contains("no memory"));
     }
 
+    #[test]
+    fn what_nobody_wants_is_not_read_to_its_end() {
+        // It has none.
+        let zeros = Arc::new(File::open("/dev/zero").unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (comparing, tap) = {
+            let _entered = runtime.enter();
+            Comparing::new(Rule::UnorderedLines, &Stdin::File(Arc::clone(&zeros)), &Budget::new(1 << 20))
+        };
+        assert!(Arc::strong_count(&zeros) > 1);
+        drop((comparing, tap));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(150);
+        while Arc::strong_count(&zeros) > 1 && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        // Dropped, it would wait for who reads.
+        runtime.shutdown_background();
+        assert_eq!(Arc::strong_count(&zeros), 1);
+    }
+
     #[tokio::test]
     async fn what_cannot_be_read_is_our_failure() {
         let (_, writes_only) = io::pipe().unwrap();
@@ -273,7 +283,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let tap = Tap::elsewhere(Box::new(Feed(Arc::clone(&compare))));
-        let comparing = Comparing { compare, on_disk: Some(Wanted(Arc::new(AtomicBool::new(true)))) };
+        let comparing = Comparing { compare, on_disk: true, wanted: Arc::new(()) };
         let others = async {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             told.send(()).unwrap();
@@ -281,16 +291,6 @@ mod tests {
         let (checked, ()) = tokio::join!(comparing.end(tap), others);
         assert_eq!(checked.unwrap().finding, Finding::Right);
         ahead.await.unwrap();
-    }
-
-    #[test]
-    fn what_is_expected_is_read_for_somebody() {
-        let Stdin::File(file) = file(b"x\n") else { unreachable!() };
-        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
-        let mut expected = FromStart { file, at: 0, wanted: Arc::clone(&wanted.0) };
-        assert_eq!(expected.read(&mut [0]).unwrap(), 1);
-        drop(wanted);
-        assert!(expected.read(&mut [0]).is_err());
     }
 
     #[test]

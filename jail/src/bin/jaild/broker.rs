@@ -320,7 +320,7 @@ impl Broker<'_> {
                 break;
             }
             self.filter = job.spec.filter;
-            self.stock.ordered(job.spec.ordered_us, readiness != Readiness::Idle);
+            self.stock.ordered(job.spec.ordered_us, readiness);
             if readiness == Readiness::Idle {
                 ended.extend(self.make(index, Some(job)));
             } else {

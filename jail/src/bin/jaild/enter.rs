@@ -34,6 +34,7 @@ use nix::unistd::{Uid, geteuid};
 use crate::account::Account;
 use crate::config::{Config, Options};
 use crate::slot::log;
+use crate::tuning::halt::Halt;
 use crate::tuning::{Store, make};
 
 /// What ids that a namespace does not map look like in it, see user_namespaces(7).
@@ -104,19 +105,26 @@ fn tuning_is_foreign(options: &Options, uid: u32) -> bool {
 }
 
 /// Makes of toolchains what can be made ahead of time, and ends. Where root starts it, it makes that as jaild's user.
-pub fn tune(options: &Options) -> Result<(), JailError> {
+/// `false`: it was told to end before it was through.
+pub fn tune(options: &Options) -> Result<bool, JailError> {
+    let halt = Halt::on_signals(options.bound)?;
     let (account, rootless) = account(options)?;
     trust_files(options, if rootless { account.uid } else { 0 })?;
     let Some((folder, catalogue)) = tuning_of(options)? else {
         log("nothing is tuned: it is switched off");
-        return Ok(());
+        return Ok(true);
     };
-    make::tune(
+    let done = make::tune(
         &folder,
         &catalogue,
         options.tune.as_deref().filter(|only| *only != "yes"),
         (!rootless).then_some((account.uid, account.gid)),
-    )
+        &halt,
+    )?;
+    if !done {
+        log("told to end before everything was tuned; the next --tune goes on with the rest");
+    }
+    Ok(done)
 }
 
 /// Where tuned files are kept, unless they shall not be used, and what they are made of.

@@ -48,7 +48,10 @@ fn main() -> ExitCode {
     // The modes of the tree are given as they are meant; a service manager's umask must not take them away.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let result = match &options.inner {
-        None if options.tune.is_some() => enter::tune(&options),
+        None if options.tune.is_some() => match enter::tune(&options) {
+            Ok(false) => return ExitCode::FAILURE,
+            tuned => tuned.map(drop),
+        },
         None => enter::enter(&options),
         Some(inner) => {
             name();

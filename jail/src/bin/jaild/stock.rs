@@ -7,6 +7,8 @@
 
 use jail::inventory::StockCount;
 
+use crate::slot::Readiness;
+
 /// For how long of the recent rate the stock is to last: some times what it takes to arm one.
 const LAST_US: u64 = 20_000;
 /// The rate is that of the last second: an estimate forgets half in that time.
@@ -59,17 +61,20 @@ impl Stock {
         if is_waited_for { self.retry_us } else { self.not_before_us }
     }
 
-    /// An order was given a sandbox that was there or on its way, or has to wait for one of its own.
-    pub fn ordered(&mut self, now: u64, from_stock: bool) {
+    /// An order was given what was nearest to a run. Only what waited was taken from the stock: for one that is still made
+    /// the order waits nearly as long as for one of its own, and under load it finds little else.
+    pub fn ordered(&mut self, now: u64, found: Readiness) {
         // Each order adds its share of a mean life of the estimate.
         let mean = seconds(HALF_US) / std::f64::consts::LN_2;
         self.rate = (self.rate_at(now) + mean.recip(), now);
-        if from_stock {
+        if found == Readiness::Armed {
             self.count.taken += 1;
-            // Not when one is armed: what is ended while it waits, time and again, would be made at the least pause for ever.
-            self.back_off_us = BACK_OFF_US.0;
         } else {
             self.count.made_on_the_spot += 1;
+        }
+        if found != Readiness::Idle {
+            // Not when one is armed: what is ended while it waits, time and again, would be made at the least pause for ever.
+            self.back_off_us = BACK_OFF_US.0;
         }
     }
 
@@ -119,13 +124,29 @@ mod tests {
         let mut now = 0;
         for n in 0..1500_u64 {
             now = n * 4_000;
-            stock.ordered(now, n % 2 == 0);
+            stock.ordered(now, if n % 2 == 0 { Readiness::Armed } else { Readiness::Idle });
         }
         assert_eq!(stock.wanted(now), 7, "250 a second for 20 ms are 5");
         assert_eq!(stock.wanted(now + 20_000_000), 2);
         let count = stock.count(3);
         assert_eq!((count.armed, count.taken, count.made_on_the_spot), (3, 750, 750));
         assert_eq!(Stock::new(0, 2).wanted(0), 0, "off");
+    }
+
+    #[test]
+    fn only_what_waited_was_taken() {
+        let mut stock = Stock::new(4, 2);
+        for (found, taken) in [
+            (Readiness::Armed, 1),
+            (Readiness::Arming, 1),
+            (Readiness::Making, 1),
+            (Readiness::Idle, 1),
+            (Readiness::Armed, 2),
+        ] {
+            stock.ordered(0, found);
+            assert_eq!(stock.count(0).taken, taken, "{found:?}");
+        }
+        assert_eq!(stock.count(0).made_on_the_spot, 3);
     }
 
     #[test]
@@ -141,7 +162,7 @@ mod tests {
         stock.stocked(900);
         stock.failed(1_000);
         assert_eq!(stock.not_before_us(false), 1_001_000, "it was armed, and ended before an order came");
-        stock.ordered(0, true);
+        stock.ordered(0, Readiness::Armed);
         stock.backed_up(0);
         assert_eq!(stock.not_before_us(false), 10_000, "it goes on as before");
         assert_eq!(stock.not_before_us(true), 2_000, "an order does not wait so long");

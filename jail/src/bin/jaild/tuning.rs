@@ -4,6 +4,7 @@
 //! it was sealed by whoever made it ([`make`]) before it got its name, and what does not look as it was sealed is not
 //! shown: steps then run untuned. That never stops a start.
 
+pub mod halt;
 pub mod make;
 #[cfg(test)]
 mod tests;

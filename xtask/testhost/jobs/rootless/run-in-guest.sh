@@ -23,7 +23,8 @@ check "ready" true
 echo "info  ready after $((SECONDS - began)) s"
 curl -s http://127.0.0.1:7070/v1/isolation
 echo
-check "five languages" five_languages http://127.0.0.1:7070/v1/languages
+# Emulated, a language may be ill on a busy host until it is looked at again.
+check "five languages" within 600 five_languages http://127.0.0.1:7070/v1/languages
 no_root() {
     local pid
     for pid in $(cat $(find /sys/fs/cgroup/system.slice/rootless.service -name cgroup.procs)); do

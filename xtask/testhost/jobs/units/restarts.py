@@ -36,7 +36,9 @@ def count(what):
 def ask(open_one, number, client):
     """Sends one request until it is answered; gives the connection back if that may be used again."""
     run = number % RUN_EVERY == 0
-    body = json.dumps({"language": "python", "source": f"print({number})"}) if run else None
+    # A busy host counts as CPU time of whoever has the emulated processor.
+    limits = {"cpu_time_ms": 100_000, "wall_time_ms": 300_000}
+    body = json.dumps({"language": "python", "source": f"print({number})", "limits": limits}) if run else None
     path = "/v1/executions" if run else "/v1/version"
     headers = {"Authorization": "Bearer " + TOKEN, "Content-Type": "application/json"}
     while True:

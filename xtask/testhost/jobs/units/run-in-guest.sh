@@ -47,7 +47,8 @@ tuned() { journalctl -u engined --no-pager -o cat | grep -q 'toolchain tuned.*la
 check "C is tuned" tuned
 check "what was made is root's alone" [ -z "$(find /var/cache/engined/tuning \( ! -user root -o -perm /022 \) -print)" ]
 
-check "five languages" five_languages --unix-socket "$SOCKET" http://localhost/v1/languages
+# Emulated, a language may be ill on a busy host until it is looked at again.
+check "five languages" within 600 five_languages --unix-socket "$SOCKET" http://localhost/v1/languages
 
 jaild=$(systemctl show -P MainPID jaild) engined=$(systemctl show -P MainPID engined)
 check "status of engined" unprivileged "$engined" engined
@@ -101,9 +102,9 @@ clock_steps() {
     local by honest endless began
     for by in "+1 hour" "-1 hour"; do
         began=$(cut -d. -f1 /proc/uptime)
-        execute '{"language":"python","source":"import time\ntime.sleep(4)","limits":{"wall_time_ms":100000}}' /tmp/honest &
+        execute '{"language":"python","source":"import time\ntime.sleep(4)","limits":{"cpu_time_ms":100000,"wall_time_ms":100000}}' /tmp/honest &
         honest=$!
-        execute '{"language":"python","source":"import time\ntime.sleep(9999)","limits":{"wall_time_ms":6000}}' /tmp/endless &
+        execute '{"language":"python","source":"import time\ntime.sleep(9999)","limits":{"cpu_time_ms":100000,"wall_time_ms":6000}}' /tmp/endless &
         endless=$!
         sleep 2
         date -s "$by" || return 1
@@ -111,7 +112,7 @@ clock_steps() {
         jq -e '.verdict == "ok" and .run.usage.wall_time_us > 3000000 and .timings.total_us < 200000000' /tmp/honest || { cat /tmp/honest; return 1; }
         jq -e '.verdict == "wall_time_limit"' /tmp/endless || { cat /tmp/endless; return 1; }
         [ $(($(cut -d. -f1 /proc/uptime) - began)) -lt 200 ] || { echo "it took too long by the kernel's clock"; return 1; }
-        execute '{"language":"python","source":"print(1)"}' /tmp/honest
+        execute '{"language":"python","source":"print(1)","limits":{"cpu_time_ms":100000,"wall_time_ms":100000}}' /tmp/honest
         jq -e '.verdict == "ok"' /tmp/honest || { cat /tmp/honest; return 1; }
     done
 }

@@ -2,7 +2,7 @@
 //!
 //! The commands are a manifest's, on files of a manifest's: nobody's program runs here. All the same they run as jaild's
 //! ordinary user where root starts it, without groups, capabilities or a way to gain any, in an empty environment, with
-//! a deadline, in a folder of that user's. What they leave is copied into new files of root's, so that nobody holds a
+//! a deadline, in a folder of that user's, and end with us. What they leave is copied into new files of root's, so that nobody holds a
 //! descriptor that could still write to them; the folder gets its name when it is whole. A lock keeps a second
 //! `--tune` waiting, which then finds the work done.
 
@@ -17,14 +17,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use jail::error::{At, JailError, Step};
-use jail::privileges;
+use jail::{privileges, sys};
 use languages::tuning::{Make, Tuning};
 use languages::{Catalogue, Definition, Looks, Toolchain};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::halt::{Halt, Woken};
 use super::{SEAL, Store, recipes, seal_text};
 use crate::slot::log;
 
@@ -42,23 +42,32 @@ const PREFIX: &str = ".making-";
 pub type Maker = Option<(u32, u32)>;
 
 /// Makes everything that the catalogue has a recipe for and that is not there, or that of one language alone. What fails
-/// is logged, and no error.
+/// is logged, and no error. `false`: it was told to end before it was through; what it had begun is gone.
 ///
 /// # Errors
 /// The store can't be had.
-pub fn tune(folder: &Path, catalogue: &Catalogue, only: Option<&str>, maker: Maker) -> Result<(), JailError> {
+pub fn tune(
+    folder: &Path,
+    catalogue: &Catalogue,
+    only: Option<&str>,
+    maker: Maker,
+    halt: &Halt,
+) -> Result<bool, JailError> {
     let shown = folder.display().to_string();
     DirBuilder::new().recursive(true).mode(0o755).create(folder).on(Step::Settings, shown.as_str())?;
     let owner = nix::unistd::geteuid().as_raw();
     if let Some(mistake) = languages::untrusted(folder, owner) {
         return Err(io::Error::other(mistake.to_string())).on(Step::Settings, shown);
     }
-    let _lock = lock(folder).on(Step::Settings, shown.as_str())?;
+    let Some(_lock) = lock(folder, halt).on(Step::Settings, shown.as_str())? else { return Ok(false) };
     privileges::no_new_privs()?;
     let store = Store::at(folder, owner);
     sweep(folder).on(Step::Settings, shown.as_str())?;
     let (mut done, mut looks) = (Vec::new(), Looks::default());
     for (language, toolchain, recipe) in recipes(catalogue) {
+        if halt.is_asked().at(Step::Settings)? {
+            return Ok(false);
+        }
         let name = format!("{}/{}", language.id, toolchain.id);
         let wanted = only.is_none_or(|only| language.answers_to(only));
         let key = match language.tuning_key(toolchain, recipe, &mut looks) {
@@ -69,23 +78,32 @@ pub fn tune(folder: &Path, catalogue: &Catalogue, only: Option<&str>, maker: Mak
                 continue;
             }
         };
-        if wanted && let Err(why) = one(&store, &name, &key, (language, toolchain, recipe), maker) {
+        if wanted
+            && let Err(why) = one(&store, &name, &key, (language, toolchain, recipe), maker, halt)
+            && !halt.is_asked().at(Step::Settings)?
+        {
             log(&format!("{name} is not tuned, its steps run as they are: {why}"));
         }
         done.push(key);
     }
-    forget(folder, &done).on(Step::Settings, shown)
+    if halt.is_asked().at(Step::Settings)? {
+        return Ok(false);
+    }
+    forget(folder, &done).on(Step::Settings, shown)?;
+    Ok(true)
 }
 
-/// Waits for the lock.
-fn lock(folder: &Path) -> io::Result<File> {
+/// Waits for the lock. `None`: we shall end instead.
+fn lock(folder: &Path, halt: &Halt) -> io::Result<Option<File>> {
     let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(folder.join(".lock"))?;
     let deadline = Instant::now() + OTHERS;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Some(file)),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(50));
+                if halt.wait(None, Instant::now() + Duration::from_millis(50))? == Woken::Halt {
+                    return Ok(None);
+                }
             }
             Err(TryLockError::WouldBlock) => {
                 return Err(io::Error::other(
@@ -126,7 +144,7 @@ fn forget(folder: &Path, current: &[String]) -> io::Result<()> {
 
 type Recipe<'a> = (&'a Definition, &'a Toolchain, &'a Tuning);
 
-fn one(store: &Store, name: &str, key: &str, recipe: Recipe<'_>, maker: Maker) -> Result<(), String> {
+fn one(store: &Store, name: &str, key: &str, recipe: Recipe<'_>, maker: Maker, halt: &Halt) -> Result<(), String> {
     let told = |e: io::Error| e.to_string();
     let home = store.folder.join(key);
     match store.sealed(key) {
@@ -142,7 +160,7 @@ fn one(store: &Store, name: &str, key: &str, recipe: Recipe<'_>, maker: Maker) -
     let making = store.folder.join(format!("{PREFIX}{key}"));
     fs::create_dir(&making).map_err(told)?;
     let made = Workshop::set_up(&making, recipe.2, maker).map_err(told).and_then(|shop| {
-        let made = shop.work(recipe)?;
+        let made = shop.work(recipe, halt)?;
         if made.is_empty() {
             return Ok(made);
         }
@@ -211,20 +229,20 @@ impl Workshop {
     }
 
     /// Runs the commands and takes over what they made: the names.
-    fn work(&self, (_, toolchain, recipe): Recipe<'_>) -> Result<Vec<String>, String> {
+    fn work(&self, (_, toolchain, recipe): Recipe<'_>, halt: &Halt) -> Result<Vec<String>, String> {
         let mut made = Vec::new();
         for make in &recipe.makes {
             if make.when.as_ref().is_some_and(|when| !when.exists()) {
                 continue;
             }
-            self.run(toolchain, make)?;
+            self.run(toolchain, make, halt)?;
             self.take(&make.out).map_err(|e| format!("{} of {:?} can't be taken: {e}", make.out, make.args))?;
             made.push(make.out.clone());
         }
         Ok(made)
     }
 
-    fn run(&self, toolchain: &Toolchain, make: &Make) -> Result<(), String> {
+    fn run(&self, toolchain: &Toolchain, make: &Make, halt: &Halt) -> Result<(), String> {
         let told = |e: io::Error| e.to_string();
         let program = toolchain.program.to_string_lossy();
         let run_program = toolchain.run_program.as_ref().unwrap_or(&toolchain.program).to_string_lossy();
@@ -243,10 +261,11 @@ impl Workshop {
             // No other groups: std empties the list for a root that changes its uid.
             command.gid(gid).uid(uid);
         }
+        sys::child::begin_anew_and_end_with_us(&mut command);
         let mut child = command.spawn().map_err(|e| format!("{first} can't be started: {e}"))?;
         // Our copies of the writing end, or it would never end.
         drop(command);
-        let said = listen(reader, Instant::now() + COMMAND);
+        let said = listen(reader, Instant::now() + COMMAND, halt);
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         // In time or not, nobody is left of it. Until it is reaped its group is there.
         killpg(group, Signal::SIGKILL).map_err(|e| format!("{first} can't be ended: {e}"))?;
@@ -284,21 +303,17 @@ fn write_new(path: &Path, from: &mut impl Read, mode: u32) -> io::Result<()> {
 }
 
 /// Reads what a command says until nobody can say more. The end of it.
-fn listen(mut from: PipeReader, deadline: Instant) -> io::Result<String> {
+fn listen(mut from: PipeReader, deadline: Instant, halt: &Halt) -> io::Result<String> {
     let mut said = Vec::new();
     let mut chunk = [0; 4096];
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
-        let ready = match poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], timeout) {
-            Err(nix::Error::EINTR) => continue,
-            other => other?,
+        let why = match halt.wait(Some(from.as_fd()), deadline)? {
+            Woken::Ready => None,
+            Woken::Late => Some((io::ErrorKind::TimedOut, format!("took longer than {COMMAND:?}, and was ended"))),
+            Woken::Halt => Some((io::ErrorKind::Interrupted, "was ended, as jaild was told to end".to_owned())),
         };
-        if ready == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("took longer than {COMMAND:?}, and was ended"),
-            ));
+        if let Some((kind, why)) = why {
+            return Err(io::Error::new(kind, why));
         }
         match from.read(&mut chunk)? {
             0 => return Ok(String::from_utf8_lossy(&said).trim().replace('\n', " ⏎ ")),

@@ -1,8 +1,10 @@
 //! The store and its maker with a recipe that takes no time, on a toolchain of the test's own.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::{Duration, SystemTime};
 
+use super::halt::Halt;
 use super::make::tune;
 use super::*;
 
@@ -34,9 +36,12 @@ impl Rig {
         let rig = Rig { folder };
         fs::create_dir_all(rig.folder.join("languages")).unwrap();
         fs::create_dir_all(rig.toolchain()).unwrap();
-        let program = rig.toolchain().join("tool");
-        fs::write(&program, format!("#!/bin/sh\n{command}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let (text, program) = (rig.folder.join("tool"), rig.toolchain().join("tool"));
+        fs::write(&text, format!("#!/bin/sh\n{command}\n")).unwrap();
+        // By a process of its own: who is forked beside this test has its descriptors until it executes, and nobody
+        // executes what somebody may write.
+        let copied = std::process::Command::new("install").args(["-m", "755"]).args([&text, &program]).status();
+        assert!(copied.unwrap().success());
         let toolchain = rig.toolchain();
         let manifest = format!(
             r#"
@@ -80,7 +85,12 @@ impl Rig {
     }
 
     fn tune(&self) {
-        tune(&self.folder.join("store"), &self.catalogue(), Some("tiny"), Some((NOBODY, NOBODY))).unwrap();
+        assert!(self.tune_unless(&Halt::never()));
+    }
+
+    /// Whether it was let through.
+    fn tune_unless(&self, halt: &Halt) -> bool {
+        tune(&self.folder.join("store"), &self.catalogue(), Some("tiny"), Some((NOBODY, NOBODY)), halt).unwrap()
     }
 
     fn key(&self) -> String {
@@ -223,6 +233,83 @@ fn a_store_that_others_could_change_is_not_used() {
     let store = rig.folder.join("store");
     fs::set_permissions(&store, fs::Permissions::from_mode(0o777)).unwrap();
     assert!(rig.state().unwrap_err().contains("group or others can change it"));
-    let error = tune(&store, &rig.catalogue(), None, None).unwrap_err().to_string();
+    let error = tune(&store, &rig.catalogue(), None, None, &Halt::never()).unwrap_err().to_string();
     assert!(error.contains("group or others can change it"), "{error}");
+}
+
+/// The end that whoever makes something keeps open as long as one of them lives, and what they say first.
+fn words(rig: &Rig) -> impl FnOnce() -> (String, File) + use<> {
+    let path = rig.folder.join("words");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    chown(&path, Some(NOBODY), None).unwrap();
+    move || {
+        let mut reader = File::open(&path).unwrap();
+        let mut line = String::new();
+        while !line.ends_with('\n') {
+            let mut byte = [0];
+            reader.read_exact(&mut byte).unwrap();
+            line.push(char::from(byte[0]));
+        }
+        (line, reader)
+    }
+}
+
+#[test]
+fn told_to_end_it_ends_what_it_has_begun() {
+    let name = "halt";
+    let place = std::env::temp_dir().join(format!("jaild-tuning-{}-{name}/words", std::process::id()));
+    let command = format!("exec 3>{}; sleep 30 & echo begun >&3; sleep 30; echo made >$2", place.display());
+    let Some(rig) = Rig::new(name, &command) else { return };
+    let hear = words(&rig);
+    let (told, mut tell) = std::io::pipe().unwrap();
+    let halt = Halt::on(told);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (line, mut reader) = hear();
+            assert_eq!(line, "begun\n");
+            tell.write_all(b"x").unwrap();
+            // Nobody holds it any more.
+            assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        });
+        assert!(!rig.tune_unless(&halt));
+    });
+    assert_eq!(rig.state(), Ok(false));
+    assert_eq!(fs::read_dir(rig.folder.join("store")).unwrap().count(), 1, "the lock alone");
+    // Whoever is told that while another one holds the lock does not wait for it.
+    let lock = File::open(rig.folder.join("store/.lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(!rig.tune_unless(&halt));
+    drop(lock);
+    fs::write(rig.toolchain().join("tool"), "#!/bin/sh\ncat $1 >$2\n").unwrap();
+    rig.tune();
+    assert_eq!(rig.state(), Ok(true));
+}
+
+#[test]
+fn a_command_begins_with_no_signal_blocked_and_ends_with_its_maker() {
+    let name = "bound";
+    let place = std::env::temp_dir().join(format!("jaild-tuning-{}-{name}/words", std::process::id()));
+    let Some(rig) = Rig::new(name, "grep SigBlk /proc/self/status >$2") else { return };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            nix::sys::signal::SigSet::all().thread_block().unwrap();
+            rig.tune();
+        });
+    });
+    assert_eq!(fs::read_to_string(rig.made()).unwrap(), format!("SigBlk:\t{:016x}\n", 0));
+
+    let hear = words(&rig);
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", &format!("exec 3>{}; echo begun >&3; exec sleep 30", place.display())]);
+    jail::sys::child::begin_anew_and_end_with_us(&mut command);
+    // The thread stands for a jaild that is killed: the kernel looks at threads.
+    let child = std::thread::spawn(move || {
+        let child = command.spawn().unwrap();
+        let (line, reader) = hear();
+        assert_eq!(line, "begun\n");
+        (child, reader)
+    });
+    let (mut child, _reader) = child.join().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL), "{status}");
 }

@@ -1,0 +1,252 @@
+//! Large runs: whom they keep waiting, for how long, and that they get their turn.
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const PLENTY: Share = Share { weight: 1, running: 100, queued: 10_000 };
+const BUDGET: u64 = 1024;
+/// Two of these do not fit, one and a [`SMALL`] do.
+const LARGE: u64 = 700;
+const SMALL: u64 = 256;
+
+fn queue(slots: usize) -> Arc<Queue> {
+    let queue = Queue::new(10_000, BUDGET, &[PLENTY; 3]);
+    queue.open(slots);
+    queue
+}
+
+fn join(queue: &Arc<Queue>, tenant: usize, priority: Priority, memory: u64) -> Ticket {
+    queue.enqueue(Wish { tenant: TenantIndex(tenant), priority, memory, patient: false }).unwrap()
+}
+
+fn interactive(queue: &Arc<Queue>, tenant: usize, memory: u64) -> Ticket {
+    join(queue, tenant, Priority::Interactive, memory)
+}
+
+/// Granted by now?
+fn granted(ticket: &mut Ticket) -> Option<Slot> {
+    ticket.granted.try_recv().ok()
+}
+
+/// One that has its slot at once.
+fn begin(queue: &Arc<Queue>, tenant: usize, memory: u64) -> Slot {
+    granted(&mut interactive(queue, tenant, memory)).expect("a slot at once")
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_own_memory_keeps_nobody_waiting() {
+    for priority in [Priority::Interactive, Priority::Batch] {
+        let queue = queue(2);
+        let first = begin(&queue, 0, LARGE);
+        let mut second = join(&queue, 0, priority, LARGE);
+        for _ in 0..5 * INTERACTIVE_IN_A_ROW {
+            let run = begin(&queue, 1, SMALL);
+            tokio::time::advance(SECOND).await;
+            assert!(granted(&mut second).is_none());
+            drop(run);
+        }
+        drop(first);
+        drop(granted(&mut second).expect("nothing is in its way any more"));
+        assert_eq!(queue.gauges().memory, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_run_of_who_has_none_under_way_gets_its_turn_among_small_ones() {
+    let queue = queue(3);
+    let mut running = vec![begin(&queue, 0, SMALL), begin(&queue, 1, SMALL)];
+    let mut large = interactive(&queue, 2, LARGE);
+    let mut late: Vec<Ticket> = (0..20).map(|nth| interactive(&queue, nth % 2, SMALL)).collect();
+    assert!(late.iter_mut().all(|ticket| granted(ticket).is_none()), "it came first");
+    running.pop();
+    // One that is small beside it does fit now; but it is the turn of the large one.
+    let slot = granted(&mut large).expect("it fits beside one small run");
+    running.push(granted(&mut late[0]).or_else(|| granted(&mut late[1])).unwrap_or(slot));
+    assert!(queue.gauges().memory <= BUDGET);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_batch_run_stops_the_small_ones_of_others_after_a_while_and_not_before() {
+    let queue = queue(2);
+    let others = begin(&queue, 0, LARGE);
+    let mut large = join(&queue, 2, Priority::Batch, LARGE);
+    // Its turn comes after so many.
+    for _ in 0..INTERACTIVE_IN_A_ROW {
+        drop(begin(&queue, 1, SMALL));
+    }
+    for _ in 0..KEPT_AT_MOST.as_secs() {
+        drop(begin(&queue, 1, SMALL));
+        tokio::time::advance(SECOND).await;
+    }
+    let mut small = interactive(&queue, 1, SMALL);
+    assert!(granted(&mut small).is_none(), "from now on the large one is not overtaken");
+    drop(others);
+    let slot = granted(&mut large).expect("its turn");
+    drop((granted(&mut small).expect("it fits beside it"), slot));
+    // What it has waited does not count for the next.
+    let _others = begin(&queue, 0, LARGE);
+    let _next = join(&queue, 2, Priority::Batch, LARGE);
+    for _ in 0..2 * INTERACTIVE_IN_A_ROW {
+        drop(begin(&queue, 1, SMALL));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_run_that_lets_small_ones_go_on_keeps_its_turn() {
+    let queue = queue(2);
+    let others = begin(&queue, 0, LARGE);
+    let mut large = join(&queue, 2, Priority::Batch, LARGE);
+    for _ in 0..INTERACTIVE_IN_A_ROW + 1 {
+        drop(begin(&queue, 1, SMALL));
+    }
+    let small = begin(&queue, 1, SMALL);
+    let mut waits = interactive(&queue, 1, SMALL);
+    drop(others);
+    assert!(granted(&mut waits).is_none() && granted(&mut large).is_some(), "it was batch's turn");
+    drop(small);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_own_small_runs_do_not_keep_out_ones_large_batch_run() {
+    let queue = queue(3);
+    let mut running = vec![begin(&queue, 0, SMALL), begin(&queue, 0, SMALL)];
+    let mut large = join(&queue, 0, Priority::Batch, 900);
+    let mut waiting: Vec<Ticket> = (0..100).map(|_| interactive(&queue, 0, SMALL)).collect();
+    let mut overtaken = 0;
+    let slot = loop {
+        let began: Vec<Slot> = waiting.iter_mut().filter_map(granted).collect();
+        overtaken += began.len();
+        running.extend(began);
+        // Others are not stopped by that.
+        if running.len() < 3 {
+            drop(begin(&queue, 1, SMALL / 4));
+        }
+        match granted(&mut large) {
+            Some(slot) => break slot,
+            None => drop(running.remove(0)),
+        }
+    };
+    assert_eq!(overtaken, INTERACTIVE_IN_A_ROW as usize);
+    drop((running, slot));
+    assert!(waiting.iter_mut().any(|ticket| granted(ticket).is_some()), "they go on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_own_batch_runs_stop_for_ones_large_interactive_run() {
+    let queue = queue(3);
+    let mut batch: Vec<Ticket> = (0..9).map(|_| join(&queue, 0, Priority::Batch, SMALL)).collect();
+    let mut running: Vec<Slot> = batch.iter_mut().filter_map(granted).collect();
+    assert_eq!(running.len(), 3);
+    let mut large = interactive(&queue, 0, 900);
+    running.clear();
+    let _large = granted(&mut large).expect("its own batch runs have stopped for it");
+    assert!(batch.iter_mut().all(|ticket| granted(ticket).is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_own_memory_waits_within_the_bounds() {
+    let queue = Queue::new(10, BUDGET, &[Share { queued: 1, ..PLENTY }, PLENTY]);
+    queue.open(4);
+    let _running = begin(&queue, 0, LARGE);
+    let _waits = interactive(&queue, 0, LARGE);
+    let wish = Wish { tenant: TenantIndex(0), priority: Priority::Interactive, memory: SMALL, patient: false };
+    assert_eq!(queue.enqueue(wish).err(), Some(Shed::TenantFull { waiting: 1 }), "it would wait behind its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ones_own_memory_kept_from_one_is_not_owed() {
+    let queue = queue(8);
+    let long = begin(&queue, 0, SMALL);
+    let mut large = interactive(&queue, 0, 900);
+    // For a long while the other has most of the slots.
+    for _ in 0..100 {
+        let runs: Vec<Slot> = (0..6).map(|_| begin(&queue, 1, 100)).collect();
+        tokio::time::advance(SECOND).await;
+        drop(runs);
+    }
+    drop(long);
+    let mut running = vec![granted(&mut large).unwrap()];
+    // From now on both wait all the time, and have as much.
+    let mut waiting: Vec<(usize, Ticket)> = Vec::new();
+    for _ in 0..60 {
+        waiting.push((0, interactive(&queue, 0, 900)));
+        waiting.push((1, interactive(&queue, 1, 900)));
+    }
+    let mut had = [0_u32; 2];
+    for _ in 0..40 {
+        tokio::time::advance(SECOND).await;
+        running.clear();
+        for (tenant, ticket) in &mut waiting {
+            if let Some(slot) = granted(ticket) {
+                had[*tenant] += 1;
+                running.push(slot);
+            }
+        }
+    }
+    assert!(had[0].abs_diff(had[1]) <= 2, "{had:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_its_own_way_is_not_the_oldest() {
+    let one = Share { running: 1, ..PLENTY };
+    let queue = Queue::new(100, BUDGET, &[one, PLENTY, PLENTY]);
+    queue.open(3);
+    let by_plan = (begin(&queue, 0, 1), interactive(&queue, 0, 1));
+    let by_memory = (begin(&queue, 1, LARGE), interactive(&queue, 1, LARGE));
+    tokio::time::advance(SECOND * 10).await;
+    assert_eq!(queue.oldest(), [Duration::ZERO; 2]);
+    // Of two that wait for the last slot the engine's part counts.
+    let last = begin(&queue, 2, 1);
+    let behind = interactive(&queue, 2, 1);
+    tokio::time::advance(SECOND * 2).await;
+    assert_eq!(queue.oldest(), [SECOND * 2, Duration::ZERO]);
+    let (first, mut second) = by_plan;
+    // From here on it waits for others as well.
+    queue.reshare(&[Some(PLENTY)]);
+    tokio::time::advance(SECOND * 3).await;
+    assert_eq!(queue.oldest(), [SECOND * 5, Duration::ZERO]);
+    drop(behind);
+    assert_eq!(queue.oldest(), [SECOND * 3, Duration::ZERO]);
+    drop(first);
+    assert_eq!(granted(&mut second).unwrap().own_wait(), SECOND * 12);
+    drop((by_memory, last));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_full_of_ones_own_runs_is_full() {
+    // As many as there are slots, and all the memory, and nobody else has anything to run.
+    for (slots, memory) in [(1, 1), (2, LARGE)] {
+        let queue = queue(slots);
+        queue.reshare(&[Some(Share { running: u32::try_from(slots).unwrap(), ..PLENTY })]);
+        let first = begin(&queue, 0, memory);
+        let mut second = interactive(&queue, 0, memory);
+        tokio::time::advance(SECOND * 10).await;
+        assert_eq!(queue.oldest(), [SECOND * 10, Duration::ZERO]);
+        drop(first);
+        assert_eq!(granted(&mut second).unwrap().own_wait(), Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_patient_is_not_the_oldest() {
+    let queue = queue(1);
+    let _running = begin(&queue, 0, 1);
+    let wish = Wish { tenant: TenantIndex(0), priority: Priority::Batch, memory: 1, patient: true };
+    let _patient = queue.enqueue(wish).unwrap();
+    tokio::time::advance(SECOND).await;
+    let _waits = queue.enqueue(Wish { patient: false, ..wish }).unwrap();
+    tokio::time::advance(SECOND).await;
+    assert_eq!(queue.oldest(), [Duration::ZERO, SECOND]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_own_memory_is_told_so() {
+    let queue = queue(2);
+    let running = begin(&queue, 0, LARGE);
+    let waits = || interactive(&queue, 0, LARGE).slot(SECOND * 9);
+    assert_eq!(waits().await.unwrap_err(), Shed::WaitedTooLong, "it has the whole engine");
+    let _other = begin(&queue, 1, SMALL);
+    assert_eq!(waits().await.unwrap_err(), Shed::OwnMemory { budget: BUDGET });
+    drop(running);
+    let _others = begin(&queue, 1, LARGE);
+    assert_eq!(waits().await.unwrap_err(), Shed::WaitedTooLong, "it is the other's");
+}
