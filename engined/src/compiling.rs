@@ -204,7 +204,7 @@ impl<'a> Cached<'a> {
     /// What is kept, if it is sound.
     async fn load(&self) -> Result<Option<Compiled>, Exhausted> {
         let began = Instant::now();
-        let Some((replay, program)) = self.cache.load(&self.key).await? else { return Ok(None) };
+        let Some((replay, program)) = self.cache.load(&self.key, &self.task.memory).await? else { return Ok(None) };
         let entry::Replay { ended, output, failure } = replay;
         let outcome = match (program, failure) {
             (Some(program), _) => Ok(program),
@@ -224,7 +224,7 @@ impl<'a> Cached<'a> {
         };
         let took = began.elapsed();
         let outcome = landed.map_err(lost)?;
-        let memory = &self.engine.memory;
+        let memory = &self.task.memory;
         if outcome.result.as_ref().is_ok_and(|made| made.memory.bytes() > AT_ONCE) {
             drop(outcome);
             tokio::select! {
@@ -260,7 +260,7 @@ impl<'a> Cached<'a> {
     async fn compile(&self, slot: Slot) -> Result<Result<Seated, Slot>, Error> {
         let (engine, task) = (self.engine, self.task);
         let queued = task.queued.elapsed();
-        let memory = engine.memory.reserve(execution::kept_bytes(&task.job))?;
+        let memory = task.memory.reserve(execution::kept_bytes(&task.job))?;
         let slot = Arc::new(slot);
         let TenantIndex(owner) = task.tenant;
         let step = self.compile.clone();
@@ -274,12 +274,11 @@ impl<'a> Cached<'a> {
             &self.key,
             (owner, Control::of_compile(&task.control.orphan)),
             |control| {
-                let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
+                let (link, slot, budget) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(&task.memory));
                 // Who begins it pays for it, also when it goes on for others. It may be repeated.
                 let whole = Watch::new(&control.orphan, Stage::Compile);
                 async move {
-                    let budget = cache.memory();
-                    let compiled = execution::compile(&link, budget, &step, bundles, Some(slot), &control).await?;
+                    let compiled = execution::compile(&link, &budget, &step, bundles, Some(slot), &control).await?;
                     let Compiled { done: Done { end, output, .. }, took, outcome: result, .. } = compiled;
                     let mut memory = budget.nothing();
                     drop(whole);
@@ -306,7 +305,7 @@ impl<'a> Cached<'a> {
             }
         };
         drop(waiter);
-        let compiled = own(landed.map_err(lost)?, &engine.memory, None).await?;
+        let compiled = own(landed.map_err(lost)?, &task.memory, None).await?;
         Ok(Ok(Seat { slot: Some(slot), compiled: Some(compiled), queued, memory: Some(memory) }.ready()))
     }
 }

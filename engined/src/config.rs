@@ -395,7 +395,8 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
         "Runs waiting at once; more get 503 queue_full. Of several tenants none has more than three quarters of them.";
     let queue_length = count(s.number("queue_length", 1000, 1..=1_000_000, doc));
     let queue_wait = s.millis("queue_wait_ms", 120_000, "How long a run may wait for its slot.");
-    let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget.";
+    let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget. Of several \
+               tenants each may hold three times what it leaves free.";
     let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);
     let doc = "The most that one compiled program may have, at most a quarter of engine_memory_bytes; beyond it compile_error.";
     let artifact = s.number("artifact_bytes", ARTIFACT_BYTES.min(memory / 4), 1..=memory / 4, doc);

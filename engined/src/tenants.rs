@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::accounts::Accounts;
+use crate::budget::Budget;
 use crate::clock;
 use crate::config::{Plan, TenantConfig, Token, prefix};
 use crate::problem::Error;
@@ -52,19 +53,24 @@ struct Tenant {
     open: bool,
     plan: Arc<Plan>,
     gate: Arc<Gate>,
+    /// Its shares of the engine's memory, for its runs and for its batches: who has batches judged must not be refused a run
+    /// for that.
+    memory: [Arc<Budget>; 2],
 }
 
 impl Tenant {
     /// As it is configured. Buckets are as full as they were.
-    fn new(config: &TenantConfig, earlier: Option<&Tenant>, development: bool, room: &Room) -> Self {
+    fn new(config: &TenantConfig, earlier: Option<&Tenant>, all: &Tenants) -> Self {
+        let Tenants { development, room, memory, .. } = all;
         let plan = Arc::clone(&config.plan);
+        let memory = earlier.map_or_else(|| [memory.share(), memory.share()], |tenant| tenant.memory.clone());
         let gate = match earlier {
             Some(tenant) => Gate::renewed(&plan, &tenant.gate, room),
             None => Arc::new(Gate::new(&plan, room)),
         };
         let tokens = config.tokens.iter().any(|token| !token.revoked);
-        let open = development || tokens || !config.users.is_empty() || !config.groups.is_empty();
-        Tenant { name: config.name.clone(), admin: config.admin || development, open, plan, gate }
+        let open = *development || tokens || !config.users.is_empty() || !config.groups.is_empty();
+        Tenant { name: config.name.clone(), admin: config.admin || *development, open, plan, gate, memory }
     }
 }
 
@@ -122,17 +128,21 @@ pub struct Tenants {
     /// Whose account it is in development: that of the first tenant in the configuration.
     first: usize,
     room: Room,
+    /// The engine's own.
+    memory: Arc<Budget>,
     /// What a hash is compared with that is like none.
     nobody: Known,
 }
 
 impl Tenants {
-    /// Those of the configuration. In development, callers on TCP are the first tenant without any token.
+    /// Those of the configuration, who share this memory. In development, callers on TCP are the first tenant without any
+    /// token.
     #[must_use]
-    pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
+    pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool, memory: &Arc<Budget>) -> Self {
         let nobody = Known::nobody();
         let (callers, room) = (Callers::default(), Room::default());
-        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, nobody };
+        let memory = Arc::clone(memory);
+        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, memory, nobody };
         none.renewed(config, accounts)
     }
 
@@ -146,7 +156,7 @@ impl Tenants {
         let (mut callers, mut first) = (Callers::default(), None);
         for one in config {
             let place = places.get(one.name.as_str()).copied();
-            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self.development, &self.room);
+            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self);
             let place = match place {
                 Some(place) => {
                     tenants[place] = tenant;
@@ -160,8 +170,9 @@ impl Tenants {
             callers.add(place, one, accounts);
             first.get_or_insert(place);
         }
-        let (nobody, room) = (Known::nobody(), self.room.clone());
-        Tenants { tenants, callers, development: self.development, first: first.unwrap_or(self.first), room, nobody }
+        let (nobody, room, memory) = (Known::nobody(), self.room.clone(), Arc::clone(&self.memory));
+        let (development, first) = (self.development, first.unwrap_or(self.first));
+        Tenants { tenants, callers, development, first, room, memory, nobody }
     }
 
     /// What each may have at once, in order: [`TenantIndex`] counts in this list. `None`: it is closed.
@@ -228,6 +239,22 @@ impl Tenants {
     #[must_use]
     pub fn gate(&self, TenantIndex(index): TenantIndex) -> &Arc<Gate> {
         &self.tenants[index].gate
+    }
+
+    /// What it may have of the engine's memory for what it asks: a share, or all where there is nobody else.
+    #[must_use]
+    pub fn memory(&self, tenant: TenantIndex) -> &Arc<Budget> {
+        self.share(tenant, 0)
+    }
+
+    /// The same for its batches.
+    #[must_use]
+    pub fn memory_of_batches(&self, tenant: TenantIndex) -> &Arc<Budget> {
+        self.share(tenant, 1)
+    }
+
+    fn share(&self, TenantIndex(index): TenantIndex, of: usize) -> &Arc<Budget> {
+        if self.tenants.len() == 1 { &self.memory } else { &self.tenants[index].memory[of] }
     }
 
     /// Gives back the memory of buckets that say nothing any more.

@@ -186,7 +186,8 @@ pub(super) async fn read(
     let (summary, bytes) = alone(engine, tenant, id).await?;
     // As rows, as structures and as JSON.
     let memory = engine
-        .memory
+        .tenants()
+        .memory(tenant)
         .reserve(bytes.saturating_mul(3).saturating_add(summary.submissions * ROW))
         .map_err(Error::Memory)?;
     let (summary, details) = whole(engine, tenant, id).await?;

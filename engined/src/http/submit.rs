@@ -54,7 +54,8 @@ pub async fn post(
     if key.is_none() {
         engine.ready()?;
     }
-    let read = body::read(request.into_body(), &engine.config.http, &engine.memory);
+    let share = Arc::clone(engine.tenants().memory(tenant));
+    let read = body::read(request.into_body(), &engine.config.http, &share);
     let body::Whole { bytes, memory } = engine.drain.unless_cut(read).await??;
     let (owner, plan) = {
         let tenants = engine.tenants();
