@@ -77,6 +77,10 @@ struct State {
     naming: bool,
 }
 
+/// What to do about a folder that can't be used.
+pub const REMEDY: &str =
+    "make it a folder of the engine's user alone (chown, chmod 700), or name another as cache.folder";
+
 /// The cache. Without a folder nothing is kept, and compiles are joined all the same.
 pub struct Cache {
     state: Mutex<State>,
@@ -114,9 +118,7 @@ impl Cache {
             Ok(opened) => Some(opened),
             Err(error) => {
                 metrics.failures.inc();
-                let remedy =
-                    "make it a folder of the engine's user alone (chown, chmod 700), or name another as cache.folder";
-                tracing::warn!(path = %path.display(), %error, remedy, "compiled programs are not kept");
+                tracing::warn!(path = %path.display(), %error, remedy = REMEDY, "compiled programs are not kept");
                 None
             }
         });

@@ -24,6 +24,7 @@ use crate::engine::Engine;
 use crate::execution::{self, Compiled, Done, Task};
 use crate::job::{CompileStep, Job};
 use crate::link::RunEnd;
+use crate::metrics::Lookup;
 use crate::problem::Error;
 use crate::queue::{Shed, Slot, TenantIndex, Ticket, Wish};
 use crate::verdict;
@@ -249,6 +250,7 @@ impl<'a> Cached<'a> {
             return Ok(Joined::Kept(ticket, waited));
         }
         // By itself, not as the next whom all others join: each of them would wait for each.
+        self.engine.metrics.cache.lookup(Lookup::Miss);
         ticket.release(self.whole);
         let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(Joined::Seated(cancelled())) };
         let queued = self.task.queued.elapsed().saturating_sub(waited);

@@ -154,14 +154,17 @@ pub struct Cache {
     pub folder: Option<PathBuf>,
     /// How much of the disk they may take.
     pub bytes: u64,
+    /// What lies there is not for us: none is kept, and nothing may be written there.
+    pub refused: bool,
 }
 
 impl Cache {
-    /// The folder: the one that was named, else one in what systemd has made for us. `None` where there is neither.
+    /// The folder: the one that was named, else one in what systemd has made for us. `None` where there is neither, and
+    /// where it was refused.
     #[must_use]
     pub fn place(&self) -> Option<PathBuf> {
         let usual = || crate::confinement::state_folders().first().map(|state| state.join("artifacts"));
-        self.folder.clone().or_else(usual).filter(|_| self.enabled)
+        self.folder.clone().or_else(usual).filter(|_| self.enabled && !self.refused)
     }
 }
 
@@ -430,7 +433,7 @@ fn cache(reader: &mut Reader, root: &mut Table) -> Cache {
     let doc = "How much of the disk they may take, each at most a 64th of it; the least recently used go first.";
     let bytes = s.number("bytes", GIB, MIB..=1 << 44, doc);
     s.end(&[]);
-    Cache { enabled, folder, bytes }
+    Cache { enabled, folder, bytes, refused: false }
 }
 
 fn log(reader: &mut Reader, root: &mut Table) -> Log {

@@ -109,6 +109,7 @@ impl Engine {
             Cache::open(place.as_deref(), bytes, &names, metrics.cache.clone())
         };
         let cache = config.cache.enabled.then(open);
+        metrics.cache.failures.inc_by(u64::from(config.cache.enabled && config.cache.refused));
         let blobs = config.blobs.place().map(|place| {
             let set = &config.blobs;
             let free = config.health.disk_free;
