@@ -143,7 +143,9 @@ fn one_tenant_leaves_others_memory() {
     // Both slots are taken, and what waits holds its input.
     let mut runs = begin(&rig, "a", "gate\nsay first", SLOTS);
     wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == SLOTS);
-    let large = json!({"language": "python", "source": "say x", "stdin": "x".repeat(500_000)});
+    // Little output: what is accepted is to have room to run, whoever runs beside it.
+    let (stdin, limits) = ("x".repeat(500_000), json!({"output_bytes": 65_536}));
+    let large = json!({"language": "python", "source": "say x", "stdin": stdin, "limits": limits});
     let refused = loop {
         let reply = begin_with(&rig, "a", &large, 1).remove(0);
         if reply.status != 202 {
