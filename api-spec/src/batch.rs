@@ -18,7 +18,7 @@ use crate::request::{SourceFile, files, limits, null_is_default, word};
 
 pub use answers::{
     BatchProgress, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerTold, CompileTold, Difference,
-    SubmissionResult, SubmissionVerdict, TestResult, TestVerdict,
+    GroupPoints, SubmissionResult, SubmissionVerdict, TestResult, TestVerdict,
 };
 pub use check::ID_BYTES;
 pub use read::{POINTS_MAX, REPEAT_MAX, SUBMISSIONS_MAX, TESTS_MAX};

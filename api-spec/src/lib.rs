@@ -34,9 +34,9 @@ pub mod usage;
 
 pub use batch::{
     BatchProgress, BatchRequest, BatchResponse, BatchStatus, BatchSummary, BatchesResponse, CheckerKind,
-    CheckerProgram, CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupRequest, Protocol,
-    RejudgeRequest, Rule, Stop, SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest, TestResult,
-    TestVerdict,
+    CheckerProgram, CheckerRequest, CheckerTold, CompileTold, Difference, Feedback, GroupPoints, GroupRequest,
+    Protocol, RejudgeRequest, Rule, Stop, SubmissionRequest, SubmissionResult, SubmissionVerdict, TestRequest,
+    TestResult, TestVerdict,
 };
 pub use blob::{Input, Sha256};
 pub use catalogue::{

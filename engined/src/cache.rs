@@ -77,6 +77,10 @@ struct State {
     naming: bool,
 }
 
+/// What to do about a folder that can't be used.
+pub const REMEDY: &str =
+    "make it a folder of the engine's user alone (chown, chmod 700), or name another as cache.folder";
+
 /// The cache. Without a folder nothing is kept, and compiles are joined all the same.
 pub struct Cache {
     state: Mutex<State>,
@@ -84,7 +88,6 @@ pub struct Cache {
     /// One at a time renames and removes.
     names: Mutex<()>,
     writers: Arc<Semaphore>,
-    memory: Arc<Budget>,
     metrics: CacheMetrics,
     told: Mutex<Option<Instant>>,
 }
@@ -103,13 +106,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Cache {
     /// A cache of so many bytes for these tenants, in a folder if there is one. What lies there already is taken up.
     #[must_use]
-    pub fn open(
-        folder: Option<&Path>,
-        bytes: u64,
-        tenants: &[&str],
-        memory: &Arc<Budget>,
-        metrics: CacheMetrics,
-    ) -> Arc<Cache> {
+    pub fn open(folder: Option<&Path>, bytes: u64, tenants: &[&str], metrics: CacheMetrics) -> Arc<Cache> {
         let mut state = State {
             index: Index::new(bytes, tenants.len()),
             pace: Pace::new(bytes),
@@ -121,9 +118,7 @@ impl Cache {
             Ok(opened) => Some(opened),
             Err(error) => {
                 metrics.failures.inc();
-                let remedy =
-                    "make it a folder of the engine's user alone (chown, chmod 700), or name another as cache.folder";
-                tracing::warn!(path = %path.display(), %error, remedy, "compiled programs are not kept");
+                tracing::warn!(path = %path.display(), %error, remedy = REMEDY, "compiled programs are not kept");
                 None
             }
         });
@@ -139,7 +134,6 @@ impl Cache {
             folder,
             names: Mutex::new(()),
             writers: Arc::new(Semaphore::new(WRITERS)),
-            memory: Arc::clone(memory),
             metrics,
             told: Mutex::new(None),
         };
@@ -249,12 +243,16 @@ impl Cache {
         }
     }
 
-    /// What is kept under the key: with a program of the caller's own. `None` where it has gone or was damaged; then it is
-    /// not there any more.
+    /// What is kept under the key: with a program of the caller's own, which counts in its `memory`. `None` where it has gone
+    /// or was damaged; then it is not there any more.
     ///
     /// # Errors
-    /// The engine's memory has no room for the program.
-    pub async fn load(self: &Arc<Self>, key: &Key) -> Result<Option<(Replay, Option<Artifact>)>, Exhausted> {
+    /// There is no room for the program.
+    pub async fn load(
+        self: &Arc<Self>,
+        key: &Key,
+        memory: &Arc<Budget>,
+    ) -> Result<Option<(Replay, Option<Artifact>)>, Exhausted> {
         let held = {
             let mut state = lock(&self.state);
             let Some(held) = state.index.touch(key) else { return Ok(None) };
@@ -262,7 +260,7 @@ impl Cache {
             held
         };
         self.name_soon();
-        let memory = self.memory.reserve(if held.program { held.bytes } else { 0 })?;
+        let memory = memory.reserve(if held.program { held.bytes } else { 0 })?;
         let content = if held.seen && held.bytes <= AT_ONCE {
             self.read(key)
         } else {
@@ -414,12 +412,6 @@ impl Cache {
                 Err(error) => self.trouble("renamed", &error),
             }
         }
-    }
-
-    /// The memory that an outcome is counted in.
-    #[must_use]
-    pub fn memory(&self) -> &Arc<Budget> {
-        &self.memory
     }
 }
 

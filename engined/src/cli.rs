@@ -118,7 +118,7 @@ enum Command {
     /// The engine is the installed one, or one that is started for the test where none serves. Exit code 0: everything
     /// held and every layer is in force; 1: something did not hold; 2: nothing could be tried.
     Selftest(SelftestArgs),
-    /// Grade: have programs judged by tests, and write a table, results.jsonl, results.csv and junit.xml
+    /// Grade: have programs judged by tests, and write a table, results.jsonl, results.csv, submissions.csv and junit.xml
     #[command(long_about = grade::help::ABOUT, after_long_help = grade::help::FOLDER)]
     Batch(BatchArgs),
     /// Look at a configuration
@@ -260,7 +260,7 @@ struct BatchArgs {
     /// With --embedded: a folder in which the engine keeps the batch, so that it goes on after an interruption
     #[arg(long, value_name = "DIR", requires = "embedded")]
     state: Option<PathBuf>,
-    /// A folder for results.jsonl, results.csv and junit.xml; the same command goes on there after an interruption
+    /// A folder for results.jsonl, results.csv, submissions.csv and junit.xml; the same command goes on there after an interruption
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Ask whether each submission gets the verdict that its folder is named by, instead of whether all are accepted

@@ -24,6 +24,7 @@ use crate::engine::Engine;
 use crate::execution::{self, Compiled, Done, Task};
 use crate::job::{CompileStep, Job};
 use crate::link::RunEnd;
+use crate::metrics::Lookup;
 use crate::problem::Error;
 use crate::queue::{Shed, Slot, TenantIndex, Ticket, Wish};
 use crate::verdict;
@@ -204,7 +205,7 @@ impl<'a> Cached<'a> {
     /// What is kept, if it is sound.
     async fn load(&self) -> Result<Option<Compiled>, Exhausted> {
         let began = Instant::now();
-        let Some((replay, program)) = self.cache.load(&self.key).await? else { return Ok(None) };
+        let Some((replay, program)) = self.cache.load(&self.key, &self.task.memory).await? else { return Ok(None) };
         let entry::Replay { ended, output, failure } = replay;
         let outcome = match (program, failure) {
             (Some(program), _) => Ok(program),
@@ -224,7 +225,7 @@ impl<'a> Cached<'a> {
         };
         let took = began.elapsed();
         let outcome = landed.map_err(lost)?;
-        let memory = &self.engine.memory;
+        let memory = &self.task.memory;
         if outcome.result.as_ref().is_ok_and(|made| made.memory.bytes() > AT_ONCE) {
             drop(outcome);
             tokio::select! {
@@ -249,6 +250,7 @@ impl<'a> Cached<'a> {
             return Ok(Joined::Kept(ticket, waited));
         }
         // By itself, not as the next whom all others join: each of them would wait for each.
+        self.engine.metrics.cache.lookup(Lookup::Miss);
         ticket.release(self.whole);
         let Some(slot) = slot(self.engine, self.task, ticket).await? else { return Ok(Joined::Seated(cancelled())) };
         let queued = self.task.queued.elapsed().saturating_sub(waited);
@@ -260,7 +262,7 @@ impl<'a> Cached<'a> {
     async fn compile(&self, slot: Slot) -> Result<Result<Seated, Slot>, Error> {
         let (engine, task) = (self.engine, self.task);
         let queued = task.queued.elapsed();
-        let memory = engine.memory.reserve(execution::kept_bytes(&task.job))?;
+        let memory = task.memory.reserve(execution::kept_bytes(&task.job))?;
         let slot = Arc::new(slot);
         let TenantIndex(owner) = task.tenant;
         let step = self.compile.clone();
@@ -274,12 +276,11 @@ impl<'a> Cached<'a> {
             &self.key,
             (owner, Control::of_compile(&task.control.orphan)),
             |control| {
-                let (link, slot, cache) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(self.cache));
+                let (link, slot, budget) = (Arc::clone(&engine.link), Arc::clone(&slot), Arc::clone(&task.memory));
                 // Who begins it pays for it, also when it goes on for others. It may be repeated.
                 let whole = Watch::new(&control.orphan, Stage::Compile);
                 async move {
-                    let budget = cache.memory();
-                    let compiled = execution::compile(&link, budget, &step, bundles, Some(slot), &control).await?;
+                    let compiled = execution::compile(&link, &budget, &step, bundles, Some(slot), &control).await?;
                     let Compiled { done: Done { end, output, .. }, took, outcome: result, .. } = compiled;
                     let mut memory = budget.nothing();
                     drop(whole);
@@ -306,7 +307,7 @@ impl<'a> Cached<'a> {
             }
         };
         drop(waiter);
-        let compiled = own(landed.map_err(lost)?, &engine.memory, None).await?;
+        let compiled = own(landed.map_err(lost)?, &task.memory, None).await?;
         Ok(Ok(Seat { slot: Some(slot), compiled: Some(compiled), queued, memory: Some(memory) }.ready()))
     }
 }

@@ -154,14 +154,17 @@ pub struct Cache {
     pub folder: Option<PathBuf>,
     /// How much of the disk they may take.
     pub bytes: u64,
+    /// What lies there is not for us: none is kept, and nothing may be written there.
+    pub refused: bool,
 }
 
 impl Cache {
-    /// The folder: the one that was named, else one in what systemd has made for us. `None` where there is neither.
+    /// The folder: the one that was named, else one in what systemd has made for us. `None` where there is neither, and
+    /// where it was refused.
     #[must_use]
     pub fn place(&self) -> Option<PathBuf> {
         let usual = || crate::confinement::state_folders().first().map(|state| state.join("artifacts"));
-        self.folder.clone().or_else(usual).filter(|_| self.enabled)
+        self.folder.clone().or_else(usual).filter(|_| self.enabled && !self.refused)
     }
 }
 
@@ -392,7 +395,8 @@ fn engine(reader: &mut Reader, root: &mut Table, host: &Host) -> Engine {
         "Runs waiting at once; more get 503 queue_full. Of several tenants none has more than three quarters of them.";
     let queue_length = count(s.number("queue_length", 1000, 1..=1_000_000, doc));
     let queue_wait = s.millis("queue_wait_ms", 120_000, "How long a run may wait for its slot.");
-    let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget.";
+    let doc = "Bodies, captured output, compiled programs and answers together; beyond it 503 memory_budget. Of several \
+               tenants each may hold three times what it leaves free.";
     let memory = s.number("engine_memory_bytes", 512 * MIB, MIB..=1 << 40, doc);
     let doc = "The most that one compiled program may have, at most a quarter of engine_memory_bytes; beyond it compile_error.";
     let artifact = s.number("artifact_bytes", ARTIFACT_BYTES.min(memory / 4), 1..=memory / 4, doc);
@@ -429,7 +433,7 @@ fn cache(reader: &mut Reader, root: &mut Table) -> Cache {
     let doc = "How much of the disk they may take, each at most a 64th of it; the least recently used go first.";
     let bytes = s.number("bytes", GIB, MIB..=1 << 44, doc);
     s.end(&[]);
-    Cache { enabled, folder, bytes }
+    Cache { enabled, folder, bytes, refused: false }
 }
 
 fn log(reader: &mut Reader, root: &mut Table) -> Log {

@@ -96,19 +96,20 @@ impl Engine {
     /// # Errors
     /// That of the metrics, and what is wrong with the place of the audit.
     pub fn new(config: Config, catalogue: Catalogue, accounts: &Accounts) -> Result<Arc<Self>, String> {
-        let tenants = Tenants::new(&config.tenants, accounts, config.listen.development);
+        let memory = Budget::new(config.engine.memory);
+        let tenants = Tenants::new(&config.tenants, accounts, config.listen.development, &memory);
         let known: Vec<String> = catalogue.languages().iter().map(|language| language.id.clone()).collect();
         let starting = Standing { obstacles: vec!["the link to jaild is not up".to_owned()], ..Standing::default() };
         let plans: Vec<&str> = config.tenants.iter().map(|tenant| tenant.plan.name.as_str()).collect();
         let metrics = Metrics::new(&known, &plans, config.slo).map_err(|error| error.to_string())?;
-        let memory = Budget::new(config.engine.memory);
         let audit = Audit::start(&config.audit, &config.usage, metrics.audit.clone())?;
         let names: Vec<&str> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
         let open = || {
             let (place, bytes) = (config.cache.place(), config.cache.bytes);
-            Cache::open(place.as_deref(), bytes, &names, &memory, metrics.cache.clone())
+            Cache::open(place.as_deref(), bytes, &names, metrics.cache.clone())
         };
         let cache = config.cache.enabled.then(open);
+        metrics.cache.failures.inc_by(u64::from(config.cache.enabled && config.cache.refused));
         let blobs = config.blobs.place().map(|place| {
             let set = &config.blobs;
             let free = config.health.disk_free;

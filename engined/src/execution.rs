@@ -50,6 +50,8 @@ pub struct Task {
     pub id: String,
     /// On whose account.
     pub tenant: TenantIndex,
+    /// What that may have of the engine's memory.
+    pub memory: Arc<Budget>,
     /// What to do.
     pub job: Job,
     /// Who wants it done.
@@ -78,7 +80,7 @@ pub struct Task {
 /// There is no place in it.
 pub fn enqueue(
     engine: &Engine,
-    tenant: TenantIndex,
+    (tenant, memory): (TenantIndex, &Arc<Budget>),
     id: String,
     (mut job, source): (Job, Source),
     caller: Caller,
@@ -93,7 +95,9 @@ pub fn enqueue(
     let control = Arc::new(Control::new(ticket.place(), engine.drain.under_way()));
     stop_point!("engined.queued");
     let patience = engine.config.engine.queue_wait;
-    Ok((Task { id, tenant, job, caller, source, key, received, queued, patience, part, lease: None, control }, ticket))
+    let (memory, lease) = (Arc::clone(memory), None);
+    let task = Task { id, tenant, memory, job, caller, source, key, received, queued, patience, part, lease, control };
+    Ok((task, ticket))
 }
 
 /// Runs one job. Dropping the future stops it, its [`Control`] does too; then there is a result all the same.
@@ -110,9 +114,9 @@ pub async fn execute(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Exe
 
     let mut memory = match memory {
         Some(memory) => memory,
-        None => engine.memory.reserve(kept_bytes(&task.job))?,
+        None => task.memory.reserve(kept_bytes(&task.job))?,
     };
-    let result = run_job(&engine.link, &engine.memory, task.id.clone(), &task.job, compiled, slot, &task.control);
+    let result = run_job(&engine.link, &task.memory, task.id.clone(), &task.job, compiled, slot, &task.control);
     let (mut result, program) = result.await?;
     let_go(program);
     stop_point!("engined.judged");

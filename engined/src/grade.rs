@@ -293,6 +293,7 @@ impl Session<'_> {
             kept.sync()?;
             kept.sort();
             kept.write(keep::SHEET, |file| sheet::write(file, request, kept))?;
+            kept.write(keep::GRADES, |file| sheet::grades(file, request, response, tally))?;
             kept.write(keep::REPORT, |file| {
                 if labels {
                     junit::write_labels(file, response, &judged)
@@ -321,7 +322,7 @@ impl Session<'_> {
         let columns = size.map(|(_, columns)| usize::from(columns));
         say!("{}\n{sentence}", table::table(judged, self.options.labels, columns));
         if let Some(out) = &self.options.out {
-            say!("Results: {}: results.jsonl, results.csv, junit.xml", out.display());
+            say!("Results: {}: results.jsonl, results.csv, submissions.csv, junit.xml", out.display());
         }
     }
 

@@ -233,7 +233,8 @@ impl Store {
     fn finish(&self, tenant: TenantIndex, id: &Id, body: Bytes, mut memory: Reservation) {
         let bytes = body.len() as u64 + BOOKKEEPING;
         memory.settle(bytes);
-        let result = Arc::new(Kept { body, _memory: memory });
+        // What is kept has bounds of its own, here.
+        let result = Arc::new(Kept { body, _memory: memory.of_the_whole() });
         let mut state = self.lock();
         state.accounts[tenant.0].pending -= 1;
         let Some(Entry::Pending { done, .. }) = state.entries.remove(id) else { return };

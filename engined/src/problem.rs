@@ -50,7 +50,7 @@ pub enum Error {
     Rate(Refused),
     /// The tenant has used up its CPU time of today.
     CpuDay(Spent),
-    /// The engine's own memory is used up.
+    /// The engine's own memory is used up, or the tenant's share of it.
     Memory(Exhausted),
     /// Not ready, for these reasons.
     NotReady(Vec<String>),
@@ -151,7 +151,10 @@ impl Error {
                     "Run it again, and fetch the result earlier: GET with wait_ms answers as soon as it is there.";
                 Problem::new(Code::ResultExpired, format!("the result of {shown} is gone: {why}")).remedy(remedy)
             }
-            Error::Memory(exhausted) => Problem::new(Code::MemoryBudget, exhausted.to_string()),
+            Error::Memory(exhausted) => {
+                let own = exhausted.own.is_some();
+                Problem::new(if own { Code::QuotaExceeded } else { Code::MemoryBudget }, exhausted.to_string())
+            }
             Error::NotReady(reasons) => Problem::new(Code::NotReady, reasons.join("; ")),
             Error::StoreFull(why) => Problem::new(Code::StoreFull, format!("the store of batches is full: {why}")),
             Error::Unauthenticated => Problem::new(Code::Unauthenticated, "no valid credentials came with the request"),

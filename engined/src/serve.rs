@@ -102,7 +102,9 @@ fn start(options: &Options) -> Result<(), Vec<String>> {
         cache::key::build();
         let made = config.cache.place().map(|place| cache::folder::make(&place)).transpose();
         if let Err(error) = made {
-            tracing::warn!(%error, "the folder of the artifact cache can't be made");
+            // Or landlock would open it, follow a link, and let us write wherever that leads.
+            config.cache.refused = true;
+            tracing::warn!(%error, remedy = cache::REMEDY, "compiled programs are not kept");
         }
     }
     if let Some(place) = config.blobs.place() {

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::accounts::Accounts;
+use crate::budget::Budget;
 use crate::clock;
 use crate::config::{Plan, TenantConfig, Token, prefix};
 use crate::problem::Error;
@@ -54,20 +55,25 @@ struct Tenant {
     plan: Arc<Plan>,
     gate: Arc<Gate>,
     refusals: Arc<Lines>,
+    /// Its shares of the engine's memory, for its runs and for its batches: who has batches judged must not be refused a run
+    /// for that.
+    memory: [Arc<Budget>; 2],
 }
 
 impl Tenant {
     /// As it is configured. Buckets are as full as they were.
-    fn new(config: &TenantConfig, earlier: Option<&Tenant>, development: bool, room: &Room) -> Self {
+    fn new(config: &TenantConfig, earlier: Option<&Tenant>, all: &Tenants) -> Self {
+        let Tenants { development, room, memory, .. } = all;
         let plan = Arc::clone(&config.plan);
+        let memory = earlier.map_or_else(|| [memory.share(), memory.share()], |tenant| tenant.memory.clone());
         let gate = match earlier {
             Some(tenant) => Gate::renewed(&plan, &tenant.gate, room),
             None => Arc::new(Gate::new(&plan, room)),
         };
         let tokens = config.tokens.iter().any(|token| !token.revoked);
-        let open = development || tokens || !config.users.is_empty() || !config.groups.is_empty();
+        let open = *development || tokens || !config.users.is_empty() || !config.groups.is_empty();
         let refusals = earlier.map(|tenant| Arc::clone(&tenant.refusals)).unwrap_or_default();
-        Tenant { name: config.name.clone(), admin: config.admin || development, open, plan, gate, refusals }
+        Tenant { name: config.name.clone(), admin: config.admin || *development, open, plan, gate, memory, refusals }
     }
 }
 
@@ -127,18 +133,22 @@ pub struct Tenants {
     room: Room,
     /// Lines of the log about those who are nobody's.
     strangers: Arc<Lines>,
+    /// The engine's own.
+    memory: Arc<Budget>,
     /// What a hash is compared with that is like none.
     nobody: Known,
 }
 
 impl Tenants {
-    /// Those of the configuration. In development, callers on TCP are the first tenant without any token.
+    /// Those of the configuration, who share this memory. In development, callers on TCP are the first tenant without any
+    /// token.
     #[must_use]
-    pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool) -> Self {
+    pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool, memory: &Arc<Budget>) -> Self {
         let nobody = Known::nobody();
         let (callers, room) = (Callers::default(), Room::default());
         let strangers = Arc::default();
-        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, strangers, nobody };
+        let memory = Arc::clone(memory);
+        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, memory, strangers, nobody };
         none.renewed(config, accounts)
     }
 
@@ -152,7 +162,7 @@ impl Tenants {
         let (mut callers, mut first) = (Callers::default(), None);
         for one in config {
             let place = places.get(one.name.as_str()).copied();
-            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self.development, &self.room);
+            let tenant = Tenant::new(one, place.map(|place| &self.tenants[place]), self);
             let place = match place {
                 Some(place) => {
                     tenants[place] = tenant;
@@ -166,9 +176,10 @@ impl Tenants {
             callers.add(place, one, accounts);
             first.get_or_insert(place);
         }
-        let (nobody, room, strangers) = (Known::nobody(), self.room.clone(), Arc::clone(&self.strangers));
+        let (nobody, room, memory) = (Known::nobody(), self.room.clone(), Arc::clone(&self.memory));
         let (development, first) = (self.development, first.unwrap_or(self.first));
-        Tenants { tenants, callers, development, first, room, strangers, nobody }
+        let strangers = Arc::clone(&self.strangers);
+        Tenants { tenants, callers, development, first, room, memory, strangers, nobody }
     }
 
     /// What each may have at once, in order: [`TenantIndex`] counts in this list. `None`: it is closed.
@@ -247,6 +258,22 @@ impl Tenants {
     pub fn all_refusals(&self) -> impl Iterator<Item = (Option<&str>, &Lines)> {
         let tenants = self.tenants.iter().map(|tenant| (Some(tenant.name.as_str()), &*tenant.refusals));
         tenants.chain(std::iter::once((None, &*self.strangers)))
+    }
+
+    /// What it may have of the engine's memory for what it asks: a share, or all where there is nobody else.
+    #[must_use]
+    pub fn memory(&self, tenant: TenantIndex) -> &Arc<Budget> {
+        self.share(tenant, 0)
+    }
+
+    /// The same for its batches.
+    #[must_use]
+    pub fn memory_of_batches(&self, tenant: TenantIndex) -> &Arc<Budget> {
+        self.share(tenant, 1)
+    }
+
+    fn share(&self, TenantIndex(index): TenantIndex, of: usize) -> &Arc<Budget> {
+        if self.tenants.len() == 1 { &self.memory } else { &self.tenants[index].memory[of] }
     }
 
     /// Gives back the memory of buckets that say nothing any more.

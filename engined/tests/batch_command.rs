@@ -126,7 +126,7 @@ fn a_folder_is_sent_once_followed_and_written_down() {
          slow.py          cpu_time_limit    0/10         1  0.003 s     3.0 MiB  2 cpu_time_limit: It used more.\n\
          \n\
          1 of 4 submissions is accepted (batch B1); 1 result could not be judged (checker_error).\n\
-         Results: {out}: results.jsonl, results.csv, junit.xml\n"
+         Results: {out}: results.jsonl, results.csv, submissions.csv, junit.xml\n"
     );
     assert_eq!(table, wanted);
     assert!(err.starts_with("engined: batch B1: 0 of 8 results\n"), "{err}");
@@ -137,9 +137,12 @@ fn a_folder_is_sent_once_followed_and_written_down() {
     let sheet = read(&out.join("results.csv"));
     assert_eq!(sheet.matches('\n').count(), sheet.matches("\r\n").count());
     snapshot("results.csv", &sheet.replace("\r\n", "\n"));
+    let grades = read(&out.join("submissions.csv"));
+    assert_eq!(grades.matches('\n').count(), grades.matches("\r\n").count());
+    snapshot("submissions.csv", &grades.replace("\r\n", "\n"));
     snapshot("junit.xml", &read(&out.join("junit.xml")));
     assert_eq!(read(&out.join("results.jsonl")).lines().collect::<Vec<_>>(), server.known().results);
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 5);
 
     // The same command once more: everything is there.
     let again = batch(&server, &[&problem, "--out", out.to_str().unwrap()]);
@@ -152,6 +155,36 @@ fn a_folder_is_sent_once_followed_and_written_down() {
     let key = server.known().key.clone();
     assert_eq!(batch(&server, &[&problem, "--again"]).0, 2);
     assert_ne!(server.known().key, key);
+}
+
+#[test]
+fn the_grade_is_in_a_file_and_no_sum_of_lines() {
+    let server = Server::start();
+    let scratch = problem_folder(&[("half.py", "accepted\naccepted\nwrong_answer"), ("all.py", "")]);
+    let tests = scratch.0.join("p/tests/=g");
+    fs::create_dir_all(&tests).unwrap();
+    fs::write(tests.join("group.toml"), "rule = \"all\"\npoints = 7\n").unwrap();
+    for test in ["a", "b"] {
+        fs::write(tests.join(format!("{test}.in")), "").unwrap();
+        fs::write(tests.join(format!("{test}.ans")), "x").unwrap();
+    }
+    let (problem, out) = (arg(&scratch, "p"), arg(&scratch, "out"));
+    let (code, table, err) = batch(&server, &[&problem, "--out", &out]);
+    assert_eq!(code, 1, "{table}{err}");
+    let out = scratch.0.join("out");
+    let grades: Vec<String> = read(&out.join("submissions.csv")).lines().map(str::to_owned).collect();
+    let wanted = [
+        "submission,language,verdict,points,max_points,done,of,unjudged,cpu_time_us_max,memory_peak_bytes_max,\
+         first_failing_test,why,'=g points,'=g max_points",
+        "all.py,python,accepted,24,24,4,4,0,6000,3145728,,,14,14",
+    ];
+    assert_eq!(grades[..2], wanted, "{grades:?}");
+    assert!(grades[2].starts_with("half.py,python,wrong_answer,10,24,4,4,0,6000,3145728,"), "{grades:?}");
+    assert!(grades[2].ends_with(",0,14"), "{grades:?}");
+    // The lines of that submission have seven points more.
+    let lines = read(&out.join("results.csv"));
+    let points = lines.lines().filter(|line| line.starts_with("half.py,")).map(|line| line.split(',').nth(6).unwrap());
+    assert_eq!(points.map(|points| points.parse::<u32>().unwrap()).sum::<u32>(), 17, "{lines}");
 }
 
 #[test]
@@ -198,7 +231,7 @@ fn ctrl_c_leaves_a_batch_that_the_same_command_goes_on_with() {
 fn ctrl_c_may_cancel() {
     let server = Server::start();
     server.open(1);
-    let scratch = problem_folder(&[("a.py", ""), ("b.py", "")]);
+    let scratch = problem_folder(&[("accepted/a.py", ""), ("accepted/b.py", "")]);
     let problem = arg(&scratch, "p");
     let waits = start(&server, &[&problem, "--cancel-on-interrupt"]);
     wait_for(|| server.saw("GET /v1/batches/B1/results") == 1);
@@ -208,8 +241,25 @@ fn ctrl_c_may_cancel() {
     assert!(err.ends_with(" results; batch B1 is cancelled\n"), "{err}");
     assert!(server.known().cancelled);
     // Whoever asks for it now is told, and it is no success.
-    let (code, table, _) = batch(&server, &[&problem]);
-    assert!(code == 1 && table.contains("Batch B1 was cancelled: 1 of 4 results."), "{table}");
+    let out = arg(&scratch, "out");
+    let (code, table, _) = batch(&server, &[&problem, "--out", &out]);
+    let sentence = "Batch B1 was cancelled: 1 of 4 results; --again judges it anew.";
+    assert!(code == 1 && table.contains(sentence), "{table}");
+    // What has no result is no success there either.
+    let out = scratch.0.join("out");
+    let junit = read(&out.join("junit.xml"));
+    assert!(junit.contains("<testsuites name=\"B1\" tests=\"4\" failures=\"0\" errors=\"3\" skipped=\"0\""), "{junit}");
+    let none = "<error message=\"no result: the batch was cancelled before\" type=\"no_result\"/>";
+    assert_eq!((junit.matches("<testcase ").count(), junit.matches(none).count()), (4, 3), "{junit}");
+    let grades = read(&out.join("submissions.csv"));
+    assert!(grades.contains("b.py,python,,,10,0,2,0,,,,no verdict: the batch was cancelled before\r\n"), "{grades}");
+    assert_eq!(batch(&server, &[&problem, "--labels", "--out", &arg(&scratch, "out")]).0, 1);
+    let junit = read(&out.join("junit.xml"));
+    assert!(junit.contains("<testsuite name=\"labels\" tests=\"2\" failures=\"0\" errors=\"2\""), "{junit}");
+    assert!(
+        junit.contains("<error message=\"no verdict: the batch was cancelled before; labelled accepted\""),
+        "{junit}"
+    );
 }
 
 #[test]

@@ -493,6 +493,7 @@ fn nobody_holds_a_large_program_while_it_waits() {
             }
         });
         assert_eq!(compiles(&rig), before + 1 + more);
+        assert_eq!(lookups(&rig)[1], 1 + more as u64, "whoever compiled for itself has missed");
         wait_for(|| rig.engine.memory.used() < 64 << 10);
     }
 }

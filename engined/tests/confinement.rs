@@ -403,6 +403,38 @@ fn what_it_needs_it_has() {
 }
 
 #[test]
+fn a_folder_for_compiled_programs_that_is_refused_can_not_be_written() {
+    let Some((uid, gid)) = account() else { return };
+    let around = Scratch::new();
+    let path = |name: &str| around.0.join(name);
+    fs::create_dir(path("theirs")).unwrap();
+    fs::write(path("file"), "").unwrap();
+    std::os::unix::fs::symlink(path("theirs"), path("link")).unwrap();
+    // Modes would let it.
+    for name in ["", "theirs", "file"] {
+        chown(path(name), Some(uid), Some(gid)).unwrap();
+    }
+    fs::set_permissions(path("theirs"), fs::Permissions::from_mode(0o700)).unwrap();
+    let start = |name| Serving::start(&[], &format!("[cache]\nfolder = {:?}\n", path(name)), &[]).unwrap();
+    let new = path("theirs/new").to_str().unwrap().to_owned();
+    assert_eq!(start("theirs").ask("write", &new), Came::Done, "one that is not refused");
+    fs::set_permissions(path("theirs"), fs::Permissions::from_mode(0o777)).unwrap();
+    for name in ["theirs", "link", "file"] {
+        let mut serving = start(name);
+        for file in [new.as_str(), path("file").to_str().unwrap()] {
+            let came = serving.ask("write", file);
+            assert!(matches!(&came, Came::Refused(why) if why.contains("os error 13)")), "{name}: {file}: {came:?}");
+        }
+        assert_eq!(serving.ask("write", &serving.path("state/store")), Came::Done);
+        wait_for(|| serving.get("/readyz").status == 200);
+        let metrics = serving.get("/metrics").text();
+        assert!(metrics.contains("engined_cache_failures_total 1"), "{name}: {metrics}");
+        let log = fs::read_to_string(serving.path("log")).unwrap();
+        assert_eq!(log.matches("compiled programs are not kept").count(), 1, "{name}: {log}");
+    }
+}
+
+#[test]
 fn a_layer_that_is_missing_stops_the_start_unless_it_is_waived() {
     if account().is_none() {
         return;

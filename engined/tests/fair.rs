@@ -5,29 +5,36 @@
 mod common;
 
 use std::io::{BufReader, Write};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::{Reply, Rig, wait_for};
+use serde_json::{Value, json};
 
 const SLOTS: usize = 2;
 const MANY: usize = 10_000;
 
-/// `a`, `b` and `c` by their tokens, on two slots.
-fn rig(more: &str) -> Rig {
+/// `a`, `b` and `c` by their tokens, on two slots; with more lines in the section `engine`.
+fn rig(engine: &str) -> Rig {
     let mut config = format!(
-        "[engine]\nqueue_length = {}\nqueue_wait_ms = 3600000\n[results]\nper_tenant = 20000\n[plans.many]\nqueued = {MANY}\n",
+        "[engine]\n{engine}queue_length = {}\nqueue_wait_ms = 3600000\n[results]\nper_tenant = 20000\n[plans.many]\nqueued = {MANY}\n",
         2 * MANY
     );
     for name in ["a", "b", "c"] {
         let hash: String = engined::tenants::hash(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         config += &format!("[tenants.{name}]\nplan = \"many\"\ntokens = [\"{hash}\"]\n");
     }
-    Rig::with(u32::try_from(SLOTS).unwrap(), &format!("{more}{config}"), &[])
+    Rig::with(u32::try_from(SLOTS).unwrap(), &config, &[])
 }
 
 /// Sends the words as Python so often without waiting for results, on one connection, and gives the answers.
 fn begin(rig: &Rig, tenant: &str, words: &str, times: usize) -> Vec<Reply> {
-    let body = serde_json::json!({"language": "python", "source": words}).to_string();
+    begin_with(rig, tenant, &json!({"language": "python", "source": words}), times)
+}
+
+/// The same of any request.
+fn begin_with(rig: &Rig, tenant: &str, body: &Value, times: usize) -> Vec<Reply> {
+    let body = body.to_string();
     let request = format!(
         "POST /v1/executions?wait=false HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tenant}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -61,7 +68,7 @@ fn ten_to_one_load_gets_equal_service() {
     begin_many(&rig, "c", "say first\ngate", 4);
     begin_many(&rig, "a", "say a\nsleep 20", 800);
     begin_many(&rig, "b", "say b\nsleep 20", 80);
-    rig.fake.seen.open.store(true, std::sync::atomic::Ordering::SeqCst);
+    rig.fake.seen.open.store(true, Ordering::SeqCst);
     let played = &rig.fake.seen.played;
     let of_b = || played.lock().unwrap().iter().filter(|run| run.0.starts_with("say b") && run.2.is_some()).count();
     let deadline = Instant::now() + common::PATIENCE;
@@ -116,7 +123,7 @@ fn ten_thousand_queued_runs_do_not_delay_anothers_first() {
     let begun = Instant::now();
     let accepted = begin(&rig, "b", "say b", 1).remove(0);
     let so_far = rig.fake.seen.played.lock().unwrap().len();
-    assert_eq!((accepted.status, &accepted.json()["position"]), (202, &serde_json::json!(0)), "{}", accepted.text());
+    assert_eq!((accepted.status, &accepted.json()["position"]), (202, &json!(0)), "{}", accepted.text());
     let stopped = rig.raw_call("DELETE", holding[0].header("location").unwrap(), "Authorization: Bearer a\r\n", b"");
     assert!([200, 202].contains(&stopped.status), "{}", stopped.text());
     let address = format!("{}?wait_ms=60000", accepted.header("location").unwrap());
@@ -127,4 +134,44 @@ fn ten_thousand_queued_runs_do_not_delay_anothers_first() {
     let nth = played.iter().position(|run| run.0 == "say b").unwrap();
     assert!(nth <= so_far + SLOTS, "{} of the other's began before", nth - so_far);
     assert!(rig.engine.queue.oldest()[0] > begun.elapsed(), "those of a have waited for longer");
+}
+
+#[test]
+fn one_tenant_leaves_others_memory() {
+    let rig = rig("engine_memory_bytes = 16777216\n");
+    let memory = &rig.engine.memory;
+    // Both slots are taken, and what waits holds its input.
+    let mut runs = begin(&rig, "a", "gate\nsay first", SLOTS);
+    wait_for(|| rig.fake.seen.running.load(Ordering::SeqCst) == SLOTS);
+    // Little output: what is accepted is to have room to run, whoever runs beside it.
+    let (stdin, limits) = ("x".repeat(500_000), json!({"output_bytes": 65_536}));
+    let large = json!({"language": "python", "source": "say x", "stdin": stdin, "limits": limits});
+    let refused = loop {
+        let reply = begin_with(&rig, "a", &large, 1).remove(0);
+        if reply.status != 202 {
+            break reply;
+        }
+        runs.push(reply);
+        assert!(memory.used() <= memory.limit() / 2, "{} bytes are held", memory.used());
+    };
+    let problem = refused.problem(429, "quota_exceeded");
+    assert!(problem["detail"].as_str().unwrap().contains("share of the memory budget"), "{problem}");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    assert!(runs.len() > SLOTS + 5, "{}", runs.len());
+    // Others send as much as they did, and what was accepted has room to run.
+    let others = ["b", "c"].map(|tenant| begin_with(&rig, tenant, &large, 3));
+    rig.fake.seen.open.store(true, Ordering::SeqCst);
+    let ends_well = |tenant: &str, reply: &Reply| {
+        assert_eq!(reply.status, 202, "{tenant}: {}", reply.text());
+        let address = format!("{}?wait_ms=60000", reply.header("location").unwrap());
+        let result = rig.raw_call("GET", &address, &format!("Authorization: Bearer {tenant}\r\n"), b"").json();
+        assert_eq!(result["verdict"], "ok", "{tenant}: {result}");
+    };
+    runs.iter().for_each(|reply| ends_well("a", reply));
+    for (tenant, replies) in ["b", "c"].iter().zip(&others) {
+        replies.iter().for_each(|reply| ends_well(tenant, reply));
+    }
+    // What they held has come back.
+    let again = begin_with(&rig, "a", &large, 1).remove(0);
+    ends_well("a", &again);
 }

@@ -37,7 +37,7 @@ fn a_language_that_stops_working_is_told_and_the_others_go_on() {
     assert_eq!((told.len(), &told[0]["check"]), (1, &json!("language:python")), "{told:?}");
     assert!(told[0]["reason"].as_str().unwrap().contains("a hello ended with"), "{told:?}");
     assert!(!told[0]["remedy"].as_str().unwrap().is_empty(), "{told:?}");
-    assert!(metric(&rig, "engined_probe_ok{language=\"python\"} 0"));
+    wait_for(|| metric(&rig, "engined_probe_ok{language=\"python\"} 0"));
     assert!(metric(&rig, "engined_ready 1"), "one language is not the engine");
     // It is offered no longer, and another is.
     wait_for(|| rig.execute(&json!({"language": "python", "source": "say x"})).status == 422);
@@ -48,7 +48,7 @@ fn a_language_that_stops_working_is_told_and_the_others_go_on() {
     rig.engine.reload();
     wait_for(|| degraded(&rig).is_empty());
     wait_for(|| rig.execute(&json!({"language": "python", "source": "say x"})).status == 200);
-    assert!(metric(&rig, "engined_probe_ok{language=\"python\"} 1"));
+    wait_for(|| metric(&rig, "engined_probe_ok{language=\"python\"} 1"));
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn a_disk_that_is_nearly_full_is_told() {
     let text = rig.get("/metrics").text();
     let free = text.lines().find_map(|line| line.strip_prefix("engined_disk_free_bytes{place=\"cache\"} ")).unwrap();
     assert!(free.parse::<u64>().unwrap() > 0);
-    assert!(metric(&rig, "engined_check_ok{check=\"disk:cache\"} 0"));
+    // The metric comes right behind.
+    wait_for(|| metric(&rig, "engined_check_ok{check=\"disk:cache\"} 0"));
     assert_eq!(rig.run("say x")["verdict"], "ok");
 }
 
@@ -114,7 +115,7 @@ fn a_store_that_takes_nothing_is_told_and_runs_go_on() {
     let told = |check: &str| degraded(&rig).iter().any(|told| told["check"] == check);
     // So is its folder, which is looked at by itself.
     wait_for(|| told("store:audit") && told("disk:audit"));
-    assert!(metric(&rig, "engined_check_ok{check=\"store:audit\"} 0"));
+    wait_for(|| metric(&rig, "engined_check_ok{check=\"store:audit\"} 0"));
     assert_eq!(rig.run("say x")["verdict"], "ok");
     std::fs::rename(&away, &folder).unwrap();
     wait_for(|| degraded(&rig).is_empty());

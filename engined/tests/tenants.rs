@@ -201,9 +201,9 @@ fn the_cpu_time_of_a_day_is_used_up() {
 fn what_was_used_before_a_restart_counts() {
     let rig = rig("cpu_seconds_per_day = 1");
     let used = |name: &str| BTreeMap::from([(name.to_owned(), 1_000_000)]);
-    rig.engine.cpu_days.restore(&["t"], &used("another"));
+    rig.engine.cpu_days.restore(&["t"], used("another"));
     assert_eq!(rig.run("say x")["verdict"], "ok");
-    rig.engine.cpu_days.restore(&["t"], &used("t"));
+    rig.engine.cpu_days.restore(&["t"], used("t"));
     of_user(&rig, None).problem(429, "quota_exceeded");
 }
 

@@ -15,8 +15,8 @@
 //!   Kattis problem package format with its `case_sensitive`; without that it ignores case, which nothing here does.
 //! * [`Rule::Float`]: word by word. A word that is the same in both is right. Else it is right when both are numbers and
 //!   close: `|found - expected| <= absolute` or `|found - expected| <= relative * |expected|`, either is enough, as in the
-//!   Kattis format's `float_tolerance` and testlib's `doubleCompare`. Without any tolerance both are 1e-9; of two of which
-//!   one is given the other doesn't count. What is a number: [`number`].
+//!   Kattis format's `float_tolerance` and testlib's `doubleCompare`. Of two of which one is given the other doesn't count;
+//!   without any, which the API does not allow, both are 1e-9. What is a number: [`number`].
 //! * [`Rule::UnorderedLines`]: the lines of `Lines` as often as expected, in any order. As order doesn't count, it can't be
 //!   told which empty lines are at the end: none of them counts.
 

@@ -124,8 +124,8 @@ fn partly(share: f64) -> CheckerOpinion {
 
 /// An output that gets so many points, said by `whose`, of the `worth` of its test.
 fn points(got: f64, worth: f64, whose: &str) -> CheckerOpinion {
-    // They come as decimals with ten digits behind the point.
-    let rounding = 1e-9 * worth.max(1.0);
+    // They come as decimals with ten digits behind the point. Of a test that is worth less than that, none is still not all.
+    let rounding = (1e-9 * worth.max(1.0)).min(worth / 2.0);
     if !(0.0..=worth + rounding).contains(&got) {
         return CheckerOpinion::Failed(format!(
             "the checker's {whose} gives points that the test does not have: it has from 0 to {worth}"

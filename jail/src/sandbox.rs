@@ -214,6 +214,8 @@ pub struct Over {
     pub finishing: Finishing,
     /// Its usage could not be read.
     pub trouble: Option<JailError>,
+    /// Nothing of the run has begun: its payload was gone before it had the command. Another sandbox can have the order.
+    pub unused: bool,
 }
 
 impl Running {
@@ -245,6 +247,12 @@ impl Running {
     #[must_use]
     pub fn oom_event(&self) -> Option<BorrowedFd<'_>> {
         self.group.oom_event()
+    }
+
+    /// Whether it is known to have begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.meter.started_at().is_some()
     }
 
     /// When [`Running::tick`] wants to be called, by [`now_us`].
@@ -331,9 +339,15 @@ impl Running {
             }
             Ok(Some(Event::Ended(end))) => Heard::Over(self.over(&end)),
             Ok(Some(Event::Failed(outcome))) => Heard::Over(self.over(&End { outcome, ..End::default() })),
+            Ok(Some(Event::Unused)) if !self.has_begun() && self.collecting.is_none() => {
+                let outcome = Outcome::Failed { step: Step::Talk as u8, errno: libc::EPIPE, index: 0 };
+                let mut over = self.over(&End { outcome, ..End::default() });
+                over.unused = true;
+                Heard::Over(over)
+            }
             Err(e) if e.source.kind() == std::io::ErrorKind::WouldBlock => Heard::Running(self),
             // Init is gone or talks nonsense: what is left of it must go too, then `died` tells.
-            Ok(Some(Event::Armed | Event::Over(_) | Event::Collect) | None) | Err(_) => {
+            Ok(Some(Event::Armed | Event::Over(_) | Event::Collect | Event::Unused) | None) | Err(_) => {
                 self.kill_init();
                 self.control = None;
                 Heard::Running(self)
@@ -377,7 +391,7 @@ impl Running {
             }
             None => self.stock(end),
         };
-        Box::new(Over { ended, finishing: finish(self.group, self.init), trouble })
+        Box::new(Over { ended, finishing: finish(self.group, self.init), trouble, unused: false })
     }
 
     /// How it ended, with what it used.

@@ -201,13 +201,19 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
     };
     tell(control, Event::Armed)?;
     stop_point!("init.armed");
-    wait_for_command(&armed, control)?;
+    if !wait_for_command(&armed, control)? {
+        return tell(control, Event::Unused);
+    }
     let Some((command, descriptors)) = Command::recv(control.as_fd())? else { return Ok(()) };
     Quota { bytes: command.disk.0 }.apply()?;
     privileges::keep_only(&[Capability::CAP_KILL, Capability::CAP_DAC_READ_SEARCH], false)?;
     stop_point!("init.commanded");
     let (collection, for_payload) = command.split(descriptors)?;
-    command.send(armed.command.as_fd(), &for_payload.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
+    match command.send(armed.command.as_fd(), &for_payload.iter().map(AsFd::as_fd).collect::<Vec<_>>()) {
+        // The payload has just died, and never saw it.
+        Err(e) if e.source.kind() == io::ErrorKind::BrokenPipe => return tell(control, Event::Unused),
+        other => other?,
+    }
     stop_point!("init.passed");
     // The program's streams must end with the program: no copy may stay here.
     let bundle = for_payload.into_iter().next();
@@ -234,16 +240,17 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
     Ok(())
 }
 
-/// Waits, for a day if need be. A payload that dies meanwhile takes the sandbox along: nobody shall be given it.
-fn wait_for_command(armed: &Armed, control: &OwnedFd) -> Result<(), JailError> {
+/// Waits, for a day if need be. `false`: the payload died meanwhile, which takes the sandbox along: nobody shall be given
+/// it.
+fn wait_for_command(armed: &Armed, control: &OwnedFd) -> Result<bool, JailError> {
     loop {
         let ready = wait(armed, control, false, None, PollTimeout::NONE)?;
         if !ready.control.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         while armed.children.read_signal().at(Step::Talk)?.is_some() {}
         if reap(armed.payload)?.is_some() {
-            return Err(io::Error::from(io::ErrorKind::BrokenPipe)).on(Step::Talk, "payload");
+            return Ok(false);
         }
     }
 }

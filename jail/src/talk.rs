@@ -176,6 +176,8 @@ pub enum Event {
     Over(End),
     /// Broker to init: what was used is read, there is room. Collect now.
     Collect,
+    /// Init to broker: the payload was gone before it had the command, so nothing of the run has begun.
+    Unused,
 }
 
 impl Event {
@@ -200,6 +202,7 @@ impl Event {
                 padded(&[3, kind, a, b, c])
             }
             Event::Collect => padded(&[6]),
+            Event::Unused => padded(&[7]),
             Event::Ended(end) | Event::Over(end) => {
                 let tag = if matches!(self, Event::Over(_)) { 5 } else { 4 };
                 let [kind, a, b, c] = outcome_words(end.outcome);
@@ -269,6 +272,7 @@ impl Event {
                 Some(if tag == 5 { Event::Over(end) } else { Event::Ended(end) })
             }
             [6, ..] => Some(Event::Collect),
+            [7, ..] => Some(Event::Unused),
             _ => None,
         }
     }
@@ -390,7 +394,7 @@ mod tests {
             collected: Collected::Cut,
             attempts: Attempts::all_different(),
         };
-        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect];
+        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect, Event::Unused];
         for event in [Event::Armed, Event::Ended(end), Event::Over(end)].into_iter().chain(others) {
             event.send(a.as_fd()).unwrap();
             assert_eq!(Event::recv(b.as_fd()).unwrap(), Some(event));

@@ -233,3 +233,51 @@ fn what_is_ended_while_it_waits_is_not_made_again_at_once() {
     let refills = back.stock.refills - idle.stock.refills;
     assert!((1..20).contains(&refills), "{refills} in two seconds");
 }
+
+/// The one child of a process that has one.
+fn child(pid: i32) -> i32 {
+    let below = common::children(pid);
+    assert_eq!(below.len(), 1, "{below:?}");
+    below[0]
+}
+
+#[test]
+fn a_run_that_finds_its_sandbox_dead_gets_another_and_runs_once() {
+    if !can_run() {
+        return;
+    }
+    // No more than a run may meet.
+    let settings = std::env::temp_dir().join(format!("jailtest-{}-two.toml", std::process::id()));
+    fs::write(&settings, "slots = 2\nstock = 2\n").unwrap();
+    let jaild = Jaild::start(&["--config", settings.to_str().unwrap()]);
+    fs::remove_file(&settings).unwrap();
+    let mut link = jaild.link();
+    at_rest(&jaild, &link);
+    let inits: Vec<i32> = spawners(&jaild).into_iter().flat_map(common::children).collect();
+    assert_eq!(inits.len(), 2);
+    let signal = |pid: i32, signal| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+    let is = |pid: i32, state: &str| common::field(pid, "State").is_some_and(|line| line.starts_with(state));
+    // No init sees that its payload dies, so nobody knows it when the order comes.
+    for init in &inits {
+        let payload = child(*init);
+        signal(*init, nix::sys::signal::SIGSTOP);
+        common::until(|| is(*init, "T"));
+        signal(payload, nix::sys::signal::SIGKILL);
+        common::until(|| is(payload, "Z"));
+    }
+    let source = "open('once', 'x').close()\nprint('once')\n";
+    let run = link.begin(Wish {
+        argv: vec!["/usr/bin/python3", "main.py"],
+        files: vec![("main.py", false, source.as_bytes().to_vec())],
+        ..Wish::default()
+    });
+    // What it hears next it hears when it has given the order to one of them.
+    ask(&link);
+    for init in &inits {
+        signal(*init, nix::sys::signal::SIGCONT);
+    }
+    let done = link.finish(run);
+    assert_eq!((done.ended.outcome, done.stdout.as_str()), (Outcome::Exited(0), "once\n"), "{:?}", done.ended);
+    at_rest(&jaild, &link);
+    jaild.end();
+}

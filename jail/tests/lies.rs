@@ -197,7 +197,8 @@ fn a_bundle_that_lies_ends_in_its_own_sandbox() {
     if !can_run() {
         return;
     }
-    let jaild = Jaild::start(&[]);
+    let log = Log::new("bundles");
+    let jaild = Jaild::start_and_log(&[], log.file());
     let mut link = jaild.link();
     for path in ["../up", "/etc/x", "a/../../b", "a//b", ""] {
         let done = link.run(Wish { files: vec![(path, false, b"x".to_vec())], ..Wish::default() });
@@ -210,6 +211,12 @@ fn a_bundle_that_lies_ends_in_its_own_sandbox() {
     assert!(matches!(done.ended.outcome, Outcome::Failed { .. }), "no program");
     let done = link.run(Wish { argv: vec!["/nonexistent"], ..Wish::default() });
     assert!(matches!(done.ended.outcome, Outcome::Failed { errno: 2, .. }), "{:?}", done.ended.outcome);
+    // Whoever gets these numbers is sent to the log.
+    for step in
+        ["could not unpack the files (6): it is not as it must be", "could not execute the program (0): No such file"]
+    {
+        assert!(log.text().contains(&format!("the program was not begun: {step}")), "{step}: {}", log.text());
+    }
     // A memfd full of noise, sealed as it should be.
     let mut noise = RecordWriter::new().unwrap();
     noise.put(Kind::Arg, false, b"/usr/bin/true", b"").unwrap();
@@ -259,4 +266,38 @@ fn a_second_jaild_leaves_the_first_alone() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("another jaild"), "{output:?}");
     assert_eq!(link.finish(run).ended.outcome, Outcome::Exited(0));
+}
+
+/// What a jaild says, in a file that goes with the test.
+struct Log(std::path::PathBuf);
+
+impl Log {
+    fn new(name: &str) -> Log {
+        Log(std::env::temp_dir().join(format!("jailtest-{}-{name}.log", std::process::id())))
+    }
+
+    fn file(&self) -> File {
+        File::create(&self.0).unwrap()
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.0).unwrap()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).unwrap_or_default();
+    }
+}
+
+#[test]
+fn a_mistake_in_the_settings_is_told_once() {
+    if !can_run() {
+        return;
+    }
+    let settings = Log::new("settings");
+    std::fs::write(&settings.0, "tuning = 5\n").unwrap();
+    let said = common::refused(&["--config", settings.0.to_str().unwrap()]);
+    assert_eq!(said.matches("tuning = 5").count(), 1, "{said}");
 }

@@ -26,13 +26,15 @@ use crate::served::{Served, Wish};
 use crate::setup;
 use crate::soak::mix::{Call, Dice, Manner, Mix, Program};
 use crate::tally::Tally;
-use books::{Answered, Books};
+use books::{Answered, Audit, Books, Usage};
 use settings::Settings;
 
 /// An attempt that is refused so often was refused for good.
 const ATTEMPTS: u32 = 2_000;
 /// The longest pause before the next attempt, whatever the answer asked for: the books are the matter here.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The books are equal so long after the last answer: what nobody waits for ends until then, and is counted.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 /// More complaints than this are counted, not told.
 const TOLD: usize = 20;
 
@@ -166,10 +168,24 @@ fn compare(
     }
     let right = if complaints.is_empty() { Ok(()) } else { Err(format!("{} were wrong", complaints.len())) };
     tally.check("mixed: answers", right);
-    let usage = books::usage(port, settings.admin_token())?;
-    let lines = books::audit(&engine.state())?;
+    let (lines, usage) = settled(|| books::audit(&engine.state()), || books::usage(port, settings.admin_token()))?;
     books.compare(&lines, &usage, tally);
     Ok(())
+}
+
+/// The audit and the usage, as soon as they agree: what nobody waits for may end between the two, and a busy disk takes its
+/// time to count. Those that do not agree in time are told as they are.
+fn settled(audit: impl Fn() -> Result<Audit>, usage: impl Fn() -> Result<Usage>) -> Result<(Audit, Usage)> {
+    let until = Instant::now() + SETTLES_WITHIN;
+    loop {
+        let (usage, over) = (usage(), Instant::now() > until);
+        let lines = audit()?;
+        match usage {
+            Ok(usage) if over || lines.agrees(&usage) => return Ok((lines, usage)),
+            Err(problem) if over => return Err(problem),
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
 }
 
 /// Reads the configuration anew, now and then a broken one, and restarts engined, until the time is over.

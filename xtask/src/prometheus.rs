@@ -123,16 +123,19 @@ fn send(served: &Served, scrapes: u16, tally: &mut Tally) -> Result<Vec<&'static
     let (_, begun) = client.ask("POST", "/v1/executions?wait=false", &sleep)?;
     let begun: Value = serde_json::from_slice(&begun).or_problem("the answer is no JSON", "run it again")?;
     let address = format!("/v1/executions/{}", begun["id"].as_str().unwrap_or_default());
-    let running = || {
+    let in_use = |slots: u32| {
         let (_, text) = Client::connect(scrapes)?.ask("GET", "/metrics", "")?;
-        Ok(String::from_utf8_lossy(&text).lines().any(|line| line == "engined_slots_in_use 1"))
+        let line = format!("engined_slots_in_use {slots}");
+        Ok(String::from_utf8_lossy(&text).lines().any(|told| told == line))
     };
-    wait_for("a run under way", running)?;
+    wait_for("a run under way", || in_use(1))?;
     client.ask("DELETE", &address, "")?;
     sent.push("cancelled");
+    // Else the next one would be taken for this one.
+    wait_for("the end of a run", || in_use(0))?;
     let mut leaving = connect()?;
     leaving.send("POST", "/v1/executions", &sleep)?;
-    wait_for("a run under way", running)?;
+    wait_for("a run under way", || in_use(1))?;
     drop(leaving);
     sent.push("cancelled");
     Ok(sent)

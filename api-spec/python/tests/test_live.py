@@ -274,9 +274,12 @@ async def test_cancelling_ends_the_program(url: str, small_token: str) -> None:
 
 
 def test_submit_wait_and_fetch_again(client: Client) -> None:
-    execution = client.submit("python", "import time; time.sleep(1); print('done')", labels={"a": "b"})
-    assert isinstance(execution.state, ExecutionStatus)
-    assert execution.state.status in ("queued", "running")
+    sleeper = client.submit("python", SLEEP, limits=LONG)
+    assert isinstance(sleeper.state, ExecutionStatus)
+    assert sleeper.state.status in ("queued", "running")
+    assert not client.get(sleeper.id).finished
+    sleeper.cancel()
+    execution = client.submit("python", "import time; time.sleep(0.5); print('done')", labels={"a": "b"})
     result = execution.wait(timeout=PATIENCE)
     assert result.ok
     assert result.id == execution.id

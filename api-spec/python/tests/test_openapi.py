@@ -40,6 +40,7 @@ ANSWERED: dict[str, type] = {
     "Difference": results.Difference,
     "ExecutionResult": results.ExecutionResult,
     "ExecutionStatus": results.ExecutionStatus,
+    "GroupPoints": results.GroupPoints,
     "Isolation": results.Isolation,
     "IsolationResponse": results.HostIsolation,
     "Language": results.Language,

@@ -143,10 +143,14 @@ pub struct SubmissionResult {
     pub points: Option<f64>,
     /// What it could get.
     pub max_points: f64,
+    /// The points of each group, after its rule, in the order of the request.
+    #[serde(default)]
+    pub groups: Vec<GroupPoints>,
     /// How many of its results there are.
     pub done: u64,
     /// How many of them say nothing about it: `checker_error` and `engine_error`. 0 until its last result.
     #[serde(default)]
+    #[cfg_attr(test, schemars(required))]
     pub unjudged: u64,
     /// The most CPU time of a run.
     pub cpu_time_us_max: Option<u64>,
@@ -154,6 +158,18 @@ pub struct SubmissionResult {
     pub memory_peak_bytes_max: Option<u64>,
     /// Its compile, as far as it has something to tell: why it failed, and what the compiler wrote.
     pub compile: Option<CompileTold>,
+}
+
+/// The points of a group: what its rule makes of those of its tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct GroupPoints {
+    /// The caller's name for it.
+    pub id: String,
+    /// What the submission has got in it. Null until its last result.
+    pub points: Option<f64>,
+    /// What it could get there.
+    pub max_points: f64,
 }
 
 /// What is told of a compile.
@@ -186,7 +202,7 @@ pub struct TestResult {
     pub attempt: u32,
     /// What became of it.
     pub verdict: TestVerdict,
-    /// What it has got, before the rule of its group.
+    /// What it has got, before the rule of its group: those of a submission are no sum of these.
     pub points: f64,
     /// Why the run ended as it did.
     pub reason: Option<Reason>,
@@ -216,6 +232,10 @@ pub struct CheckerTold {
     pub stderr: Option<Stream>,
     /// Of a program: the files that it has left in its feedback folder, by name.
     pub files: BTreeMap<String, Stream>,
+    /// How many more it has left there: those for which a line has no room.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(required))]
+    pub files_omitted: u64,
 }
 
 /// The first place where an output differs.

@@ -2,12 +2,12 @@
 //! accepted. What a submission and a test come to is found out here by the same rules as for executions, and again when they
 //! are run; here it is thrown away.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use api_spec::parse::escape;
 use api_spec::{
-    BatchRequest, CheckerProgram, Code, ExecutionRequest, Input, LimitsRequest, Priority, Problem, SubmissionRequest,
-    TestRequest,
+    BatchRequest, CheckerProgram, Code, ExecutionRequest, GroupRequest, Input, LimitsRequest, Priority, Problem,
+    SubmissionRequest, TestRequest,
 };
 use languages::{Definition, Step as Kind};
 use store::NewSubmission;
@@ -83,6 +83,7 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
     }
     let results = (submissions.len() as u64).saturating_mul(tests.len() as u64).saturating_mul(repeat.into());
     let max_points = tests.iter().map(|test| test.points).sum();
+    let group_points = by_group(&groups, &tests);
     let spec = BatchSpec {
         checker,
         limits_by_language: layers.by_id(),
@@ -94,6 +95,7 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
         groups,
         sender: Some(sender),
         max_points,
+        group_points,
         told: room::told(results),
     };
     Ok(Admitted {
@@ -103,6 +105,19 @@ pub fn admit(request: BatchRequest, rules: &Rules<'_>, share: &BatchShare, sende
         tests: tests.into_iter().map(test).collect(),
         labels,
     })
+}
+
+/// The points of the tests of each group.
+fn by_group(groups: &[GroupRequest], tests: &[TestRequest]) -> Vec<f64> {
+    let places: HashMap<&str, usize> =
+        groups.iter().enumerate().map(|(place, group)| (group.id.as_str(), place)).collect();
+    let mut points = vec![0.0; groups.len()];
+    for test in tests {
+        if let Some(place) = test.group.as_deref().and_then(|group| places.get(group)) {
+            points[*place] += test.points;
+        }
+    }
+    points
 }
 
 /// A batch that is too large in itself.
@@ -155,6 +170,13 @@ impl<'a> Layers<'a> {
                     .at(field)
                     .into());
             }
+            // Whether or not a submission is in it.
+            let checked = admission::check_limits(definition, Kind::Run, limits, rules, Some(share.output_bytes));
+            checked.map_err(|problem| {
+                let limit = problem.field.as_deref().and_then(|field| field.rsplit('/').next()).unwrap_or_default();
+                let field = format!("{field}/{limit}");
+                problem.at(field)
+            })?;
         }
         Ok(Layers { all, by_language, share })
     }

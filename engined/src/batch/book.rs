@@ -100,7 +100,15 @@ impl Book {
             score::Verdict::Failed(verdict) => SubmissionVerdict::Test(verdict),
         };
         let most = [self.cpu_us, self.memory];
-        let score = (verdict, score.points, score.max_points);
-        told::submission(id, score, (self.done, self.unjudged), most, compile, (common.spec.feedback, common.spec.told))
+        let points = (score.points, score.max_points, score.groups);
+        told::submission(
+            id,
+            verdict,
+            points,
+            (self.done, self.unjudged),
+            most,
+            compile,
+            (common.spec.feedback, common.spec.told),
+        )
     }
 }

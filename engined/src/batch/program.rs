@@ -128,7 +128,8 @@ impl Account {
     /// # Errors
     /// It is not wanted any more.
     pub async fn memory(&self, engine: &Engine, bytes: u64) -> Result<Reservation, Missed> {
-        self.memory_of(engine, &engine.memory, bytes).await
+        let share = Arc::clone(engine.tenants().memory_of_batches(self.tenant));
+        self.memory_of(engine, &share, bytes).await
     }
 
     /// The same of another budget. Who wants more than there is gets all of it.
@@ -340,13 +341,15 @@ impl Program {
         part: Part,
         lease: Option<&Arc<Lease>>,
     ) -> Result<Built, Missed> {
+        let memory = Arc::clone(engine.tenants().memory_of_batches(self.account.tenant));
         let mut pause = FIRST_PAUSE;
         loop {
             self.account.spent(engine)?;
             let job = self.job(self.default.clone(), Stdin::default(), Outputs::default());
             let (caller, now) = (self.account.caller.clone(), Instant::now());
             let (job, part) = ((job, self.source.clone()), Some(part.clone()));
-            let begun = execution::enqueue(engine, self.account.tenant, new_id(), job, caller, now, part);
+            let account = (self.account.tenant, &memory);
+            let begun = execution::enqueue(engine, account, new_id(), job, caller, now, part);
             let error = match begun {
                 Ok((task, ticket)) => {
                     let task = Task { patience: PATIENCE, lease: lease.cloned(), ..task };
@@ -438,6 +441,7 @@ impl Program {
         let task = Task {
             id: new_id(),
             tenant: self.account.tenant,
+            memory: Arc::clone(engine.tenants().memory_of_batches(self.account.tenant)),
             job: self.job(way.step.clone(), stdin, way.outputs.clone()),
             caller: self.account.caller.clone(),
             source: Source { files: None, ..self.source.clone() },

@@ -12,10 +12,18 @@ const LEAST: u64 = 256;
 const TOGETHER: u64 = 256 << 20;
 /// A line without its ids and what programs wrote, and the note beside it: on the safe side.
 const LINE: u64 = 1_536;
+/// The points of so many groups are in the line of a submission without more room.
+const GROUPS: usize = 32;
+/// What those of a group take, of 25 bytes each and of the page that is begun for more of them.
+const POINTS: u64 = 25 + 4_096 / 32;
 /// The most that two ids have: of 128 bytes each may be two.
 pub const IDS: usize = 512;
 /// A stream that is cut, without its text.
 const STREAM: usize = 256;
+/// Of a checker's file is told so much at least, or all: else it is left out, and counted.
+const OF_A_FILE: usize = 512;
+/// Files of a checker that are told before others.
+const FIRST: [&str; 4] = ["score.txt", "score_multiplier.txt", "judgemessage.txt", "teammessage.txt"];
 
 /// How much is told of what programs wrote, in each line of a batch of so many results.
 #[must_use]
@@ -23,10 +31,13 @@ pub fn told(results: u64) -> u64 {
     (TOGETHER / results.max(1)).clamp(LEAST, MOST)
 }
 
-/// The most that a line and its note have together.
+/// The most that a line and its note have together. The line of a submission has the points of its groups as well: those of a
+/// few stand where the line of a result has what it used; more are counted to the submission's results, as no group is without a
+/// test.
 #[must_use]
-pub fn line(told: u64, ids: usize) -> u64 {
-    LINE.saturating_add(told).saturating_add(ids as u64)
+pub fn line(told: u64, ids: usize, groups: usize) -> u64 {
+    let groups = if groups > GROUPS { POINTS } else { 0 };
+    LINE.saturating_add(told).saturating_add(ids as u64).saturating_add(groups)
 }
 
 /// How long a text is in JSON, without its quotation marks.
@@ -88,15 +99,9 @@ impl Room {
             exit_code: checker.exit_code,
             stderr: None,
             files: BTreeMap::new(),
+            files_omitted: checker.files_omitted,
         });
-        let mut files = Vec::new();
-        for (name, file) in checker.iter().flat_map(|checker| &checker.files) {
-            let cost = escaped(name) + STREAM;
-            if cost <= self.0 {
-                self.take(cost);
-                files.push((name.clone(), file));
-            }
-        }
+        let (files, omitted) = self.files(checker);
         let of_checker = checker.and_then(|checker| checker.stderr.as_ref());
         let all: Vec<&Stream> =
             streams.into_iter().flatten().chain(of_checker).chain(files.iter().map(|(_, file)| *file)).collect();
@@ -104,9 +109,31 @@ impl Room {
         let streams = streams.and_then(|_| Some([cut.next()?, cut.next()?]));
         if let Some(told) = &mut told {
             told.stderr = of_checker.and_then(|_| cut.next());
-            told.files = files.into_iter().map(|(name, _)| name).zip(cut).collect();
+            told.files = files.into_iter().map(|(name, _)| name.to_owned()).zip(cut).collect();
+            told.files_omitted = told.files_omitted.saturating_add(omitted);
         }
         (told, streams)
+    }
+
+    /// Which of a checker's files are told, and how many are left out.
+    fn files<'a>(&mut self, checker: Option<&'a CheckerTold>) -> (Vec<(&'a str, &'a Stream)>, u64) {
+        let all = checker.iter().flat_map(|checker| &checker.files);
+        let mut all: Vec<(&str, &Stream)> = all.map(|(name, file)| (name.as_str(), file)).collect();
+        all.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+        let (mut room, mut omitted) = (self.0, 0);
+        all.retain(|(name, file)| {
+            let cost = escaped(name) + STREAM;
+            let least = cost + length(file).min(OF_A_FILE);
+            let told = least <= room;
+            if told {
+                room -= least;
+                self.take(cost);
+            } else {
+                omitted += 1;
+            }
+            told
+        });
+        (all, omitted)
     }
 
     /// What is told of a compile.
@@ -194,6 +221,23 @@ mod tests {
         assert!((550..700).contains(&kept), "{kept}: each is six bytes long");
         let (_, told) = Room::of(10).said(None, Some(&streams));
         assert_eq!(told.unwrap()[0].to_bytes().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn of_files_that_are_told_there_is_something_to_read_and_the_others_are_counted() {
+        let mut files: BTreeMap<String, Stream> =
+            (0..15).map(|n| (format!("a{n:02}"), stream(vec![b'x'; 1_000]))).collect();
+        files.insert("judgemessage.txt".to_owned(), stream(b"why".to_vec()));
+        let checker = CheckerTold { files, files_omitted: 3, ..CheckerTold::default() };
+        let (told, _) =
+            Room::of(4_096).said(Some(&checker), Some(&[stream(vec![b'y'; 4_096]), stream(vec![b'z'; 4_096])]));
+        let told = told.unwrap();
+        assert_eq!(told.files["judgemessage.txt"], checker.files["judgemessage.txt"]);
+        assert_eq!(told.files_omitted, 3 + (16 - told.files.len()) as u64);
+        assert!(told.files.len() >= 5, "{:?}", told.files);
+        assert!(told.files.values().all(|file| length(file) > 100 || file.bytes == 3), "{:?}", told.files);
+        let (told, _) = Room::of(256).said(Some(&checker), None);
+        assert_eq!(told.map(|told| (told.files.len(), told.files_omitted)), Some((0, 19)));
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct BatchSpec {
     /// The points of all tests together.
     #[serde(default)]
     pub max_points: f64,
+    /// The points of the tests of each group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_points: Vec<f64>,
     /// Who has sent it, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,

@@ -172,24 +172,43 @@ impl Note {
 /// That of serialising.
 pub fn submission(
     id: &str,
-    score: (SubmissionVerdict, f64, f64),
+    verdict: SubmissionVerdict,
+    (points, max_points, group_points): (f64, f64, Vec<f64>),
     (done, unjudged): (u64, u64),
     [cpu, memory]: [Option<u64>; 2],
     compile: Option<CompileTold>,
     (feedback, room): (Feedback, u64),
 ) -> serde_json::Result<Vec<u8>> {
-    let (verdict, points, max_points) = score;
-    serde_json::to_vec(&SubmissionResult {
+    let result = SubmissionResult {
         id: id.to_owned(),
         verdict: Some(verdict),
         points: Some(points),
         max_points,
+        groups: Vec::new(),
         done,
         unjudged,
         cpu_time_us_max: cpu,
         memory_peak_bytes_max: memory,
         compile: compile.filter(|_| feedback == Feedback::Full).map(|told| Room::of(room).compile(&told)),
-    })
+    };
+    serde_json::to_vec(&OfSubmission { result, by_group: ByGroup { group_points } })
+}
+
+/// The line of a submission as it is kept: groups have their names and the most they bring in the spec of the batch.
+#[derive(Serialize)]
+struct OfSubmission {
+    #[serde(flatten)]
+    result: SubmissionResult,
+    #[serde(flatten)]
+    by_group: ByGroup,
+}
+
+/// What of a submission's line is about groups, in the order of the batch's.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ByGroup {
+    /// What it has got in each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_points: Vec<f64>,
 }
 
 /// The start of a stream, as much as is kept of it.
@@ -278,6 +297,7 @@ mod tests {
             exit_code: Some(255),
             stderr: Some(zeros(16 << 10)),
             files: (0..16).map(|n| ("\u{1}".repeat(200) + &n.to_string(), zeros(64 << 10))).collect(),
+            files_omitted: u64::MAX - 16,
         };
         let name = "\"".repeat(128);
         let unit = Unit { test: Some(0), repeat: u32::MAX };
@@ -314,7 +334,7 @@ mod tests {
             for told in [256, 4_096] {
                 let line = line(&whose, &outcome, Feedback::Full, told).unwrap();
                 let note = serde_json::to_vec(&Note::of(&outcome)).unwrap();
-                let most = super::super::room::line(told, super::super::room::IDS);
+                let most = super::super::room::line(told, super::super::room::IDS, 0);
                 assert!(((line.len() + note.len()) as u64) <= most, "{} of {most}", line.len() + note.len());
             }
         }
@@ -327,5 +347,32 @@ mod tests {
         let text = serde_json::to_vec(&note).unwrap();
         assert_eq!(serde_json::from_slice::<Note>(&text).unwrap(), note);
         assert!(text.len() < 60, "{}", text.len());
+    }
+
+    #[test]
+    fn the_line_of_a_submission_finds_room_with_the_points_of_its_groups() {
+        use super::super::room;
+        let name = "\"".repeat(128);
+        let compile = CompileTold {
+            cached: false,
+            reason: Some(Reason { limit: None, value: None, observed: None, message: "\0".repeat(4_096), hint: None }),
+            stdout: Stream::new(vec![0; HEAD], u64::MAX, OutputEncoding::default()),
+            stderr: Stream::new(vec![0; HEAD], u64::MAX, OutputEncoding::default()),
+        };
+        for (groups, told) in [(0, 4_096), (32, 4_096), (32, 256), (33, 256), (10_000, 4_096)] {
+            let got = vec![123_456.789_012_345_67; groups];
+            let verdict = SubmissionVerdict::Test(TestVerdict::Run(Verdict::SecurityViolation));
+            let points = (123_456_789.123_456_78, 123_456_789.123_456_78, got.clone());
+            let counts = ((u64::MAX, u64::MAX), [Some(u64::MAX); 2]);
+            let line =
+                submission(&name, verdict, points, counts.0, counts.1, Some(compile.clone()), (Feedback::Full, told));
+            let line = line.unwrap();
+            assert_eq!(serde_json::from_slice::<ByGroup>(&line).unwrap().group_points, got);
+            assert_eq!(serde_json::from_slice::<SubmissionResult>(&line).unwrap().groups, []);
+            // With one test in each group, and what is counted to these over what a line always has.
+            let [one, more] = [0, groups].map(|groups| room::line(told, room::IDS, groups));
+            let room = one + (more - one) * groups as u64;
+            assert!(line.len() as u64 <= room, "{groups} groups, {told}: {} of {room}", line.len());
+        }
     }
 }

@@ -53,13 +53,13 @@ pub async fn build(engine: &Engine, task: &Task, ticket: Ticket) -> Result<Built
     engine.metrics.queued(&job.program.language.id, job.priority, queued);
     let _memory = match memory {
         Some(memory) => memory,
-        None => engine.memory.reserve(kept_bytes(job))?,
+        None => task.memory.reserve(kept_bytes(job))?,
     };
     let compiled = match (compiled, &job.program.compile) {
         (Some(compiled), _) => compiled,
         (None, Some(step)) => {
             let bundles = job.program.compile_bundles(step)?;
-            compile(&engine.link, &engine.memory, step, bundles, slot, &task.control).await?
+            compile(&engine.link, &task.memory, step, bundles, slot, &task.control).await?
         }
         (None, None) => return Err(Error::internal("a program without a compile step was to be compiled")),
     };

@@ -2,11 +2,13 @@
 
 /// What it does, and how it ends.
 pub const ABOUT: &str = "\
-Grade: have programs judged by tests, and write a table, results.jsonl, results.csv and junit.xml
+Grade: have programs judged by tests, and write a table, results.jsonl, results.csv, submissions.csv and junit.xml
 
 The engine is the one that is named, the installed one, or one that is started for the batch where none serves.
 Test data above 64 KiB is sent once, as blobs. The batch has a key made of its content: the same command again, after
 Ctrl-C or a power cut, finds its batch and goes on after the last result that stands in results.jsonl.
+
+submissions.csv has the grades, and results.csv what they are made of: points of a line are those before its group's rule.
 
 Exit code 0: every submission is accepted, or with --labels as labelled; 1: some are not; 2: a mistake in the command
 or the folder, a failure of ours, or results that could not be judged, as the checker or the engine has failed; 130:

@@ -12,7 +12,12 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use super::keep::Kept;
 use super::plain;
 use super::table::Judged;
-use super::tally::{why, word};
+use super::tally::{Place, why, word};
+
+/// What is said of a run without a result.
+const NO_RESULT: &str = "no result: the batch was cancelled before";
+/// What is said of a submission without a verdict.
+const NO_VERDICT: &str = "no verdict: the batch was cancelled before";
 
 /// What a run of a test is to CI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +91,9 @@ fn wall(result: &TestResult) -> u64 {
 
 /// With labels: one that could not be judged is none, whatever its label.
 fn kind_of(one: &Judged) -> Kind {
+    if !one.is_over() {
+        return Kind::Error;
+    }
     match (one.unjudged, one.as_labelled()) {
         (1.., _) => Kind::Error,
         (0, true) => Kind::Passed,
@@ -94,7 +102,8 @@ fn kind_of(one: &Judged) -> Kind {
 }
 
 /// A compile that failed has a case of its own: the tests are only skipped.
-fn compile_failed(submission: &SubmissionResult) -> bool {
+#[must_use]
+pub fn compile_failed(submission: &SubmissionResult) -> bool {
     submission.verdict == Some(SubmissionVerdict::Test(TestVerdict::Run(Verdict::CompileError)))
 }
 
@@ -108,8 +117,13 @@ pub fn write(to: impl Write, request: &BatchRequest, batch: &BatchResponse, kept
         let (place, result) = result?;
         counts.entry(place.submission).or_default().add(kind(result.verdict), wall(&result));
     }
+    let runs: Vec<(usize, u32)> =
+        (0..request.tests.len()).flat_map(|test| (1..=request.repeat).map(move |repeat| (test, repeat))).collect();
     for (at, submission) in batch.submission_results.iter().enumerate() {
         let count = counts.entry(at).or_default();
+        for _ in count.tests..u64::try_from(runs.len()).unwrap_or(u64::MAX) {
+            count.add(Kind::Error, 0);
+        }
         if compile_failed(submission) {
             count.add(Kind::Failure, 0);
         }
@@ -122,8 +136,12 @@ pub fn write(to: impl Write, request: &BatchRequest, batch: &BatchResponse, kept
         if compile_failed(submission) {
             compile(&mut xml, submission)?;
         }
-        while let Some(next) = results.next_if(|next| next.as_ref().map_or(true, |(place, _)| place.submission == at)) {
-            case(&mut xml, request, &next?.1)?;
+        for &(test, repeat) in &runs {
+            let here = Place { submission: at, test, repeat };
+            match results.next_if(|next| next.as_ref().map_or(true, |(place, _)| *place == here)) {
+                Some(next) => case(&mut xml, request, &next?.1)?,
+                None => none(&mut xml, request, here)?,
+            }
         }
         end(&mut xml, "testsuite")?;
     }
@@ -150,6 +168,7 @@ pub fn write_labels(to: impl Write, batch: &BatchResponse, judged: &[Judged]) ->
                 continue;
             }
             Kind::Failure => ("failure", format!("{} instead of {wanted}", one.verdict)),
+            Kind::Error if !one.is_over() => ("error", format!("{NO_VERDICT}; labelled {wanted}")),
             Kind::Error => ("error", format!("results that could not be judged: {}; labelled {wanted}", one.unjudged)),
         };
         start(&mut xml, "testcase", names)?;
@@ -170,8 +189,22 @@ fn compile<W: Write>(xml: &mut Writer<W>, submission: &SubmissionResult) -> io::
     end(xml, "testcase")
 }
 
+/// A run that has no result: the batch was cancelled before. A report without it would be green.
+fn none<W: Write>(xml: &mut Writer<W>, request: &BatchRequest, place: Place) -> io::Result<()> {
+    let submission = request.submissions.get(place.submission).map_or("", |submission| &submission.id);
+    let test = request.tests.get(place.test).map_or("", |test| &test.id);
+    let names = vec![("classname", submission.to_owned()), ("name", name(request, test, place.repeat))];
+    start(xml, "testcase", names)?;
+    empty(xml, "error", vec![("message", NO_RESULT.to_owned()), ("type", "no_result".to_owned())])?;
+    end(xml, "testcase")
+}
+
+fn name(request: &BatchRequest, test: &str, repeat: u32) -> String {
+    if request.repeat > 1 { format!("{test} #{repeat}") } else { test.to_owned() }
+}
+
 fn case<W: Write>(xml: &mut Writer<W>, request: &BatchRequest, result: &TestResult) -> io::Result<()> {
-    let name = if request.repeat > 1 { format!("{} #{}", result.test, result.repeat) } else { result.test.clone() };
+    let name = name(request, &result.test, result.repeat);
     let names = vec![("classname", result.submission.clone()), ("name", name), ("time", seconds(wall(result)))];
     let kind = kind(result.verdict);
     let element_name = match kind {

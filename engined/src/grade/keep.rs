@@ -15,6 +15,8 @@ const STATE: &str = "batch.json";
 const RESULTS: &str = "results.jsonl";
 /// A line per result.
 pub const SHEET: &str = "results.csv";
+/// A line per submission: the grades.
+pub const GRADES: &str = "submissions.csv";
 /// For CI.
 pub const REPORT: &str = "junit.xml";
 
@@ -89,7 +91,7 @@ impl Kept {
         self.results.set_len(0).map_err(|error| self.told(RESULTS, &error))?;
         (self.end, self.rows) = (0, Vec::new());
         // They are of what was judged before, and this may be interrupted.
-        for name in [SHEET, REPORT] {
+        for name in [SHEET, GRADES, REPORT] {
             match std::fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.told(name, &error)),
                 _ => {}

@@ -7,6 +7,8 @@ use super::tally::{Tally, of_submission, word};
 
 /// The last column is not made narrower than this: then the line is longer than the terminal.
 const LEAST: usize = 24;
+/// Where there is no verdict yet.
+const NONE: &str = "-";
 /// No name takes more, so that the other columns stay beside each other.
 const MOST: usize = 40;
 
@@ -29,6 +31,12 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Whether it has a verdict: one of a batch that was cancelled may have none.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.verdict != NONE
+    }
+
     /// Whether it is what its folder is named by.
     #[must_use]
     pub fn as_labelled(&self) -> bool {
@@ -59,7 +67,7 @@ pub fn judged(
         let got = one.points.map_or("-".to_owned(), points);
         Judged {
             id: one.id.clone(),
-            verdict: one.verdict.map_or("-", of_submission).to_owned(),
+            verdict: one.verdict.map_or(NONE, of_submission).to_owned(),
             expected: expected.get(at).cloned().flatten(),
             why,
             unjudged: one.unjudged,
@@ -72,7 +80,8 @@ pub fn judged(
 }
 
 /// The first line that says what is wrong, of a compile that failed.
-fn of_compile(told: &CompileTold) -> Option<String> {
+#[must_use]
+pub fn of_compile(told: &CompileTold) -> Option<String> {
     let reason = told.reason.as_ref()?;
     let said = [&told.stderr, &told.stdout].map(|stream| stream.to_bytes().unwrap_or_default());
     let said = said.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -146,7 +155,10 @@ pub fn sentence(judged: &[Judged], batch: &BatchResponse, tally: &Tally, labels:
     let unjudged = tally.unjudged().map_or(String::new(), |words| format!("; {words}"));
     let BatchSummary { id, status, done, results, .. } = &batch.batch;
     if *status == BatchStatus::Cancelled {
-        return (false, format!("Batch {id} was cancelled: {done} of {results} results{unjudged}."));
+        return (
+            false,
+            format!("Batch {id} was cancelled: {done} of {results} results{unjudged}; --again judges it anew."),
+        );
     }
     let (good, word) = if labels {
         (judged.iter().filter(|one| one.as_labelled()).count(), "as labelled")

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use api_spec::{
-    BatchResponse, BatchStatus, BatchSummary, BatchesQuery, BatchesResponse, Code, Problem, SubmissionResult,
-    batches_query, check_no_query, result_query,
+    BatchResponse, BatchStatus, BatchSummary, BatchesQuery, BatchesResponse, Code, GroupPoints, Problem,
+    SubmissionResult, batches_query, check_no_query, result_query,
 };
 use store::{Answer as Told, Details, Question, Record, Status, StoreError, Summary};
 
@@ -14,6 +14,7 @@ use super::beside::beside;
 use super::follow::{Follower, here, told};
 use super::{events, results};
 use crate::batch::spec::{self, BatchSpec};
+use crate::batch::told::ByGroup;
 use crate::budget::Reservation;
 use crate::clock;
 use crate::engine::Engine;
@@ -24,6 +25,9 @@ use crate::queue::TenantIndex;
 const LARGE: usize = 256;
 /// What a submission takes beside its line while an answer is made.
 const ROW: u64 = 1_024;
+
+/// What a group of one takes, beside its name: as a structure and as JSON.
+const GROUP: u64 = 192;
 
 /// What is asked of batches, beside making one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,10 @@ async fn one(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<
     }
     let (summary, details, memory) = read(engine, tenant, id).await?;
     let large = details.submissions.len() > LARGE;
-    let make = move || answer::json(&response(summary, details)?, Some(memory));
+    let make = move || {
+        let (response, memory) = response(summary, details, memory)?;
+        answer::json(&response, Some(memory))
+    };
     if !large {
         return make();
     }
@@ -179,7 +186,8 @@ pub(super) async fn read(
     let (summary, bytes) = alone(engine, tenant, id).await?;
     // As rows, as structures and as JSON.
     let memory = engine
-        .memory
+        .tenants()
+        .memory(tenant)
         .reserve(bytes.saturating_mul(3).saturating_add(summary.submissions * ROW))
         .map_err(Error::Memory)?;
     let (summary, details) = whole(engine, tenant, id).await?;
@@ -212,22 +220,47 @@ pub(super) fn damaged(error: serde_json::Error) -> Error {
     Error::internal(format!("the store of batches has what can't be read: {error}"))
 }
 
-fn response(summary: Summary, details: Details) -> Result<BatchResponse, Error> {
+/// A batch with its submissions. The names of groups stand in the answer for each submission: they are reserved as well.
+fn response(
+    summary: Summary,
+    details: Details,
+    mut memory: Reservation,
+) -> Result<(BatchResponse, Reservation), Error> {
     let spec: BatchSpec = spec::read(&details.spec).map_err(damaged)?;
-    let of = |(id, done, line): (String, u64, Option<Vec<u8>>)| match line {
-        Some(line) => spec::read::<SubmissionResult>(&line).map_err(damaged),
-        None => Ok(SubmissionResult {
-            id,
-            verdict: None,
-            points: None,
-            max_points: spec.max_points,
-            done,
-            unjudged: 0,
-            cpu_time_us_max: None,
-            memory_peak_bytes_max: None,
-            compile: None,
-        }),
+    let groups: u64 = spec.groups.iter().map(|group| GROUP.saturating_add(3 * group.id.len() as u64)).sum();
+    memory.grow(summary.submissions.saturating_mul(groups)).map_err(Error::Memory)?;
+    let of = |(id, done, line): (String, u64, Option<Vec<u8>>)| -> Result<SubmissionResult, Error> {
+        match line {
+            Some(line) => {
+                let result: SubmissionResult = spec::read(&line).map_err(damaged)?;
+                let by_group: ByGroup = spec::read(&line).map_err(damaged)?;
+                Ok(SubmissionResult { groups: points(&spec, &by_group.group_points), ..result })
+            }
+            None => Ok(SubmissionResult {
+                id,
+                verdict: None,
+                points: None,
+                max_points: spec.max_points,
+                groups: points(&spec, &[]),
+                done,
+                unjudged: 0,
+                cpu_time_us_max: None,
+                memory_peak_bytes_max: None,
+                compile: None,
+            }),
+        }
     };
     let submission_results = details.submissions.into_iter().map(of).collect::<Result<_, _>>()?;
-    Ok(BatchResponse { batch: public(summary), verdicts: details.verdicts, submission_results })
+    Ok((BatchResponse { batch: public(summary), verdicts: details.verdicts, submission_results }, memory))
+}
+
+/// The points of each group, with its name and the most.
+fn points(spec: &BatchSpec, got: &[f64]) -> Vec<GroupPoints> {
+    let groups = spec.groups.iter().zip(&spec.group_points).enumerate();
+    let of = |(place, (group, most)): (usize, (&api_spec::GroupRequest, &f64))| GroupPoints {
+        id: group.id.clone(),
+        points: got.get(place).copied(),
+        max_points: *most,
+    };
+    groups.map(of).collect()
 }

@@ -16,6 +16,7 @@ use super::beside::beside;
 use super::service::{BYTES, header};
 use super::stream::{self, Maker};
 use crate::blobs::{Blob, Blobs, Placed, Refused, Removed, Upload};
+use crate::budget::Budget;
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
@@ -138,14 +139,15 @@ async fn get(engine: &Arc<Engine>, asked: Asked<'_>, whole: bool) -> Result<Answ
         return Ok(answer);
     }
     let (answer, maker) = stream::answer(BYTES, Some(blob.bytes));
-    tokio::spawn(send(Arc::clone(engine), blob, maker));
+    let memory = Arc::clone(engine.tenants().memory(asked.tenant));
+    tokio::spawn(send(memory, blob, maker));
     Ok(answer)
 }
 
-async fn send(engine: Arc<Engine>, blob: Blob, maker: Maker) {
+async fn send(budget: Arc<Budget>, blob: Blob, maker: Maker) {
     let mut at = 0;
     while at < blob.bytes {
-        let Ok(memory) = engine.memory.reserve(PIECE as u64) else {
+        let Ok(memory) = budget.reserve(PIECE as u64) else {
             tracing::warn!("a blob is sent no further: the engine has no memory for a piece of it");
             return;
         };

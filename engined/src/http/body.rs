@@ -37,7 +37,7 @@ pub async fn read(mut body: Incoming, limits: &Http, budget: &std::sync::Arc<Bud
     }
     let begun = Instant::now();
     let mut bytes = Vec::new();
-    let mut memory = budget.reserve(0)?;
+    let mut memory = budget.nothing();
     loop {
         let received = bytes.len() as u64;
         let rate = limits.body_bytes_per_second;

@@ -51,8 +51,10 @@ pub async fn post(
     if validate {
         return answer::json(&validated(&job.0), None);
     }
+    memory.begins()?;
     // Not the request's id: callers may send the same one twice.
-    let (task, ticket) = execution::enqueue(engine, tenant, new_id(), job, caller, received, None)?;
+    let account = (tenant, memory.budget());
+    let (task, ticket) = execution::enqueue(engine, account, new_id(), job, caller, received, None)?;
     if !wait {
         let status = unattended::begin(engine, task, ticket, memory)?;
         let location = format!("/v1/executions/{}", status.id);
@@ -92,15 +94,17 @@ async fn read(
     metered: &Metered,
     validate: bool,
 ) -> Result<((Job, Source), Reservation, Instant), Error> {
-    let plan = Arc::clone(engine.tenants().plan(tenant));
+    let (plan, memory) = {
+        let tenants = engine.tenants();
+        (Arc::clone(tenants.plan(tenant)), Arc::clone(tenants.memory(tenant)))
+    };
     // Who comes when nothing can be run, or when its share is used up, is told so before sending 64 MiB.
     if !validate {
         engine.cpu_days.check(tenant, plan.cpu_seconds_per_day)?;
     }
     let standing = engine.ready()?;
     let welcome = standing.welcome.ok_or_else(|| Error::NotReady(standing.obstacles.clone()))?;
-    let body::Whole { bytes, mut memory } =
-        body::read(request.into_body(), &engine.config.http, &engine.memory).await?;
+    let body::Whole { bytes, mut memory } = body::read(request.into_body(), &engine.config.http, &memory).await?;
     let received = Instant::now();
     jail::stop_point!("engined.received");
     let length = bytes.len() as u64;

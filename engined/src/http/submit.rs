@@ -54,7 +54,8 @@ pub async fn post(
     if key.is_none() {
         engine.ready()?;
     }
-    let read = body::read(request.into_body(), &engine.config.http, &engine.memory);
+    let share = Arc::clone(engine.tenants().memory(tenant));
+    let read = body::read(request.into_body(), &engine.config.http, &share);
     let body::Whole { bytes, memory } = engine.drain.unless_cut(read).await??;
     let (owner, plan) = {
         let tenants = engine.tenants();
@@ -171,7 +172,7 @@ impl Coming<'_> {
         let (tests, pins) = aside(move || data::keep(blobs.as_ref(), &owner, share.blob_bytes, given, tests)).await?;
         let repeat = spec.repeat;
         let ids = longest(submissions.iter().map(|row| &row.name)) + longest(tests.iter().map(|row| &row.name));
-        let result_bytes = room::line(spec.told, ids);
+        let result_bytes = room::line(spec.told, ids, spec.groups.len());
         let spec = spec::write(&spec).map_err(|error| Error::internal(format!("batch not written: {error}")))?;
         let batch = NewBatch { id, spec, labels, submissions, tests, repeat, result_bytes, ..self.empty(key) };
         Ok((batch, pins))
@@ -209,8 +210,8 @@ impl Coming<'_> {
         let repeat = u32::try_from(each / summary.tests.max(1)).unwrap_or(1);
         let (labels, tests) = (summary.labels, summary.tests);
         let rejudge_of = Some(of.to_owned());
-        let told = spec::read::<BatchSpec>(&details.spec).map_err(batches::damaged)?.told;
-        let result_bytes = room::line(told, room::IDS);
+        let spec = spec::read::<BatchSpec>(&details.spec).map_err(batches::damaged)?;
+        let result_bytes = room::line(spec.told, room::IDS, spec.groups.len());
         Ok((NewBatch { submissions, labels, repeat, rejudge_of, result_bytes, ..self.empty(key) }, tests))
     }
 

@@ -113,7 +113,7 @@ mod tests {
         let first = scrapes.text(hundred).await.unwrap();
         let second = scrapes.text(hundred).await.unwrap();
         let refused = scrapes.text(hundred).await.unwrap_err();
-        assert_eq!(refused, NoText::NoRoom(Exhausted { wanted: 100, used: 200, limit: 250 }));
+        assert_eq!(refused, NoText::NoRoom(Exhausted { wanted: 100, used: 200, limit: 250, own: None }));
         drop(first);
         let third = scrapes.text(hundred).await.unwrap();
         drop((second, third));

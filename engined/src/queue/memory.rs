@@ -53,15 +53,20 @@ async fn who_waits_for_its_own_memory_keeps_nobody_waiting() {
 #[tokio::test(start_paused = true)]
 async fn a_large_run_of_who_has_none_under_way_gets_its_turn_among_small_ones() {
     let queue = queue(3);
-    let mut running = vec![begin(&queue, 0, SMALL), begin(&queue, 1, SMALL)];
+    let mut running: Vec<Slot> = (0..3).map(|nth| begin(&queue, nth % 2, SMALL)).collect();
     let mut large = interactive(&queue, 2, LARGE);
-    let mut late: Vec<Ticket> = (0..20).map(|nth| interactive(&queue, nth % 2, SMALL)).collect();
-    assert!(late.iter_mut().all(|ticket| granted(ticket).is_none()), "it came first");
-    running.pop();
-    // One that is small beside it does fit now; but it is the turn of the large one.
-    let slot = granted(&mut large).expect("it fits beside one small run");
-    running.push(granted(&mut late[0]).or_else(|| granted(&mut late[1])).unwrap_or(slot));
-    assert!(queue.gauges().memory <= BUDGET);
+    let mut stream = Vec::new();
+    for left in [1, 0] {
+        // Whenever one of them is over, another one comes.
+        running.pop();
+        stream.push(interactive(&queue, left % 2, SMALL));
+        assert!(stream.iter_mut().all(|ticket| granted(ticket).is_none()), "the large one came first");
+        tokio::time::advance(SECOND).await;
+    }
+    let slot = granted(&mut large).expect("it fits beside the one that is left");
+    assert_eq!(queue.gauges().memory, LARGE + SMALL);
+    drop(slot);
+    assert!(stream.iter_mut().all(|ticket| granted(ticket).is_some()), "they go on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +161,7 @@ async fn who_waits_for_its_own_memory_waits_within_the_bounds() {
 async fn what_ones_own_memory_kept_from_one_is_not_owed() {
     let queue = queue(8);
     let long = begin(&queue, 0, SMALL);
-    let mut large = interactive(&queue, 0, 900);
+    let mut waiting: Vec<(usize, Ticket)> = (0..60).map(|_| (0, interactive(&queue, 0, 900))).collect();
     // For a long while the other has most of the slots.
     for _ in 0..100 {
         let runs: Vec<Slot> = (0..6).map(|_| begin(&queue, 1, 100)).collect();
@@ -164,13 +169,9 @@ async fn what_ones_own_memory_kept_from_one_is_not_owed() {
         drop(runs);
     }
     drop(long);
-    let mut running = vec![granted(&mut large).unwrap()];
+    let mut running = vec![granted(&mut waiting[0].1).unwrap()];
     // From now on both wait all the time, and have as much.
-    let mut waiting: Vec<(usize, Ticket)> = Vec::new();
-    for _ in 0..60 {
-        waiting.push((0, interactive(&queue, 0, 900)));
-        waiting.push((1, interactive(&queue, 1, 900)));
-    }
+    waiting.extend((0..60).map(|_| (1, interactive(&queue, 1, 900))));
     let mut had = [0_u32; 2];
     for _ in 0..40 {
         tokio::time::advance(SECOND).await;
@@ -206,6 +207,8 @@ async fn who_is_in_its_own_way_is_not_the_oldest() {
     assert_eq!(queue.oldest(), [SECOND * 5, Duration::ZERO]);
     drop(behind);
     assert_eq!(queue.oldest(), [SECOND * 3, Duration::ZERO]);
+    queue.reshare(&[Some(one)]);
+    assert_eq!(queue.oldest(), [Duration::ZERO; 2], "what it waits for now is its own");
     drop(first);
     assert_eq!(granted(&mut second).unwrap().own_wait(), SECOND * 12);
     drop((by_memory, last));

@@ -25,7 +25,7 @@ fn config(text: &str) -> Config {
 
 fn tenants(text: &str) -> Tenants {
     let config = config(text);
-    Tenants::new(&config.tenants, &accounts(), config.listen.development)
+    Tenants::new(&config.tenants, &accounts(), config.listen.development, &Budget::new(1 << 20))
 }
 
 fn line(token: &str) -> String {
@@ -148,7 +148,12 @@ fn a_tenant_keeps_its_place() {
         }
         config(&text).tenants
     };
-    let first = Tenants::new(&listed(&["a", "b", "c"], "requests_per_minute = 1\nburst = 1"), &accounts(), false);
+    let first = Tenants::new(
+        &listed(&["a", "b", "c"], "requests_per_minute = 1\nburst = 1"),
+        &accounts(),
+        false,
+        &Budget::new(1 << 20),
+    );
     let b = first.resolve(TCP, Some(b"Bearer b")).unwrap();
     assert!(first.gate(b).take().is_ok());
     let second = first.renewed(&listed(&["0", "b", "c"], "requests_per_minute = 1\nburst = 1"), &accounts());
@@ -209,9 +214,32 @@ fn in_development_callers_are_the_first_tenant_also_when_it_has_another_name() {
             "[listen]\ntcp = \"127.0.0.1:1\"\ndevelopment = true\n[tenants.{name}]\nallowed_users = [\"web\"]\n"
         ))
     };
-    let first = Tenants::new(&listed("old").tenants, &accounts(), true);
+    let first = Tenants::new(&listed("old").tenants, &accounts(), true, &Budget::new(1 << 20));
     assert_eq!(named(&first, None).as_deref(), Some("old"));
     let second = first.renewed(&listed("new").tenants, &accounts());
     assert_eq!(named(&second, None).as_deref(), Some("new"), "the other one is closed");
     assert_eq!(named(&second.renewed(&listed("old").tenants, &accounts()), None).as_deref(), Some("old"));
+}
+
+#[test]
+fn memory_is_shared_where_there_are_several() {
+    let whole = Budget::new(1000);
+    let with = |names: &[&str]| {
+        let tables: String =
+            names.iter().map(|name| format!("[tenants.{name}]\ntokens = [\"{}\"]\n", line(name))).collect();
+        config(&tables).tenants
+    };
+    let one = Tenants::new(&with(&["a"]), &accounts(), false, &whole);
+    let all = one.memory(TenantIndex(0)).reserve(1000).unwrap();
+    assert!(Arc::ptr_eq(one.memory_of_batches(TenantIndex(0)), &whole));
+    drop(all);
+    let two = one.renewed(&with(&["a", "b"]), &accounts());
+    let held = two.memory(TenantIndex(0)).reserve(750).unwrap();
+    assert!(two.memory(TenantIndex(0)).reserve(1).is_err());
+    assert!(two.memory_of_batches(TenantIndex(0)).reserve(180).is_ok(), "its batches are apart");
+    assert!(two.memory(TenantIndex(1)).reserve(180).is_ok());
+    let three = two.renewed(&with(&["c", "b", "a"]), &accounts());
+    assert_eq!([0, 1, 2].map(|index| three.memory(TenantIndex(index)).used()), [750, 0, 0], "a reload changes nothing");
+    drop(held);
+    assert_eq!(whole.used(), 0);
 }

@@ -155,7 +155,8 @@ impl Server {
         let of = |id: &str| {
             let mut mine: Vec<&TestResult> = results.iter().filter(|result| result.submission == id).collect();
             mine.sort_by_key(|result| request.tests.iter().position(|test| test.id == result.test));
-            let compile = mine.iter().all(|result| result.attempt == 0);
+            let over = mine.len() == request.tests.len() * request.repeat as usize;
+            let compile = over && mine.iter().all(|result| result.attempt == 0);
             let first = mine.iter().find(|result| result.verdict != api_spec::TestVerdict::Accepted);
             let verdict = match first {
                 Some(_) if compile => json!("compile_error"),
@@ -163,6 +164,22 @@ impl Server {
                 None => json!("accepted"),
             };
             let verdict: SubmissionVerdict = serde_json::from_value(verdict).unwrap();
+            let sum = |of: &dyn Fn(&api_spec::TestRequest) -> bool| -> (f64, f64) {
+                let tests = || request.tests.iter().filter(|test| of(test));
+                let got = mine.iter().filter(|one| tests().any(|test| test.id == one.test));
+                (got.map(|one| one.points).sum(), tests().map(|test| test.points).sum())
+            };
+            // Each of them is all or nothing.
+            let groups = request.groups.iter().map(|group| {
+                let (got, most) = sum(&|test| test.group.as_ref() == Some(&group.id));
+                (group.id.as_str(), if got < most { 0.0 } else { most }, most)
+            });
+            let groups: Vec<(&str, f64, f64)> = groups.collect();
+            let points = sum(&|test| test.group.is_none()).0 + groups.iter().map(|(_, got, _)| got).sum::<f64>();
+            let told_groups: Vec<Value> = groups
+                .iter()
+                .map(|(id, got, most)| json!({"id": id, "points": over.then_some(got), "max_points": most}))
+                .collect();
             let unjudged = mine.iter().filter(|result| result.verdict.is_unjudged()).count();
             let cpu = mine.iter().filter_map(|result| result.usage).map(|usage| usage.cpu_time_us).max();
             let told = json!({"cached": false, "reason": {"limit": null, "value": null, "observed": null,
@@ -170,7 +187,7 @@ impl Server {
                 "stdout": {"text": "", "bytes": 0, "truncated": false},
                 "stderr": {"text": "a.c: In function main:\n\u{1b}[1ma.c:1:2: error: no ]]> & <such> thing\n", "bytes": 3,
                            "truncated": false}});
-            json!({"id": id, "verdict": verdict, "points": mine.iter().map(|one| one.points).sum::<f64>(),
+            json!({"id": id, "verdict": over.then_some(verdict), "points": over.then_some(points), "groups": told_groups,
                    "max_points": request.tests.iter().map(|test| test.points).sum::<f64>(), "done": mine.len(),
                    "unjudged": unjudged, "cpu_time_us_max": cpu, "memory_peak_bytes_max": cpu.map(|_| 3 << 20),
                    "compile": if compile { told } else { Value::Null }})

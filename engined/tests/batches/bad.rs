@@ -123,6 +123,17 @@ fn each_mistake_is_told_with_its_field_and_nothing_is_kept() {
 }
 
 #[test]
+fn limits_of_a_language_are_checked_also_where_no_submission_is_in_it() {
+    let grader = Grader::slots(1, "");
+    let mut batch = echoes(1, 1);
+    batch["limits_by_language"] = json!({"c": {"memory_bytes": 1_u64 << 50}});
+    let problem = grader.post(&batch, "").problem(422, "limit_above_ceiling");
+    assert_eq!(problem["field"], "/limits_by_language/c/memory_bytes", "{problem}");
+    batch["limits_by_language"] = json!({"c": {"memory_bytes": 64 << 20}});
+    grader.submit(&batch);
+}
+
+#[test]
 fn numbers_that_are_none_are_no_points() {
     let grader = Grader::start();
     for points in ["NaN", "1e999", "\"1\"", "-1e-9"] {

@@ -103,6 +103,48 @@ fn what_comes_after_a_failure_is_not_run() {
 }
 
 #[test]
+fn a_group_tells_what_its_rule_has_made_of_its_points() {
+    let grader = Grader::slots(16, "");
+    let group = |id: &str, rule: &str| json!({"id": id, "rule": rule});
+    let mut all = tests(7, "7\n");
+    for (n, test) in all.iter_mut().enumerate() {
+        test["points"] = (10 * (n + 1)).into();
+        if n < 6 {
+            test["group"] = ["all", "sum", "min"][n / 2].into();
+        }
+    }
+    for wrong in [1, 3, 5] {
+        all[wrong]["expected"] = "8\n".into();
+    }
+    let groups = [group("all", "all"), group("sum", "sum"), group("min", "min")];
+    let submissions =
+        [submission("a", "python", "say 7"), submission("c", "c", "#error"), submission("w", "python", "gate")];
+    let id = grader.submit(&json!({"submissions": submissions, "tests": all, "groups": groups}));
+    let at = format!("/v1/batches/{id}");
+    wait_for(|| grader.get(&at)["done"] == 14);
+    wait_for(|| !grader.get(&at)["submission_results"][0]["verdict"].is_null());
+    let told = |batch: &Value, of: usize| -> Vec<(String, Value, f64)> {
+        let groups = batch["submission_results"][of]["groups"].as_array().unwrap();
+        let of = |group: &Value| {
+            (group["id"].as_str().unwrap().to_owned(), group["points"].clone(), group["max_points"].as_f64().unwrap())
+        };
+        groups.iter().map(of).collect()
+    };
+    let wanted = |points: [Value; 3]| -> Vec<(String, Value, f64)> {
+        let [all, sum, min] = points;
+        vec![("all".into(), all, 30.0), ("sum".into(), sum, 70.0), ("min".into(), min, 110.0)]
+    };
+    let batch = grader.get(&at);
+    assert_eq!(told(&batch, 0), wanted([json!(0.0), json!(30.0), json!(0.0)]), "{batch}");
+    // The grade is what they make together with the test that is in none; the lines have more.
+    assert_eq!(batch["submission_results"][0]["points"], 100.0, "{batch}");
+    assert_eq!(told(&batch, 1), wanted([json!(0.0), json!(0.0), json!(0.0)]), "it does not compile: {batch}");
+    assert_eq!(told(&batch, 2), wanted([Value::Null, Value::Null, Value::Null]), "nobody knows yet: {batch}");
+    grader.rig.fake.seen.open.store(true, Ordering::SeqCst);
+    grader.over(&id);
+}
+
+#[test]
 fn who_writes_too_much_is_stopped_and_who_fails_is_told_why() {
     let grader = Grader::start();
     let source = |id: &str, words: &str| submission(id, "python", words);

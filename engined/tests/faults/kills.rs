@@ -169,6 +169,9 @@ fn an_init_is_killed_at_every_point() {
             "init.over" | "broker.over" => &[Got::Shortened],
             // All of the files have come, though nobody said so.
             "init.collected" => &[Got::Shortened, Got::Right],
+            // Armed, or nearly: it never saw the command, and another sandbox has it.
+            "broker.limited" => &[Got::Right],
+            "spawner.mapped" | "init.armed" | "broker.born" => &[Got::EngineError, Got::Right],
             // Init goes on while the broker is held: to the end, or nearly.
             "broker.commanded" | "broker.started" => &[Got::EngineError, Got::Shortened, Got::Right],
             "init.ended" => &[Got::Right],

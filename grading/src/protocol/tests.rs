@@ -47,6 +47,9 @@ fn kattis_gives_part_of_the_points() {
         assert!(failed(said(&[("score.txt", bad)])).contains("score.txt"), "{bad}");
     }
     failed(said(&[("score.txt", "1"), ("score_multiplier.txt", "1")]));
+    // However little a test is worth.
+    let tiny = |points: &str| opinion(Protocol::Kattis, 42, "", &[("score.txt", points)], 1e-9);
+    assert_eq!((tiny("0"), tiny("1e-9")), (CheckerOpinion::Wrong { share: 0.0 }, CheckerOpinion::Accepted));
     // A wrong one gets none.
     let wrong = opinion(Protocol::Kattis, 43, "", &[("score.txt", "10")], 10.0);
     assert_eq!(wrong, CheckerOpinion::Wrong { share: 0.0 });

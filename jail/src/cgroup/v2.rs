@@ -27,10 +27,14 @@ pub struct Run {
     init: Group,
     pub(super) name: String,
     pub(super) leaf: Group,
+    /// What arming the payload took: it is in the leaf from its clone on.
+    before: [Micros; 3],
     peak: Option<u64>,
     tasks: u64,
 }
 
+/// All of it, in programs and in the kernel.
+const CPU_TIMES: [&str; 3] = ["usage_usec", "user_usec", "system_usec"];
 const CONTROLLERS: &str = "+cpu +memory +pids";
 const CPUSET: &str = "+cpuset";
 /// What the owner of a delegated folder writes, see *Delegation* in cgroup-v2.rst.
@@ -149,7 +153,7 @@ impl Slot {
             group.give("cgroup.procs", init_uid)?;
         }
         let (slot, init) = (self.group.clone(), self.init.clone());
-        Ok(Run { slot, init, name, leaf, peak: None, tasks: 0 })
+        Ok(Run::of(slot, init, name, leaf))
     }
 
     pub(super) fn try_remove(&self) -> Result<bool, JailError> {
@@ -158,7 +162,12 @@ impl Slot {
 }
 
 impl Run {
+    pub(super) fn of(slot: Group, init: Group, name: String, leaf: Group) -> Self {
+        Run { slot, init, name, leaf, before: [Micros(0); 3], peak: None, tasks: 0 }
+    }
+
     pub(super) fn limit(&mut self, limits: &Limits, layers: Layers) -> Result<(), JailError> {
+        self.before = self.cpu_times()?;
         let leaf = &self.leaf;
         if layers.has(Layer::CgroupMemory) {
             let memory = whole_pages(limits.memory.0).to_string();
@@ -180,7 +189,12 @@ impl Run {
     }
 
     pub(super) fn cpu(&self) -> Result<Micros, JailError> {
-        Ok(Micros(self.leaf.keyed("cpu.stat", "usage_usec")?))
+        let used = self.leaf.keyed("cpu.stat", CPU_TIMES[0])?;
+        Ok(Micros(used.saturating_sub(self.before[0].0)))
+    }
+
+    fn cpu_times(&self) -> Result<[Micros; 3], JailError> {
+        self.leaf.read("cpu.stat", |stat| CPU_TIMES.map(|key| Micros(keyed(stat, key))))
     }
 
     /// Kernels before 5.19 have no `memory.peak`, those before 6.1 no `pids.peak`.
@@ -195,8 +209,8 @@ impl Run {
 
     pub(super) fn counted(&self) -> Result<Counted, JailError> {
         let leaf = &self.leaf;
-        let [cpu, user, system] = leaf
-            .read("cpu.stat", |stat| ["usage_usec", "user_usec", "system_usec"].map(|key| Micros(keyed(stat, key))))?;
+        let (now, before) = (self.cpu_times()?, self.before);
+        let [cpu, user, system] = std::array::from_fn(|at| Micros(now[at].0.saturating_sub(before[at].0)));
         let (memory_peak, memory_peak_source) = match leaf.number("memory.peak") {
             Ok(peak) => (peak, PeakSource::Kernel),
             Err(_) => (self.peak.unwrap_or(0), PeakSource::Sampled),

@@ -98,18 +98,33 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Jaild {
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_and_log(arguments, Stdio::inherit())
+    }
+
+    pub fn start_and_log(arguments: &[&str], log: impl Into<Stdio>) -> Self {
         let name = format!("jailtest-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(&name);
         std::fs::create_dir(&folder).unwrap();
         let socket = folder.join("jaild.sock");
-        Self::start_in(folder, socket, name, arguments)
+        Self::start_logging(folder, socket, name, arguments, log)
     }
 
     pub fn start_in(folder: PathBuf, socket: PathBuf, cgroup: String, arguments: &[&str]) -> Self {
+        Self::start_logging(folder, socket, cgroup, arguments, Stdio::inherit())
+    }
+
+    pub fn start_logging(
+        folder: PathBuf,
+        socket: PathBuf,
+        cgroup: String,
+        arguments: &[&str],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let mut child = Command::new(program())
             .args(["--socket", socket.to_str().unwrap(), "--client-user", "root", "--cgroup", &cgroup])
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();

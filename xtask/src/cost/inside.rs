@@ -4,7 +4,7 @@
 //! The guest has one processor and a nanosecond of it is an instruction, so whatever the kernel measures as CPU time is a
 //! count. The processor's own sum (`/proc/schedstat`) has every process and every thread of the kernel in it, in user and
 //! kernel mode, and leaves out idleness with the interrupts that end it; from it goes what we take ourselves, as the caller,
-//! the kernel's work in our name included.
+//! the kernel's work in our name included, and what the other engine does meanwhile.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::problem::{Context, Problem, Result};
 use crate::served::{Served, Wish, new_token};
 
 /// Each has so many turns.
-pub const TURNS: u32 = 8;
+const TURNS: u32 = 8;
 /// Requests of one turn.
 pub const REQUESTS: u32 = 300;
 /// What begins a line for the host.
@@ -33,10 +33,12 @@ const SETTLE: Duration = Duration::from_secs(7);
 pub struct Turn {
     /// Which engine.
     pub setting: String,
-    /// All of the machine but the caller's.
+    /// All of the machine but the caller's and the other engine's.
     pub all: u64,
     /// Of the caller.
     pub caller: u64,
+    /// Of the other engine, which has nothing to do but what it does by the clock.
+    pub other: u64,
     /// Of jaild.
     pub jaild: u64,
     /// Of engined's threads, by their names.
@@ -54,6 +56,7 @@ struct Side {
 struct Sums {
     all: u64,
     caller: u64,
+    other: u64,
     jaild: u64,
     threads: BTreeMap<String, u64>,
 }
@@ -72,8 +75,8 @@ pub fn run(programs: &Programs) -> Result<()> {
     }
     std::thread::sleep(SETTLE);
     for number in 0..TURNS {
-        for side in &mut sides {
-            let turn = turn(side, &request)?;
+        for place in 0..sides.len() {
+            let turn = turn(&mut sides, place, &request)?;
             let line = serde_json::to_string(&turn).or_problem(format!("turn {number}"), "report this")?;
             println!("{MARK}{line}");
         }
@@ -95,34 +98,48 @@ fn start(programs: &Programs, setting: Setting) -> Result<Side> {
     Ok(Side { setting, served, client })
 }
 
-fn turn(side: &mut Side, request: &serde_json::Value) -> Result<Turn> {
-    let before = sums(&side.served)?;
+/// The turn of the engine at this place.
+fn turn(sides: &mut [Side; 2], place: usize, request: &serde_json::Value) -> Result<Turn> {
+    let [first, second] = sides;
+    let (side, other) = if place == 0 { (first, second) } else { (second, first) };
+    let before = sums(&side.served, &other.served)?;
     for _ in 0..REQUESTS {
         side.client.execute(request)?;
     }
     std::thread::sleep(SETTLE);
-    let after = sums(&side.served)?;
+    let after = sums(&side.served, &other.served)?;
     let per = |after: u64, before: u64| after.saturating_sub(before) / u64::from(REQUESTS);
     let of = |name: &String| before.threads.get(name).copied().unwrap_or_default();
-    let caller = per(after.caller, before.caller);
+    let (caller, other) = (per(after.caller, before.caller), per(after.other, before.other));
     Ok(Turn {
         setting: side.setting.name().to_owned(),
-        all: per(after.all, before.all).saturating_sub(caller),
+        all: per(after.all, before.all).saturating_sub(caller + other),
         caller,
+        other,
         jaild: per(after.jaild, before.jaild),
         threads: after.threads.iter().map(|(name, sum)| (name.clone(), per(*sum, of(name)))).collect(),
     })
 }
 
-fn sums(served: &Served) -> Result<Sums> {
-    let [jaild, engined] = <[u32; 2]>::try_from(served.pids())
-        .map_err(|pids| Problem::new(format!("the engine is {} processes", pids.len()), "run this in the test host"))?;
+fn sums(served: &Served, other: &Served) -> Result<Sums> {
+    let (jaild, engined) = both(served)?;
+    let (other_jaild, other_engined) = both(other)?;
+    let sum = |pid| Ok(threads(pid)?.values().sum::<u64>());
     Ok(Sums {
         all: all()?,
-        caller: threads(std::process::id())?.values().sum(),
-        jaild: threads(jaild)?.values().sum(),
+        caller: sum(std::process::id())?,
+        other: sum(other_jaild)? + sum(other_engined)?,
+        jaild: sum(jaild)?,
         threads: threads(engined)?,
     })
+}
+
+/// The processes of an engine, jaild first.
+fn both(served: &Served) -> Result<(u32, u32)> {
+    match served.pids().as_slice() {
+        [jaild, engined] => Ok((*jaild, *engined)),
+        pids => Err(Problem::new(format!("the engine is {} processes", pids.len()), "run this in the test host")),
+    }
 }
 
 /// What the one processor has spent on anything but idleness: the seventh number of its line.

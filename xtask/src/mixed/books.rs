@@ -187,6 +187,11 @@ fn outcome(wrong: &[String]) -> std::result::Result<(), String> {
 }
 
 impl Audit {
+    /// Whether they say the same.
+    pub fn agrees(&self, usage: &Usage) -> bool {
+        self.sums() == usage.0
+    }
+
     fn sums(&self) -> Sums {
         let mut sums = Sums::new();
         for line in &self.lines {

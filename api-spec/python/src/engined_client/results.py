@@ -429,6 +429,15 @@ class CompileTold:
 
 
 @dataclass(frozen=True)
+class GroupPoints:
+    """The points of a group: what its rule makes of those of its tests. None until the last result."""
+
+    id: str
+    points: float | None
+    max_points: float
+
+
+@dataclass(frozen=True)
 class SubmissionResult:
     """What became of one submission. None where it is not known yet."""
 
@@ -442,6 +451,8 @@ class SubmissionResult:
     compile: CompileTold | None
     unjudged: int = since(0)
     """How many of its results say nothing about it: the checker or the engine has failed. They bring no points."""
+    groups: tuple[GroupPoints, ...] = since(())
+    """The points of each group, after its rule. Those of a result are before it."""
 
 
 @dataclass(frozen=True)
@@ -503,6 +514,8 @@ class CheckerTold:
     exit_code: int | None
     stderr: Stream | None
     files: Mapping[str, Stream]
+    files_omitted: int = since(0)
+    """How many more files it has left, for which the line has no room."""
 
 
 @dataclass(frozen=True)

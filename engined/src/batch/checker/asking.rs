@@ -44,6 +44,8 @@ const SCORES: [&str; 2] = ["judge/feedback/score.txt", "judge/feedback/score_mul
 const MESSAGES: [&str; 2] = ["judge/feedback/judgemessage.txt", "judge/feedback/teammessage.txt"];
 /// How it is said that a file is not there.
 const NOT_FOUND: &str = "not found";
+/// How it is said that something is no file.
+const FOLDER_THERE: &str = "a folder";
 /// What comes back from a feedback folder.
 const FEEDBACK_CAPS: Caps = Caps { files: 16, file_bytes: 64 << 10, total_bytes: 256 << 10 };
 
@@ -184,7 +186,7 @@ impl Checker {
 
     fn told(&self, ran: Ran, points: f64) -> Checked {
         let Ran { result, lost, .. } = ran;
-        let ExecutionResult { verdict, reason, run, outputs, outputs_skipped: skipped, .. } = result;
+        let ExecutionResult { verdict, reason, run, outputs, outputs_skipped: skipped, outputs_omitted, .. } = result;
         let message = reason.as_ref().map(|reason| reason.message.clone()).unwrap_or_default();
         if lost || matches!(verdict, Verdict::EngineError | Verdict::Cancelled) {
             let message = if message.is_empty() { "the checker's sandbox was lost" } else { &message };
@@ -213,12 +215,15 @@ impl Checker {
                 Finding::Failed(Reason { message: sentence(&why), ..limit.unwrap_or_else(|| verdict::plain("")) })
             }
         };
+        let files: BTreeMap<String, Stream> = outputs.iter().filter_map(shown).collect();
+        let left_out = skipped.iter().filter(|skipped| ![NOT_FOUND, FOLDER_THERE].contains(&skipped.reason.as_str()));
         let told = CheckerTold {
             message: self.protocol.message(&said),
             difference: None,
             exit_code,
             stderr: stderr.filter(|stream| stream.bytes > 0),
-            files: outputs.iter().filter_map(shown).collect(),
+            files,
+            files_omitted: outputs_omitted.saturating_add(left_out.count() as u64),
         };
         Checked { finding, told }
     }

@@ -170,7 +170,7 @@ impl Broker<'_> {
     fn prove(&mut self) -> Result<Layers, JailError> {
         let (spec, descriptors, mut answer) = prove::order(&self.policy)?;
         let id = spec.id;
-        self.waiting.push_back(Job { spec, profile: None, descriptors, aside: false });
+        self.waiting.push_back(Job { spec, profile: None, descriptors, lost: 0, aside: false });
         let deadline = now_us() + 20_000_000;
         loop {
             let mut ended = self.hand_out();
@@ -292,6 +292,10 @@ impl Broker<'_> {
                     self.waiting.push_front(job);
                 }
             }
+            Some(News::Unused(job)) => {
+                self.stock.failed(now_us());
+                self.waiting.push_front(job);
+            }
             Some(News::Failed) => self.stock.failed(now_us()),
             None => {}
         }
@@ -325,6 +329,7 @@ impl Broker<'_> {
                 ended.extend(self.make(index, Some(job)));
             } else {
                 ended.extend(self.slots[index].give(job));
+                self.note(index);
             }
         }
         ended

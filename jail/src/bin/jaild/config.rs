@@ -341,10 +341,14 @@ impl Config {
                         }
                     }
                 }
+                ("waive_layers", value) => {
+                    mistakes.push(format!("waive_layers = {value}: must be a list of layers, such as [\"cgroup_ns\"]"));
+                }
                 ("tuning", Value::String(place)) => match Tuning::read(place) {
                     Ok(place) => config.tuning = place,
                     Err(why) => mistakes.push(format!("tuning: {why}; write a folder, or \"off\"")),
                 },
+                ("tuning", value) => mistakes.push(format!("tuning = {value}: must be a folder in quotes, or \"off\"")),
                 ("pin", value) => match Pin::read(value) {
                     Some(read) => pin = read,
                     None => mistakes.push(format!(
@@ -353,6 +357,7 @@ impl Config {
                     )),
                 },
                 ("ceiling", Value::Table(ceiling)) => ceiling_from(ceiling, &mut config.ceiling, &mut mistakes),
+                ("ceiling", value) => mistakes.push(format!("ceiling = {value}: must be a section, [ceiling]")),
                 _ => mistakes.push(format!("{key}: no such setting; there are slots, stock, pin, tuning, waive_layers and [ceiling]")),
             }
         }
@@ -449,6 +454,19 @@ mod tests {
             "slots = 0\nstock = 0\nwaive_layers = [\"x\"]\ncolour = 1\n[ceiling]\nmemory_bytes = -1\ncpus = 0.0\n";
         let mistakes = Config::from_table(&text.parse().unwrap()).unwrap_err();
         assert_eq!(mistakes.len(), 6, "{mistakes:#?}");
+    }
+
+    #[test]
+    fn a_setting_of_the_wrong_type_is_not_called_unknown() {
+        for (text, what) in [
+            ("tuning = 5", "must be a folder in quotes, or \"off\""),
+            ("waive_layers = \"time_ns\"", "must be a list of layers"),
+            ("ceiling = 3", "must be a section, [ceiling]"),
+        ] {
+            let mistakes = Config::from_table(&text.parse().unwrap()).unwrap_err();
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].starts_with(text) && mistakes[0].contains(what), "{mistakes:?}");
+        }
     }
 
     #[test]

@@ -139,10 +139,9 @@ fn tuning_of(options: &Options) -> Result<Option<(PathBuf, Catalogue)>, JailErro
 
 /// Has the tuned files read before anybody is charged for it.
 fn warm(options: &Options, owner: u32) {
-    match tuning_of(options) {
-        Ok(Some((folder, catalogue))) => Store::at(&folder, owner).warm(&catalogue),
-        Ok(None) => {}
-        Err(e) => log(&e.to_string()),
+    // What is wrong with the settings is told by the second start, with every other mistake.
+    if let Ok(Some((folder, catalogue))) = tuning_of(options) {
+        Store::at(&folder, owner).warm(&catalogue);
     }
 }
 

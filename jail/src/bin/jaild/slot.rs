@@ -38,6 +38,9 @@ const BACK_UP_US: u64 = 5_000_000;
 /// What `clone` says then, see namespaces(7), *max_net_namespaces*.
 const NAMESPACES_BACK_UP: Outcome = Outcome::Failed { step: Step::Clone as u8, errno: libc::ENOSPC, index: 0 };
 
+/// So many sandboxes may be gone when a job gets to them: whoever ends them one after the other shall be told of.
+const LOST: u8 = 3;
+
 /// How long a tree may take to be built, or a sandbox to be armed. It is milliseconds; whoever takes longer hangs.
 const MAKE_US: u64 = 30_000_000;
 
@@ -47,6 +50,8 @@ pub struct Job {
     /// Whose filter it gets, when a slot takes it. `None` for jaild's own probe, which has the first.
     pub profile: Option<ProfileName>,
     pub descriptors: Vec<OwnedFd>,
+    /// How many sandboxes were gone when they got it.
+    pub lost: u8,
     /// Asked by the engine on its own account: it has no claim to CPUs of its own.
     pub aside: bool,
 }
@@ -85,6 +90,8 @@ pub enum News {
     Stocked(u64),
     /// One for the stock could not be armed, or died while it waited.
     Failed,
+    /// The sandbox was gone when the job came, of which nothing has begun: it waits for another.
+    Unused(Job),
     /// There are too many network namespaces that the kernel has yet to take down. A job waits meanwhile.
     BackedUp(Option<Job>),
 }
@@ -115,6 +122,8 @@ pub struct Slot {
     /// Its init has spoken, or there is none: what the spawner says of it is waited for.
     spoken: bool,
     news: Option<News>,
+    /// The job of a run that may have to be given to another sandbox. Until it is known to have begun.
+    unbegun: Option<Job>,
     layers: Layers,
     /// Since when its groups could not be removed, and whether the log says so.
     stays_since_us: Option<u64>,
@@ -137,6 +146,7 @@ impl Slot {
             made_by_us: 0,
             spoken: false,
             news: None,
+            unbegun: None,
             layers: Layers::default(),
             stays_since_us: None,
             told_of_stay: false,
@@ -317,6 +327,7 @@ impl Slot {
     fn give_up(&mut self, why: &str) {
         log(&format!("slot {} is made anew: {why}", self.number));
         self.spawner = None;
+        self.unbegun = None;
         self.state = State::Broken;
         self.renew_at_us = now_us() + RENEW_US.0;
     }
@@ -326,6 +337,7 @@ impl Slot {
         match self.leave_state() {
             State::Running(mut running) => {
                 running.stop(why);
+                self.unbegun = None;
                 self.state = State::Running(running);
                 None
             }
@@ -346,6 +358,7 @@ impl Slot {
 
     /// Ends its run without a report: nobody is left who wants one.
     pub fn abandon(&mut self) {
+        self.unbegun = None;
         self.state = match self.leave_state() {
             State::Running(running) => State::Finishing(running.abandon()),
             State::Arming(prepared, _) => State::Arming(prepared, None),
@@ -414,7 +427,13 @@ fn describe(outcome: Outcome) -> String {
     match outcome {
         Outcome::Failed { step, errno, index } => {
             let doing = Step::from_number(step).map_or("do something unknown", Step::doing);
-            format!("could not {doing} ({index}): {}", io::Error::from_raw_os_error(errno))
+            // One of our own has no number.
+            let why = if errno == 0 {
+                "it is not as it must be".to_owned()
+            } else {
+                io::Error::from_raw_os_error(errno).to_string()
+            };
+            format!("could not {doing} ({index}): {why}")
         }
         other => format!("{other:?}"),
     }

@@ -105,7 +105,7 @@ impl Broker<'_> {
             ordered_us: now_us(),
             cpus: None,
         };
-        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors, aside: order.aside });
+        self.waiting.push_back(Job { spec, profile: Some(order.profile), descriptors, lost: 0, aside: order.aside });
         stop_point!("broker.queued");
         Ok(())
     }

@@ -109,31 +109,56 @@ impl Slot {
     }
 
     pub(super) fn start(&mut self, prepared: Prepared, job: Job) -> Option<Ended> {
-        let Job { spec, descriptors, .. } = job;
-        let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-        match prepared.start(spec.clone(), &borrowed, self.layers) {
+        let borrowed: Vec<BorrowedFd<'_>> = job.descriptors.iter().map(AsFd::as_fd).collect();
+        match prepared.start(job.spec.clone(), &borrowed, self.layers) {
             Ok(running) => {
                 self.state = State::Running(running);
+                self.unbegun = Some(job);
                 None
             }
             Err(failure) => {
                 let (e, finishing) = *failure;
-                log(&format!("slot {}: {e}", self.number));
                 self.state = State::Finishing(finishing);
-                Some(self.never_ran(&spec, e.outcome(), None))
+                // Its init is dead, and never saw the command.
+                let unseen = e.step == Step::Talk && e.source.kind() == io::ErrorKind::BrokenPipe;
+                if unseen && job.lost < LOST {
+                    self.put_back(job);
+                    return None;
+                }
+                log(&format!("slot {}: {e}", self.number));
+                Some(self.never_ran(&job.spec, e.outcome(), None))
             }
         }
+    }
+
+    /// What waited, armed, was dead when the job came. Nothing of it has begun, so another sandbox can have it.
+    fn put_back(&mut self, mut job: Job) {
+        log(&format!("slot {}: its sandbox had ended before it had the run, which goes to another", self.number));
+        job.lost += 1;
+        self.news = Some(News::Unused(job));
     }
 
     fn heard(&mut self, heard: Heard) -> Option<Ended> {
         match heard {
             Heard::Running(running) => {
+                if running.has_begun() {
+                    self.unbegun = None;
+                }
                 self.state = State::Running(running);
                 None
             }
             Heard::Over(over) => {
+                let job = self.unbegun.take().filter(|job| over.unused && job.lost < LOST);
+                if let Some(job) = job.filter(|_| over.ended.stop.is_none()) {
+                    self.state = State::Finishing(over.finishing);
+                    self.put_back(job);
+                    return None;
+                }
                 if let Some(e) = over.trouble {
                     log(&format!("slot {}: {e}", self.number));
+                } else if matches!(over.ended.outcome, Outcome::Failed { .. }) {
+                    // The engine has three numbers, and sends whoever reads them here.
+                    log(&format!("slot {}: the program was not begun: {}", self.number, describe(over.ended.outcome)));
                 }
                 self.state = State::Finishing(over.finishing);
                 Some(over.ended)
