@@ -18,6 +18,7 @@ use crate::audit::record::today;
 use crate::engine::Engine;
 use crate::metrics::HealthMetrics;
 use crate::offers::{self, Offers, Trouble};
+use crate::refusals;
 use crate::usage::Query;
 
 mod disks;
@@ -240,7 +241,9 @@ async fn watch_broker(engine: Arc<Engine>) {
             broker.well();
         }
         engine.tell();
-        engine.tenants().tidy();
+        let tenants = engine.tenants();
+        tenants.tidy();
+        refusals::tell_left_out(&tenants);
     }
 }
 

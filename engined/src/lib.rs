@@ -61,6 +61,7 @@ pub mod problem;
 pub mod process;
 pub mod queue;
 pub mod rates;
+pub mod refusals;
 pub mod reload;
 pub mod run;
 pub mod selftest;

@@ -23,6 +23,7 @@ use crate::http::{Bound, Doors, Server};
 use crate::listeners::{self, Door};
 use crate::manager::Manager;
 use crate::privileges;
+use crate::refusals;
 use crate::reload::{self, Reloader};
 use crate::{logging, offers::Offers, usage};
 
@@ -224,6 +225,7 @@ async fn run(
     // Nothing runs any more, and each has its line: what is left are requests that have not come whole.
     engine.drain.cut();
     server.end(LAST_ANSWERS).await;
+    refusals::tell_left_out(&engine.tenants());
     audit::administrative(engine, Act::Stop { pid });
     match engine.audit.flush(LAST_LINES).await {
         Flushed::Whole => {}

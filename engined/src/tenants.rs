@@ -25,6 +25,7 @@ use crate::config::{Plan, TenantConfig, Token, prefix};
 use crate::problem::Error;
 use crate::queue::{Share, TenantIndex};
 use crate::rates::{Gate, Room};
+use crate::refusals::Lines;
 
 /// The longest token. `engined token new` makes 72 bytes.
 const TOKEN_BYTES: usize = 512;
@@ -56,6 +57,7 @@ struct Tenant {
     /// Its shares of the engine's memory, for its runs and for its batches: who has batches judged must not be refused a run
     /// for that.
     memory: [Arc<Budget>; 2],
+    refusals: Arc<Lines>,
 }
 
 impl Tenant {
@@ -70,7 +72,9 @@ impl Tenant {
         };
         let tokens = config.tokens.iter().any(|token| !token.revoked);
         let open = *development || tokens || !config.users.is_empty() || !config.groups.is_empty();
-        Tenant { name: config.name.clone(), admin: config.admin || *development, open, plan, gate, memory }
+        let refusals = earlier.map(|tenant| Arc::clone(&tenant.refusals)).unwrap_or_default();
+        let admin = config.admin || *development;
+        Tenant { name: config.name.clone(), admin, open, plan, gate, memory, refusals }
     }
 }
 
@@ -130,6 +134,8 @@ pub struct Tenants {
     room: Room,
     /// The engine's own.
     memory: Arc<Budget>,
+    /// Lines of the log about those who are nobody's.
+    strangers: Arc<Lines>,
     /// What a hash is compared with that is like none.
     nobody: Known,
 }
@@ -141,8 +147,8 @@ impl Tenants {
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool, memory: &Arc<Budget>) -> Self {
         let nobody = Known::nobody();
         let (callers, room) = (Callers::default(), Room::default());
-        let memory = Arc::clone(memory);
-        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, memory, nobody };
+        let (memory, strangers) = (Arc::clone(memory), Arc::default());
+        let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, memory, strangers, nobody };
         none.renewed(config, accounts)
     }
 
@@ -171,8 +177,9 @@ impl Tenants {
             first.get_or_insert(place);
         }
         let (nobody, room, memory) = (Known::nobody(), self.room.clone(), Arc::clone(&self.memory));
-        let (development, first) = (self.development, first.unwrap_or(self.first));
-        Tenants { tenants, callers, development, first, room, memory, nobody }
+        let (development, first, strangers) =
+            (self.development, first.unwrap_or(self.first), Arc::clone(&self.strangers));
+        Tenants { tenants, callers, development, first, room, memory, strangers, nobody }
     }
 
     /// What each may have at once, in order: [`TenantIndex`] counts in this list. `None`: it is closed.
@@ -255,6 +262,18 @@ impl Tenants {
 
     fn share(&self, TenantIndex(index): TenantIndex, of: usize) -> &Arc<Budget> {
         if self.tenants.len() == 1 { &self.memory } else { &self.tenants[index].memory[of] }
+    }
+
+    /// The lines that its refused requests have in the log; `None`: those of callers who are nobody's.
+    #[must_use]
+    pub fn refusals(&self, tenant: Option<TenantIndex>) -> &Lines {
+        tenant.map_or(&self.strangers, |TenantIndex(index)| &self.tenants[index].refusals)
+    }
+
+    /// Everybody's, with the name of the tenant.
+    pub fn all_refusals(&self) -> impl Iterator<Item = (Option<&str>, &Lines)> {
+        let tenants = self.tenants.iter().map(|tenant| (Some(tenant.name.as_str()), &*tenant.refusals));
+        tenants.chain(std::iter::once((None, &*self.strangers)))
     }
 
     /// Gives back the memory of buckets that say nothing any more.

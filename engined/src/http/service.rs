@@ -22,6 +22,7 @@ use crate::engine::Engine;
 use crate::metrics::{NoText, Now};
 use crate::problem::Error;
 use crate::queue::TenantIndex;
+use crate::refusals;
 use crate::tenants::Peer;
 use crate::trace::{TRACERESPONSE, Trace};
 
@@ -142,19 +143,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
         Err(error) => {
             let problem = error.problem();
             engine.metrics.problem(problem.code, execution);
-            if let Error::Internal(why) = &error {
-                tracing::error!(%why, "internal error");
-            } else if problem.code == Code::Unauthenticated {
-                // Strangers could fill the journal: engined_problems_total counts them.
-                tracing::debug!(code = %problem.code, "problem");
-            } else {
-                let tenants = engine.tenants();
-                let (tenant, token) = known.get().map(|(tenant, token)| (tenants.name(*tenant), token)).unzip();
-                // As a quoted text: what a caller sent must not begin a line of its own.
-                tracing::info!(
-                    code = %problem.code, tenant, token = token.and_then(Option::as_deref), detail = ?problem.detail, "problem"
-                );
-            }
+            refusals::tell(&engine.tenants(), known.get(), &error, &problem);
             let retry_after = error.retry_after().unwrap_or_else(|| match problem.code {
                 Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
                 Code::Draining => Duration::from_secs(5),

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod place;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::fs;
