@@ -54,10 +54,10 @@ struct Tenant {
     open: bool,
     plan: Arc<Plan>,
     gate: Arc<Gate>,
-    refusals: Arc<Lines>,
     /// Its shares of the engine's memory, for its runs and for its batches: who has batches judged must not be refused a run
     /// for that.
     memory: [Arc<Budget>; 2],
+    refusals: Arc<Lines>,
 }
 
 impl Tenant {
@@ -73,7 +73,8 @@ impl Tenant {
         let tokens = config.tokens.iter().any(|token| !token.revoked);
         let open = *development || tokens || !config.users.is_empty() || !config.groups.is_empty();
         let refusals = earlier.map(|tenant| Arc::clone(&tenant.refusals)).unwrap_or_default();
-        Tenant { name: config.name.clone(), admin: config.admin || *development, open, plan, gate, memory, refusals }
+        let admin = config.admin || *development;
+        Tenant { name: config.name.clone(), admin, open, plan, gate, memory, refusals }
     }
 }
 
@@ -131,10 +132,10 @@ pub struct Tenants {
     /// Whose account it is in development: that of the first tenant in the configuration.
     first: usize,
     room: Room,
-    /// Lines of the log about those who are nobody's.
-    strangers: Arc<Lines>,
     /// The engine's own.
     memory: Arc<Budget>,
+    /// Lines of the log about those who are nobody's.
+    strangers: Arc<Lines>,
     /// What a hash is compared with that is like none.
     nobody: Known,
 }
@@ -146,8 +147,7 @@ impl Tenants {
     pub fn new(config: &[TenantConfig], accounts: &Accounts, development: bool, memory: &Arc<Budget>) -> Self {
         let nobody = Known::nobody();
         let (callers, room) = (Callers::default(), Room::default());
-        let strangers = Arc::default();
-        let memory = Arc::clone(memory);
+        let (memory, strangers) = (Arc::clone(memory), Arc::default());
         let none = Tenants { tenants: Vec::new(), callers, development, first: 0, room, memory, strangers, nobody };
         none.renewed(config, accounts)
     }
@@ -177,8 +177,8 @@ impl Tenants {
             first.get_or_insert(place);
         }
         let (nobody, room, memory) = (Known::nobody(), self.room.clone(), Arc::clone(&self.memory));
-        let (development, first) = (self.development, first.unwrap_or(self.first));
-        let strangers = Arc::clone(&self.strangers);
+        let (development, first, strangers) =
+            (self.development, first.unwrap_or(self.first), Arc::clone(&self.strangers));
         Tenants { tenants, callers, development, first, room, memory, strangers, nobody }
     }
 
@@ -248,18 +248,6 @@ impl Tenants {
         &self.tenants[index].gate
     }
 
-    /// The lines that its refused requests have in the log; `None`: those of callers who are nobody's.
-    #[must_use]
-    pub fn refusals(&self, tenant: Option<TenantIndex>) -> &Lines {
-        tenant.map_or(&self.strangers, |TenantIndex(index)| &self.tenants[index].refusals)
-    }
-
-    /// Everybody's, with the name of the tenant.
-    pub fn all_refusals(&self) -> impl Iterator<Item = (Option<&str>, &Lines)> {
-        let tenants = self.tenants.iter().map(|tenant| (Some(tenant.name.as_str()), &*tenant.refusals));
-        tenants.chain(std::iter::once((None, &*self.strangers)))
-    }
-
     /// What it may have of the engine's memory for what it asks: a share, or all where there is nobody else.
     #[must_use]
     pub fn memory(&self, tenant: TenantIndex) -> &Arc<Budget> {
@@ -274,6 +262,18 @@ impl Tenants {
 
     fn share(&self, TenantIndex(index): TenantIndex, of: usize) -> &Arc<Budget> {
         if self.tenants.len() == 1 { &self.memory } else { &self.tenants[index].memory[of] }
+    }
+
+    /// The lines that its refused requests have in the log; `None`: those of callers who are nobody's.
+    #[must_use]
+    pub fn refusals(&self, tenant: Option<TenantIndex>) -> &Lines {
+        tenant.map_or(&self.strangers, |TenantIndex(index)| &self.tenants[index].refusals)
+    }
+
+    /// Everybody's, with the name of the tenant.
+    pub fn all_refusals(&self) -> impl Iterator<Item = (Option<&str>, &Lines)> {
+        let tenants = self.tenants.iter().map(|tenant| (Some(tenant.name.as_str()), &*tenant.refusals));
+        tenants.chain(std::iter::once((None, &*self.strangers)))
     }
 
     /// Gives back the memory of buckets that say nothing any more.
