@@ -355,18 +355,21 @@ impl Blobs {
     async fn expire_of(self: &Arc<Self>, tenant: &str, now: i64) -> Result<u64, String> {
         let (blobs, name) = (Arc::clone(self), tenant.to_owned());
         let before = now.saturating_sub(self.limits.keep);
-        let old = off_thread(move || blobs.folder.older(&name, before)).await.map_err(|error| error.to_string())?;
+        let old = move || {
+            let mut old = blobs.folder.older(&name, before)?;
+            // Whoever looks at one may have a batch refer to it after we have asked, and let go before we remove it.
+            blobs.with(&name, |account| old.retain(|(hash, _)| !account.pins.contains_key(hash)));
+            Ok(old)
+        };
+        let old = off_thread(old).await.map_err(|error| error.to_string())?;
         if old.is_empty() {
             return Ok(0);
         }
         let referred = self.referred_to(tenant).await?;
         let (blobs, name) = (Arc::clone(self), tenant.to_owned());
         let remove = move || {
-            let mut gone = 0;
-            for (hash, used) in old.into_iter().filter(|(hash, _)| !referred.contains(hash)) {
-                gone += u64::from(blobs.take_away(&name, &hash, used)?);
-            }
-            Ok(gone)
+            let mut old = old.into_iter().filter(|(hash, _)| !referred.contains(hash));
+            old.try_fold(0, |gone, (hash, used)| Ok(gone + u64::from(blobs.take_away(&name, &hash, used)?)))
         };
         off_thread(remove).await.map_err(|error| error.to_string())
     }

@@ -87,6 +87,8 @@ fn there(blobs: &Arc<Blobs>, tenant: &str, hash: Sha256) -> bool {
 struct Refers {
     to: Mutex<Vec<(String, Sha256)>>,
     fails: bool,
+    /// Held until it was asked: somebody's who has a batch refer to it at that moment.
+    pin: Mutex<Option<Pin>>,
 }
 
 impl Store for Refers {
@@ -106,6 +108,7 @@ impl Store for Refers {
         let Question::Blobs { tenant } = question else { unreachable!("never asked") };
         let to = self.to.lock().unwrap();
         let own = to.iter().filter(|(of, _)| *of == tenant).map(|(_, hash)| hash.0).collect();
+        drop(self.pin.lock().unwrap().take());
         let answer = if self.fails { Err(StoreError::Failed("no disk".to_owned())) } else { Ok(Answer::Blobs(own)) };
         Box::pin(async move { answer })
     }
@@ -306,6 +309,22 @@ async fn what_nobody_uses_expires_unless_a_batch_refers_to_it() {
     assert_eq!(blobs.expire(now()).await.unwrap(), 2, "no longer referred to, no longer pinned");
     assert_eq!(blobs.expire(now() + 31 * DAY).await.unwrap(), 2, "of both tenants");
     assert_eq!((blobs.used("blue"), blobs.used("green")), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_batch_refers_to_from_this_moment_on_stays() {
+    let scratch = Scratch::new();
+    let blobs = scratch.open();
+    let [one, old] = [&b"one"[..], b"old"].map(|bytes| keep(&blobs, "blue", bytes));
+    blobs.folder.note("blue", &old, now() - 31 * DAY).unwrap();
+    let store = Arc::new(Refers::default());
+    blobs.refer_to(Arc::clone(&store) as Arc<dyn Store>);
+    let pin = blobs.pin("blue", one).unwrap().unwrap();
+    assert_eq!(blobs.remove("blue", one).await.unwrap(), Removed::Later);
+    *store.pin.lock().unwrap() = Some(pin);
+    assert_eq!(blobs.expire(now()).await.unwrap(), 1, "the old one");
+    assert!(blobs.referred("blue", one).unwrap().is_some());
+    assert_eq!(blobs.expire(now()).await.unwrap(), 1, "no batch refers to it after all");
 }
 
 #[tokio::test]
