@@ -52,8 +52,14 @@ fn send(socket: BorrowedFd<'_>, words: Words, descriptors: &[BorrowedFd<'_>]) ->
 /// `None` once the other end is closed.
 fn recv(socket: BorrowedFd<'_>, most: usize) -> io::Result<Option<(Words, Vec<OwnedFd>)>> {
     let mut bytes = [0; MESSAGE + 1];
-    let (length, descriptors) = match sys::recv_with_descriptors(socket, &mut bytes, most) {
-        Err(e) if e.raw_os_error() == Some(libc::ECONNRESET) => return Ok(None),
+    let is_reset = |e: &io::Error| e.raw_os_error() == Some(libc::ECONNRESET);
+    let mut heard = sys::recv_with_descriptors(socket, &mut bytes, most);
+    if heard.as_ref().is_err_and(is_reset) {
+        // It left unread what we said. The kernel tells that once, before what it said last itself.
+        heard = sys::recv_with_descriptors(socket, &mut bytes, most);
+    }
+    let (length, descriptors) = match heard {
+        Err(e) if is_reset(&e) => return Ok(None),
         other => other?,
     };
     if length == 0 {

@@ -143,7 +143,8 @@ pub struct SubmissionResult {
     pub points: Option<f64>,
     /// What it could get.
     pub max_points: f64,
-    /// The points of each group, after its rule, in the order of the request.
+    /// The points of each group, after its rule, in the order of the request. Empty where all submissions of the batch together
+    /// have more than 100,000.
     #[serde(default)]
     pub groups: Vec<GroupPoints>,
     /// How many of its results there are.

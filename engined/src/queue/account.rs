@@ -221,20 +221,27 @@ impl Account {
         self.lanes[lane].waiting.front().is_none_or(|next| self.memory.saturating_add(next.memory) <= budget)
     }
 
+    /// Whether the next of both lanes have room beside those of its own that are under way.
+    fn fit_together(&self, budget: u64) -> bool {
+        let [one, other] = [INTERACTIVE, BATCH].map(|lane| self.lanes[lane].waiting.front().map(|next| next.memory));
+        one.zip(other).is_none_or(|(one, other)| self.memory.saturating_add(one).saturating_add(other) <= budget)
+    }
+
     /// Whether a lane waits until the next of the other, which does not fit beside those of its own that are under way, does.
     /// Without that the one could keep the other waiting for ever: batch work stops for interactive work, and the other way
     /// after some turns.
     pub(super) fn yields(&self, lane: usize, budget: u64) -> bool {
         match lane {
-            INTERACTIVE => self.overtook >= INTERACTIVE_IN_A_ROW && !self.fits_itself(BATCH, budget),
+            // Until the batch run has begun, not until its own runs have gone: others may have the memory then.
+            INTERACTIVE => self.overtook >= INTERACTIVE_IN_A_ROW && !self.fit_together(budget),
             _ => !self.fits_itself(INTERACTIVE, budget),
         }
     }
 
     /// Whether the next of a lane has to wait for the memory of its own tenant's runs, whoever else runs something.
     pub(super) fn waits_for_itself(&self, lane: usize, budget: u64) -> bool {
-        // Who has nothing under way is not in its own way.
-        self.memory > 0 && (!self.fits_itself(lane, budget) || self.yields(lane, budget))
+        // Who has nothing under way is in its own way by what waits alone.
+        self.memory > 0 && !self.fits_itself(lane, budget) || self.yields(lane, budget)
     }
 
     /// Whether and how its own runs are in the way of the next of a lane. `alone`: nobody else has anything here.
@@ -252,7 +259,7 @@ impl Account {
 
     /// Notes in each lane what is so from now on.
     pub(super) fn note(&mut self, all: Price, alone: bool, now: Instant) {
-        if self.fits_itself(BATCH, all.budget) {
+        if self.lanes[BATCH].waiting.is_empty() {
             self.overtook = 0;
         }
         for lane in [INTERACTIVE, BATCH] {

@@ -135,6 +135,31 @@ async fn ones_own_small_runs_do_not_keep_out_ones_large_batch_run() {
     assert!(waiting.iter_mut().any(|ticket| granted(ticket).is_some()), "they go on");
 }
 
+/// Its own small runs and those of another make room for it in turn: neither stream may take what the other has left.
+#[tokio::test(start_paused = true)]
+async fn two_streams_of_small_runs_do_not_keep_out_a_large_batch_run_for_ever() {
+    let queue = queue(3);
+    let mut running: Vec<Slot> = (0..3).map(|nth| begin(&queue, nth % 2, SMALL)).collect();
+    let mut large = join(&queue, 0, Priority::Batch, 900);
+    let mut streams: [Vec<Ticket>; 2] = [0, 1].map(|tenant| vec![interactive(&queue, tenant, SMALL)]);
+    for _ in 0..200 {
+        tokio::time::advance(SECOND).await;
+        if !running.is_empty() {
+            drop(running.remove(0));
+        }
+        for (tenant, stream) in streams.iter_mut().enumerate() {
+            let before = running.len();
+            running.extend(stream.iter_mut().filter_map(granted));
+            // Always one more than is under way.
+            stream.extend((before..running.len()).map(|_| interactive(&queue, tenant, SMALL)));
+        }
+        if granted(&mut large).is_some() {
+            return;
+        }
+    }
+    panic!("200 s, and it has not begun");
+}
+
 #[tokio::test(start_paused = true)]
 async fn ones_own_batch_runs_stop_for_ones_large_interactive_run() {
     let queue = queue(3);

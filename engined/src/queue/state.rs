@@ -255,8 +255,7 @@ impl State {
         batch.filter(goes).or(interactive).or(batch).ok_or(kept)
     }
 
-    /// Whose turn it is in a lane. Who is in its own way is passed over: it has something under way, so these are not more than
-    /// there are slots.
+    /// Whose turn it is in a lane. Who is in its own way is passed over.
     fn first(&self, lane: usize) -> Option<(usize, usize)> {
         let mut turns = self.courses[lane].ready.turns.iter().map(|(.., index)| *index);
         turns.find(|index| !self.accounts[*index].waits_for_itself(lane, self.budget)).map(|index| (lane, index))
@@ -318,7 +317,9 @@ impl State {
             let spent = own.spent;
             account.running += 1;
             account.memory += waiter.memory;
-            if lane == INTERACTIVE && !account.fits_itself(BATCH, price.budget) {
+            if lane == BATCH {
+                account.overtook = 0;
+            } else if !account.fits_itself(BATCH, price.budget) {
                 account.overtook += 1;
             }
             account.cap(grants);
