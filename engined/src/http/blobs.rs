@@ -147,6 +147,8 @@ async fn get(engine: &Arc<Engine>, asked: Asked<'_>, whole: bool) -> Result<Answ
 async fn send(budget: Arc<Budget>, blob: Blob, maker: Maker) {
     let mut at = 0;
     while at < blob.bytes {
+        // Where there is none any more the reader has gone.
+        let Ok(place) = maker.place().await else { return };
         let Ok(memory) = budget.reserve(PIECE as u64) else {
             tracing::warn!("a blob is sent no further: the engine has no memory for a piece of it");
             return;
@@ -162,9 +164,7 @@ async fn send(budget: Arc<Budget>, blob: Blob, maker: Maker) {
             }
         };
         at += piece.len() as u64;
-        if maker.piece(Bytesful::counted(piece, memory)).await.is_err() {
-            return;
-        }
+        place.take(Bytesful::counted(piece, memory));
     }
     maker.end().await;
 }

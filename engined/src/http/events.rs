@@ -58,9 +58,8 @@ pub async fn get(
         results: summary.results,
         sent: next - 1,
         told: None,
-        maker,
     };
-    tokio::spawn(events.run(follower));
+    tokio::spawn(events.run(follower, maker));
     Ok(answer)
 }
 
@@ -74,29 +73,29 @@ struct Events {
     sent: u64,
     /// When the last `progress` was, and what it said.
     told: Option<(Instant, u64)>,
-    maker: Maker,
 }
 
 impl Events {
-    async fn run(mut self, mut follower: Follower) {
+    async fn run(mut self, mut follower: Follower, maker: Maker) {
         let engine = Arc::clone(&self.engine);
         let sent = tokio::select! {
-            ended = self.send(&mut follower) => Some(ended),
+            ended = self.send(&mut follower, &maker) => Some(ended),
             () = engine.drain.is_over() => None,
         };
         let ended = match sent {
             Some(ended) => ended,
-            None => self.piece(DRAINED.to_vec()).await.map(|()| true),
+            None => self.piece(&maker, DRAINED.to_vec()).await.map(|()| true),
         };
         if let Ok(true) = ended {
-            self.maker.end().await;
+            maker.end().await;
         }
     }
 
     /// Sends all there is to send. Whether the stream is whole.
-    async fn send(&mut self, follower: &mut Follower) -> Result<bool, Gone> {
-        self.piece(RETRY.to_vec()).await?;
+    async fn send(&mut self, follower: &mut Follower, maker: &Maker) -> Result<bool, Gone> {
+        self.piece(maker, RETRY.to_vec()).await?;
         loop {
+            let place = maker.place().await?;
             let page = match follower.page().await {
                 Ok(page) => page,
                 Err(error) => {
@@ -107,19 +106,21 @@ impl Events {
             let (full, over) = (page.is_full(), page.over);
             let text = self.events(&page);
             drop(page);
-            if !text.is_empty() {
-                self.piece(text).await?;
+            if text.is_empty() {
+                drop(place);
+            } else {
+                place.take(self.counted(text));
             }
             if full {
                 continue;
             }
             if over {
-                return self.finished().await;
+                return self.finished(maker).await;
             }
             let quiet = tokio::time::timeout(HEARTBEAT, async {
                 tokio::select! {
                     news = follower.news() => Ok(news),
-                    () = self.maker.gone() => Err(Gone),
+                    () = maker.gone() => Err(Gone),
                 }
             });
             match quiet.await {
@@ -129,7 +130,7 @@ impl Events {
                     return Ok(false);
                 }
                 Ok(Err(gone)) => return Err(gone),
-                Err(_) => self.piece(b":\n\n".to_vec()).await?,
+                Err(_) => self.piece(maker, b":\n\n".to_vec()).await?,
             }
         }
     }
@@ -158,7 +159,7 @@ impl Events {
         text.extend_from_slice(format!("id: {}\nevent: {name}\ndata: {json}\n\n", self.sent).as_bytes());
     }
 
-    async fn finished(&self) -> Result<bool, Gone> {
+    async fn finished(&self, maker: &Maker) -> Result<bool, Gone> {
         let summary: BatchSummary = match batches::summary(&self.engine, self.tenant, &self.id).await {
             Ok(summary) => summary,
             Err(error) => {
@@ -168,11 +169,16 @@ impl Events {
         };
         let mut text = Vec::new();
         self.event(&mut text, "finished", &summary);
-        self.piece(text).await?;
+        self.piece(maker, text).await?;
         Ok(true)
     }
 
-    async fn piece(&self, text: Vec<u8>) -> Result<(), Gone> {
-        self.maker.piece(Bytesful::counted(text, self.engine.memory.nothing())).await
+    async fn piece(&self, maker: &Maker, text: Vec<u8>) -> Result<(), Gone> {
+        maker.place().await?.take(self.counted(text));
+        Ok(())
+    }
+
+    fn counted(&self, text: Vec<u8>) -> Bytesful {
+        Bytesful::counted(text, self.engine.memory.nothing())
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
 
-/// Results in a page: what is in memory for one reader is at most that, and the page before it.
+/// Results in a page: what is in memory for one reader is three of them, see [`super::stream`].
 pub const PAGE: usize = 64;
 /// And so many bytes of them, but one always.
 const PAGE_BYTES: usize = 256 << 10;

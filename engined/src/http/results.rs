@@ -28,26 +28,31 @@ pub async fn get(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Opt
     Ok(answer)
 }
 
-async fn send(engine: Arc<Engine>, mut follower: Follower, mut page: Page, maker: Maker) {
+async fn send(engine: Arc<Engine>, mut follower: Follower, first: Page, maker: Maker) {
+    let mut first = Some(first);
     loop {
-        let last = !page.is_full();
-        if !page.lines.is_empty() {
-            let piece = Bytesful::counted(lines(&page), counted(&engine, &page));
-            drop(page);
-            if maker.piece(piece).await.is_err() {
-                return;
-            }
-        }
-        if last {
-            return maker.end().await;
-        }
-        page = match follower.page().await {
+        // Where there is none any more the reader has gone.
+        let Ok(place) = maker.place().await else { return };
+        let next = match first.take() {
+            Some(page) => Ok(page),
+            None => follower.page().await,
+        };
+        let page = match next {
             Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "results of a batch were not sent to their end");
                 return;
             }
         };
+        let last = !page.is_full();
+        if page.lines.is_empty() {
+            drop(place);
+        } else {
+            place.take(Bytesful::counted(lines(&page), counted(&engine, &page)));
+        }
+        if last {
+            return maker.end().await;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! An answer that is made while it is sent: by a task that makes the next piece when the last one is on its way. So a
-//! reader that is slow has one piece waiting for it, and one under way, however much there is to come.
+//! An answer that is made while it is sent: by a task that makes the next piece when there is a place for it. So a reader
+//! that is slow has three pieces at the most, however much there is to come: the end of one is with the socket, the next
+//! is handed on, and one waits.
 
 use std::fmt;
 
@@ -58,13 +59,24 @@ pub struct Maker(mpsc::Sender<Next>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
+/// Where the next piece goes.
+#[derive(Debug)]
+pub struct Place<'m>(mpsc::Permit<'m, Next>);
+
+impl Place<'_> {
+    /// Hands on a piece.
+    pub fn take(self, piece: Bytesful) {
+        self.0.send(Next::Piece(piece));
+    }
+}
+
 impl Maker {
-    /// Hands on a piece. Waits until the one before is on its way.
+    /// Waits for a place. Nothing is made before there is one: what waited for it would be in memory, too.
     ///
     /// # Errors
     /// Nobody reads any more.
-    pub async fn piece(&self, piece: Bytesful) -> Result<(), Gone> {
-        self.0.send(Next::Piece(piece)).await.map_err(|_| Gone)
+    pub async fn place(&self) -> Result<Place<'_>, Gone> {
+        self.0.reserve().await.map(Place).map_err(|_| Gone)
     }
 
     /// That was all.

@@ -130,7 +130,7 @@ fn an_engine_that_ends_sends_its_listeners_to_the_next() {
 }
 
 #[test]
-fn who_does_not_read_holds_two_pages_at_the_most() {
+fn who_does_not_read_holds_three_pages_at_the_most() {
     let user = nix::unistd::getuid();
     let grader = Grader::with(&format!("[tenants.t]\nallowed_users = [\"{user}\"]\ntokens = [\"HASH\"]\n"));
     let mut batch = echoes(2, 600);
@@ -149,10 +149,14 @@ fn who_does_not_read_holds_two_pages_at_the_most() {
         stream.read_exact(&mut [0; 15]).unwrap();
         streams.push(stream);
     }
-    wait_for(|| grader.rig.engine.memory.used() > 0);
+    // As much as will ever be held: the end of a page with the socket, one behind it, and one that waits.
     let page = length as u64 / 1200 * 64;
-    let held = grader.rig.engine.memory.used();
-    assert!(held <= 2 * 3 * page, "{held} of {length} are held, a page has {page}");
+    wait_for(|| grader.rig.engine.memory.used() > 4 * (256 << 10));
+    for _ in 0..100 {
+        let held = grader.rig.engine.memory.used();
+        assert!(held <= 2 * 3 * page, "{held} of {length} are held, a page has {page}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
     drop(streams);
     wait_for(|| grader.rig.engine.memory.used() == 0);
 }
