@@ -240,7 +240,7 @@ fn a_drain_lets_runs_end_and_gives_the_rest_back() {
         other => panic!("{other:?}"),
     };
     let most = waiting.first().cloned().unwrap_or(tenant);
-    let leased = runtime.block_on(store.lease(Wish::Submissions { most: vec![(most, 1)] })).unwrap();
+    let leased = runtime.block_on(store.lease(Wish::Submissions { most: vec![store::Share::any(&most, 1)] })).unwrap();
     let Leased::Submissions(leased) = leased else { panic!("{leased:?}") };
     assert_eq!((leased[0].done, &leased[0].tried), (done, &Vec::new()));
 }
