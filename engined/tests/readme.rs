@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use common::live::{Up, live};
@@ -57,7 +57,7 @@ fn the_backend_of_the_readme_answers_a_page() {
     let folder = Scratch::new();
     let source = README.split_once("```js\n// backend.mjs\n").unwrap().1.split_once("```").unwrap().0;
     std::fs::write(folder.0.join("backend.mjs"), source).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = common::port().to_string();
     let backend = Command::new("/usr/bin/node")
         .arg(folder.0.join("backend.mjs"))
         .env("ENGINED_URL", format!("http://{}", up.address))
@@ -77,7 +77,18 @@ fn the_backend_of_the_readme_answers_a_page() {
         stream.read_to_string(&mut answer).ok()?;
         serde_json::from_str::<Value>(answer.split_once("\r\n\r\n")?.1).ok()
     };
-    let ask = |body: &Value| say(&body.to_string());
+    // The page gives its programs five seconds, which a busy machine may take for itself.
+    let ask = |body: &Value| {
+        let mut told = say(&body.to_string());
+        wait_for(|| {
+            let late = told.as_ref().is_some_and(|told| told["verdict"] == "wall_time_limit");
+            if late {
+                told = say(&body.to_string());
+            }
+            !late
+        });
+        told
+    };
     let doubled = json!({"source": "print(input() * 2)", "stdin": "ab"});
     wait_for(|| ask(&doubled).is_some());
     // What a page sends is nobody's promise.
@@ -113,7 +124,7 @@ fn the_folder_of_the_readme_is_graded() {
     assert_eq!(output.status.code(), Some(0), "{said:?}");
     // Figures and the id are of the moment; the words are those of the page.
     let words = |table: &str| -> Vec<String> {
-        let plain = |word: &&str| !word.contains('.') && !word.starts_with("01M");
+        let plain = |word: &&str| !word.contains('.') && !(word.len() == 26 && word.starts_with("01"));
         table.lines().map(|line| line.split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")).collect()
     };
     let shown = section.split_once("```\nsubmission").unwrap().1.split_once("```").unwrap().0;

@@ -285,6 +285,19 @@ pub fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A port of the loopback for whoever must be told one before it listens. Not one of those that the kernel gives by itself:
+/// another test may have ten thousand of them by then, and each is taken for a listener.
+pub fn port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let next = usize::try_from(std::process::id()).unwrap() * 16 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(20_000 + next % 10_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// Waits until it holds.
 pub fn wait_for(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
