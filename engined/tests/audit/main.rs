@@ -236,7 +236,7 @@ fn a_full_disk_under_usage_holds_no_line_up() {
 #[test]
 fn lines_without_counters_are_no_trouble() {
     // Without a sync, of which nobody knows how long it takes on a busy disk.
-    let place = Place::new("[audit]\nsync = \"off\"\n[usage]\nenabled = false\n");
+    let place = Place::new("[audit]\nsync = \"never\"\n[usage]\nenabled = false\n");
     let engine = place.start();
     engine.run("say x");
     common::wait_for(|| {

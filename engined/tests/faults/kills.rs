@@ -88,10 +88,9 @@ fn once_at_point(
     let what = format!("-9 to {who} at {point}");
     let looks = rig.looks();
     rig.page.arm(point);
+    let came = AtomicBool::new(false);
     let times = std::thread::scope(|scope| {
-        let came = AtomicBool::new(false);
-        let came = &came;
-        let run = scope.spawn(|| ask_until(rig, came));
+        let run = scope.spawn(|| ask_until(rig, &came));
         rig.until(&format!("{what}: a run comes there"), || rig.page.taken(point));
         came.store(true, Ordering::SeqCst);
         let killed = victims();
