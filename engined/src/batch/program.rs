@@ -79,10 +79,12 @@ impl Account {
     /// # Errors
     /// It is not wanted.
     pub async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
+        // A slot that another run of the batch has given back, because it was cancelled, is no reason to begin.
         tokio::select! {
-            done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
+            biased;
             () = self.cancelled() => Err(Missed::Cancelled),
             () = engine.closed(self.tenant) => Err(Missed::Closed),
+            done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
         }
     }
 
