@@ -80,7 +80,8 @@ impl Account {
     /// It is not wanted.
     pub async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
         tokio::select! {
-            // What has come as well goes back.
+            // A slot that another run of the batch has given back, because it was cancelled, is no reason to begin: it
+            // goes back, too.
             biased;
             () = self.cancelled() => Err(Missed::Cancelled),
             () = engine.closed(self.tenant) => Err(Missed::Closed),
