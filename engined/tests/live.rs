@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use common::live::{ENGINED, Served, Up, control_groups, descendants, live};
-use common::{PATIENCE, Reply, Scratch, wait_for};
+use common::{PATIENCE, Reply, Scratch, own_loopback, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -203,13 +203,14 @@ fn the_real_server_asks_for_a_token_queues_and_sheds() {
     let token = String::from_utf8(Command::new(ENGINED).args(["token", "new"]).output().unwrap().stdout).unwrap();
     let line = token.lines().find(|line| line.starts_with("tokens")).unwrap();
     let token = token.lines().find(|line| line.starts_with("engined_")).unwrap();
-    // The configuration has to name one.
-    let port = common::port();
+    // A free port, that stays free until it is taken: the configuration has to name one.
+    let own = own_loopback();
+    let port = std::net::TcpListener::bind((own, 0)).unwrap().local_addr().unwrap().port();
     let served = Served::start(&format!(
-        "[listen]\ntcp = \"127.0.0.1:{port}\"\nunix = \"FOLDER/engined.sock\"\n[tenants.t]\n{line}\nallowed_users = [\"root\"]\n"
+        "[listen]\ntcp = \"{own}:{port}\"\nunix = \"FOLDER/engined.sock\"\n[tenants.t]\n{line}\nallowed_users = [\"root\"]\n"
     ));
     let tcp = |head: &str, body: &str| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        let mut stream = TcpStream::connect((own, port)).ok()?;
         let head = format!("{head}Host: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all((head + body).as_bytes()).ok()?;
         Reply::read(&mut stream)

@@ -164,7 +164,7 @@ impl Rig {
 
     async fn ask(&self, checker: &Checker, answer: &str, output: &[u8], points: f64) -> Checked {
         // As a run leaves it.
-        let (spool, tap) = Spool::new(&self.folder.0, 0).unwrap();
+        let (spool, tap) = Spool::begin(self.folder.0.clone(), 0, 0).await.unwrap();
         let output_file = spool.end(tap).await.unwrap();
         (&*output_file as &File).write_all(output).unwrap();
         let evidence = Evidence {
@@ -383,7 +383,7 @@ async fn failures(rig: &Rig, kattis: &Checker, testlib: &Checker) {
     let (_, message) = failed(&rig.ask(kattis, "long 1", b"", 10.0).await);
     assert!(message.contains("at most 65536"), "{message}");
     let large = Stdin::Bytes(vec![b'x'; 129 << 20]);
-    let (spool, tap) = Spool::new(&rig.folder.0, 0).unwrap();
+    let (spool, tap) = Spool::begin(rig.folder.0.clone(), 0, 0).await.unwrap();
     let output = spool.end(tap).await.unwrap();
     let part = Part { batch: "batch".into(), submission: None, test: None, checker: true };
     let evidence = Evidence { input: large, answer: Stdin::default(), output };

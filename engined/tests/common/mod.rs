@@ -285,17 +285,14 @@ pub fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A port of the loopback for whoever must be told one before it listens. Not one of those that the kernel gives by itself:
-/// another test may have ten thousand of them by then, and each is taken for a listener.
-pub fn port() -> u16 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    loop {
-        let next = usize::try_from(std::process::id()).unwrap() * 16 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = u16::try_from(20_000 + next % 10_000).unwrap();
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+/// A loopback address of this process alone: where a port has to be known before somebody listens there, or when its
+/// listener comes back, nobody else takes it meanwhile. There are three.
+pub fn own_loopback() -> std::net::Ipv4Addr {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let nth = u32::try_from(COUNT.fetch_add(1, Ordering::Relaxed)).unwrap();
+    assert!(nth < 3, "ask for fewer");
+    // 127.64.0.0 and up: a pid has 22 bits at the most.
+    std::net::Ipv4Addr::from((127 << 24) | ((nth + 1) << 22) | std::process::id())
 }
 
 /// Waits until it holds.
