@@ -145,7 +145,7 @@ impl Rig {
         let (config, _) = Config::parse(&text, &host).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let engine = Engine::new(config, languages::Catalogue::builtin(), &host.accounts).unwrap();
         tokio::spawn(Arc::clone(&engine).keep());
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + common::PATIENCE;
         while engine.settled().is_err() {
             assert!(Instant::now() < deadline, "not ready: {:?}", engine.standing().obstacles);
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -189,7 +189,13 @@ fn program(language: &str, source: &str, protocol: Protocol) -> CheckerProgram {
         compile_flags: Vec::new(),
         protocol,
         args: vec![word.to_owned()],
-        limits: LimitsRequest { cpu_time_ms: Some(1000), memory_bytes: Some(128 << 20), ..LimitsRequest::default() },
+        limits: LimitsRequest {
+            cpu_time_ms: Some(1000),
+            // A busy machine may keep it from the CPU.
+            wall_time_ms: Some(60_000),
+            memory_bytes: Some(128 << 20),
+            ..LimitsRequest::default()
+        },
         compile_limits: LimitsRequest::default(),
     }
 }
