@@ -1,6 +1,7 @@
 //! The worker: takes up submissions that have work left, of each tenant as many as can begin soon, and lets each be judged by
-//! itself. Where all of those are long at it, a batch that has none among them is begun beside them, within a bound. Nothing here asks again and again: it is woken when there is something new, when a submission is over, and when the
-//! engine has changed.
+//! itself. Where all of those are long at it, a batch that has none among them is begun beside them, within a bound. Nothing
+//! here asks again and again: it is woken when there is something new, when a submission is over, and when the engine has
+//! changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -244,7 +244,7 @@ fn twenty_reloads_in_two_seconds_hurt_nobody() {
         let (up, done) = (&up, &done);
         scope.spawn(move || {
             let mut used = Vec::new();
-            while !done.load(Ordering::Relaxed) {
+            while used.is_empty() || !done.load(Ordering::Relaxed) {
                 let limits = json!({"cpu_time_ms": 200, "wall_time_ms": 60_000});
                 let result = up.run(&json!({"language": "python", "source": "while True: pass", "limits": limits}));
                 assert_eq!(result["verdict"], "cpu_time_limit", "{result}");
