@@ -13,31 +13,33 @@
 //! is counted behind the start, and until then nothing of it is added or removed.
 //!
 //! What is called here waits for the disk, where its documentation does not say otherwise: it belongs off the runtime's
-//! threads.
+//! threads. **A disk may hang**, and what the runtime asks for must not wait for it: the accounts are locked for counting
+//! alone, and nobody who has them locked uses the disk. Whoever goes by what the disk says of a tenant's blobs, or gives or takes
+//! a name, has that tenant's *names* for himself, which are taken before the accounts and never with them locked.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use api_spec::Sha256;
-use store::{Answer, Question, Store};
+use store::Store;
 use tokio::sync::{Semaphore, watch};
 
-use crate::capture::PIECE;
 use crate::clock;
-use crate::job::Stdin;
 use crate::metrics::BlobMetrics;
 use folder::Folder;
 
+pub use blob::{Blob, Pin, Reader};
+pub use gone::Removed;
 pub use many::Many;
 pub use upload::{Placed, Refused, Upload};
 
+mod blob;
 mod folder;
+mod gone;
 mod many;
 mod upload;
 
@@ -47,10 +49,6 @@ const BLOCK: u64 = 4 << 10;
 const GIVEN_UP: i64 = 0;
 /// A use is noted when the last one is so long ago, in seconds: days are what counts.
 const NOTED_EVERY: i64 = 3600;
-/// So long a deletion waits for its tenant's blobs to be counted. Then it goes with what expires.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks for what has expired.
-const LOOK_EVERY: Duration = Duration::from_secs(600);
 
 /// Bounds of all blobs.
 #[derive(Clone, Copy, Debug)]
@@ -100,17 +98,8 @@ struct Account {
     /// They have their name, and a power cut could take it away again.
     fresh: HashSet<Sha256>,
     places: Arc<Semaphore>,
-}
-
-/// What became of a blob that its tenant has deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removed {
-    /// It has none such.
-    Unknown,
-    /// It is gone.
-    Gone,
-    /// Nobody finds it any more; it goes with the last batch that refers to it.
-    Later,
+    /// Held by whoever uses the names of its blobs on the disk.
+    names: Arc<Mutex<()>>,
 }
 
 /// What a blob counts.
@@ -206,7 +195,7 @@ impl Blobs {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with a tenant's account. Nobody else does anything with it meanwhile.
+    /// Does something with a tenant's account, and nothing with the disk. Nobody else does anything with it meanwhile.
     fn with<T>(&self, tenant: &str, work: impl FnOnce(&mut Account) -> T) -> T {
         let mut accounts = self.accounts();
         if let Some(account) = accounts.get_mut(tenant) {
@@ -215,14 +204,22 @@ impl Blobs {
         work(accounts.entry(tenant.to_owned()).or_insert_with(|| Account::new(self.limits.uploads.div_ceil(2))))
     }
 
+    /// Does something with the names of a tenant's blobs, on the disk. Nobody else does anything with these meanwhile; its
+    /// account is for all: pins go, and bytes come and go.
+    fn with_names<T>(&self, tenant: &str, work: impl FnOnce() -> T) -> T {
+        let names = self.with(tenant, |account| Arc::clone(&account.names));
+        let _held = names.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
     /// Looks a blob up, as somebody who is about to use it: that is noted, and it stays as long as the pin is held. `None`:
     /// the tenant has no such blob.
     ///
     /// # Errors
     /// That of the file system.
     pub fn pin(self: &Arc<Self>, tenant: &str, hash: Sha256) -> io::Result<Option<Pin>> {
-        self.with(tenant, |account| {
-            if account.fresh.contains(&hash) {
+        self.with_names(tenant, || {
+            if self.with(tenant, |account| account.fresh.contains(&hash)) {
                 return Ok(None);
             }
             let Some(found) = self.folder.look(tenant, &hash)? else { return Ok(None) };
@@ -233,7 +230,7 @@ impl Blobs {
             if (now - found.used).abs() >= NOTED_EVERY {
                 self.folder.note(tenant, &hash, now)?;
             }
-            *account.pins.entry(hash).or_default() += 1;
+            self.with(tenant, |account| *account.pins.entry(hash).or_default() += 1);
             Ok(Some(Pin { blobs: Arc::clone(self), tenant: tenant.to_owned(), hash, bytes: found.bytes }))
         })
     }
@@ -260,134 +257,8 @@ impl Blobs {
         }
     }
 
-    /// Deletes a blob for its tenant. Does not wait on the calling thread.
-    ///
-    /// # Errors
-    /// That of the file system.
-    pub async fn remove(self: &Arc<Self>, tenant: &str, hash: Sha256) -> io::Result<Removed> {
-        self.counted(tenant, PATIENCE).await;
-        let (blobs, name) = (Arc::clone(self), tenant.to_owned());
-        let given_up = move || {
-            blobs.with(&name, |account| {
-                let known = blobs.folder.look(&name, &hash)?.filter(|found| found.used != GIVEN_UP);
-                if known.is_none() || account.fresh.contains(&hash) {
-                    return Ok(None);
-                }
-                blobs.folder.note(&name, &hash, GIVEN_UP)?;
-                Ok(Some(account.pins.contains_key(&hash)))
-            })
-        };
-        match off_thread(given_up).await? {
-            None => return Ok(Removed::Unknown),
-            // Whoever looks at it may have a batch refer to it after we have asked.
-            Some(true) => return Ok(Removed::Later),
-            Some(false) => {}
-        }
-        let referred = match self.referred_to(tenant).await {
-            Ok(referred) => referred,
-            Err(error) => {
-                tracing::warn!(%error, "whether a deleted blob is needed can't be found out: it stays for now");
-                return Ok(Removed::Later);
-            }
-        };
-        if referred.contains(&hash) {
-            return Ok(Removed::Later);
-        }
-        let (blobs, name) = (Arc::clone(self), tenant.to_owned());
-        let gone = off_thread(move || blobs.take_away(&name, &hash, GIVEN_UP)).await?;
-        Ok(if gone { Removed::Gone } else { Removed::Later })
-    }
-
-    /// What kept batches of a tenant refer to.
-    async fn referred_to(&self, tenant: &str) -> Result<HashSet<Sha256>, String> {
-        let store = match self.references.get() {
-            None => return Ok(HashSet::new()),
-            Some(References(store)) => store.as_ref().map_err(Clone::clone)?,
-        };
-        match store.read(Question::Blobs { tenant: tenant.to_owned() }).await {
-            Ok(Answer::Blobs(hashes)) => Ok(hashes.into_iter().map(Sha256).collect()),
-            Ok(_) => Err("the store has answered another question".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    /// Removes the file of a blob that nobody looks at and that was used last at `used`.
-    fn take_away(&self, tenant: &str, hash: &Sha256, used: i64) -> io::Result<bool> {
-        let taken = self.with(tenant, |account| {
-            if !account.counted || account.pins.contains_key(hash) || account.fresh.contains(hash) {
-                return Ok(None);
-            }
-            let Some(found) = self.folder.look(tenant, hash)?.filter(|found| found.used == used) else {
-                return Ok(None);
-            };
-            // The bytes of a large file take their time to be freed, and everybody waits for this lock.
-            let aside = self.folder.put_aside(tenant, hash, self.number())?;
-            account.used = account.used.saturating_sub(charged(found.bytes));
-            self.metrics.bytes.sub(signed(charged(found.bytes)));
-            self.metrics.blobs.dec();
-            Ok::<_, io::Error>(Some(aside))
-        })?;
-        let Some(aside) = taken else { return Ok(false) };
-        std::fs::remove_file(aside)?;
-        Ok(true)
-    }
-
     fn number(&self) -> u64 {
         self.uploads.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Removes what nobody has used for long and no kept batch refers to: how many. Does not wait on the calling thread.
-    ///
-    /// # Errors
-    /// Why some could not be removed, or not be asked for. The others are.
-    pub async fn expire(self: &Arc<Self>, now: i64) -> Result<u64, String> {
-        let tenants: Vec<String> = self.accounts().keys().cloned().collect();
-        let (mut gone, mut troubles) = (0, Vec::new());
-        for tenant in tenants {
-            match self.expire_of(&tenant, now).await {
-                Ok(removed) => gone += removed,
-                Err(trouble) => troubles.push(trouble),
-            }
-        }
-        if troubles.is_empty() { Ok(gone) } else { Err(troubles.join("; ")) }
-    }
-
-    async fn expire_of(self: &Arc<Self>, tenant: &str, now: i64) -> Result<u64, String> {
-        let (blobs, name) = (Arc::clone(self), tenant.to_owned());
-        let before = now.saturating_sub(self.limits.keep);
-        let old = move || {
-            let mut old = blobs.folder.older(&name, before)?;
-            // Whoever looks at one may have a batch refer to it after we have asked, and let go before we remove it.
-            blobs.with(&name, |account| old.retain(|(hash, _)| !account.pins.contains_key(hash)));
-            Ok(old)
-        };
-        let old = off_thread(old).await.map_err(|error| error.to_string())?;
-        if old.is_empty() {
-            return Ok(0);
-        }
-        let referred = self.referred_to(tenant).await?;
-        let (blobs, name) = (Arc::clone(self), tenant.to_owned());
-        let remove = move || {
-            let mut old = old.into_iter().filter(|(hash, _)| !referred.contains(hash));
-            old.try_fold(0, |gone, (hash, used)| Ok(gone + u64::from(blobs.take_away(&name, &hash, used)?)))
-        };
-        off_thread(remove).await.map_err(|error| error.to_string())
-    }
-
-    /// Counts what is there, and looks from time to time for what has expired. Never returns.
-    pub async fn keep(self: Arc<Self>) {
-        loop {
-            let blobs = Arc::clone(&self);
-            if let Err(error) = tokio::task::spawn_blocking(move || blobs.count()).await {
-                tracing::error!(%error, "blobs were not counted");
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-            match self.expire(now()).await {
-                Ok(0) => {}
-                Ok(gone) => tracing::info!(gone, "blobs that nobody has used for long are removed"),
-                Err(error) => tracing::warn!(%error, "expired blobs stay for now"),
-            }
-        }
     }
 }
 
@@ -395,7 +266,8 @@ impl Account {
     /// That of a tenant which has nothing.
     fn new(uploads: usize) -> Self {
         let places = Arc::new(Semaphore::new(uploads));
-        Account { used: 0, counted: true, pins: HashMap::new(), fresh: HashSet::new(), places }
+        let (pins, fresh, names) = (HashMap::new(), HashSet::new(), Arc::default());
+        Account { used: 0, counted: true, pins, fresh, places, names }
     }
 }
 
@@ -408,10 +280,6 @@ fn now() -> i64 {
     clock::seconds().max(GIVEN_UP + 1)
 }
 
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
 /// An upload that is counted.
 #[derive(Debug)]
 pub struct OnItsWay(prometheus::IntGauge);
@@ -419,83 +287,6 @@ pub struct OnItsWay(prometheus::IntGauge);
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-/// A blob that somebody is about to use: it stays until this is dropped.
-#[derive(Debug)]
-#[must_use = "dropped, it holds nothing"]
-pub struct Pin {
-    blobs: Arc<Blobs>,
-    tenant: String,
-    hash: Sha256,
-    /// How long it is.
-    pub bytes: u64,
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        self.blobs.with(&self.tenant, |account| {
-            if let Some(pins) = account.pins.get_mut(&self.hash) {
-                *pins -= 1;
-                if *pins == 0 {
-                    account.pins.remove(&self.hash);
-                }
-            }
-        });
-    }
-}
-
-/// An open blob. It can be read to its end even when it is removed meanwhile.
-#[derive(Clone, Debug)]
-pub struct Blob {
-    /// The file, to be read with `read_at`.
-    pub file: Arc<File>,
-    /// How long it is.
-    pub bytes: u64,
-}
-
-impl Blob {
-    /// To be fed to a program: a short one is read now, and a long one as it is fed.
-    ///
-    /// # Errors
-    /// That of the file system.
-    pub fn stdin(self) -> io::Result<Stdin> {
-        match usize::try_from(self.bytes) {
-            Ok(bytes) if bytes <= PIECE => self.piece(0, bytes).map(Stdin::Bytes),
-            _ => Ok(Stdin::File(self.file)),
-        }
-    }
-
-    /// `length` bytes of it, from the byte `at`.
-    ///
-    /// # Errors
-    /// That of the file system, or it is shorter.
-    pub fn piece(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
-        let mut piece = vec![0; length];
-        self.file.read_exact_at(&mut piece, at)?;
-        Ok(piece)
-    }
-
-    /// Reads it from its beginning, beside all others who do. Not buffered.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        Reader { file: Arc::clone(&self.file), at: 0 }
-    }
-}
-
-/// Reads a blob, beside others.
-#[derive(Debug)]
-pub struct Reader {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for Reader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(into, self.at)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }
 

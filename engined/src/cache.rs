@@ -439,10 +439,17 @@ struct Landing {
 impl Landing {
     fn land(self, made: io::Result<Outcome>, owner: Owner, still: impl FnOnce() -> bool) {
         let landed: Landed = made.map(Arc::new).map_err(Arc::new);
+        let replay = landed
+            .as_ref()
+            .ok()
+            .filter(|_| self.cache.folder.is_some())
+            .and_then(|outcome| Replay::of(&outcome.end, &outcome.output, outcome.result.as_ref().map(drop)));
+        if replay.is_none() {
+            // Before anybody is told: who asks then asks anew.
+            Cache::off(&mut lock(&self.cache.state), &self.key, &self.flight);
+        }
         self.flight.landed.send_replace(Some(landed.clone()));
-        let Ok(outcome) = landed else { return };
-        let replay = Replay::of(&outcome.end, &outcome.output, outcome.result.as_ref().map(drop));
-        let Some(replay) = replay.filter(|_| self.cache.folder.is_some() && still()) else { return };
+        let (Ok(outcome), Some(replay)) = (landed, replay.filter(|_| still())) else { return };
         let Ok(permit) = Arc::clone(&self.cache.writers).try_acquire_owned() else {
             self.cache.metrics.skipped.inc();
             return;
@@ -452,8 +459,11 @@ impl Landing {
             let _permit = permit;
             let written =
                 self.cache.keep(&self.key, owner, &replay, outcome.result.as_ref().ok().map(|made| &made.file));
+            let cache = Arc::clone(&self.cache);
+            // It is off the books before the failure is counted.
+            drop(self);
             if let Err(error) = written {
-                self.cache.trouble("written", &error);
+                cache.trouble("written", &error);
             }
         };
         drop(tokio::task::spawn_blocking(write));

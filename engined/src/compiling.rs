@@ -149,8 +149,10 @@ pub async fn seat(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Se
 async fn slot(engine: &Engine, task: &Task, mut ticket: Ticket) -> Result<Option<Slot>, Error> {
     loop {
         let slot = tokio::select! {
-            slot = ticket.slot(task.patience) => slot?,
+            // A slot that has come as well goes back.
+            biased;
             () = task.control.cancelled() => return Ok(None),
+            slot = ticket.slot(task.patience) => slot?,
         };
         task.control.served.waited_for_own(slot.own_wait());
         // Others of the tenant may have used up the day while it waited.

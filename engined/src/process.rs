@@ -118,23 +118,31 @@ impl Kid {
         }
     }
 
-    /// Whole lines that it has printed. Reads once: only when there is something to read.
-    fn lines(&mut self) -> Vec<String> {
-        let Some(stdout) = &mut self.stdout else { return Vec::new() };
-        let mut chunk = [0; 4096];
-        match stdout.read(&mut chunk) {
-            Ok(0) | Err(_) => self.stdout = None,
-            Ok(read) => self.partial.extend_from_slice(&chunk[..read]),
+    /// The next whole line that it has printed. What came with it waits: whoever looks for one line must not lose the
+    /// next. Reads at most once, and only when there is something to read.
+    fn line(&mut self, readable: bool) -> Option<String> {
+        if readable
+            && !self.has_line()
+            && let Some(stdout) = &mut self.stdout
+        {
+            let mut chunk = [0; 4096];
+            match stdout.read(&mut chunk) {
+                Ok(0) | Err(_) => self.stdout = None,
+                Ok(read) => self.partial.extend_from_slice(&chunk[..read]),
+            }
         }
-        let mut lines = Vec::new();
-        while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.partial.drain(..=end).collect();
-            lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
-        }
-        if self.partial.len() > LINE_BYTES {
-            self.partial.clear();
-        }
-        lines
+        let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') else {
+            if self.partial.len() > LINE_BYTES {
+                self.partial.clear();
+            }
+            return None;
+        };
+        let line: Vec<u8> = self.partial.drain(..=end).collect();
+        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
+    fn has_line(&self) -> bool {
+        self.partial.contains(&b'\n')
     }
 
     /// Asks it to end, and makes it end when it has not within `patience`.
@@ -179,7 +187,7 @@ pub enum Event {
     End,
     /// SIGHUP: files shall be read again.
     Reload,
-    /// A child of this name printed a line.
+    /// A child of this name printed a line. Its next one comes with the next wait.
     Line(&'static str, String),
 }
 
@@ -217,6 +225,8 @@ impl Signals {
             let fds: Vec<Option<BorrowedFd<'_>>> = std::iter::once(Some(self.fd.as_fd())).chain(streams).collect();
             let mut polled: Vec<PollFd<'_>> =
                 fds.iter().flatten().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+            // A line that is here already needs no waiting for.
+            let patience = if kids.iter().any(|kid| kid.has_line()) { Duration::ZERO } else { patience };
             let timeout = PollTimeout::try_from(patience.as_millis().min(60_000)).unwrap_or(PollTimeout::MAX);
             match poll(&mut polled, timeout) {
                 Ok(_) | Err(nix::Error::EINTR) => {}
@@ -237,9 +247,7 @@ impl Signals {
             }
         }
         for (kid, ready) in kids.iter_mut().zip(&ready[1..]) {
-            if *ready {
-                events.extend(kid.lines().into_iter().map(|line| Event::Line(kid.name, line)));
-            }
+            events.extend(kid.line(*ready).map(|line| Event::Line(kid.name, line)));
         }
         Ok(events)
     }
@@ -253,6 +261,24 @@ mod tests {
     use super::*;
 
     const REPLACED: &str = "ENGINED_TEST_REPLACED";
+
+    /// Whoever looks for the first must find the second later, also when it was held up until both were there.
+    #[test]
+    fn two_lines_that_are_read_at_once_come_one_by_one() {
+        let signals = Signals::block().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "printf 'one\\ntwo\\n'; exec sleep 600"]);
+        let mut kid = Kid::start("kid", command).unwrap();
+        for line in ["one", "two"] {
+            let events = loop {
+                let events = signals.wait(&mut [&mut kid], Duration::from_secs(1)).unwrap();
+                if !events.is_empty() {
+                    break events;
+                }
+            };
+            assert_eq!(events, [Event::Line("kid", line.to_owned())]);
+        }
+    }
 
     /// In another process, under another name of this test's file: no file is written that a fork could hold open.
     #[test]

@@ -447,8 +447,15 @@ fn a_layer_that_is_missing_stops_the_start_unless_it_is_waived() {
         assert!(log.contains(&format!("the layer {layer} can't be had")), "{log}");
         assert!(log.contains(&format!("waive_layers = [\"{layer}\"]")), "{log}");
         let waived = Serving::start(&[], &format!("waive_layers = [\"{layer}\"]\n"), &wrapper).unwrap();
-        wait_for(|| waived.get("/readyz").status == 200);
-        assert_eq!(waived.get("/readyz").json()["missing_layers"], serde_json::json!([layer]));
+        // On a busy machine it may think again that jaild does not answer.
+        let mut ready = waived.get("/readyz");
+        wait_for(|| {
+            if ready.status != 200 {
+                ready = waived.get("/readyz");
+            }
+            ready.status == 200
+        });
+        assert_eq!(ready.json()["missing_layers"], serde_json::json!([layer]));
         let isolation = waived.get("/v1/isolation").json();
         let states = isolation["engine_layers"].as_array().unwrap();
         let named = |state: &&Value| state["layer"] == layer;

@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use common::live::{ENGINED, Served, Up, control_groups, descendants, live};
-use common::{PATIENCE, Reply, Scratch, wait_for};
+use common::{PATIENCE, Reply, Scratch, own_loopback, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -43,7 +43,8 @@ fn up_serves_both_languages_and_leaves_nothing() {
     assert!(result["compile"]["usage"]["memory_peak_bytes"].as_u64().unwrap() > 1 << 20);
     let isolation = up.call("GET", "/v1/isolation", &Value::Null).unwrap().json();
     assert!(isolation["layers"].as_array().unwrap().iter().all(|layer| layer["obtained"] == true), "{isolation}");
-    assert_eq!(up.call("GET", "/readyz", &Value::Null).unwrap().status, 200);
+    // jaild is asked now and then, and may be too busy to answer.
+    wait_for(|| up.call("GET", "/readyz", &Value::Null).unwrap().status == 200);
     up.stop();
 }
 
@@ -202,13 +203,14 @@ fn the_real_server_asks_for_a_token_queues_and_sheds() {
     let token = String::from_utf8(Command::new(ENGINED).args(["token", "new"]).output().unwrap().stdout).unwrap();
     let line = token.lines().find(|line| line.starts_with("tokens")).unwrap();
     let token = token.lines().find(|line| line.starts_with("engined_")).unwrap();
-    // A free port: the configuration has to name one.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A free port, that stays free until it is taken: the configuration has to name one.
+    let own = own_loopback();
+    let port = std::net::TcpListener::bind((own, 0)).unwrap().local_addr().unwrap().port();
     let served = Served::start(&format!(
-        "[listen]\ntcp = \"127.0.0.1:{port}\"\nunix = \"FOLDER/engined.sock\"\n[tenants.t]\n{line}\nallowed_users = [\"root\"]\n"
+        "[listen]\ntcp = \"{own}:{port}\"\nunix = \"FOLDER/engined.sock\"\n[tenants.t]\n{line}\nallowed_users = [\"root\"]\n"
     ));
     let tcp = |head: &str, body: &str| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        let mut stream = TcpStream::connect((own, port)).ok()?;
         let head = format!("{head}Host: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all((head + body).as_bytes()).ok()?;
         Reply::read(&mut stream)
@@ -219,7 +221,8 @@ fn the_real_server_asks_for_a_token_queues_and_sheds() {
     let known = format!("{post}Authorization: Bearer {token}\r\n");
     tcp(&known, "{}").unwrap().problem(400, "invalid_request");
 
-    let sleep = r#"{"language": "python", "source": "import time; time.sleep(600)"}"#;
+    let sleep =
+        r#"{"language": "python", "source": "import time; time.sleep(600)", "limits": {"wall_time_ms": 300000}}"#;
     let hello = r#"{"language": "python", "source": "print('hello')"}"#;
     let as_known = |method: &str, path: &str, body: &str| {
         tcp(&format!("{method} {path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n"), body).unwrap()

@@ -145,7 +145,7 @@ impl Rig {
         let (config, _) = Config::parse(&text, &host).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let engine = Engine::new(config, languages::Catalogue::builtin(), &host.accounts).unwrap();
         tokio::spawn(Arc::clone(&engine).keep());
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + common::PATIENCE;
         while engine.settled().is_err() {
             assert!(Instant::now() < deadline, "not ready: {:?}", engine.standing().obstacles);
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -164,7 +164,7 @@ impl Rig {
 
     async fn ask(&self, checker: &Checker, answer: &str, output: &[u8], points: f64) -> Checked {
         // As a run leaves it.
-        let (spool, tap) = Spool::new(&self.folder.0, 0).unwrap();
+        let (spool, tap) = Spool::begin(self.folder.0.clone(), 0, 0).await.unwrap();
         let output_file = spool.end(tap).await.unwrap();
         (&*output_file as &File).write_all(output).unwrap();
         let evidence = Evidence {
@@ -189,7 +189,13 @@ fn program(language: &str, source: &str, protocol: Protocol) -> CheckerProgram {
         compile_flags: Vec::new(),
         protocol,
         args: vec![word.to_owned()],
-        limits: LimitsRequest { cpu_time_ms: Some(1000), memory_bytes: Some(128 << 20), ..LimitsRequest::default() },
+        limits: LimitsRequest {
+            cpu_time_ms: Some(1000),
+            // A busy machine may keep it from the CPU.
+            wall_time_ms: Some(60_000),
+            memory_bytes: Some(128 << 20),
+            ..LimitsRequest::default()
+        },
         compile_limits: LimitsRequest::default(),
     }
 }
@@ -377,7 +383,7 @@ async fn failures(rig: &Rig, kattis: &Checker, testlib: &Checker) {
     let (_, message) = failed(&rig.ask(kattis, "long 1", b"", 10.0).await);
     assert!(message.contains("at most 65536"), "{message}");
     let large = Stdin::Bytes(vec![b'x'; 129 << 20]);
-    let (spool, tap) = Spool::new(&rig.folder.0, 0).unwrap();
+    let (spool, tap) = Spool::begin(rig.folder.0.clone(), 0, 0).await.unwrap();
     let output = spool.end(tap).await.unwrap();
     let part = Part { batch: "batch".into(), submission: None, test: None, checker: true };
     let evidence = Evidence { input: large, answer: Stdin::default(), output };

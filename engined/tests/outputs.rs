@@ -166,7 +166,15 @@ fn real_failures_bring_their_files_back() {
     ] {
         let source = format!("open('log', 'w').write('so far')\n{rest}\n");
         let request = json!({"language": "python", "source": source, "outputs": ["log"], "limits": limits});
-        let (result, files, _) = run(&up, &request);
+        let (mut result, mut files, _) = run(&up, &request);
+        // A busy machine may not have come to the program before its time was over.
+        common::wait_for(|| {
+            let early = result["verdict"] == "wall_time_limit" && files.is_empty();
+            if early {
+                (result, files, _) = run(&up, &request);
+            }
+            !early
+        });
         assert_eq!(result["verdict"], verdict, "{rest}: {result}");
         assert_eq!(files, [("log".to_owned(), b"so far".to_vec())], "{rest}");
     }

@@ -89,7 +89,8 @@ fn ten_thousand_wait_over_http2() {
         }
         answers
     });
-    assert_eq!(rig.engine.memory.used(), before, "who waits holds nothing");
+    // Who waits holds nothing; who asks again just then holds its question.
+    wait_for(|| rig.engine.memory.used() <= before);
     let begun = Instant::now();
     assert_eq!(rig.run("say hello")["verdict"], "ok");
     // Who had to wait for them would wait for a minute.

@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use common::live::{Up, live};
@@ -48,6 +48,14 @@ fn the_readme_gets_an_answer_in_each_language() {
     }
 }
 
+/// A port for whoever must be told one before it listens. Not one of those that the kernel gives by itself: another test
+/// may have ten thousand of them by then, and each is taken for a listener.
+fn port() -> u16 {
+    let of_this_process = usize::try_from(std::process::id()).unwrap() * 16;
+    let mut ports = (0..16).map(|nth| u16::try_from(20_000 + (of_this_process + nth) % 10_000).unwrap());
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 #[test]
 fn the_backend_of_the_readme_answers_a_page() {
     if !live() {
@@ -57,7 +65,7 @@ fn the_backend_of_the_readme_answers_a_page() {
     let folder = Scratch::new();
     let source = README.split_once("```js\n// backend.mjs\n").unwrap().1.split_once("```").unwrap().0;
     std::fs::write(folder.0.join("backend.mjs"), source).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = port().to_string();
     let backend = Command::new("/usr/bin/node")
         .arg(folder.0.join("backend.mjs"))
         .env("ENGINED_URL", format!("http://{}", up.address))
@@ -77,7 +85,18 @@ fn the_backend_of_the_readme_answers_a_page() {
         stream.read_to_string(&mut answer).ok()?;
         serde_json::from_str::<Value>(answer.split_once("\r\n\r\n")?.1).ok()
     };
-    let ask = |body: &Value| say(&body.to_string());
+    // The page gives its programs five seconds, which a busy machine may take for itself.
+    let ask = |body: &Value| {
+        let mut told = say(&body.to_string());
+        wait_for(|| {
+            let late = told.as_ref().is_some_and(|told| told["verdict"] == "wall_time_limit");
+            if late {
+                told = say(&body.to_string());
+            }
+            !late
+        });
+        told
+    };
     let doubled = json!({"source": "print(input() * 2)", "stdin": "ab"});
     wait_for(|| ask(&doubled).is_some());
     // What a page sends is nobody's promise.
@@ -113,7 +132,7 @@ fn the_folder_of_the_readme_is_graded() {
     assert_eq!(output.status.code(), Some(0), "{said:?}");
     // Figures and the id are of the moment; the words are those of the page.
     let words = |table: &str| -> Vec<String> {
-        let plain = |word: &&str| !word.contains('.') && !word.starts_with("01M");
+        let plain = |word: &&str| !(word.contains('.') || word.len() == 26 && word.starts_with("01"));
         table.lines().map(|line| line.split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")).collect()
     };
     let shown = section.split_once("```\nsubmission").unwrap().1.split_once("```").unwrap().0;

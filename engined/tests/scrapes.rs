@@ -83,7 +83,8 @@ fn many_at_once_cost_no_run() {
     let request = json!({"language": "python", "source": source, "limits": limits});
     let state = up.call("POST", "/v1/executions?wait=false", &request).unwrap().json();
     let address = format!("/v1/executions/{}", state["id"].as_str().unwrap());
-    wait_for(|| up.call("GET", &address, &json!(null)).unwrap().json()["status"] == "running");
+    // Or it was over before: a busy machine may take that long to tell.
+    wait_for(|| up.call("GET", &address, &json!(null)).unwrap().json()["status"] != "queued");
     for _ in 0..3 {
         all_told(&scrape(|| TcpStream::connect(&up.address).unwrap()));
     }
@@ -144,7 +145,17 @@ fn no_caller_can_make_a_series() {
         })
         .collect();
     let rig = Rig::with(2, &format!("{tenants}[tenants.t]\nadmin = true\ntokens = [\"HASH\"]\n"), &[]);
-    let series = || rig.get("/metrics").text().lines().filter(|line| !line.starts_with('#')).count();
+    let series = || {
+        // What the engine asks itself and jaild from time to time is there when it was asked, if jaild was not too busy.
+        let mut text = String::new();
+        wait_for(|| {
+            text = rig.get("/metrics").text();
+            ["engined_check_ok{check=\"broker\"}", "engined_check_ok{check=\"store:usage\"}", "engined_stock_armed "]
+                .iter()
+                .all(|name| text.lines().any(|line| line.starts_with(name)))
+        });
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    };
     let before = series();
     for number in 0..1000 {
         let token = format!("Authorization: Bearer engined_{number}\r\nContent-Type: application/json\r\n");

@@ -164,7 +164,14 @@ fn a_window_that_stays_shut_is_no_way_around_it() {
         assert_eq!(unread.status(), 200);
         // Others on the same connection keep it from being idle.
         let begun = Instant::now();
-        while rig.engine.memory.used() > 0 {
+        let mut seen = 0;
+        loop {
+            // Here as well: the thread that looks may be held up.
+            let held = rig.engine.memory.used();
+            seen = held.max(seen);
+            if held == 0 {
+                break;
+            }
             assert!(begun.elapsed() < PATIENCE, "still held");
             if let Ok(mut client) = client.clone().ready().await {
                 let request = hyper::Request::get("http://localhost/healthz").body(()).unwrap();
@@ -176,7 +183,7 @@ fn a_window_that_stays_shut_is_no_way_around_it() {
         }
         drop(unread);
         over.store(true, Ordering::SeqCst);
-        let most = most.join().unwrap();
+        let most = most.join().unwrap().max(seen);
         assert!(most >= OUTPUT as u64, "{most}");
     });
     wait_for(|| rig.engine.memory.used() == 0);

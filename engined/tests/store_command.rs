@@ -17,8 +17,8 @@ use std::sync::Arc;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::{
-    Answer, Datum, Leased, NewBatch, NewSubmission, NewTest, Options, Placed, Question, SqliteStore, Status, Store,
-    Wish,
+    Answer, Datum, Leased, NewBatch, NewSubmission, NewTest, Options, Placed, Question, Share, SqliteStore, Status,
+    Store, Wish,
 };
 
 const TENANT: &str = "ann";
@@ -125,7 +125,7 @@ async fn a_backup_while_the_store_serves_is_restored_with_its_blobs() {
     assert_eq!(fs::read_to_string(tenant).unwrap(), TENANT);
     // What was not finished goes on.
     let store = place.open("new");
-    let wish = Wish::Submissions { most: vec![(TENANT.into(), 9)] };
+    let wish = Wish::Submissions { most: vec![Share::any(TENANT, 9)] };
     let Leased::Submissions(leased) = store.lease(wish).await.unwrap() else { panic!("wished for submissions") };
     assert_eq!(leased[0].submission_spec, b"source");
     let question = Question::Batch { tenant: TENANT.into(), batch: "b".into() };

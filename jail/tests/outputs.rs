@@ -179,7 +179,8 @@ fn trees_are_bounded() {
           for n in range(100_000): os.close(os.open(f'many/{n:06}', os.O_CREAT))\n\
         except OSError: pass\n\
         print(len(os.listdir('many')))\n";
-    let large = Limits { disk: Bytes(1 << 30), memory: Bytes(512 << 20), cpu_time: Millis(60_000), ..limits() };
+    let patient = Limits { cpu_time: Millis(60_000), wall_time: Millis(150_000), ..limits() };
+    let large = Limits { disk: Bytes(1 << 30), memory: Bytes(512 << 20), ..patient };
     for globs in [["**"], ["many/*"]] {
         let done = link.run(Wish { limits: large, ..wish(many, &globs) });
         let made: u64 = done.stdout.trim().parse().unwrap_or_else(|_| panic!("{:?} {}", done.ended, done.stderr));

@@ -244,15 +244,24 @@ fn waiting_for_the_share_is_told() {
         return;
     }
     let (_jaild, mut link, _config) = start("pin = \"threads\"\n", &[]);
-    let with = |link: &mut Link, cpus_milli| link.python_with(SPEND, Limits { cpus_milli, ..limits() }).ended;
-    let (small, whole) = (with(&mut link, 100), with(&mut link, 1000));
-    assert_eq!((small.outcome, whole.outcome), (Outcome::Exited(0), Outcome::Exited(0)));
-    let usage = small.usage;
-    // A tenth of a CPU: of each period it is held back for nine tenths, or what others leave of them. On one CPU that is
-    // part of its wall time.
+    let with = |link: &mut Link, cpus_milli| {
+        let ended = link.python_with(SPEND, Limits { cpus_milli, ..limits() }).ended;
+        assert_eq!(ended.outcome, Outcome::Exited(0));
+        ended.usage
+    };
+    // A tenth of a CPU: of each period it is held back for nine tenths, or what others leave of them: on a busy machine that
+    // may be little, but not each time. On one CPU it is part of its wall time.
+    let mut usage = with(&mut link, 100);
+    for _ in 1..10 {
+        if usage.throttled.0 > usage.cpu.0 {
+            break;
+        }
+        usage = with(&mut link, 100);
+    }
     assert!(usage.throttled.0 > usage.cpu.0, "{usage:?}");
     assert!(usage.throttled.0 < usage.wall.0, "{usage:?}");
-    assert!(whole.usage.throttled.0 < whole.usage.wall.0 / 10, "{:?}", whole.usage);
+    let whole = with(&mut link, 1000);
+    assert!(whole.throttled.0 < whole.wall.0 / 10, "{whole:?}");
 }
 
 /// A slot may not be ready when the first order comes: it is put back then, and must neither keep a set from itself nor

@@ -300,7 +300,7 @@ impl Work {
 }
 
 fn lease(store: &SqliteStore, most: usize) -> Outcome<Vec<LeasedSubmission>> {
-    match wait(store.lease(Wish::Submissions { most: vec![(TENANT.into(), most)] }))? {
+    match wait(store.lease(Wish::Submissions { most: vec![store::Share::any(TENANT, most)] }))? {
         Leased::Submissions(leased) => Ok(leased),
         Leased::Units(_) => Err("wished for submissions".into()),
     }

@@ -188,6 +188,32 @@ fn batches_of_a_tenant_are_served_in_turn_and_tenants_for_themselves() {
 }
 
 #[test]
+fn batches_of_which_nobody_has_anything_have_places_of_their_own() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let names = |leased: Vec<LeasedSubmission>| -> Vec<String> {
+        leased.into_iter().map(|one| format!("{} {}", one.batch, one.submission)).collect()
+    };
+    let share = |any, idle| names(lease_share(&store, Share { tenant: "ann".into(), any, idle }));
+    put(&store, batch("a", 4, 1, 1));
+    assert_eq!(share(2, 2), ["a 0", "a 1"]);
+    assert!(share(0, 2).is_empty(), "somebody has some of it");
+    for id in ["b", "c", "d"] {
+        put(&store, batch(id, 2, 1, 1));
+    }
+    // Whoever has his by turns has none beside that.
+    assert_eq!(share(1, 1), ["b 0", "c 0"]);
+    assert_eq!(share(0, 9), ["d 0"]);
+    assert!(share(0, 9).is_empty());
+    // What was given back, or is over, is nobody's.
+    give_back(&store, "c", 0, &[], true);
+    record(&store, vec![result("d", 0, unit(0), 1), over("d", 0)]);
+    assert_eq!(share(0, 1), ["c 0"]);
+    assert_eq!(share(0, 9), ["d 1"]);
+    assert_eq!(share(9, 9), ["a 2", "b 1", "c 1", "a 3"]);
+}
+
+#[test]
 fn lists_go_back_by_cursor_status_and_label() {
     let folder = Folder::new();
     let store = folder.open();

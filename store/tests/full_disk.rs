@@ -88,7 +88,7 @@ fn a_full_disk_loses_nothing() {
         }
     }
     // A lease that could not be written down was not given out: somebody else gets it later.
-    let wish = || Wish::Submissions { most: vec![("ann".into(), 1)] };
+    let wish = || Wish::Submissions { most: vec![Share::any("ann", 1)] };
     assert!(matches!(wait(store.lease(wish())), Err(StoreError::Full(_))));
     // It can be read meanwhile.
     let (lines, _, last) = results(&store, "b", 1, 100);

@@ -15,7 +15,7 @@ use store::*;
 enum Step {
     Put { submissions: u32, tests: u32, repeat: u32, key: Option<(u8, u8)> },
     Again { batch: usize, some: bool },
-    Lease { most: usize },
+    Lease { any: usize, idle: usize },
     Units { mine: usize, units: Vec<usize> },
     Return { mine: usize, units: Vec<usize>, submission_too: bool },
     Result { mine: usize, unit: usize, verdict: bool },
@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..3_u32, 1..4_u32, 1..3_u32, key)
             .prop_map(|(submissions, tests, repeat, key)| Step::Put { submissions, tests, repeat, key }),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(batch, some)| Step::Again { batch, some }),
-        4 => (0..4_usize).prop_map(|most| Step::Lease { most }),
+        4 => (0..4_usize, 0..3_usize).prop_map(|(any, idle)| Step::Lease { any, idle }),
         5 => (any::<usize>(), units()).prop_map(|(mine, units)| Step::Units { mine, units }),
         2 => (any::<usize>(), units(), any::<bool>())
             .prop_map(|(mine, units, submission_too)| Step::Return { mine, units, submission_too }),
@@ -142,7 +142,7 @@ impl Both {
         match step {
             Step::Put { submissions, tests, repeat, key } => self.put(submissions, tests, repeat, key),
             Step::Again { batch, some } => self.again(batch, some),
-            Step::Lease { most } => self.lease(most),
+            Step::Lease { any, idle } => self.lease(any, idle),
             Step::Units { mine, units } => self.units(mine, &units),
             Step::Return { mine, units, submission_too } => self.give_back(mine, &units, submission_too),
             Step::Result { mine, unit, verdict } => self.result(mine, unit, verdict),
@@ -201,16 +201,22 @@ impl Both {
         self.batches.push(Batch { id, tests, repeat, submissions, finished, rejudge_of, ..Batch::default() });
     }
 
-    fn lease(&mut self, most: usize) {
+    fn lease(&mut self, any: usize, idle: usize) {
         let free = |batch: &Batch| -> Vec<(String, u32)> {
             let places = (0..).zip(&batch.submissions).filter(|(_, one)| !one.over);
             places.map(|(place, _)| (batch.id.clone(), place)).filter(|one| !self.mine.contains(one)).collect()
         };
         let free: BTreeSet<_> = self.batches.iter().filter(|batch| batch.open()).flat_map(free).collect();
-        let leased = lease(self.store(), most);
-        assert_eq!(leased.len(), most.min(free.len()));
-        for one in leased {
+        let leased = lease_share(self.store(), Share { tenant: "ann".into(), any, idle });
+        let of_any = any.min(free.len());
+        let whose = |one: &(String, u32)| one.0.clone();
+        let mut busy: BTreeSet<String> = self.mine.iter().map(whose).collect();
+        busy.extend(leased.iter().take(of_any).map(|one| one.batch.clone()));
+        let nobodys: BTreeSet<String> = free.iter().map(whose).filter(|batch| !busy.contains(batch)).collect();
+        assert_eq!(leased.len(), of_any + idle.min(nobodys.len()));
+        for (at, one) in leased.into_iter().enumerate() {
             let place = (one.batch.clone(), one.submission);
+            assert!(at < of_any || busy.insert(one.batch.clone()), "another of a batch that has one");
             assert!(free.contains(&place), "{place:?}");
             assert!(self.mine.insert(place), "twice");
             let done: Vec<Unit> = done(self.store(), &one).iter().map(|done| done.0).collect();

@@ -34,6 +34,12 @@ fn more_than_the_queue_holds_wait_for_a_place() {
 
 #[test]
 fn a_store_that_is_closed_answers_everybody_and_tells_no_lies() {
+    // It may have done all of it before it is closed, where this thread is kept waiting, but not each time.
+    assert!((0..50).any(|_| closed_in_the_middle()), "it was never closed before all was done");
+}
+
+/// Whether there was something that it had not done.
+fn closed_in_the_middle() -> bool {
     let folder = Folder::new();
     let store = folder.open();
     let puts: Vec<_> = (0..1_200).map(|n| store.put(batch(&format!("b{n}"), 1, 1, 1))).collect();
@@ -51,7 +57,7 @@ fn a_store_that_is_closed_answers_everybody_and_tells_no_lies() {
         }
     }
     reads.into_iter().for_each(|promise| drop(wait(promise)));
-    assert!(wait(expired).is_err());
+    let in_the_middle = wait(expired).is_err();
     let store = folder.open();
     for id in &there {
         look(&store, id);
@@ -59,6 +65,7 @@ fn a_store_that_is_closed_answers_everybody_and_tells_no_lies() {
     let question = Question::List { tenant: "ann".into(), before: None, status: None, label: None, most: 5_000 };
     assert_eq!(list(&store, question).len(), there.len());
     assert!(!there.is_empty());
+    in_the_middle
 }
 
 #[test]

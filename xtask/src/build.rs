@@ -80,16 +80,6 @@ pub fn hooked(features: &[&str]) -> Result<()> {
     Err(Problem::new("the build with test-hooks failed", "read the compiler's message above"))
 }
 
-/// Builds what [`test()`] with the same `args` runs.
-pub fn tests(args: &[&str]) -> Result<()> {
-    let status = cargo()
-        .args(["test", "--quiet", "--locked", "--no-run"])
-        .args(args)
-        .status()
-        .or_problem("cargo did not start", "install Rust: https://rustup.rs")?;
-    if status.success() { Ok(()) } else { Err(Problem::new("the tests were not built", "read the message above")) }
-}
-
 /// Builds what works on a store until it is ended, with the features that the tests of the workspace have it with.
 pub fn torture() -> Result<PathBuf> {
     let status = cargo()

@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod alerts;
 mod bench;
+mod binaries;
 mod build;
 mod corpus;
 mod cost;

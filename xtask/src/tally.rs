@@ -7,12 +7,16 @@ use std::process::ExitCode;
 pub struct Tally {
     passed: u64,
     failures: Vec<String>,
+    /// What failed, and then passed alone.
+    unsteady: Vec<String>,
+    /// What failures said, told once more at the end: there it is found.
+    again: Vec<String>,
 }
 
 impl Tally {
     /// One failure and nothing else.
     pub fn failure(name: &str) -> Self {
-        Tally { passed: 0, failures: vec![name.to_owned()] }
+        Tally { failures: vec![name.to_owned()], ..Tally::default() }
     }
 
     /// Counts one check, and says so when it failed.
@@ -34,6 +38,20 @@ impl Tally {
     pub fn add(&mut self, other: Tally) {
         self.passed += other.passed;
         self.failures.extend(other.failures);
+        self.unsteady.extend(other.unsteady);
+        self.again.extend(other.again);
+    }
+
+    /// A test that failed has passed alone.
+    pub fn steadied(&mut self, name: &str) {
+        self.passed += 1;
+        self.failures.retain(|failure| failure != name);
+        self.unsteady.push(name.to_owned());
+    }
+
+    /// Tells it once more at the end.
+    pub fn tell_again(&mut self, what: String) {
+        self.again.push(what);
     }
 
     /// Counts a line of `cargo test` or of a corpus run; other lines are none of ours.
@@ -62,8 +80,25 @@ impl Tally {
         &self.failures
     }
 
+    /// What failed, and then passed alone.
+    pub fn unsteady(&self) -> &[String] {
+        &self.unsteady
+    }
+
+    /// What failures said.
+    #[cfg(test)]
+    pub fn again(&self) -> &[String] {
+        &self.again
+    }
+
     /// Says what failed, then the closing line.
     pub fn close(&self) -> ExitCode {
+        for text in &self.again {
+            println!("== failed in {text}");
+        }
+        for name in self.unsteady() {
+            println!("unsteady: {name} failed, and passed alone afterwards: mend it");
+        }
         for name in &self.failures {
             println!("failed: {name}");
         }

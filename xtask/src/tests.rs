@@ -6,6 +6,7 @@ use std::time::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+use crate::binaries::{Binaries, OnFailure};
 use crate::build::{self, Programs};
 use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
@@ -33,15 +34,19 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     let programs = timed("release build", build::release)?;
-    timed("build of the tests", || build::tests(&WORKSPACE))?;
-    // Half of those tests is waiting, as is half of the others.
+    let tests = timed("build of the tests", || Binaries::build(&WORKSPACE, OnFailure::TryAgain))?;
+    // Half of those tests is waiting, as is half of the others. Who is through with these takes the next of those.
     let others = || {
         let mut tally = in_the_host(host, &programs)?;
         tally.add(timed("Python client, schemathesis, Prometheus", || from_outside(&programs))?);
         tally.add(timed("fuzz", || Ok(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0))?);
+        tally.add(tests.work()?);
         Ok(tally)
     };
-    let mut tally = timed("tests of the workspace beside others", || beside([&others, &workspace]))?;
+    let mut tally = timed("tests of the workspace beside others", || beside([&others, &|| tests.work()]))?;
+    tally.add(timed("documentation's examples", documented)?);
+    let tests = timed("build of the tests with test-hooks", || Binaries::build(&hooked(), OnFailure::TryAgain))?;
+    tally.add(timed("tests with test-hooks", || beside([&|| tests.work(), &|| tests.work()]))?);
     let mut part = |name, run: &mut dyn FnMut() -> Result<Tally>| -> Result<()> {
         tally.add(timed(name, run)?);
         Ok(())
@@ -147,15 +152,25 @@ pub fn prometheus_only(built: Option<&Path>) -> Result<Tally> {
     prometheus::run(&programs)
 }
 
-/// Every test of the workspace; then those that need the hooks: each layer in pairs, what remains without it, the faults,
-/// and engined's confinement. The others want programs that say what they say in production.
+/// Every test of the workspace, one binary after another; then those that need the hooks: each layer in pairs, what
+/// remains without it, the faults, and engined's confinement. The others want programs that say what they say in production.
+/// Nothing is tried again.
 pub fn workspace() -> Result<Tally> {
-    let mut tally = build::test("workspace tests", &WORKSPACE)?;
-    // Both programs are built with these, of the same crates, and beside each other as tests of engined want them.
+    let mut tally = Binaries::build(&WORKSPACE, OnFailure::Fail)?.work()?;
+    tally.add(documented()?);
+    tally.add(Binaries::build(&hooked(), OnFailure::Fail)?.work()?);
+    Ok(tally)
+}
+
+fn documented() -> Result<Tally> {
+    build::test("documentation's examples", &[&WORKSPACE[..], &["--doc"]].concat())
+}
+
+/// Both programs are built with these, of the same crates, and beside each other as tests of engined want them.
+fn hooked() -> Vec<&'static str> {
     let tests =
         ["--test", "pairs", "--test", "remains", "--test", "pinned", "--test", "faults", "--test", "confinement"];
-    tally.add(build::test("tests with test-hooks", &[&HOOKED[..], &tests].concat())?);
-    Ok(tally)
+    [&HOOKED[..], &tests].concat()
 }
 
 const WORKSPACE: [&str; 1] = ["--workspace"];

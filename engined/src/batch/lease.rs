@@ -198,7 +198,9 @@ impl Lease {
     }
 
     async fn take(&self) -> Result<u32, Missed> {
-        self.kept(self.attempt.get_or_try_init(|| self.ask()).await.copied())
+        let leased = self.attempt.get_or_try_init(|| self.ask()).await.copied();
+        // Its batch may have been cancelled while that was written.
+        self.kept(if *self.account.cancelled.borrow() { Err(Missed::Cancelled) } else { leased })
     }
 
     fn kept<T>(&self, came: Result<T, Missed>) -> Result<T, Missed> {

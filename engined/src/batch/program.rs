@@ -80,9 +80,12 @@ impl Account {
     /// It is not wanted.
     pub async fn unless_missed<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> Result<T, Missed> {
         tokio::select! {
-            done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
+            // A slot that another run of the batch has given back, because it was cancelled, is no reason to begin: it
+            // goes back, too.
+            biased;
             () = self.cancelled() => Err(Missed::Cancelled),
             () = engine.closed(self.tenant) => Err(Missed::Closed),
+            done = engine.drain.unless_begun(work) => done.map_err(|_| Missed::Draining),
         }
     }
 
@@ -438,6 +441,10 @@ impl Program {
             Some(lease) => lease.begin(most).await?,
             None => self.account.turn(engine, most).await?,
         };
+        if *self.account.cancelled.borrow() {
+            // While it was leased. The slot may be that of a run which was stopped for the same.
+            return Err(Missed::Cancelled);
+        }
         let task = Task {
             id: new_id(),
             tenant: self.account.tenant,

@@ -55,7 +55,7 @@ pub async fn run(submission: &Submission, unit: Unit, lease: &Lease, bytes: u64)
         Ok(way) => way,
         Err(why) => return Ok(ours(&why)),
     };
-    let (judge, tap) = match judge(submission, data.expected.as_ref(), bytes) {
+    let (judge, tap) = match judge(submission, data.expected.as_ref(), bytes).await {
         Ok(judge) => judge,
         Err(error) => return Ok(unkept(&error, bytes)),
     };
@@ -171,12 +171,11 @@ enum Judge {
 }
 
 /// Who takes the output: nobody where nothing is said of it.
-fn judge(submission: &Submission, expected: Option<&Stdin>, bytes: u64) -> io::Result<(Judge, Option<Tap>)> {
+async fn judge(submission: &Submission, expected: Option<&Stdin>, bytes: u64) -> io::Result<(Judge, Option<Tap>)> {
     let Some(rule) = comparing::rule(submission.common.spec.checker.as_ref()) else {
         let config = &submission.engine.config;
         let folder = config.batches.place().ok_or(io::ErrorKind::NotFound)?;
-        spool::room(&folder, config.health.disk_free.saturating_add(bytes))?;
-        let (spool, tap) = Spool::new(&folder, config.health.disk_free)?;
+        let (spool, tap) = Spool::begin(folder, config.health.disk_free, bytes).await?;
         return Ok((Judge::Spool(spool), Some(tap)));
     };
     Ok(match expected {

@@ -1,13 +1,14 @@
 //! The worker: takes up submissions that have work left, of each tenant as many as can begin soon, and lets each be judged by
-//! itself. Nothing here asks again and again: it is woken when there is something new, when a submission is over, and when the
-//! engine has changed.
+//! itself. Where all of those are long at it, a batch that has none among them is begun beside them, within a bound. Nothing
+//! here asks again and again: it is woken when there is something new, when a submission is over, and when the engine has
+//! changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jail::stop_point;
-use store::{Answer, Leased, LeasedSubmission, Question, Renewal, StoreError, Wish};
+use store::{Answer, Leased, LeasedSubmission, Question, Renewal, Share, StoreError, Wish};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::Batches;
@@ -26,8 +27,11 @@ use crate::queue::TenantIndex;
 const SAFETY: Duration = Duration::from_secs(30);
 /// What the store does not do now is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Of each tenant so many submissions are under way at the least.
+/// Of each tenant so many submissions may be under way at the least.
 const LEAST: usize = 4;
+/// And so many more, each of a batch that has no other under way: submissions that take long keep no other batch from its
+/// tests.
+const IDLE: usize = 4;
 /// Of a tenant so many runs wait in the queue. In the whole engine so many, and as many as there are slots, may be leased
 /// before they have one.
 const WAITING: usize = 2;
@@ -152,9 +156,9 @@ impl Worker {
                 first = Some(first.map_or(spent.until, |first| first.min(spent.until)));
                 continue;
             }
-            let room = self.room(&name);
-            if room > 0 {
-                most.push((name, room));
+            let share = self.room(name);
+            if share.any + share.idle > 0 {
+                most.push(share);
             }
         }
         if most.is_empty() {
@@ -171,15 +175,16 @@ impl Worker {
     }
 
     /// How many more submissions of a tenant may be under way.
-    fn room(&self, tenant: &str) -> usize {
+    fn room(&self, tenant: String) -> Share {
         let slots = self.engine.queue.gauges().slots;
         let mut state = self.lock();
         if slots > state.slots {
             self.leases.more(slots - state.slots);
             state.slots = slots;
         }
-        let most = LEAST.max(2 * slots);
-        most.saturating_sub(state.tenant(tenant, slots).active)
+        let (most, active) = (LEAST.max(2 * slots), state.tenant(&tenant, slots).active);
+        let any = most.saturating_sub(active);
+        Share { tenant, any, idle: (most + IDLE).saturating_sub(active + any) }
     }
 
     fn begin(self: &Arc<Self>, leased: LeasedSubmission, names: &[&str]) {

@@ -26,6 +26,9 @@ const NAME: &str = "tenant";
 pub(super) struct Folder {
     path: PathBuf,
     _lock: Flock<File>,
+    /// What a test does before each use of the disk.
+    #[cfg(test)]
+    pub(super) before: super::tests::Before,
 }
 
 /// What a tenant has there.
@@ -55,7 +58,12 @@ impl Folder {
             nix::errno::Errno::EWOULDBLOCK => io::Error::other("another engine has them"),
             errno => errno.into(),
         })?;
-        let folder = Folder { path: path.to_owned(), _lock: lock };
+        let folder = Folder {
+            path: path.to_owned(),
+            _lock: lock,
+            #[cfg(test)]
+            before: Default::default(),
+        };
         let unfinished = path.join(UNFINISHED);
         make(&unfinished)?;
         for left in fs::read_dir(&unfinished)? {
@@ -89,7 +97,14 @@ impl Folder {
         Ok(holds)
     }
 
+    /// The disk is used. Who comes here may wait without end.
+    fn disk(&self) {
+        #[cfg(test)]
+        self.before.call();
+    }
+
     fn of(&self, tenant: &str) -> PathBuf {
+        self.disk();
         self.path.join(Sha256(sha2::Sha256::digest(tenant).into()).hex())
     }
 
@@ -106,6 +121,7 @@ impl Folder {
 
     /// Where something lies for the time being.
     pub(super) fn unfinished(&self, number: u64) -> PathBuf {
+        self.disk();
         self.path.join(UNFINISHED).join(number.to_string())
     }
 
@@ -116,6 +132,7 @@ impl Folder {
 
     /// What the file system still has room for.
     pub(super) fn free(&self) -> io::Result<u64> {
+        self.disk();
         let found = nix::sys::statvfs::statvfs(&self.path)?;
         Ok(found.blocks_available().saturating_mul(found.fragment_size()))
     }

@@ -1,12 +1,15 @@
 //! What is found, by whom and for how long; what counts; what is left of what was broken off.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 
 use sha2::Digest;
-use store::{Expired, Leased, NewBatch, Promise, Record, Recorded, Renewal, StoreError, UnixMillis, Wish};
+use store::{
+    Answer, Expired, Leased, NewBatch, Promise, Question, Record, Recorded, Renewal, StoreError, UnixMillis, Wish,
+};
 use tokio::sync::watch;
 
 use super::*;
@@ -45,6 +48,24 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// What is done before each use of the disk.
+#[derive(Default)]
+pub(super) struct Before(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for Before {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what a test does")
+    }
+}
+
+impl Before {
+    pub(super) fn call(&self) {
+        if let Some(call) = self.0.get() {
+            call();
+        }
     }
 }
 
@@ -415,4 +436,42 @@ fn the_files_are_the_engines_alone() {
     for folder in folders.filter(|entry| entry.file_type().unwrap().is_dir()) {
         assert_eq!(folder.metadata().unwrap().mode() & 0o7777, 0o700, "{folder:?}");
     }
+}
+
+/// A disk that hangs stops those who wait for it, and neither the runtime nor other tenants.
+#[test]
+fn nobody_has_the_accounts_while_the_disk_is_used() {
+    let scratch = Scratch::new();
+    let blobs = scratch.open();
+    let (weak, uses) = (Arc::downgrade(&blobs), Arc::new(AtomicUsize::new(0)));
+    let counts = Arc::clone(&uses);
+    let before = move || {
+        let blobs = weak.upgrade().unwrap();
+        assert!(blobs.accounts.try_lock().is_ok(), "they are locked");
+        counts.fetch_add(1, Ordering::SeqCst);
+    };
+    assert!(blobs.folder.before.0.set(Box::new(before)).is_ok());
+    let used = || uses.swap(0, Ordering::SeqCst) > 0;
+    let [one, two, old] = [&b"one"[..], b"two", b"old"].map(|bytes| keep(&blobs, "blue", bytes));
+    assert!(used(), "sent");
+    let mut many = blobs.many("blue", QUOTA);
+    many.keep(b"many").unwrap();
+    let pins = many.settle().unwrap();
+    assert!(used(), "sent with others");
+    let pin = blobs.pin("blue", one).unwrap().unwrap();
+    assert!(used() && there(&blobs, "blue", one) && used(), "found");
+    blobs.folder.note("blue", &old, now() - 31 * DAY).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(blobs.remove("blue", two)).unwrap(), Removed::Gone);
+    assert!(used(), "deleted");
+    assert_eq!(runtime.block_on(blobs.expire(now())).unwrap(), 1);
+    assert!(used(), "expired");
+    blobs.with_names("blue", || {
+        // What a runtime does, and another tenant.
+        drop((pin, pins));
+        runtime.block_on(async { drop(blobs.place("blue", Duration::MAX).await.unwrap()) });
+        assert_eq!(blobs.used("blue"), 2 * BLOCK);
+        let greens = keep(&blobs, "green", b"one");
+        assert!(there(&blobs, "green", greens));
+    });
 }

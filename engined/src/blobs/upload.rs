@@ -264,21 +264,21 @@ impl Upload {
         let Some((_, path)) = &self.place else { return Ok(Placed::Before) };
         let (blobs, tenant) = (&self.room.blobs, &self.room.tenant);
         let (counts, taken) = (charged(self.bytes), self.room.taken);
-        let (placed, named) = blobs.with(tenant, |account| {
+        let (placed, named) = blobs.with_names(tenant, || {
             if let Some(there) = blobs.folder.look(tenant, &found)? {
                 // Somebody else was faster; or its tenant had deleted it, and wants it back.
                 blobs.folder.note(tenant, &found, now())?;
                 return Ok((if there.used == GIVEN_UP { Placed::New } else { Placed::Before }, false));
             }
-            account.fresh.insert(found);
+            blobs.with(tenant, |account| account.fresh.insert(found));
             if let Err(error) = blobs.folder.place(path, tenant, &found) {
-                account.fresh.remove(&found);
+                blobs.with(tenant, |account| account.fresh.remove(&found));
                 return Err(full(error));
             }
             // From here on its bytes are the blob's.
             blobs.metrics.bytes.add(signed(counts));
             blobs.metrics.blobs.inc();
-            account.used = account.used.saturating_sub(taken).saturating_add(counts);
+            blobs.with(tenant, |account| account.used = account.used.saturating_sub(taken).saturating_add(counts));
             Ok((Placed::New, true))
         })?;
         if named {

@@ -207,5 +207,7 @@ impl Drop for Engine {
 
 /// As [`Reply::read`]; an answer that is cut off is none.
 fn read(stream: &mut TcpStream) -> Option<Reply> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Reply::read(stream))).ok().flatten()
+    let reply = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Reply::read(stream))).ok().flatten()?;
+    let length = reply.header("content-length").and_then(|length| length.parse::<usize>().ok());
+    length.is_none_or(|length| length == reply.body.len()).then_some(reply)
 }

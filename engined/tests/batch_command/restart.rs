@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::common::live::ENGINED;
-use crate::common::wait_for;
+use crate::common::{own_loopback, wait_for};
 use crate::place::{Engine, Place, TENANTS};
 use crate::{Ended, read};
 
@@ -37,9 +37,13 @@ impl Course {
         }
         (0..QUICK).for_each(|n| write(&format!("submissions/quick{n}.py"), "cat"));
         write("submissions/waits.py", &format!("until {}\ncat", place.path("gate").display()));
-        let engine = place.start();
         let config = place.path("engined.toml");
-        fs::write(&config, read(&config).replace("127.0.0.1:0", &engine.address)).unwrap();
+        let listens = |at: &str, now: &str| fs::write(&config, read(&config).replace(at, now)).unwrap();
+        // While it is away nobody else is to listen there.
+        let own = format!("{}:0", own_loopback());
+        listens("127.0.0.1:0", &own);
+        let engine = place.start();
+        listens(&own, &engine.address);
         (Course { place }, engine)
     }
 

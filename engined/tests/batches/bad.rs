@@ -177,8 +177,8 @@ fn a_batch_above_the_plan_is_too_large_and_says_by_what() {
     assert_eq!(field(&repeated), "/repeat");
     // None of them has begun: this one holds the only slot.
     let mut long = echoes(2, 4);
-    long["submissions"][0]["source"] = json!("sleep 60000");
-    long["submissions"][1]["source"] = json!("sleep 60000");
+    long["submissions"][0]["source"] = json!("gate");
+    long["submissions"][1]["source"] = json!("gate");
     let id = grader.submit(&long);
     let problem = grader.post(&echoes(2, 4), "").problem(429, "quota_exceeded");
     assert!(problem["detail"].as_str().unwrap().contains("queued_results"), "{problem}");

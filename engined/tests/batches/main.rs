@@ -10,6 +10,7 @@ mod follow;
 mod judging;
 mod keys;
 mod leases;
+mod places;
 mod plans;
 mod real;
 mod unjudged;

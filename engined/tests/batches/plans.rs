@@ -97,12 +97,15 @@ fn reads_are_counted_by_themselves_and_take_nothing_from_work() {
     assert_eq!(problem["detail"], "the tenant's plan has 20 reads of batches a minute, 20 at once");
     assert_eq!(refused.header("ratelimit-remaining"), Some("0"));
     assert!(refused.header("retry-after").is_some_and(|seconds| seconds != "0"), "{refused:?}");
-    let list = grader.rig.get("/v1/batches");
+    // One may have flowed in since.
+    let list = (0..100).map(|_| grader.rig.get("/v1/batches")).find(|reply| reply.status != 200).unwrap();
     list.problem(429, "rate_limited");
     list.conforms("GET", "/v1/batches");
     let more = grader.post(&echoes(1, 1), "");
     assert_eq!(more.status, 202, "work has a bucket of its own");
-    grader.post(&echoes(1, 1), "").problem(429, "rate_limited");
+    // Of that one flows in every thirty seconds.
+    let none = (0..10).map(|_| grader.post(&echoes(1, 1), "")).find(|reply| reply.status != 202).unwrap();
+    none.problem(429, "rate_limited");
     // Whoever floods a tenant's reads keeps nobody from ending its work.
     let more = format!("/v1/batches/{}", more.json()["id"].as_str().unwrap());
     for _ in 0..100 {
@@ -217,7 +220,7 @@ fn nothing_of_the_batches_of_a_tenant_that_is_removed_is_begun_until_it_is_back(
         let headers = format!("Authorization: Bearer {OTHER}\r\n{JSON}");
         grader.rig.raw_call(method, path, &headers, if words.is_empty() { b"" } else { body.as_bytes() })
     };
-    let runs = [0, 1].map(|_| as_other("POST", "/v1/executions?wait=false", "sleep 60000"));
+    let runs = [0, 1].map(|_| as_other("POST", "/v1/executions?wait=false", "gate"));
     wait_for(|| engine.queue.gauges().running == 2);
     let id = grader.submit(&echoes(3, 4));
     wait_for(|| engine.queue.gauges().waiting[1] > 0);

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::common::live::{Up, live};
-use super::common::{PATIENCE, Reply};
+use super::common::{PATIENCE, Reply, wait_for};
 use super::{Events, JSON, complete};
 
 fn batch(submissions: usize, tests: usize, source: &str) -> Value {
@@ -105,7 +105,16 @@ fn a_hundred_thousand_results_wait_on_the_disk() {
     }
     let up = Up::start();
     let engined = up.child("engined");
-    let first = submit(&up, &batch(2, 1, "import time\ntime.sleep(100)"));
+    // It has all slots to the end of the test.
+    let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
+    let slots = metrics.lines().find_map(|line| line.strip_prefix("engined_slots ")).unwrap().parse().unwrap();
+    let mut long = batch(slots, 1, "import time\ntime.sleep(600)");
+    long["limits"] = json!({"wall_time_ms": 600_000});
+    let first = submit(&up, &long);
+    wait_for(|| {
+        let metrics = up.call("GET", "/metrics", &Value::Null).unwrap().text();
+        metrics.lines().any(|line| line == format!("engined_slots_in_use {slots}"))
+    });
     let before = private(engined);
     let many = submit(&up, &batch(1000, 100, "print(input())"));
     let grown = private(engined).saturating_sub(before);
@@ -121,8 +130,8 @@ fn a_hundred_thousand_results_wait_on_the_disk() {
     let took = (0..10).map(next).find(|took| *took < Duration::from_secs(5)).unwrap_or(PATIENCE);
     eprintln!("{grown} KiB more with 100,000 results waiting; the next batch took {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
-    let metrics = up.call("GET", "/v1/batches?status=queued", &Value::Null).unwrap().json();
-    assert!(!metrics["batches"].as_array().unwrap().is_empty());
+    let queued = up.call("GET", "/v1/batches?status=queued", &Value::Null).unwrap().json();
+    assert!(!queued["batches"].as_array().unwrap().is_empty());
     for id in [&first, &many] {
         assert_eq!(up.call("DELETE", &format!("/v1/batches/{id}"), &Value::Null).unwrap().status, 202);
     }

@@ -162,7 +162,7 @@ impl Up {
 
     /// SIGTERM, exit code 0, and nothing left.
     pub fn stop(mut self) {
-        let everybody = descendants(self.child.id());
+        let everybody: Vec<_> = descendants(self.child.id()).iter().map(|(pid, ..)| (*pid, began(*pid))).collect();
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -174,9 +174,11 @@ impl Up {
         };
         assert!(status.success(), "{status}\n{}", self.log());
         assert!(!self.state.exists(), "the state folder is left");
-        wait_for(|| everybody.iter().all(|(pid, ..)| !Path::new(&format!("/proc/{pid}")).exists()));
+        // Their pids may be others' by now.
+        wait_for(|| everybody.iter().all(|(pid, at)| at.is_none() || began(*pid) != *at));
         assert_eq!(control_groups(&self.state.join("jaild.sock")), Vec::<PathBuf>::new());
-        assert!(TcpStream::connect(&self.address).is_err());
+        // Another test may have been given the port meanwhile, for as long as it takes.
+        wait_for(|| TcpStream::connect(&self.address).is_err());
     }
 }
 
@@ -188,6 +190,12 @@ impl Drop for Up {
             self.child.wait().unwrap();
         }
     }
+}
+
+/// When a process or thread began, in ticks; `None`: there is none.
+pub fn began(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
 }
 
 /// Pid, parent and name of everybody below `root`.

@@ -285,6 +285,16 @@ pub fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A loopback address of this process alone: where a port has to be known before somebody listens there, or when its
+/// listener comes back, nobody else takes it meanwhile. There are three.
+pub fn own_loopback() -> std::net::Ipv4Addr {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let nth = u32::try_from(COUNT.fetch_add(1, Ordering::Relaxed)).unwrap();
+    assert!(nth < 3, "ask for fewer");
+    // 127.64.0.0 and up: a pid has 22 bits at the most.
+    std::net::Ipv4Addr::from((127 << 24) | ((nth + 1) << 22) | std::process::id())
+}
+
 /// Waits until it holds.
 pub fn wait_for(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

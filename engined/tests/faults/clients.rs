@@ -101,7 +101,8 @@ fn a_thousand_slow_clients() {
     });
     drop((writers, readers));
     rig.recovers("a thousand slow clients", Instant::now(), &[]);
-    assert_eq!(held(&rig), 0);
+    // What the last hello held goes a little after its answer.
+    rig.until("their memory", || held(&rig) == 0);
     rig.stop();
 }
 

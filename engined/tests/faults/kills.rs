@@ -1,5 +1,6 @@
 //! -9 to each process at every point of a run's life.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jail::stop::POINTS;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::Reply;
 use crate::common::live::live;
-use crate::rig::{Rig, end};
+use crate::rig::{PATIENCE, Rig, end};
 
 /// What a caller may get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +88,11 @@ fn once_at_point(
     let what = format!("-9 to {who} at {point}");
     let looks = rig.looks();
     rig.page.arm(point);
+    let came = AtomicBool::new(false);
     let times = std::thread::scope(|scope| {
-        let run = scope.spawn(|| rig.call(&request()));
+        let run = scope.spawn(|| ask_until(rig, &came));
         rig.until(&format!("{what}: a run comes there"), || rig.page.taken(point));
+        came.store(true, Ordering::SeqCst);
         let killed = victims();
         assert!(!killed.is_empty(), "{what}: there is none");
         let gone = [killed.clone(), rig.inits(), rig.payloads()].concat();
@@ -107,6 +110,19 @@ fn once_at_point(
         rig.until(&format!("{what}: the engine's own look"), || rig.looks() > looks);
     }
     times
+}
+
+/// The answer to a request. On a busy host the engine may think that nothing can be run: such a request comes to no point.
+fn ask_until(rig: &Rig, came: &AtomicBool) -> Option<Reply> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reply = rig.call(&request());
+        let refused = reply.as_ref().is_some_and(|reply| reply.status == 503);
+        if !refused || came.load(Ordering::SeqCst) || Instant::now() > deadline {
+            return reply;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Gone, or waits only for its parent, which may be the one that is held.

@@ -24,6 +24,10 @@ const ONCE: u32 = 10;
 /// So many looks in a row find the same of an engine that is at rest.
 const STILL: usize = 4;
 
+/// States of a socket in /proc/net/tcp: the one that listens, and those whose connection is not closed from here.
+const LISTEN: &str = "0A";
+const OPEN: [&str; 2] = ["01", "08"];
+
 /// The other languages of the built-in manifests, replaced by some that are not installed: each look at them costs time.
 const ABSENT: [&str; 4] = ["c", "cpp", "java", "javascript"];
 
@@ -105,9 +109,28 @@ impl Rig {
                 std::thread::sleep(Duration::from_millis(50));
                 Traces::of(&self.up)
             });
-            looks.all(|look| look == now) && self.inits().len() == self.armed
+            looks.all(|look| look == now) && self.inits().len() == self.armed && self.callers() == 0
         });
         self.rest = Traces::of(&self.up);
+    }
+
+    /// Connections of which the engine has an end, or shall accept it: on a busy host it may be long after the caller has
+    /// left that it closes its own.
+    fn callers(&self) -> usize {
+        let port = self.up.address.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        let local = format!(":{port:04X}");
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let theirs = table.lines().filter(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // Local address, state and inode, which is 0 when the socket is closed or not accepted yet.
+            match (words.get(1), words.get(3), words.get(9)) {
+                (Some(address), Some(state), Some(inode)) if address.ends_with(&local) => {
+                    *state != LISTEN && (OPEN.contains(state) || *inode != "0")
+                }
+                _ => false,
+            }
+        });
+        theirs.count()
     }
 
     /// How often the engine has looked at its languages.

@@ -91,6 +91,11 @@ impl Hands {
         self.hands.get(&batch).is_some_and(|hand| hand.out.contains(&submission))
     }
 
+    /// Whether somebody has any of this batch.
+    pub(crate) fn has_any(&self, batch: i64) -> bool {
+        self.hands.get(&batch).is_some_and(|hand| !hand.out.is_empty())
+    }
+
     /// It is to be given out again. Says whether somebody had it.
     pub(crate) fn give_back(&mut self, batch: i64, submission: u32) -> bool {
         if !self.has(batch, submission) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::writer::Desk;
-use crate::{Leased, LeasedSubmission, Renewal, StoreError, Unit, Wish};
+use crate::{Leased, LeasedSubmission, Renewal, Share, StoreError, Unit, Wish};
 
 /// A batch that is not over.
 pub(crate) struct Open {
@@ -46,8 +46,9 @@ pub(crate) fn lease(desk: &mut Desk, wish: &Wish) -> Result<Leased, StoreError> 
     match wish {
         Wish::Submissions { most } => {
             let mut all = Vec::new();
-            for (tenant, most) in most {
-                submissions(desk, tenant, *most, &mut all)?;
+            for Share { tenant, any, idle } in most {
+                submissions(desk, tenant, (*any, false), &mut all)?;
+                submissions(desk, tenant, (*idle, true), &mut all)?;
             }
             Ok(Leased::Submissions(all))
         }
@@ -55,9 +56,16 @@ pub(crate) fn lease(desk: &mut Desk, wish: &Wish) -> Result<Leased, StoreError> 
     }
 }
 
-/// Of the tenant's batches in turn, until there are as many as wished or each was asked in vain.
-fn submissions(desk: &mut Desk, tenant: &str, most: usize, all: &mut Vec<LeasedSubmission>) -> Result<(), StoreError> {
-    // One after another: there may be 100,000, and few are wanted. Those that have nothing to give are those under way.
+/// Of the tenant's batches in turn, or of those alone that are `idle`, until there are as many as wished or each was asked in
+/// vain.
+fn submissions(
+    desk: &mut Desk,
+    tenant: &str,
+    (most, idle): (usize, bool),
+    all: &mut Vec<LeasedSubmission>,
+) -> Result<(), StoreError> {
+    // One after another: there may be 100,000, and few are wanted. Those that have nothing to give are among those under way,
+    // which are few, too.
     let sql = "SELECT number FROM batch WHERE tenant = ?1 AND state < 2 AND number > ?2 ORDER BY number LIMIT 1";
     let mut at = desk.hands.last(tenant);
     let (mut given, mut ends) = (0, 0);
@@ -71,6 +79,9 @@ fn submissions(desk: &mut Desk, tenant: &str, most: usize, all: &mut Vec<LeasedS
             continue;
         };
         at = batch;
+        if idle && desk.hands.has_any(batch) {
+            continue;
+        }
         let Some(place) = desk.hands.take(&desk.db, batch)? else { continue };
         (given, ends) = (given + 1, 0);
         desk.hands.served(tenant, batch);

@@ -69,7 +69,7 @@ fn held(row: u64, most: u64) -> u64 {
             _ => (LOCAL, beyond / OVERFLOW + 1),
         }
     };
-    (4_096 / (PAGE / local.max(1)).max(1)).saturating_add(pages.saturating_mul(4_096))
+    4_096_u64.div_ceil((PAGE / local.max(1)).max(1)).saturating_add(pages.saturating_mul(4_096))
 }
 
 /// Gives up the key that it comes with where its time is over, and looks what came with it.

@@ -122,7 +122,11 @@ pub fn lease(store: &SqliteStore, most: usize) -> Vec<LeasedSubmission> {
 }
 
 pub fn lease_of(store: &SqliteStore, tenant: &str, most: usize) -> Vec<LeasedSubmission> {
-    match wait(store.lease(Wish::Submissions { most: vec![(tenant.into(), most)] })).unwrap() {
+    lease_share(store, Share::any(tenant, most))
+}
+
+pub fn lease_share(store: &SqliteStore, share: Share) -> Vec<LeasedSubmission> {
+    match wait(store.lease(Wish::Submissions { most: vec![share] })).unwrap() {
         Leased::Submissions(leased) => leased,
         Leased::Units(_) => panic!("wished for submissions"),
     }

@@ -127,7 +127,9 @@ impl Guest {
         }
         // As the test host is started: on a busy host a kernel that measures its clocks itself may wait for them for ever.
         let clocks = "no_timer_check tsc=reliable";
-        let mut told = format!("console=ttyS0 quiet {clocks} mitigations=off nokaslr panic=-1 random.trust_cpu=on");
+        // And it says that the host was away for long, in the middle of a line; only its last words are of use.
+        let mut told =
+            format!("console=ttyS0 loglevel=1 {clocks} mitigations=off nokaslr panic=-1 random.trust_cpu=on");
         words.iter().for_each(|word| told += &format!(" torture={word}"));
         let mut command = Command::new("setpriv");
         command

@@ -251,30 +251,36 @@ impl Sampler {
     /// Waits until nothing is under way and the numbers stand still: what leaks stands still too. At most a minute, as
     /// others may have the machine.
     pub fn sample(&mut self, runs: u32, seconds: f64) -> Result<Sample> {
-        const STILL: [&str; 5] = [
+        const STILL: [&str; 8] = [
             "process_open_fds",
             "engined_jaild_open_fds",
             "engined_sandbox_processes",
             "engined_sandbox_work_bytes",
             "engined_sandbox_cgroups",
+            "engined_sandbox_namespaces",
+            "engined_sandbox_mounts",
+            "engined_host_mounts",
         ];
+        let idle = |gauges: &BTreeMap<String, f64>| {
+            ["engined_slots_in_use", "engined_memfd_bytes"].iter().all(|name| gauges.get(*name) == Some(&0.0))
+                && gauges.get("engined_connections").is_some_and(|open| *open <= 1.0)
+        };
         let mut before: Option<Sample> = None;
         for _ in 0..240 {
             // jaild counts anew every 200 ms.
             std::thread::sleep(std::time::Duration::from_millis(250));
             let mut gauges = self.metrics()?;
             let host = self.host.look()?;
-            let idle =
-                ["engined_slots_in_use", "engined_memfd_bytes"].iter().all(|name| gauges.get(*name) == Some(&0.0))
-                    && gauges.get("engined_connections").is_some_and(|open| *open <= 1.0);
             gauges.extend(alone());
-            let now = Sample { runs, seconds, gauges, host };
-            let still =
-                before.as_ref().is_some_and(|b| STILL.iter().all(|name| b.gauges.get(*name) == now.gauges.get(*name)));
-            if idle && still {
-                return Ok(now);
+            // The host was looked at between both: else a sandbox that is just made is seen by the one and not by the other.
+            let still = |before: &Sample| {
+                let same = STILL.iter().all(|name| before.gauges.get(*name) == gauges.get(*name));
+                same && idle(&before.gauges) && idle(&gauges)
+            };
+            if let Some(still) = before.take_if(|before| still(before)) {
+                return Ok(still);
             }
-            before = Some(now);
+            before = Some(Sample { runs, seconds, gauges, host });
         }
         before.ok_or_else(|| Problem::new("no sample was taken", "run it again"))
     }

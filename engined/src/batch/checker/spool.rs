@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,11 +22,20 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty file in this folder, which leaves so many bytes of the disk free for others.
+    /// An empty file in this folder, where the disk has room for so many bytes beside those that it leaves free for others.
     ///
     /// # Errors
-    /// That of making it.
-    pub fn new(folder: &Path, leave: u64) -> io::Result<(Spool, Tap)> {
+    /// It has not ([`is_full`]), or the file can't be made.
+    pub async fn begin(folder: PathBuf, leave: u64, bytes: u64) -> io::Result<(Spool, Tap)> {
+        // A disk can be slow without end, and others wait for this thread.
+        let begun = tokio::task::spawn_blocking(move || {
+            room(&folder, leave.saturating_add(bytes))?;
+            Spool::new(&folder, leave)
+        });
+        begun.await.map_err(io::Error::other)?
+    }
+
+    fn new(folder: &Path, leave: u64) -> io::Result<(Spool, Tap)> {
         let file = Arc::new(nameless(folder)?);
         let tap = Tap::elsewhere(Box::new(Fill { file: Arc::clone(&file), leave, unseen: 0 }));
         Ok((Spool { file }, tap))
@@ -43,10 +52,7 @@ impl Spool {
 }
 
 /// Looks whether a disk has more free than `least`: a run whose output finds no room is run in vain.
-///
-/// # Errors
-/// It has not ([`is_full`]), or can't be asked.
-pub fn room(folder: &Path, least: u64) -> io::Result<()> {
+fn room(folder: &Path, least: u64) -> io::Result<()> {
     enough(&statvfs(folder)?, least)
 }
 
@@ -158,6 +164,25 @@ mod tests {
         let mut last = [0; 10_000];
         file.read_exact_at(&mut last, 990_000).unwrap();
         assert!(file.metadata().unwrap().len() == 1_000_000 && last == [99; 10_000]);
+    }
+
+    /// The only thread that may wait has something else to do: whoever asks is not waited for.
+    #[test]
+    fn nobody_waits_for_the_disk_on_the_runtime() {
+        let folder = Folder::new("begun");
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let (go, waits) = std::sync::mpsc::channel::<()>();
+        runtime.block_on(async {
+            let other = tokio::task::spawn_blocking(move || waits.recv().unwrap());
+            let mut begun = std::pin::pin!(Spool::begin(folder.0.clone(), 0, 0));
+            let first = std::future::poll_fn(|context| std::task::Poll::Ready(begun.as_mut().poll(context).is_ready()));
+            assert!(!first.await);
+            go.send(()).unwrap();
+            other.await.unwrap();
+            drop(begun.await.unwrap());
+            let full = Spool::begin(folder.0.clone(), u64::MAX, 1).await.err().unwrap();
+            assert!(is_full(&full), "{full}");
+        });
     }
 
     #[test]

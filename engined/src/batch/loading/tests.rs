@@ -76,3 +76,14 @@ async fn what_can_not_be_read_now_is_asked_for_again() {
     cancel.send_replace(true);
     assert_eq!(load(&engine, &store(u32::MAX, broken), &account, "t", 0).await.unwrap_err(), Missed::Cancelled);
 }
+
+/// A slot that comes with the word that the batch is cancelled is not used, in any of so many turns.
+#[tokio::test(start_paused = true)]
+async fn what_comes_to_a_cancelled_batch_is_not_begun() {
+    let (engine, (cancel, account)) = (engine(), account());
+    assert_eq!(account.unless_missed(&engine, async { 1 }).await, Ok(1));
+    cancel.send_replace(true);
+    for _ in 0..64 {
+        assert_eq!(account.unless_missed(&engine, async { 1 }).await, Err(Missed::Cancelled));
+    }
+}
