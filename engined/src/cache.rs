@@ -11,7 +11,8 @@
 //! - A compile that another request has begun is joined ([`flight`]): it belongs to all who wait for it, and is stopped
 //!   when the last of them has left. Whoever waits for it holds its place in the queue and no slot.
 //!
-//! Trouble with the folder costs time, never an answer: a line in the log, a count, and it is compiled.
+//! Trouble with the folder costs time, never an answer: a line in the log, a count, and it is compiled. An engine that is out
+//! of descriptors or memory has no trouble with the folder: it fails the one who asked, and what is kept stays.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,10 +23,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Budget;
 use crate::collection::Artifact;
 use crate::control::Control;
 use crate::metrics::{CacheMetrics, Lookup};
@@ -101,6 +103,12 @@ impl fmt::Debug for Cache {
 /// A lock that a panic has left is as good as it was: every change is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether an error says that the engine is out of something, whatever it was about.
+fn is_ours(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS))
 }
 
 impl Cache {
@@ -247,12 +255,12 @@ impl Cache {
     /// or was damaged; then it is not there any more.
     ///
     /// # Errors
-    /// There is no room for the program.
+    /// There is no room for the program, or the engine lacks what it takes to read it. It stays.
     pub async fn load(
         self: &Arc<Self>,
         key: &Key,
         memory: &Arc<Budget>,
-    ) -> Result<Option<(Replay, Option<Artifact>)>, Exhausted> {
+    ) -> io::Result<Option<(Replay, Option<Artifact>)>> {
         let held = {
             let mut state = lock(&self.state);
             let Some(held) = state.index.touch(key) else { return Ok(None) };
@@ -260,7 +268,7 @@ impl Cache {
             held
         };
         self.name_soon();
-        let memory = memory.reserve(if held.program { held.bytes } else { 0 })?;
+        let memory = memory.reserve(if held.program { held.bytes } else { 0 }).map_err(io::Error::other)?;
         let content = if held.seen && held.bytes <= AT_ONCE {
             self.read(key)
         } else {
@@ -278,7 +286,7 @@ impl Cache {
                 self.metrics.damaged.inc();
                 self.tell(|| tracing::warn!(%key, why, "a damaged entry of the artifact cache: it is built anew"));
             }
-            Err(error) => self.trouble("read", &error),
+            Err(error) => self.unread(error)?,
         }
         let (cache, key) = (Arc::clone(self), *key);
         let forgotten = tokio::task::spawn_blocking(move || cache.forget(&key)).await;
@@ -286,6 +294,12 @@ impl Cache {
             tracing::error!(%error, "an entry of the artifact cache could not be removed");
         }
         Ok(None)
+    }
+
+    /// What it means that an entry could not be read: an error where the engine is at its end, and not the entry.
+    fn unread(&self, error: io::Error) -> io::Result<()> {
+        self.trouble("read", &error);
+        if is_ours(&error) { Err(error) } else { Ok(()) }
     }
 
     fn read(&self, key: &Key) -> io::Result<Content> {

@@ -205,7 +205,7 @@ impl<'a> Cached<'a> {
     }
 
     /// What is kept, if it is sound.
-    async fn load(&self) -> Result<Option<Compiled>, Exhausted> {
+    async fn load(&self) -> std::io::Result<Option<Compiled>> {
         let began = Instant::now();
         let Some((replay, program)) = self.cache.load(&self.key, &self.task.memory).await? else { return Ok(None) };
         let entry::Replay { ended, output, failure } = replay;

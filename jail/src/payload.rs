@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{OFlag, openat};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
 
@@ -53,6 +54,8 @@ fn become_program(command_socket: &OwnedFd, filter: &Filter, off: Layers) -> Res
     drop(listener);
     let Some((command, descriptors)) = Command::recv(command_socket.as_fd())? else { sys::exit_now(0) };
     stop_point!("payload.commanded");
+    // What it was interrupted while it was armed, at low priority, is no part of the run.
+    let before = getrusage(UsageWho::RUSAGE_SELF).at(Step::Talk)?.involuntary_context_switches();
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next().ok_or_else(missing).on(Step::Talk, "descriptors");
@@ -73,7 +76,8 @@ fn become_program(command_socket: &OwnedFd, filter: &Filter, off: Layers) -> Res
     stop_point!("payload.unpacked");
     rlimits()?;
     streams(stdin, stdout, stderr)?;
-    Event::Starting(now_us()).send(command_socket.as_fd()).on(Step::Talk, "init")?;
+    let before = u64::try_from(before).unwrap_or(0);
+    Event::Starting(now_us(), before).send(command_socket.as_fd()).on(Step::Talk, "init")?;
     stop_point!("payload.starting");
     let path = program.arguments.first().ok_or_else(missing).on(Step::Exec, "no arguments")?;
     nix::unistd::execve(path, &program.arguments, &program.environment).on(Step::Exec, path.to_string_lossy())

@@ -328,7 +328,7 @@ impl Running {
     pub fn hear(mut self: Box<Self>) -> Heard {
         let Some(control) = &self.control else { return Heard::Running(self) };
         match Event::recv(control.as_fd()) {
-            Ok(Some(Event::Starting(at))) => {
+            Ok(Some(Event::Starting(at, _))) => {
                 self.meter.started(at, now_us());
                 stop_point!("broker.started");
                 Heard::Running(self)

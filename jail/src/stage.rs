@@ -225,7 +225,8 @@ fn serve(mut armed: Armed, control: &OwnedFd, off: Layers) -> Result<(), JailErr
     stop_point!("init.alone");
     end.disk_hit = mounts::scratch_is_full();
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).at(Step::Talk)?;
-    end.involuntary_switches = u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
+    let in_all = u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
+    end.involuntary_switches = in_all.saturating_sub(end.involuntary_switches);
     if let Some((stream, bundle)) = collection {
         tell(control, Event::Over(end))?;
         stop_point!("init.over");

@@ -157,7 +157,7 @@ pub struct End {
     pub started_us: u64,
     /// When it ended.
     pub ended_us: u64,
-    /// Of all that was reaped.
+    /// Of all that was reaped, from the command on.
     pub involuntary_switches: u64,
     /// The scratch was full at the end.
     pub disk_hit: bool,
@@ -172,8 +172,9 @@ pub struct End {
 pub enum Event {
     /// Waiting for the command. A payload is confined by then, the filter last, and its listener comes along.
     Armed,
-    /// About to execute, at this time; to the broker: it runs, since then.
-    Starting(u64),
+    /// About to execute, at this time; to the broker: it runs, since then. To init also how often the payload was interrupted
+    /// before it had its command, which was no part of the run.
+    Starting(u64, u64),
     /// A step failed: there is no program.
     Failed(Outcome),
     /// The program is over and nothing of it is left. Where something is to be collected it was [`Event::Over`] before.
@@ -202,7 +203,7 @@ impl Event {
     pub fn send_with(self, socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let words = match self {
             Event::Armed => padded(&[1]),
-            Event::Starting(at) => padded(&[2, at]),
+            Event::Starting(at, interrupted) => padded(&[2, at, interrupted]),
             Event::Failed(outcome) => {
                 let [kind, a, b, c] = outcome_words(outcome);
                 padded(&[3, kind, a, b, c])
@@ -250,7 +251,7 @@ impl Event {
     fn from_words(words: Words) -> Option<Self> {
         match words {
             [1, ..] => Some(Event::Armed),
-            [2, at, ..] => Some(Event::Starting(at)),
+            [2, at, interrupted, ..] => Some(Event::Starting(at, interrupted)),
             [3, kind, a, b, c, ..] => Some(Event::Failed(outcome_of([kind, a, b, c])?)),
             [tag @ (4 | 5), flags, index, started_us, ended_us, involuntary_switches, ref counted @ ..] => {
                 let mut counts = [0; WatchedCall::COUNT];
@@ -400,7 +401,7 @@ mod tests {
             collected: Collected::Cut,
             attempts: Attempts::all_different(),
         };
-        let others = [Event::Starting(9), Event::Failed(Outcome::Exited(255)), Event::Collect, Event::Unused];
+        let others = [Event::Starting(9, 10), Event::Failed(Outcome::Exited(255)), Event::Collect, Event::Unused];
         for event in [Event::Armed, Event::Ended(end), Event::Over(end)].into_iter().chain(others) {
             event.send(a.as_fd()).unwrap();
             assert_eq!(Event::recv(b.as_fd()).unwrap(), Some(event));

@@ -151,3 +151,14 @@ fn only_a_key_reads_as_one() {
         assert_eq!(Key::parse(odd), None, "{odd}");
     }
 }
+
+#[test]
+fn an_engine_that_is_at_its_end_forgets_nothing() {
+    for ours in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM] {
+        assert!(is_ours(&ours.into()), "{ours}");
+    }
+    for of_the_entry in [Errno::ENOENT, Errno::EIO, Errno::EACCES, Errno::ESTALE] {
+        assert!(!is_ours(&of_the_entry.into()), "{of_the_entry}");
+    }
+    assert!(!is_ours(&io::ErrorKind::NotFound.into()) && !is_ours(&io::ErrorKind::UnexpectedEof.into()));
+}

@@ -119,6 +119,7 @@ async fn list(engine: &Engine, tenant: TenantIndex, query: Option<&str>) -> Resu
         BatchStatus::Finished => Status::Finished,
         BatchStatus::Cancelled => Status::Cancelled,
     });
+    let memory = engine.tenants().memory(tenant).nothing();
     // One more than is told: it says whether there are others.
     let tenant = engine.tenants().name(tenant).to_owned();
     let question = Question::List { tenant, before: cursor.clone(), status, label, most: most.saturating_add(1) };
@@ -136,10 +137,7 @@ async fn list(engine: &Engine, tenant: TenantIndex, query: Option<&str>) -> Resu
     let more = found.len() > most;
     found.truncate(most);
     let next = if more { found.last().map(|last| last.id.clone()) } else { None };
-    answer::json(
-        &BatchesResponse { batches: found.into_iter().map(public).collect(), next },
-        Some(engine.memory.nothing()),
-    )
+    answer::json(&BatchesResponse { batches: found.into_iter().map(public).collect(), next }, Some(memory))
 }
 
 pub(super) fn path(id: &str) -> String {

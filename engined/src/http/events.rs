@@ -2,7 +2,7 @@
 //!
 //! `id:` is the number of the last result that was sent, so that whoever comes again with `Last-Event-ID` goes on behind it.
 //! `result` has one, `progress` says how far the batch is, `finished` is the last: nothing comes after it. An engine that ends
-//! says so in a comment and ends the stream: the next one goes on.
+//! says so in a comment and ends the stream: the next one goes on. So does one that has no memory for another page of the tenant's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, Bytesful};
 use super::batches;
 use super::follow::{Follower, Page};
-use super::results::put;
+use super::results::{broken_off, put};
 use super::service::EVENT_STREAM;
 use super::stream::{self, Gone, Maker};
 use crate::engine::Engine;
@@ -28,6 +28,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const PROGRESS: Duration = Duration::from_secs(1);
 /// When a client that was cut off shall come again, in milliseconds.
 const RETRY: &[u8] = b"retry: 2000\n\n";
+/// What a client is told whose tenant has no memory for more at the moment.
+const SHORT: &[u8] =
+    b": the tenant's share of the engine's memory is used up; come again with Last-Event-ID\nretry: 5000\n\n";
 /// What a client is told that shall go to the next engine.
 const DRAINED: &[u8] = b": this engine is shutting down; come again with Last-Event-ID\nretry: 2000\n\n";
 
@@ -45,6 +48,7 @@ pub async fn get(
     let from = events_query(query)?;
     let next = after.map(|after| after.saturating_add(1)).or(from).unwrap_or(1);
     let follower = Follower::new(engine, tenant, id, next, true)?;
+    follower.begins()?;
     let summary = batches::summary(engine, tenant, id).await?;
     let (mut answer, maker) = stream::answer(EVENT_STREAM, None);
     let headers = answer.headers_mut();
@@ -99,17 +103,20 @@ impl Events {
             let page = match follower.page().await {
                 Ok(page) => page,
                 Err(error) => {
-                    tracing::error!(%error, "events of a batch were not sent to their end");
+                    broken_off("events", &error);
+                    if matches!(error, Error::Memory(_)) {
+                        place.take(self.counted(SHORT.to_vec()));
+                        return Ok(true);
+                    }
                     return Ok(false);
                 }
             };
             let (full, over) = (page.is_full(), page.over);
             let text = self.events(&page);
-            drop(page);
             if text.is_empty() {
                 drop(place);
             } else {
-                place.take(self.counted(text));
+                place.take(Bytesful::counted(text, page.memory));
             }
             if full {
                 continue;
@@ -178,7 +185,8 @@ impl Events {
         Ok(())
     }
 
+    /// Of the tenant's memory, whether there is more or not: it is little, and there already.
     fn counted(&self, text: Vec<u8>) -> Bytesful {
-        Bytesful::counted(text, self.engine.memory.nothing())
+        Bytesful::counted(text, self.engine.tenants().memory(self.tenant).nothing())
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use crate::batch::{Batches, READERS};
+use crate::budget::{Budget, Reservation};
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
@@ -51,6 +52,8 @@ pub struct Page {
     pub over: bool,
     /// The number of the last result that there is.
     pub last: u64,
+    /// What its lines hold of the tenant's memory.
+    pub memory: Reservation,
 }
 
 impl Page {
@@ -72,6 +75,9 @@ pub struct Follower {
     store: Arc<dyn Store>,
     tenant: String,
     batch: String,
+    /// What the tenant may have for what it asks: its pages are counted there, so that its slow readers take nothing that
+    /// others need.
+    memory: Arc<Budget>,
     /// The number of the next result.
     next: u64,
     /// Told of what is recorded; from the first page on.
@@ -87,10 +93,11 @@ impl Follower {
     /// This engine keeps no batches, or as many of the tenant's requests wait as may.
     pub fn new(engine: &Engine, tenant: TenantIndex, batch: &str, next: u64, waits: bool) -> Result<Self, Error> {
         let batches = here(engine)?;
+        let memory = Arc::clone(engine.tenants().memory(tenant));
         let tenant = engine.tenants().name(tenant).to_owned();
         let place = waits.then(|| batches.reader(&tenant).ok_or_else(crowded)).transpose()?;
         let store = Arc::clone(&batches.store);
-        Ok(Follower { store, tenant, batch: batch.to_owned(), next, news: None, _place: place })
+        Ok(Follower { store, tenant, batch: batch.to_owned(), memory, next, news: None, _place: place })
     }
 
     /// What the caller asks for, where there is no such batch.
@@ -98,26 +105,37 @@ impl Follower {
         format!("/v1/batches/{}", self.batch)
     }
 
-    async fn read(&mut self, most: usize) -> Result<Page, StoreError> {
+    /// What a page takes, before it is read.
+    fn room(&self) -> Result<Reservation, Error> {
+        Ok(self.memory.reserve(PAGE_BYTES as u64)?)
+    }
+
+    /// Whether there is room for somebody who begins to read. What waits to be read must not take what those who run need.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn begins(&self) -> Result<(), Error> {
+        Ok(self.room()?.begins()?)
+    }
+
+    async fn read(&mut self, most: usize) -> Result<Page, Error> {
+        let mut memory = if most > 0 { self.room()? } else { self.memory.nothing() };
         let (tenant, batch) = (self.tenant.clone(), self.batch.clone());
-        match self
-            .store
-            .read(Question::Results { tenant, batch, from: self.next, most, most_bytes: PAGE_BYTES })
-            .await?
-        {
-            Answer::Results { results: lines, over, last } => {
-                self.next = lines.last().map_or(self.next, |(seq, _)| seq + 1);
-                Ok(Page { lines, over, last })
-            }
-            _ => Err(StoreError::Failed("it has answered another question".to_owned())),
-        }
+        let question = Question::Results { tenant, batch, from: self.next, most, most_bytes: PAGE_BYTES };
+        let answer = self.store.read(question).await.map_err(|error| told(error, self.path()))?;
+        let Answer::Results { results: lines, over, last } = answer else {
+            return Err(Error::internal("the store of batches has answered another question"));
+        };
+        self.next = lines.last().map_or(self.next, |(seq, _)| seq + 1);
+        memory.settle(lines.iter().map(|(_, line)| line.len() as u64).sum());
+        Ok(Page { lines, over, last, memory })
     }
 
     /// The next page, which may be empty.
     ///
     /// # Errors
-    /// That of the store.
-    pub async fn page(&mut self) -> Result<Page, StoreError> {
+    /// That of the store, or the tenant has no memory for it.
+    pub async fn page(&mut self) -> Result<Page, Error> {
         if let Some(news) = &mut self.news {
             news.borrow_and_update();
         }
@@ -147,7 +165,7 @@ impl Follower {
             if let Some(news) = &mut self.news {
                 news.borrow_and_update();
             }
-            let page = self.read(most).await.map_err(|error| told(error, self.path()))?;
+            let page = self.read(most).await?;
             if enough(&page) || patience.is_zero() {
                 return Ok(page);
             }

@@ -19,16 +19,19 @@ use crate::queue::TenantIndex;
 pub async fn get(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
     let asked = results_query(query)?;
     let mut follower = Follower::new(engine, tenant, id, asked.from, !asked.wait.is_zero())?;
+    follower.begins()?;
     let first = engine.drain.unless_over(follower.first(asked.wait)).await??;
     if !first.is_full() {
-        return Ok(answer::plain(NDJSON, lines(&first), Some(counted(engine, &first))));
+        return Ok(answer::plain(NDJSON, lines(&first), Some(first.memory)));
     }
     let (answer, maker) = stream::answer(NDJSON, None);
-    tokio::spawn(send(Arc::clone(engine), follower, first, maker));
+    tokio::spawn(send(follower, first, maker));
     Ok(answer)
 }
 
-async fn send(engine: Arc<Engine>, mut follower: Follower, first: Page, maker: Maker) {
+/// Sends all of them. Where there is no memory for the next page of the tenant's, the stream breaks off: what was sent is good,
+/// and who comes again goes on behind it.
+async fn send(mut follower: Follower, first: Page, maker: Maker) {
     let mut first = Some(first);
     loop {
         // Where there is none any more the reader has gone.
@@ -39,16 +42,13 @@ async fn send(engine: Arc<Engine>, mut follower: Follower, first: Page, maker: M
         };
         let page = match next {
             Ok(page) => page,
-            Err(error) => {
-                tracing::error!(%error, "results of a batch were not sent to their end");
-                return;
-            }
+            Err(error) => return broken_off("results", &error),
         };
         let last = !page.is_full();
         if page.lines.is_empty() {
             drop(place);
         } else {
-            place.take(Bytesful::counted(lines(&page), counted(&engine, &page)));
+            place.take(Bytesful::counted(lines(&page), page.memory));
         }
         if last {
             return maker.end().await;
@@ -56,11 +56,13 @@ async fn send(engine: Arc<Engine>, mut follower: Follower, first: Page, maker: M
     }
 }
 
-/// What a page counts of the engine's memory. It is there already.
-fn counted(engine: &Engine, page: &Page) -> crate::budget::Reservation {
-    let mut memory = engine.memory.nothing();
-    memory.settle(page.bytes() as u64);
-    memory
+/// Says in the log that a stream was not sent to its end.
+pub(super) fn broken_off(what: &str, error: &Error) {
+    let problem = error.problem();
+    match error {
+        Error::Memory(_) => tracing::warn!(%problem, what, "a stream of a batch is sent no further for now"),
+        _ => tracing::error!(%problem, what, "a stream of a batch was not sent to its end"),
+    }
 }
 
 fn lines(page: &Page) -> Vec<u8> {
@@ -90,8 +92,9 @@ mod tests {
 
     #[test]
     fn a_line_has_its_number_first() {
-        let page =
-            Page { lines: vec![(7, br#"{"submission":"a"}"#.to_vec()), (8, b"{}".to_vec())], over: false, last: 8 };
+        let memory = crate::budget::Budget::new(0).nothing();
+        let some = vec![(7, br#"{"submission":"a"}"#.to_vec()), (8, b"{}".to_vec())];
+        let page = Page { lines: some, over: false, last: 8, memory };
         assert_eq!(lines(&page), b"{\"seq\":7,\"submission\":\"a\"}\n{\"seq\":8}\n");
     }
 }

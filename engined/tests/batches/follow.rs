@@ -161,6 +161,93 @@ fn who_does_not_read_holds_three_pages_at_the_most() {
     wait_for(|| grader.rig.engine.memory.used() == 0);
 }
 
+/// An engine with little memory and much patience, and a batch that is over, with results of many pages.
+fn slow() -> (Grader, String) {
+    let other: String = engined::tenants::hash(b"other").iter().map(|byte| format!("{byte:02x}")).collect();
+    let user = nix::unistd::getuid();
+    let grader = Grader::with(&format!(
+        "[engine]\nengine_memory_bytes = 16000000\n[http]\nwrite_timeout_ms = 600000\nanswer_bytes_per_second = 1\n\
+         [tenants.t]\nallowed_users = [\"{user}\"]\ntokens = [\"HASH\"]\n[tenants.u]\ntokens = [\"{other}\"]\n"
+    ));
+    let mut batch = echoes(1, 400);
+    batch["submissions"] = json!([{"id": "s", "language": "python", "source": "flood 4096"}]);
+    let id = grader.submit(&batch);
+    grader.over(&id);
+    wait_for(|| grader.rig.engine.memory.used() == 0);
+    (grader, id)
+}
+
+/// Asks over the Unix socket, whose buffer does not grow, and reads no more than the status.
+fn ask(grader: &Grader, id: &str, path: &str) -> (UnixStream, String) {
+    let mut stream = UnixStream::connect(&grader.rig.unix).unwrap();
+    let head = format!("GET /v1/batches/{id}/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    (stream, String::from_utf8(status.to_vec()).unwrap())
+}
+
+#[test]
+fn slow_readers_of_one_tenant_take_nothing_that_another_needs() {
+    for path in ["results", "events"] {
+        let (grader, id) = slow();
+        let mut streams = Vec::new();
+        let mut refused = loop {
+            let (stream, status) = ask(&grader, &id, path);
+            match status.as_str() {
+                "HTTP/1.1 200" => streams.push(stream),
+                "HTTP/1.1 429" => break stream,
+                other => panic!("{other}"),
+            }
+            // A page each at the least.
+            assert!(streams.len() <= 16_000_000 / (256 << 10), "no bound");
+            if path == "events" {
+                // Its first page is read later.
+                wait_for(|| grader.rig.engine.memory.used() >= streams.len() as u64 * (128 << 10));
+            }
+        };
+        let mut told = String::new();
+        refused.read_to_string(&mut told).unwrap();
+        assert!(told.contains("quota_exceeded") && told.contains("share of the memory"), "{told}");
+        let run = json!({"language": "python", "source": "say fine"}).to_string();
+        let headers = format!("{}Authorization: Bearer other\r\n", super::JSON);
+        let reply = grader.rig.raw_call("POST", "/v1/executions", &headers, run.as_bytes());
+        assert_eq!((reply.status, &reply.json()["verdict"]), (200, &json!("ok")), "{}", reply.text());
+        drop((streams, refused));
+        wait_for(|| grader.rig.engine.memory.used() == 0);
+        assert_eq!(grader.results(&id, "").len(), 400);
+    }
+}
+
+#[test]
+fn a_reader_for_whom_there_is_no_memory_any_more_goes_on_later() {
+    let (grader, id) = slow();
+    for path in ["results", "events"] {
+        let (mut stream, status) = ask(&grader, &id, path);
+        assert_eq!(status, "HTTP/1.1 200");
+        let mut all = grader.rig.engine.memory.nothing();
+        all.settle(16_000_000);
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).unwrap();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains("\"seq\":400,"), "it was cut");
+        if path == "events" {
+            assert!(
+                text.contains("come again with Last-Event-ID") && text.contains("\r\n0\r\n\r\n"),
+                "an end in order"
+            );
+        } else {
+            assert!(!text.contains("\r\n0\r\n\r\n"), "as if that were all");
+        }
+        let refused = grader.rig.get(&format!("/v1/batches/{id}/{path}"));
+        refused.problem(503, "memory_budget");
+        drop(all);
+        let last = (1..=400).rev().find(|seq| text.contains(&format!("{{\"seq\":{seq},"))).unwrap_or(0);
+        assert_eq!(grader.results(&id, &format!("?from={}", last + 1)).len(), 400 - last);
+        wait_for(|| grader.rig.engine.memory.used() == 0);
+    }
+}
+
 #[test]
 fn a_rejudge_is_a_batch_of_the_same_data() {
     let grader = Grader::start();

@@ -26,7 +26,7 @@ pub(super) fn watch(armed: &mut Armed, control: &OwnedFd, mut asked: Option<Watc
             if let Some(outcome) = last_words(armed, &mut end)? {
                 return failed(control, outcome);
             }
-            tell(control, Event::Starting(end.started_us))?;
+            tell(control, Event::Starting(end.started_us, 0))?;
             start = Start::Told;
             stop_point!("init.started");
         }
@@ -90,7 +90,8 @@ fn until_then(until_us: u64) -> PollTimeout {
 fn last_words(armed: &Armed, end: &mut End) -> Result<Option<Outcome>, JailError> {
     loop {
         match Event::recv(armed.command.as_fd())? {
-            Some(Event::Starting(at)) => end.started_us = at,
+            // Until all is reaped: what is not to be counted.
+            Some(Event::Starting(at, interrupted)) => (end.started_us, end.involuntary_switches) = (at, interrupted),
             Some(Event::Failed(outcome)) => return Ok(Some(outcome)),
             None => return Ok(None),
             _ => return Err(io::Error::from(io::ErrorKind::InvalidData)).on(Step::Talk, "payload"),
