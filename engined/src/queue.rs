@@ -34,12 +34,14 @@
 //! A tenant that queues as much as it can leaves places (`places`) to others.
 //!
 //! # Memory
-//! A run that is at the head waits until its memory fits; nobody smaller overtakes it, so that large runs don't starve. Two
-//! things it does not do:
+//! A run that is at the head waits until its memory fits. Meanwhile those go on who fit beside it: all that have begun since it
+//! waits, and it, into all the memory there is. Nobody else overtakes it (`head`). So a large run begins when the runs that
+//! were under way as its turn came are over, if not before, whatever others send, and small ones do not stand still until then.
 //! - Who can't fit beside the runs that its own tenant has under way waits for these alone: its tenant is passed over like one
 //!   that has as many under way as it may. Where the interactive work of that tenant keeps its own batch run from
 //!   fitting, it stops after [`INTERACTIVE_IN_A_ROW`] of them; its batch work stops for an interactive run at once.
-//! - A batch run whose turn it is lets interactive runs that fit go on for [`KEPT_AT_MOST`]. Its turn it keeps.
+//! - A batch run whose turn it is lets interactive runs go on for [`KEPT_AT_MOST`] that would not fit beside it. Its turn it
+//!   keeps.
 //!
 //! The permit is the [`Slot`]; dropping it gives everything back. Who waits for something else first, a compile that another
 //! run does, *holds* its place: it counts in every bound as those who wait do, takes no slot and is in nobody's way, and when
@@ -57,6 +59,7 @@ use state::{BATCH, INTERACTIVE, State};
 pub use slot::{Place, Slot, Ticket};
 
 mod account;
+mod head;
 mod places;
 mod slot;
 mod state;
@@ -217,7 +220,8 @@ impl Queue {
 
     /// Opens the queue with so many slots.
     pub fn open(self: &Arc<Self>, slots: usize) {
-        self.change(Instant::now(), |state| (state.open, state.slots) = (true, slots));
+        let now = Instant::now();
+        self.change(now, |state| state.open(slots, now));
     }
 
     /// No sandbox is to be had for now: those who wait go on waiting, new ones are sent away.
@@ -284,14 +288,15 @@ impl Queue {
         let now = Instant::now();
         let state = self.lock();
         [INTERACTIVE, BATCH].map(|lane| {
-            let longest = |account: &Account| {
-                // Whoever waits is somebody itself.
-                match account.in_its_way(lane, state.price(), state.busy <= 1) {
-                    Some(Own::Running | Own::Memory) => None,
-                    Some(Own::All) | None => account.lanes[lane].longest(now),
-                }
+            let longest = |(index, account): (usize, &Account)| match account.in_its_way(
+                lane,
+                state.price(),
+                state.is_alone(index),
+            ) {
+                Some(Own::Running | Own::Memory) => None,
+                Some(Own::All) | None => account.lanes[lane].longest(now),
             };
-            state.accounts.iter().filter_map(longest).max().unwrap_or_default()
+            state.accounts.iter().enumerate().filter_map(longest).max().unwrap_or_default()
         })
     }
 
@@ -371,8 +376,9 @@ impl Queue {
         let kept = state.kept;
         while let Some((place, pledge, waiter)) = state.grant(now) {
             let Waiter { memory, since: came, own, patient, grant, .. } = waiter;
-            let queue = Arc::clone(self);
-            granted.push((grant, Slot { queue, place, memory, came, own, patient, since: now, pledge, over: false }));
+            let (queue, number) = (Arc::clone(self), state.grants);
+            let slot = Slot { queue, place, number, memory, came, own, patient, since: now, pledge, over: false };
+            granted.push((grant, slot));
         }
         if state.kept.is_some_and(|until| kept.is_none_or(|kept| until < kept)) {
             self.keeps.notify_one();

@@ -171,11 +171,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::engine::Scratch;
+    use std::fs;
 
     /// A binary that fails as often as its folder has files `fail…`, and takes one away each time.
     const SCRIPT: &str = "#!/bin/sh
@@ -201,9 +199,11 @@ exit 101
         for failure in failures {
             fs::write(folder.join(failure), "").unwrap();
         }
-        let path = folder.join("binary");
-        fs::write(&path, SCRIPT).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let (text, path) = (folder.join("text"), folder.join("binary"));
+        fs::write(&text, SCRIPT).unwrap();
+        // By a process of its own: who is forked beside this test has its descriptors until it executes, and nobody
+        // executes what somebody may write.
+        assert!(Command::new("install").args(["-m", "755"]).args([&text, &path]).status().unwrap().success());
         let binary = Binary { name: "binary".to_owned(), path, folder };
         Binaries { next: Mutex::new([binary].into()), tries: Mutex::new(tries) }.work().unwrap()
     }

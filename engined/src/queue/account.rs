@@ -216,13 +216,18 @@ impl Account {
         self.running < self.share.running
     }
 
+    /// Whether it may have two more.
+    pub(super) fn may_run_two(&self) -> bool {
+        self.running.saturating_add(1) < self.share.running
+    }
+
     /// Whether the next of a lane, if there is one, has room beside those of its own that are under way.
     pub(super) fn fits_itself(&self, lane: usize, budget: u64) -> bool {
         self.lanes[lane].waiting.front().is_none_or(|next| self.memory.saturating_add(next.memory) <= budget)
     }
 
     /// Whether the next of both lanes have room beside those of its own that are under way.
-    fn fit_together(&self, budget: u64) -> bool {
+    pub(super) fn fit_together(&self, budget: u64) -> bool {
         let [one, other] = [INTERACTIVE, BATCH].map(|lane| self.lanes[lane].waiting.front().map(|next| next.memory));
         one.zip(other).is_none_or(|(one, other)| self.memory.saturating_add(one).saturating_add(other) <= budget)
     }

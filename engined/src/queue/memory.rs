@@ -7,9 +7,11 @@ const BUDGET: u64 = 1024;
 /// Two of these do not fit, one and a [`SMALL`] do.
 const LARGE: u64 = 700;
 const SMALL: u64 = 256;
+/// This fits beside a small one, and not beside a large one.
+const MIDDLE: u64 = 400;
 
 fn queue(slots: usize) -> Arc<Queue> {
-    let queue = Queue::new(10_000, BUDGET, &[PLENTY; 3]);
+    let queue = Queue::new(10_000, BUDGET, &[PLENTY; 4]);
     queue.open(slots);
     queue
 }
@@ -59,39 +61,149 @@ async fn a_large_run_of_who_has_none_under_way_gets_its_turn_among_small_ones() 
     for left in [1, 0] {
         // Whenever one of them is over, another one comes.
         running.pop();
-        stream.push(interactive(&queue, left % 2, SMALL));
+        stream.push(interactive(&queue, left % 2, MIDDLE));
         assert!(stream.iter_mut().all(|ticket| granted(ticket).is_none()), "the large one came first");
         tokio::time::advance(SECOND).await;
     }
     let slot = granted(&mut large).expect("it fits beside the one that is left");
     assert_eq!(queue.gauges().memory, LARGE + SMALL);
     drop(slot);
-    assert!(stream.iter_mut().all(|ticket| granted(ticket).is_some()), "they go on");
+    assert!(stream.iter_mut().any(|ticket| granted(ticket).is_some()), "they go on");
+}
+
+/// Others have the memory, for longer than anybody here lives.
+#[tokio::test(start_paused = true)]
+async fn small_runs_go_on_beside_a_large_one_that_waits_for_the_memory_of_others() {
+    for priority in [Priority::Interactive, Priority::Batch] {
+        let queue = queue(4);
+        let long = begin(&queue, 0, LARGE);
+        let mut large = join(&queue, 1, priority, LARGE);
+        let mut middle = join(&queue, 3, priority, MIDDLE);
+        for _ in 0..10 * INTERACTIVE_IN_A_ROW {
+            let small = begin(&queue, 2, SMALL);
+            // One beside it, and no more: it must be able to begin with what the long one leaves.
+            let mut other = interactive(&queue, 0, SMALL);
+            assert!(granted(&mut other).is_none(), "it does not fit");
+            tokio::time::advance(SECOND).await;
+            assert!(granted(&mut large).is_none() && granted(&mut middle).is_none());
+            drop(other);
+            drop(small);
+        }
+        let small = begin(&queue, 2, SMALL);
+        drop(long);
+        let slot = granted(&mut large).expect("beside the small one");
+        assert_eq!(queue.gauges().memory, LARGE + SMALL);
+        drop(small);
+        assert!(granted(&mut middle).is_none(), "no room");
+        drop(slot);
+        drop(granted(&mut middle).expect("it goes on"));
+        assert_eq!(queue.gauges().memory, 0);
+    }
+}
+
+/// The same with streams that never end: what they get is what it does not need.
+#[tokio::test(start_paused = true)]
+async fn a_large_run_begins_when_those_are_over_that_were_under_way_when_its_turn_came() {
+    let queue = queue(4);
+    let mut long: Vec<Slot> = [300, 300, 300].map(|memory| begin(&queue, 0, memory)).into();
+    let mut large = interactive(&queue, 1, LARGE);
+    let mut stream: Vec<Ticket> = Vec::new();
+    let mut running: Vec<Slot> = Vec::new();
+    let mut began = 0;
+    for turn in 0..90 {
+        tokio::time::advance(SECOND).await;
+        // The long ones end one after the other.
+        if turn % 30 == 29 {
+            long.pop();
+        }
+        stream.extend((stream.len()..6).map(|nth| interactive(&queue, [0, 2][nth % 2], 100)));
+        stream.retain_mut(|ticket| {
+            let slot = granted(ticket);
+            began += usize::from(slot.is_some());
+            let waits = slot.is_none();
+            running.extend(slot);
+            waits
+        });
+        assert!(running.iter().map(Slot::memory).sum::<u64>() <= BUDGET - LARGE);
+        if let Some(slot) = granted(&mut large) {
+            assert!(long.len() <= 1 && began > 30, "{} and {began}", long.len());
+            drop(slot);
+            return;
+        }
+        drop(running.remove(0));
+    }
+    panic!("all that were under way are over, and it has not begun");
+}
+
+/// What goes past a run that waits is not owed to those that could not: and what waits keeps its turn.
+#[tokio::test(start_paused = true)]
+async fn a_batch_run_beside_a_large_one_takes_not_its_turn() {
+    let queue = queue(3);
+    let batch = |tenant, memory| join(&queue, tenant, Priority::Batch, memory);
+    let others = begin(&queue, 0, 600);
+    let small = granted(&mut batch(1, SMALL)).unwrap();
+    tokio::time::advance(SECOND).await;
+    drop(small);
+    let mut large = batch(2, LARGE);
+    for _ in 0..INTERACTIVE_IN_A_ROW {
+        drop(begin(&queue, 1, MIDDLE));
+    }
+    for _ in 0..KEPT_AT_MOST.as_secs() {
+        drop(granted(&mut batch(1, SMALL)).expect("beside it"));
+        drop(begin(&queue, 1, MIDDLE));
+        tokio::time::advance(SECOND).await;
+    }
+    // That was long enough, though batch runs have begun.
+    let mut middle = interactive(&queue, 1, MIDDLE);
+    assert!(granted(&mut middle).is_none());
+    drop(others);
+    drop(granted(&mut large).expect("its turn"));
+}
+
+/// Its own runs of the other priority must not put it in its own way, so that others take what was kept for it.
+#[tokio::test(start_paused = true)]
+async fn ones_own_batch_runs_take_nothing_from_ones_run_that_waits_for_others() {
+    for running in [2, 100] {
+        let queue = Queue::new(100, BUDGET, &[Share { running, ..PLENTY }, PLENTY]);
+        queue.open(4);
+        let own = begin(&queue, 0, 200);
+        let others = begin(&queue, 1, LARGE);
+        let mut large = interactive(&queue, 0, LARGE);
+        let memory = if running == 2 { 1 } else { 150 };
+        let mut batch = join(&queue, 0, Priority::Batch, memory);
+        assert!(granted(&mut batch).is_none(), "the large one would wait for it");
+        let mut next = interactive(&queue, 1, LARGE);
+        drop(others);
+        drop(granted(&mut large).expect("its turn"));
+        drop(granted(&mut next).expect("its turn"));
+        assert!(granted(&mut batch).is_some());
+        drop(own);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_large_batch_run_stops_the_small_ones_of_others_after_a_while_and_not_before() {
     let queue = queue(2);
-    let others = begin(&queue, 0, LARGE);
+    let others = begin(&queue, 0, 600);
     let mut large = join(&queue, 2, Priority::Batch, LARGE);
     // Its turn comes after so many.
     for _ in 0..INTERACTIVE_IN_A_ROW {
-        drop(begin(&queue, 1, SMALL));
+        drop(begin(&queue, 1, MIDDLE));
     }
     for _ in 0..KEPT_AT_MOST.as_secs() {
-        drop(begin(&queue, 1, SMALL));
+        drop(begin(&queue, 1, MIDDLE));
         tokio::time::advance(SECOND).await;
     }
-    let mut small = interactive(&queue, 1, SMALL);
-    assert!(granted(&mut small).is_none(), "from now on the large one is not overtaken");
+    let mut middle = interactive(&queue, 1, MIDDLE);
+    assert!(granted(&mut middle).is_none(), "from now on the large one is not overtaken");
     drop(others);
-    let slot = granted(&mut large).expect("its turn");
-    drop((granted(&mut small).expect("it fits beside it"), slot));
+    drop(granted(&mut large).expect("its turn"));
+    drop(granted(&mut middle).expect("it goes on"));
     // What it has waited does not count for the next.
-    let _others = begin(&queue, 0, LARGE);
+    let _others = begin(&queue, 0, 600);
     let _next = join(&queue, 2, Priority::Batch, LARGE);
     for _ in 0..2 * INTERACTIVE_IN_A_ROW {
-        drop(begin(&queue, 1, SMALL));
+        drop(begin(&queue, 1, MIDDLE));
     }
 }
 
@@ -277,4 +389,49 @@ async fn who_waits_for_its_own_memory_is_told_so() {
     drop(running);
     let _others = begin(&queue, 1, LARGE);
     assert_eq!(waits().await.unwrap_err(), Shed::WaitedTooLong, "it is the other's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_waited_for_is_told_as_it_was_whoever_came_and_went_meanwhile() {
+    let queue = queue(2);
+    let _running = begin(&queue, 0, LARGE);
+    // Somebody comes after a second, and from then on others could run something.
+    let waits = interactive(&queue, 0, LARGE).slot(SECOND * 9);
+    let comes = async {
+        tokio::time::sleep(SECOND).await;
+        begin(&queue, 1, SMALL)
+    };
+    let (waited, other) = tokio::join!(waits, comes);
+    assert_eq!(waited.unwrap_err(), Shed::OwnMemory { budget: BUDGET });
+    // The other leaves after a second, and then it has the whole engine.
+    let waits = interactive(&queue, 0, LARGE).slot(SECOND * 9);
+    let leaves = async {
+        tokio::time::sleep(SECOND).await;
+        drop(other);
+    };
+    assert_eq!(tokio::join!(waits, leaves).0.unwrap_err(), Shed::WaitedTooLong);
+    // One of three that leaves or comes changes nothing.
+    let (one, other) = (begin(&queue, 1, 1), interactive(&queue, 2, LARGE));
+    let waits = interactive(&queue, 0, LARGE).slot(SECOND * 9);
+    let leaves = async {
+        tokio::time::sleep(SECOND).await;
+        drop(one);
+    };
+    assert_eq!(tokio::join!(waits, leaves).0.unwrap_err(), Shed::OwnMemory { budget: BUDGET });
+    drop(other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_allows_as_many_as_there_are_slots_is_in_nobodys_way() {
+    let queue = queue(2);
+    queue.reshare(&[Some(Share { running: 1, ..PLENTY })]);
+    let _running = begin(&queue, 0, SMALL);
+    for (slots, told) in [(1, Shed::WaitedTooLong), (2, Shed::OwnRunning { running: 1 })] {
+        let waits = interactive(&queue, 0, SMALL).slot(SECOND * 9);
+        let reopens = async {
+            tokio::time::sleep(SECOND).await;
+            queue.open(slots);
+        };
+        assert_eq!(tokio::join!(waits, reopens).0.unwrap_err(), told);
+    }
 }

@@ -219,6 +219,16 @@ impl Model {
         self.interactive.is_some_and(|since| since.elapsed() < KEPT_FOR)
     }
 
+    /// Whose memory is kept for, with what that and those have together who have begun since.
+    fn head(&self) -> Option<(TenantIndex, u64)> {
+        let head = self.queue.lock().head?;
+        let since = self.running.iter().filter(|(_, slot)| slot.number > head.since);
+        let beside: u64 = since.map(|(wish, _)| wish.memory).sum();
+        assert_eq!(head.beside, beside);
+        let waits = self.waiting.iter().find(|(_, ticket)| ticket.place == head.place);
+        waits.map(|(wish, _)| (wish.tenant, beside + wish.memory))
+    }
+
     fn check(&self) {
         self.queue.lock().check();
         let gauges = self.queue.gauges();
@@ -232,8 +242,8 @@ impl Model {
             let waiting = self.of(TenantIndex(index));
             assert!(running <= share.running as usize + self.beyond && waiting <= share.queued as usize + self.beyond);
         }
-        // With a slot free, whoever waits and may run waits for memory alone: at least one of them does not fit.
-        // And it is somebody who would fit beside what its own tenant has under way.
+        // With a slot free, each that is the next of its tenant, and would fit beside what that has under way, waits for memory
+        // alone: it does not fit, or not beside the one that memory is kept for.
         let first = |wish: &Wish, of: Priority| {
             let mut wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held()).map(|(other, _)| other);
             wants.find(|other| other.tenant == wish.tenant && other.priority == of).map(|first| first.memory)
@@ -247,11 +257,14 @@ impl Model {
             own.len() < self.shares[index].running as usize && firsts.into_iter().flatten().all(|first| first <= room)
         };
         let wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held());
-        let mut able = wants.map(|(wish, _)| wish).filter(|wish| may_run(wish)).peekable();
+        let able = wants
+            .filter(|(wish, _)| may_run(wish) && first(wish, wish.priority).is_some_and(|next| next == wish.memory));
         let kept = self.is_kept() && self.batch_runs() + 1 >= gauges.slots;
-        if gauges.running < gauges.slots && able.peek().is_some() {
-            let waits = |wish: &Wish| memory + wish.memory > MEMORY || kept && wish.priority == Priority::Batch;
-            assert!(able.any(waits), "a free slot, room, and somebody waits");
+        let head = self.head();
+        for (wish, _) in able.filter(|_| gauges.running < gauges.slots) {
+            let room = head.is_none_or(|(tenant, beside)| tenant != wish.tenant && beside + wish.memory <= MEMORY);
+            let waits = memory + wish.memory > MEMORY || kept && wish.priority == Priority::Batch || !room;
+            assert!(waits, "a free slot, room, and {wish:?} waits");
         }
         for (wish, ticket) in &self.waiting {
             assert!(ticket.position() <= self.waiting.len(), "{wish:?}: {} told", ticket.position());

@@ -130,6 +130,8 @@ impl Drop for Ticket {
 pub struct Slot {
     pub(super) queue: Arc<Queue>,
     pub(super) place: Place,
+    /// So many slots had been granted with it.
+    pub(super) number: u64,
     pub(super) memory: u64,
     /// When it joined the queue.
     pub(super) came: Instant,

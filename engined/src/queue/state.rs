@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::account::{Account, Price, Virtual, Waiter, insert, remove};
+use super::head::Head;
 use super::{INTERACTIVE_IN_A_ROW, KEPT_AT_MOST, KEPT_FOR, Place, Share, Slot};
 
 pub(super) const INTERACTIVE: usize = 0;
@@ -41,16 +42,17 @@ pub(super) struct State {
     pub(super) running: usize,
     /// What running sandboxes may have, and what all may have together.
     pub(super) memory: u64,
-    budget: u64,
+    pub(super) budget: u64,
     pub(super) accounts: Vec<Account>,
     pub(super) courses: [Course; 2],
     /// Of all tenants that have something in the queue, together.
     pub(super) weights: u64,
-    /// How many tenants have something here, in the queue or under way.
-    pub(super) busy: usize,
+    /// The tenants that have something here, in the queue or under way.
+    pub(super) busy: BTreeSet<usize>,
     interactive_in_a_row: u32,
     pub(super) tickets: u64,
-    grants: u64,
+    /// How many slots were granted so far.
+    pub(super) grants: u64,
     /// Whose ticket was granted last.
     #[cfg(test)]
     pub(super) granted: u64,
@@ -64,6 +66,8 @@ pub(super) struct State {
     short_since: Option<Instant>,
     /// A batch run waits for a slot that is free and kept, until then.
     pub(super) kept: Option<Instant>,
+    /// Whose turn it was when there was not enough memory for it.
+    pub(super) head: Option<Head>,
 }
 
 impl State {
@@ -78,7 +82,7 @@ impl State {
             accounts: shares.iter().copied().map(Account::new).collect(),
             courses: <[Course; 2]>::default(),
             weights: 0,
-            busy: 0,
+            busy: BTreeSet::new(),
             interactive_in_a_row: 0,
             tickets: 0,
             grants: 0,
@@ -89,6 +93,7 @@ impl State {
             batch_since: None,
             short_since: None,
             kept: None,
+            head: None,
         }
     }
 
@@ -107,12 +112,36 @@ impl State {
         self.list(index, false);
         // What newcomers begin with, so that who was away has not saved up turns.
         let floors = [self.floor(INTERACTIVE), self.floor(BATCH)];
-        let (all, alone) = (self.price(), self.busy == 0);
         let account = &mut self.accounts[index];
         let changed = change(account, floors);
-        account.note(all, alone, now);
+        let busy = account.is_busy();
         self.list(index, true);
+        let turned = if busy { self.busy.insert(index) } else { self.busy.remove(&index) };
+        self.note(index, now);
+        // Another one may be alone from now on, or be so no more.
+        if turned && self.busy.len() <= 2 {
+            let others = self.busy.iter().copied().filter(|other| *other != index);
+            others.collect::<Vec<_>>().into_iter().for_each(|other| self.note(other, now));
+        }
         changed
+    }
+
+    /// Notes whether and how the runs of a tenant are in the way of its next.
+    fn note(&mut self, index: usize, now: Instant) {
+        let (all, alone) = (self.price(), self.is_alone(index));
+        self.accounts[index].note(all, alone, now);
+    }
+
+    /// Whether nobody else has anything here.
+    pub(super) fn is_alone(&self, index: usize) -> bool {
+        self.busy.len() == usize::from(self.busy.contains(&index))
+    }
+
+    /// Opens it with so many slots.
+    pub(super) fn open(&mut self, slots: usize, now: Instant) {
+        (self.open, self.slots) = (true, slots);
+        // Whether a plan allows fewer than that is another matter then.
+        self.busy.clone().into_iter().for_each(|index| self.note(index, now));
     }
 
     /// Puts an account in the orders that it belongs to, or takes it out.
@@ -123,11 +152,6 @@ impl State {
             (true, _) => {}
             (false, true) => self.weights += weight,
             (false, false) => self.weights -= weight,
-        }
-        match (account.is_busy(), belongs) {
-            (false, _) => {}
-            (true, true) => self.busy += 1,
-            (true, false) => self.busy -= 1,
         }
         if !account.may_run() {
             return;
@@ -238,35 +262,58 @@ impl State {
         }
     }
 
-    /// The lane and the tenant whose turn it is. If it is nobody's, until when the slot that there is is kept from batch.
-    fn next(&self, now: Instant) -> Result<(usize, usize), Option<Instant>> {
-        if !self.open || self.running >= self.slots {
-            return Err(None);
+    /// Until when the slot that there is is kept from a lane, if it is.
+    pub(super) fn kept_from(&self, lane: usize, now: Instant) -> Option<Instant> {
+        self.keep().filter(|until| lane == BATCH && now < *until)
+    }
+
+    /// Whether there is a slot to be had.
+    fn has_slot(&self) -> bool {
+        self.open && self.running < self.slots
+    }
+
+    /// The lane and the tenant whose turn it is.
+    fn turn(&self, now: Instant) -> Option<(usize, usize)> {
+        if !self.has_slot() {
+            return None;
         }
         let (interactive, batch) = (self.first(INTERACTIVE), self.first(BATCH));
-        let kept = batch.and_then(|_| self.keep()).filter(|until| now < *until);
-        let batch = batch.filter(|_| kept.is_none());
+        let batch = batch.filter(|_| self.kept_from(BATCH, now).is_none());
         if !self.is_batch_turn() {
-            return interactive.or(batch).ok_or(kept);
+            return interactive.or(batch);
         }
         // A batch run that waits for memory does not stop those who need less, but for so long; its turn it keeps.
-        let stops = self.short_since.is_some_and(|since| now.saturating_duration_since(since) >= KEPT_AT_MOST);
+        let stops = self.batch_stops_others(now);
         let goes = |turn: &(usize, usize)| stops || self.fits(*turn);
-        batch.filter(goes).or(interactive).or(batch).ok_or(kept)
+        batch.filter(goes).or(interactive).or(batch)
     }
 
-    /// Whose turn it is in a lane. Who is in its own way is passed over.
+    /// Whether it is batch's turn, and has been for so long that interactive work goes on no more without leaving it room.
+    pub(super) fn batch_stops_others(&self, now: Instant) -> bool {
+        self.short_since.is_some_and(|since| now.saturating_duration_since(since) >= KEPT_AT_MOST)
+    }
+
+    /// Those whose turn may come in a lane, in order. Who is in its own way is passed over.
+    pub(super) fn in_turn(&self, lane: usize) -> impl Iterator<Item = (usize, usize)> {
+        let turns = self.courses[lane].ready.turns.iter().map(|(.., index)| *index);
+        turns
+            .filter(move |index| !self.accounts[*index].waits_for_itself(lane, self.budget))
+            .map(move |index| (lane, index))
+    }
+
+    /// Whose turn it is in a lane.
     fn first(&self, lane: usize) -> Option<(usize, usize)> {
-        let mut turns = self.courses[lane].ready.turns.iter().map(|(.., index)| *index);
-        turns.find(|index| !self.accounts[*index].waits_for_itself(lane, self.budget)).map(|index| (lane, index))
+        self.in_turn(lane).next()
     }
 
-    /// What is granted to this one now those before it, who are passed over, could not have taken, so it is not owed to them.
+    /// What is granted to this one now those before it who are in their own way could not have taken, so it is not owed to
+    /// them. To who waits for memory it is.
     fn pass_over(&mut self, (lane, index): (usize, usize), now: Instant) {
         let spent = self.accounts[index].lanes[lane].spent;
         let before =
             self.courses[lane].ready.turns.iter().map(|(.., other)| *other).take_while(|other| *other != index);
-        for other in before.collect::<Vec<_>>() {
+        let passed = before.filter(|other| self.accounts[*other].waits_for_itself(lane, self.budget));
+        for other in passed.collect::<Vec<_>>() {
             self.change(other, now, |account, _| {
                 let own = &mut account.lanes[lane];
                 own.spent = own.spent.max(spent);
@@ -279,7 +326,7 @@ impl State {
     }
 
     /// Whether the next run of a tenant in a lane has room in the memory that is free.
-    fn fits(&self, (lane, index): (usize, usize)) -> bool {
+    pub(super) fn fits(&self, (lane, index): (usize, usize)) -> bool {
         let free = self.budget.saturating_sub(self.memory);
         self.accounts[index].lanes[lane].waiting.front().is_some_and(|next| next.memory <= free)
     }
@@ -293,17 +340,21 @@ impl State {
 
     /// Whether one who comes now would have the next slot: there is one, and nobody waits for it.
     pub(super) fn idle(&self, lane: usize, now: Instant) -> bool {
-        let room = self.open && self.running < self.slots;
-        room && self.next(now).is_err() && (lane != BATCH || self.keep().is_none_or(|until| now >= until))
+        self.has_slot() && self.turn(now).is_none() && self.kept_from(lane, now).is_none()
     }
 
-    /// Grants one slot, if there is one and somebody's turn fits into the memory that is free.
+    /// Grants one slot, if there is one and somebody may go. [See above](super).
     pub(super) fn grant(&mut self, now: Instant) -> Option<(Place, Virtual, Waiter)> {
         self.note_shortage(now);
-        let next = self.next(now);
-        self.kept = next.err().flatten();
-        // Nobody smaller overtakes whoever's turn it is.
-        let (lane, index) = next.ok().filter(|turn| self.fits(*turn))?;
+        // When that is over it is looked at again.
+        let waits = self.has_slot() && self.first(BATCH).is_some();
+        self.kept = if waits { self.kept_from(BATCH, now) } else { None };
+        let turn = self.turn(now)?;
+        self.note_head(turn, now);
+        let (lane, index) = self.beginner(turn, now)?;
+        // Whom it goes past, in its lane.
+        let past = self.first(lane).filter(|first| *first != (lane, index));
+        let past = past.map(|(lane, first)| self.accounts[first].lanes[lane].spent);
         self.pass_over((lane, index), now);
         self.grants += 1;
         let (grants, usual, price) = (self.grants, self.usual, self.price());
@@ -325,6 +376,10 @@ impl State {
             account.cap(grants);
             Some((waiter, spent, pledge))
         })?;
+        let place = Place { ticket: waiter.ticket, tenant: index, lane };
+        self.went(place, waiter.memory);
+        // Who goes past others is ahead of them; who comes shall not be.
+        let spent = past.map_or(spent, |past| past.min(spent));
         let course = &mut self.courses[lane];
         course.clock = course.clock.max(spent);
         course.last = (grants, spent);
@@ -337,19 +392,24 @@ impl State {
             self.granted = waiter.ticket;
         }
         let batch_waits = self.courses[BATCH].waiting > 0;
-        if lane == BATCH {
+        // A batch run that goes past another takes not its turn.
+        if lane == BATCH && past.is_none() {
             self.batch_since = batch_waits.then_some(now);
         }
-        self.interactive_in_a_row =
-            if lane == INTERACTIVE && batch_waits { self.interactive_in_a_row.saturating_add(1) } else { 0 };
+        self.interactive_in_a_row = match lane {
+            INTERACTIVE if batch_waits => self.interactive_in_a_row.saturating_add(1),
+            BATCH if past.is_some() => self.interactive_in_a_row,
+            _ => 0,
+        };
         let own = waiter.own(self.accounts[index].lanes[lane].own(now));
-        Some((Place { ticket: waiter.ticket, tenant: index, lane }, pledge, Waiter { own, ..waiter }))
+        Some((place, pledge, Waiter { own, ..waiter }))
     }
 
     /// A slot is free again. `used`: its run is over, and took so long; `None`: it was never used, and costs nothing.
     pub(super) fn free(&mut self, slot: &Slot, used: Option<Duration>, now: Instant) {
         let (last, price) = (self.last(), self.price());
         let Slot { place: Place { tenant, lane, .. }, memory, pledge, .. } = *slot;
+        self.went_back(slot);
         self.running -= 1;
         self.memory -= memory;
         self.courses[lane].running -= 1;
@@ -415,11 +475,17 @@ impl State {
         }
         let queued = self.accounts.iter().filter(|account| account.queued() > 0);
         assert_eq!(self.weights, queued.map(|account| u64::from(account.share.weight)).sum::<u64>());
-        assert_eq!(self.busy, self.accounts.iter().filter(|account| account.is_busy()).count());
+        let busy = self.accounts.iter().enumerate().filter(|(_, account)| account.is_busy()).map(|(index, _)| index);
+        assert_eq!(self.busy, busy.collect());
         assert_eq!(self.memory, self.accounts.iter().map(|account| account.memory).sum::<u64>());
         let running: u32 = self.accounts.iter().map(|account| account.running).sum();
         assert_eq!(self.courses.iter().map(|course| course.running).sum::<usize>(), self.running);
         assert_eq!(usize::try_from(running).ok(), Some(self.running));
+        if let Some(head) = self.head.filter(|head| head.firm) {
+            let waits = self.accounts[head.place.tenant].lanes[head.place.lane].waiting.iter();
+            let memory = waits.filter(|waiter| waiter.ticket == head.place.ticket).map(|waiter| waiter.memory);
+            assert!(memory.sum::<u64>() + head.beside <= self.budget, "it can't begin when the others are over");
+        }
         let under_way = |account: &Account| account.running > 0 || account.lanes.iter().all(|lane| lane.pledged == 0);
         assert!(self.accounts.iter().all(under_way), "a charge for a run that is over");
     }

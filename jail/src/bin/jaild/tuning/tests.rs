@@ -36,12 +36,7 @@ impl Rig {
         let rig = Rig { folder };
         fs::create_dir_all(rig.folder.join("languages")).unwrap();
         fs::create_dir_all(rig.toolchain()).unwrap();
-        let (text, program) = (rig.folder.join("tool"), rig.toolchain().join("tool"));
-        fs::write(&text, format!("#!/bin/sh\n{command}\n")).unwrap();
-        // By a process of its own: who is forked beside this test has its descriptors until it executes, and nobody
-        // executes what somebody may write.
-        let copied = std::process::Command::new("install").args(["-m", "755"]).args([&text, &program]).status();
-        assert!(copied.unwrap().success());
+        rig.tool(&format!("#!/bin/sh\n{command}\n"));
         let toolchain = rig.toolchain();
         let manifest = format!(
             r#"
@@ -74,6 +69,15 @@ impl Rig {
         );
         fs::write(rig.folder.join("languages/tiny.toml"), manifest).unwrap();
         Some(rig)
+    }
+
+    /// Its program is this script, by a process of its own: who is forked beside this test has its descriptors until it
+    /// executes, and nobody executes what somebody may write.
+    fn tool(&self, script: &str) {
+        let (text, program) = (self.folder.join("tool"), self.toolchain().join("tool"));
+        fs::write(&text, script).unwrap();
+        let copied = std::process::Command::new("install").args(["-m", "755"]).args([&text, &program]).status();
+        assert!(copied.unwrap().success());
     }
 
     fn toolchain(&self) -> PathBuf {
@@ -280,7 +284,7 @@ fn told_to_end_it_ends_what_it_has_begun() {
     lock.lock().unwrap();
     assert!(!rig.tune_unless(&halt));
     drop(lock);
-    fs::write(rig.toolchain().join("tool"), "#!/bin/sh\ncat $1 >$2\n").unwrap();
+    rig.tool("#!/bin/sh\ncat $1 >$2\n");
     rig.tune();
     assert_eq!(rig.state(), Ok(true));
 }
@@ -291,7 +295,7 @@ fn a_command_begins_with_no_signal_blocked_and_ends_with_its_maker() {
     let place = std::env::temp_dir().join(format!("jaild-tuning-{}-{name}/words", std::process::id()));
     let Some(rig) = Rig::new(name, "") else { return };
     // Unlike this one, Debian's sh unblocks them by itself.
-    fs::write(rig.toolchain().join("tool"), "#!/bin/bash\ngrep SigBlk /proc/self/status >$2\n").unwrap();
+    rig.tool("#!/bin/bash\ngrep SigBlk /proc/self/status >$2\n");
     std::thread::scope(|scope| {
         scope.spawn(|| {
             nix::sys::signal::SigSet::all().thread_block().unwrap();

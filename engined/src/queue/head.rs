@@ -1,0 +1,87 @@
+//! Whoever's turn it is and has to wait for memory, and who may go past it meanwhile.
+//!
+//! From then on what comes free is kept for it, but for what it will not need: others begin as long as all of them that
+//! have begun since then fit *beside* it into all the memory there is. So it can begin when the runs that were under way
+//! at that moment are over, if not before, whatever others send, and nobody has to know how long a run takes.
+
+use tokio::time::Instant;
+
+use super::state::{BATCH, INTERACTIVE, State};
+use super::{Place, Slot};
+
+/// Whom memory is kept for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) place: Place,
+    /// The number of the last grant before memory was kept for it.
+    pub(super) since: u64,
+    /// What those granted since then have who are under way.
+    pub(super) beside: u64,
+    /// Interactive runs have to fit beside it as well. Batch work has them go on for a while.
+    pub(super) firm: bool,
+}
+
+impl State {
+    /// Notes whom memory is kept for, now that it is the turn of `turn`.
+    pub(super) fn note_head(&mut self, turn: (usize, usize), now: Instant) {
+        let stands = |head: &Head| {
+            let Place { ticket, tenant, lane } = head.place;
+            let account = &self.accounts[tenant];
+            let next = account.lanes[lane].waiting.front().is_some_and(|next| next.ticket == ticket);
+            // Who is in its own way keeps nothing from others.
+            next && account.may_run() && !account.waits_for_itself(lane, self.budget)
+        };
+        self.head = self.head.filter(stands);
+        let firm = turn.0 == INTERACTIVE || self.batch_stops_others(now);
+        self.head = match self.head {
+            None if !self.fits(turn) => self.new_head(turn, firm),
+            Some(head) if !head.firm && firm && turn.0 == BATCH => {
+                self.new_head((head.place.lane, head.place.tenant), firm)
+            }
+            Some(head) if !head.firm && firm && !self.fits(turn) => self.new_head(turn, firm),
+            head => head,
+        };
+    }
+
+    fn new_head(&self, (lane, tenant): (usize, usize), firm: bool) -> Option<Head> {
+        let ticket = self.accounts[tenant].lanes[lane].waiting.front()?.ticket;
+        Some(Head { place: Place { ticket, tenant, lane }, since: self.grants, beside: 0, firm })
+    }
+
+    /// The next of a tenant in a lane begins: those of its memory that are under way are counted.
+    pub(super) fn went(&mut self, place: Place, memory: u64) {
+        self.head = self.head.filter(|head| head.place != place);
+        if let Some(head) = &mut self.head {
+            head.beside += memory;
+        }
+    }
+
+    /// A run is over, or never began.
+    pub(super) fn went_back(&mut self, slot: &Slot) {
+        if let Some(head) = self.head.as_mut().filter(|head| slot.number > head.since) {
+            head.beside = head.beside.saturating_sub(slot.memory);
+        }
+    }
+
+    /// Who begins now: whoever's turn it is, else the first that fits and leaves the head its room.
+    pub(super) fn beginner(&self, turn: (usize, usize), now: Instant) -> Option<(usize, usize)> {
+        let lanes =
+            [INTERACTIVE, BATCH].into_iter().filter(|lane| *lane == turn.0 || self.kept_from(*lane, now).is_none());
+        let others = lanes.flat_map(|lane| self.in_turn(lane));
+        std::iter::once(turn).chain(others).find(|turn| self.fits(*turn) && self.leaves_room(*turn))
+    }
+
+    fn leaves_room(&self, (lane, index): (usize, usize)) -> bool {
+        let Some(Head { place, beside, firm, .. }) = self.head else { return true };
+        let next = |lane: usize, index: usize| self.accounts[index].lanes[lane].waiting.front();
+        if (place.lane, place.tenant) == (lane, index) || lane == INTERACTIVE && !firm {
+            return true;
+        }
+        let needed = [next(place.lane, place.tenant), next(lane, index)].into_iter().flatten();
+        let all = needed.fold(beside, |all, waiter| all.saturating_add(waiter.memory));
+        // Of two of one tenant the second must not put the first in its own way either.
+        let account = &self.accounts[index];
+        let both = index != place.tenant || account.may_run_two() && account.fit_together(self.budget);
+        both && all <= self.budget
+    }
+}
