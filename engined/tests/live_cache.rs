@@ -141,14 +141,11 @@ fn a_toolchain_that_changes_compiles_anew() {
     );
     let up = Up::with(Some(&opt.manifests()));
     let request = json!({"language": "mine", "source": "#include <answer.h>\nint main(void) { return ANSWER; }"});
-    let code = |answer: u32, cached: bool| {
+    let answer = |up: &Up| {
         let result = up.run(&request);
-        assert_eq!(
-            (&result["run"]["exit_code"], &result["compile"]["cached"]),
-            (&json!(answer), &json!(cached)),
-            "{result}"
-        );
+        (result["run"]["exit_code"].clone(), result["compile"]["cached"].clone())
     };
+    let code = |number: u32, cached: bool| assert_eq!(answer(&up), (json!(number), json!(cached)));
     keep(&up, &request);
     code(1, true);
     // Its program is looked at each time, whatever else it has when languages are looked at.
@@ -157,10 +154,14 @@ fn a_toolchain_that_changes_compiles_anew() {
     wait_for(|| told(&up, "engined_cache_entries") == 2);
     code(1, true);
     let before = up.offered("mine");
-    let looks = up.log().matches("every language looked at").count();
     opt.file("mine/include/answer.h", "#define ANSWER 2\n", 0o644);
-    up.reload(|up| up.log().matches("every language looked at").count() > looks);
-    code(2, false);
+    // A look that its program has brought about may be under way, and tells nothing of this one.
+    up.reload(|up| {
+        let answer = answer(up);
+        let anew = answer == (json!(2), json!(false));
+        assert!(anew || answer == (json!(1), json!(true)), "{answer:?}");
+        anew
+    });
     wait_for(|| told(&up, "engined_cache_entries") == 3);
     code(2, true);
     assert_eq!(up.offered("mine"), before);

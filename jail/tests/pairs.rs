@@ -9,7 +9,7 @@
 mod attacks;
 mod common;
 
-use attacks::{LEAVE, Prey, made, named, seen};
+use attacks::{Prey, made, named, seen};
 use common::{Jaild, can_run};
 use jail::spec::Layers;
 
@@ -19,7 +19,7 @@ fn pair(layer: &str, others: &[&str], attack: &str) {
         return;
     }
     let prey = Prey::new();
-    let attack = named(attack, &prey);
+    let (attack, leave) = (named(attack, &prey), prey.leave());
     for off in [false, true] {
         let mut arguments: Vec<&str> = others.iter().flat_map(|other| ["--test-layer-off", other]).collect();
         if off {
@@ -28,7 +28,7 @@ fn pair(layer: &str, others: &[&str], attack: &str) {
         let jaild = Jaild::start(&arguments);
         let mut link = jaild.link();
         // For the one that looks for it, on as many slots as there may be.
-        (0..4).for_each(|_| drop(link.python(LEAVE)));
+        (0..4).for_each(|_| drop(link.python(&leave)));
         let done = made(&mut link, &attack);
         let (expected, state) = if off { ("BROKEN", "off") } else { ("HELD", "on") };
         assert_eq!(seen(&done), expected, "{layer} {state}: {:?} {:?}", done.ended, done.stderr);

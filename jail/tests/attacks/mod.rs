@@ -17,12 +17,15 @@ pub struct Attack {
     pub source: String,
 }
 
-/// What an attack looks for on the host: a port and a socket that somebody listens on.
+/// What an attack looks for on the host: a port and a socket that somebody listens on, and memory that a run before it
+/// may have left.
 pub struct Prey {
     _tcp: TcpListener,
     _unix: UnixListener,
     port: u16,
     socket: PathBuf,
+    /// Of the memory: nobody else's on this host.
+    key: u32,
 }
 
 impl Prey {
@@ -33,18 +36,24 @@ impl Prey {
         let socket = PathBuf::from("/var/tmp").join(format!("prey-{}-{port}", std::process::id()));
         let unix = UnixListener::bind(&socket).unwrap();
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();
-        Prey { _tcp: tcp, _unix: unix, port, socket }
+        // No other listener has its port meanwhile.
+        Prey { _tcp: tcp, _unix: unix, port, socket, key: 0x7391_0000 | u32::from(port) }
+    }
+
+    /// A run that leaves a segment which one of the same slot could find: to be run before [`all`]'s `shared_memory_left`.
+    pub fn leave(&self) -> String {
+        format!("import ctypes; ctypes.CDLL(None).shmget({}, 4096, 0o1666)", self.key)
     }
 }
 
 impl Drop for Prey {
     fn drop(&mut self) {
         std::fs::remove_file(&self.socket).unwrap();
+        // Where runs had no namespace of their own for it, it is the host's. Elsewhere there is none.
+        let remove = std::process::Command::new("ipcrm").arg("--shmem-key").arg(self.key.to_string()).output();
+        assert!(remove.is_ok() || std::thread::panicking(), "{remove:?}");
     }
 }
-
-/// A segment that a run of the same slot could find: run before [`all`]'s `shared_memory_left`.
-pub const LEAVE: &str = "import ctypes; ctypes.CDLL(None).shmget(0x7391, 4096, 0o1666)";
 
 const CALLS: &str = "import ctypes, os, socket, signal, sys, time\n\
     libc = ctypes.CDLL(None, use_errno=True)\n\
@@ -65,7 +74,7 @@ pub fn all(prey: &Prey) -> Vec<Attack> {
         attack("host_socket", &format!("s = socket.socket(socket.AF_UNIX); tried(lambda: s.connect('{socket}'))")),
         attack("write_program", "opened('/usr/bin/true', 'r+b')"),
         attack("host_port", &format!("tried(lambda: socket.create_connection(('127.0.0.1', {port}), 2))")),
-        attack("shared_memory_left", "say(libc.shmget(0x7391, 4096, 0) != -1)"),
+        attack("shared_memory_left", &format!("say(libc.shmget({}, 4096, 0) != -1)", prey.key)),
         attack("host_name", &format!("say(socket.gethostname() == '{host}')")),
         attack("place_in_hierarchy", "say('slot-' in open('/proc/self/cgroup').read())"),
         attack("write_proc", "opened('/proc/self/comm', 'w')"),
