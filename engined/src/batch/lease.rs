@@ -199,7 +199,7 @@ impl Lease {
 
     async fn take(&self) -> Result<u32, Missed> {
         let leased = self.attempt.get_or_try_init(|| self.ask()).await.copied();
-        // Its batch may have been cancelled while that was written.
+        // Its batch may have been cancelled while that was written, and its slot be that of a run which was stopped for it.
         self.kept(if *self.account.cancelled.borrow() { Err(Missed::Cancelled) } else { leased })
     }
 

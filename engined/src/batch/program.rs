@@ -441,10 +441,6 @@ impl Program {
             Some(lease) => lease.begin(most).await?,
             None => self.account.turn(engine, most).await?,
         };
-        if *self.account.cancelled.borrow() {
-            // While it was leased. The slot may be that of a run which was stopped for the same.
-            return Err(Missed::Cancelled);
-        }
         let task = Task {
             id: new_id(),
             tenant: self.account.tenant,
