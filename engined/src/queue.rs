@@ -21,22 +21,27 @@
 //!   its tenant waits then; between two turns there no more than [`DEBT_AT_MOST`], so that who goes on with interactive work
 //!   has its batch work wait for that of others, but not for ever.
 //!
-//! Two tenants that wait are apart by at most what is in flight, one run per slot.
+//! Two tenants that wait are apart by at most what is in flight, one run per slot; but where memory is short (below) one may
+//! go past another for as long as the head waits, and of several heads each. That is owed to those it passed, without another
+//! bound: they, and who comes then, go before it until they have had as much, or have nothing waiting.
 //!
 //! # Between priorities
 //! Interactive work goes before batch work, but every [`INTERACTIVE_IN_A_ROW`] grants one batch run gets its turn. One slot
 //! takes no batch work while interactive work has come within [`KEPT_FOR`]: batch has all others. An engine with one slot in
 //! all keeps that one as well, but no longer than batch has waited for [`KEPT_AT_MOST`], and the turns above stand, so that
-//! somebody who runs something every nine seconds does not shut out batch for ever. A kept slot is no memory that is kept.
-//! While the engine drains nothing is kept.
+//! somebody who runs something every nine seconds does not shut out batch for ever. A kept slot is no memory that is kept: who
+//! is kept from it keeps no memory from others. While that is so, a batch run that waits for memory is left the last slot
+//! that batch may have: no other goes past it into that. While the engine drains nothing is kept.
 //!
 //! # Places
 //! A tenant that queues as much as it can leaves places (`places`) to others.
 //!
 //! # Memory
-//! A run that is at the head waits until its memory fits. Meanwhile those go on who fit beside it: all that have begun since it
-//! waits, and it, into all the memory there is. Nobody else overtakes it (`head`). So a large run begins when the runs that
-//! were under way as its turn came are over, if not before, whatever others send, and small ones do not stand still until then.
+//! A run that is at the head waits until its memory fits. Meanwhile those go on, of some that are next, who fit beside it:
+//! all that have begun since it waits, and it, into all the memory there is. Nobody else overtakes it (`head`). So a large
+//! run begins when the runs that were under way as its turn came are over, if not before, whatever others send, and small
+//! ones do not stand still until then. A batch run waits longer where interactive work comes only after other batch work
+//! went past it: one slot is kept then.
 //! - Who can't fit beside the runs that its own tenant has under way waits for these alone: its tenant is passed over like one
 //!   that has as many under way as it may. Where the interactive work of that tenant keeps its own batch run from
 //!   fitting, it stops after [`INTERACTIVE_IN_A_ROW`] of them; its batch work stops for an interactive run at once.

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 use super::state::{BATCH, INTERACTIVE, State};
 use super::{Place, Slot};
 
+/// So many of each priority are looked at, in turn, for one that may go past: all of them would be a look at each tenant.
+const LOOKED_AT: usize = 64;
+
 /// Whom memory is kept for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
@@ -28,8 +31,9 @@ impl State {
             let Place { ticket, tenant, lane } = head.place;
             let account = &self.accounts[tenant];
             let next = account.lanes[lane].waiting.front().is_some_and(|next| next.ticket == ticket);
-            // Who is in its own way keeps nothing from others.
-            next && account.may_run() && !account.waits_for_itself(lane, self.budget)
+            // Who is in its own way keeps nothing from others, nor who is kept from the slot itself.
+            let in_its_way = !account.may_run() || account.waits_for_itself(lane, self.budget);
+            next && !in_its_way && self.kept_from(lane, now).is_none()
         };
         self.head = self.head.filter(stands);
         let firm = turn.0 == INTERACTIVE || self.batch_stops_others(now);
@@ -63,15 +67,17 @@ impl State {
         }
     }
 
-    /// Who begins now: whoever's turn it is, else the first that fits and leaves the head its room.
+    /// Who begins now: whoever's turn it is, else the first that fits and leaves the head its room, of so many, or the head.
     pub(super) fn beginner(&self, turn: (usize, usize), now: Instant) -> Option<(usize, usize)> {
         let lanes =
             [INTERACTIVE, BATCH].into_iter().filter(|lane| *lane == turn.0 || self.kept_from(*lane, now).is_none());
-        let others = lanes.flat_map(|lane| self.in_turn(lane));
-        std::iter::once(turn).chain(others).find(|turn| self.fits(*turn) && self.leaves_room(*turn))
+        let others = lanes.flat_map(|lane| self.in_turn(lane).take(LOOKED_AT));
+        let head = self.head.map(|Head { place, .. }| (place.lane, place.tenant));
+        let mut all = std::iter::once(turn).chain(others).chain(head);
+        all.find(|turn| self.fits(*turn) && self.leaves_room(*turn, now))
     }
 
-    fn leaves_room(&self, (lane, index): (usize, usize)) -> bool {
+    fn leaves_room(&self, (lane, index): (usize, usize), now: Instant) -> bool {
         let Some(Head { place, beside, firm, .. }) = self.head else { return true };
         let next = |lane: usize, index: usize| self.accounts[index].lanes[lane].waiting.front();
         if (place.lane, place.tenant) == (lane, index) || lane == INTERACTIVE && !firm {
@@ -82,6 +88,8 @@ impl State {
         // Of two of one tenant the second must not put the first in its own way either.
         let account = &self.accounts[index];
         let both = index != place.tenant || account.may_run_two() && account.fit_together(self.budget);
-        both && all <= self.budget
+        // Nor may batch work take the last slot that batch may have: the head would be kept out.
+        let slot = (place.lane, lane) != (BATCH, BATCH) || self.kept_from_second(now).is_none();
+        slot && both && all <= self.budget
     }
 }

@@ -160,6 +160,62 @@ async fn a_batch_run_beside_a_large_one_takes_not_its_turn() {
     drop(granted(&mut large).expect("its turn"));
 }
 
+/// One slot is kept from batch work for a while: with the other one taken the large run would be kept out.
+#[tokio::test(start_paused = true)]
+async fn a_batch_run_beside_a_large_one_leaves_it_the_slot_that_batch_may_have() {
+    let queue = queue(2);
+    tokio::spawn(Arc::clone(&queue).tend());
+    let batch = |tenant, memory| join(&queue, tenant, Priority::Batch, memory);
+    let others = begin(&queue, 0, 600);
+    let (mut large, mut small) = (batch(2, LARGE), batch(3, SMALL));
+    assert!(granted(&mut small).is_none());
+    drop(others);
+    drop(granted(&mut large).expect("its turn"));
+    drop(granted(&mut small).expect("it goes on"));
+    // When nobody interactive comes any more, all slots are there for batch.
+    let (_others, _large, came) = (begin(&queue, 0, 600), batch(2, LARGE), Instant::now());
+    let _small = batch(3, SMALL).slot(60 * SECOND).await.unwrap();
+    assert!((KEPT_FOR..KEPT_FOR + SECOND).contains(&came.elapsed()), "{:?}", came.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_memory_is_kept_for_a_batch_run_that_is_kept_from_the_slot() {
+    let queue = queue(2);
+    let batch = |tenant, memory| join(&queue, tenant, Priority::Batch, memory);
+    let others = begin(&queue, 0, 600);
+    let mut large = batch(2, LARGE);
+    for _ in 0..INTERACTIVE_IN_A_ROW {
+        drop(begin(&queue, 1, MIDDLE));
+    }
+    // By now it stops interactive work that does not fit beside it, and nobody interactive has come for a while.
+    tokio::time::advance(KEPT_AT_MOST).await;
+    let small = granted(&mut batch(3, 200)).expect("beside it");
+    let mut middle = interactive(&queue, 1, MIDDLE);
+    drop(others);
+    assert!(granted(&mut large).is_none(), "the slot is kept for interactive work");
+    let middle = granted(&mut middle).expect("so that has it");
+    drop(small);
+    assert!(granted(&mut large).is_none(), "no room");
+    drop(middle);
+    drop(granted(&mut large).expect("its turn"));
+}
+
+/// Whoever is looked at for one that goes past.
+#[tokio::test(start_paused = true)]
+async fn a_large_run_begins_however_many_have_come_before_it_in_turn() {
+    let queue = Queue::new(10_000, BUDGET, &[PLENTY; 202]);
+    queue.open(2);
+    let others = begin(&queue, 0, 600);
+    drop(begin(&queue, 201, 1));
+    let mut large = interactive(&queue, 201, LARGE);
+    // Who was never served goes first of those that have had the same.
+    let mut next: Vec<Ticket> = (1..=200).map(|tenant| interactive(&queue, tenant, LARGE)).collect();
+    drop(others);
+    drop(granted(&mut large).expect("memory was kept for it"));
+    let begun: Vec<Slot> = next.iter_mut().filter_map(granted).collect();
+    assert_eq!(begun.len(), 1, "they go on");
+}
+
 /// Its own runs of the other priority must not put it in its own way, so that others take what was kept for it.
 #[tokio::test(start_paused = true)]
 async fn ones_own_batch_runs_take_nothing_from_ones_run_that_waits_for_others() {

@@ -219,14 +219,19 @@ impl Model {
         self.interactive.is_some_and(|since| since.elapsed() < KEPT_FOR)
     }
 
-    /// Whose memory is kept for, with what that and those have together who have begun since.
-    fn head(&self) -> Option<(TenantIndex, u64)> {
+    /// Whether a slot is kept from a batch run which so many others go before.
+    fn is_kept_behind(&self, others: usize) -> bool {
+        self.is_kept() && self.batch_runs() + others + 1 >= self.queue.gauges().slots
+    }
+
+    /// Whom memory is kept for, with what that and those have together who have begun since.
+    fn head(&self) -> Option<(Place, Priority, u64)> {
         let head = self.queue.lock().head?;
         let since = self.running.iter().filter(|(_, slot)| slot.number > head.since);
         let beside: u64 = since.map(|(wish, _)| wish.memory).sum();
         assert_eq!(head.beside, beside);
         let waits = self.waiting.iter().find(|(_, ticket)| ticket.place == head.place);
-        waits.map(|(wish, _)| (wish.tenant, beside + wish.memory))
+        waits.map(|(wish, _)| (head.place, wish.priority, beside + wish.memory))
     }
 
     fn check(&self) {
@@ -259,11 +264,16 @@ impl Model {
         let wants = self.waiting.iter().filter(|(_, ticket)| !ticket.is_held());
         let able = wants
             .filter(|(wish, _)| may_run(wish) && first(wish, wish.priority).is_some_and(|next| next == wish.memory));
-        let kept = self.is_kept() && self.batch_runs() + 1 >= gauges.slots;
-        let head = self.head();
-        for (wish, _) in able.filter(|_| gauges.running < gauges.slots) {
-            let room = head.is_none_or(|(tenant, beside)| tenant != wish.tenant && beside + wish.memory <= MEMORY);
-            let waits = memory + wish.memory > MEMORY || kept && wish.priority == Priority::Batch || !room;
+        let kept = |priority, others| priority == Priority::Batch && self.is_kept_behind(others);
+        // Nothing is kept for who is kept from the slot itself.
+        let head = self.head().filter(|(_, priority, _)| !kept(*priority, 0));
+        for (wish, ticket) in able.filter(|_| gauges.running < gauges.slots) {
+            let room = head.is_none_or(|(place, priority, beside)| {
+                let TenantIndex(tenant) = wish.tenant;
+                let last_slot = priority == Priority::Batch && kept(wish.priority, 1);
+                place == ticket.place || place.tenant != tenant && beside + wish.memory <= MEMORY && !last_slot
+            });
+            let waits = memory + wish.memory > MEMORY || kept(wish.priority, 0) || !room;
             assert!(waits, "a free slot, room, and {wish:?} waits");
         }
         for (wish, ticket) in &self.waiting {

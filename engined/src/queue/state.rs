@@ -64,7 +64,7 @@ pub(super) struct State {
     batch_since: Option<Instant>,
     /// Since when it has been batch's turn, and memory is missing.
     short_since: Option<Instant>,
-    /// A batch run waits for a slot that is free and kept, until then.
+    /// A batch run may wait for a slot that is free and kept, from it or for another one, until then.
     pub(super) kept: Option<Instant>,
     /// Whose turn it was when there was not enough memory for it.
     pub(super) head: Option<Head>,
@@ -250,9 +250,9 @@ impl State {
         course.held -= usize::from(left.1);
     }
 
-    /// The time that a batch run has to wait for, if a slot is kept from it. [See above](super).
-    fn keep(&self) -> Option<Instant> {
-        let keeps = !self.draining && self.courses[BATCH].running + 1 >= self.slots;
+    /// The time that a batch run has to wait for which `others` go before, if a slot is kept from it. [See above](super).
+    fn keep(&self, others: usize) -> Option<Instant> {
+        let keeps = !self.draining && self.courses[BATCH].running + others + 1 >= self.slots;
         let until = self.interactive.filter(|_| keeps)? + KEPT_FOR;
         match self.batch_since {
             _ if self.slots > 1 => Some(until),
@@ -264,7 +264,12 @@ impl State {
 
     /// Until when the slot that there is is kept from a lane, if it is.
     pub(super) fn kept_from(&self, lane: usize, now: Instant) -> Option<Instant> {
-        self.keep().filter(|until| lane == BATCH && now < *until)
+        self.keep(0).filter(|until| lane == BATCH && now < *until)
+    }
+
+    /// Until when it is kept from the second of two batch runs that begin, if it is.
+    pub(super) fn kept_from_second(&self, now: Instant) -> Option<Instant> {
+        self.keep(1).filter(|until| now < *until)
     }
 
     /// Whether there is a slot to be had.
@@ -348,7 +353,7 @@ impl State {
         self.note_shortage(now);
         // When that is over it is looked at again.
         let waits = self.has_slot() && self.first(BATCH).is_some();
-        self.kept = if waits { self.kept_from(BATCH, now) } else { None };
+        self.kept = if waits { self.kept_from_second(now) } else { None };
         let turn = self.turn(now)?;
         self.note_head(turn, now);
         let (lane, index) = self.beginner(turn, now)?;
