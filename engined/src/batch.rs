@@ -68,6 +68,10 @@ pub mod work;
 /// it from the store, which all tenants share.
 pub const READERS: usize = 1_024;
 
+/// Of all of them so many read a page at the same time: each reserves the memory of a whole page before, and the store answers
+/// few at once.
+const READING: usize = 8;
+
 /// What batches need beside the rest of the engine.
 pub struct Batches {
     /// Where they are kept.
@@ -76,13 +80,16 @@ pub struct Batches {
     cancelled: Mutex<HashMap<String, watch::Sender<bool>>>,
     /// Of each tenant, the places of those who wait for news.
     readers: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Held by whoever reads a page of results from the store.
+    pub reading: Semaphore,
 }
 
 impl Batches {
     /// Batches that are kept in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Batches { store, cancelled: Mutex::default(), readers: Mutex::default() }
+        let reading = Semaphore::new(READING);
+        Batches { store, cancelled: Mutex::default(), readers: Mutex::default(), reading }
     }
 
     /// The place of a request that waits for news, until it is dropped. `None`: the tenant has [`READERS`] of them.

@@ -204,6 +204,8 @@ impl Error {
         match self {
             Error::Rate(refused) => Some(refused.wait),
             Error::CpuDay(spent) => Some(spent.until),
+            // It comes back when answers are read, whoever had it.
+            Error::Memory(_) => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

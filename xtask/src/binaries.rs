@@ -1,32 +1,53 @@
-//! Test binaries of cargo, run by ourselves: by whoever has time for the next. What fails in CI has a second try, alone;
-//! that is told.
+//! Test binaries of cargo, run by ourselves: by whoever has time for the next. What fails in CI may have a second try,
+//! by itself while other parts go on; that is told. No second try mends a run that is not whole: a binary that crashes,
+//! that ends early, or of whose failures one has no name.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::build;
 use crate::problem::{Context, Problem, Result};
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
 
-/// So many tests of one run may have a second try: a busy machine holds up one or two of thousands, a mistake more.
+/// So many tests of a whole `cargo xtask test` may have a second try: a busy machine holds up one or two of thousands,
+/// a mistake more.
 const SECOND_TRIES: usize = 2;
+/// So long we read on when a binary has ended and somebody else holds its output. Then it is not read to its end.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What has none, by crate and by name: a wall that holds when it is tried again is none.
 const WALLS: [&str; 5] = ["jail", "pairs", "remains", "pinned", "confinement"];
+/// The exit status of a test binary of which a test failed.
+const FAILED: i32 = 101;
 /// So much of what a failure says is told again at the end.
 const DETAIL_LINES: usize = 120;
 
-/// What follows from a test that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// It is tried again, and is unsteady if it passes.
-    TryAgain,
-    /// It has failed.
-    Fail,
+/// How many failed tests may still be tried again. All that run at the same time, or one after another, share them.
+#[derive(Debug)]
+pub struct SecondTries(AtomicUsize);
+
+impl SecondTries {
+    /// For CI, where a busy machine may hold one up.
+    pub fn few() -> Self {
+        SecondTries(AtomicUsize::new(SECOND_TRIES))
+    }
+
+    /// What fails has failed.
+    pub fn none() -> Self {
+        SecondTries(AtomicUsize::new(0))
+    }
+
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 /// One of them.
@@ -43,12 +64,37 @@ struct Binary {
 #[derive(Debug)]
 pub struct Binaries {
     next: Mutex<VecDeque<Binary>>,
-    tries: Mutex<usize>,
+    patience: Duration,
+}
+
+/// What one run of a binary came to.
+#[derive(Debug)]
+struct Run {
+    tally: Tally,
+    /// Tests that failed.
+    failed: Vec<String>,
+    /// Why it is not whole.
+    broken: Option<String>,
+}
+
+/// What is heard of a binary.
+enum Heard {
+    Line(io::Result<Vec<u8>>),
+    /// Nobody has its output any more.
+    Silence,
+    Ended(io::Result<ExitStatus>),
+}
+
+/// How a binary ended.
+struct End {
+    status: ExitStatus,
+    /// Its output was read to the end.
+    silent: bool,
 }
 
 impl Binaries {
     /// Builds what `cargo test` with the same `args` would run, but for the documentation's examples.
-    pub fn build(args: &[&str], on_failure: OnFailure) -> Result<Self> {
+    pub fn build(args: &[&str]) -> Result<Self> {
         let mut cargo = build::cargo();
         cargo
             .args(["test", "--quiet", "--locked", "--no-run", "--message-format", "json-render-diagnostics"])
@@ -65,23 +111,30 @@ impl Binaries {
         if next.is_empty() {
             return Err(Problem::new("cargo has built no tests", "look at the arguments in xtask/src/tests.rs"));
         }
-        let tries = if on_failure == OnFailure::TryAgain { SECOND_TRIES } else { 0 };
-        Ok(Binaries { next: Mutex::new(next.into()), tries: Mutex::new(tries) })
+        Ok(Binaries { next: Mutex::new(next.into()), patience: PATIENCE })
     }
 
     /// Runs the next until there is none. Several may do so at the same time.
-    pub fn work(&self) -> Result<Tally> {
+    pub fn work(&self, tries: &SecondTries) -> Result<Tally> {
         let mut tally = Tally::default();
         while let Some(binary) = self.next() {
-            let (mut said, failures) = binary.run(&[])?;
-            // One that has crashed names none.
-            for failure in failures {
-                if binary.is_wall() || !self.may_try() {
+            let first = binary.run(&[], self.patience)?;
+            let mut said = first.tally;
+            if let Some(why) = first.broken {
+                // It has failed, whatever a test of it does now.
+                said.fail(why);
+                tally.add(said);
+                continue;
+            }
+            for failure in first.failed {
+                if binary.is_wall() || !tries.take() {
                     continue;
                 }
-                println!("xtask: {failure} again, alone");
-                let (again, failed) = binary.run(&["--exact", &failure])?;
-                if failed.is_empty() && again.passed() == 1 {
+                println!("xtask: {failure} again, by itself while other parts go on");
+                let again = binary.run(&["--exact", &failure], self.patience)?;
+                if let Some(why) = again.broken {
+                    said.fail(why);
+                } else if again.tally.failures().is_empty() && again.tally.passed() == 1 {
                     said.steadied(&failure);
                 }
             }
@@ -91,14 +144,7 @@ impl Binaries {
     }
 
     fn next(&self) -> Option<Binary> {
-        lock(&self.next).pop_front()
-    }
-
-    fn may_try(&self) -> bool {
-        let mut left = lock(&self.tries);
-        let may = *left > 0;
-        *left = left.saturating_sub(1);
-        may
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
@@ -117,126 +163,108 @@ impl Binary {
         WALLS.iter().any(|wall| self.name == *wall || of == Some(*wall))
     }
 
-    /// Shows what it says as it comes, counts it, and names the tests that failed.
-    fn run(&self, args: &[&str]) -> Result<(Tally, Vec<String>)> {
+    /// Shows what it says as it comes, and counts it.
+    fn run(&self, args: &[&str], patience: Duration) -> Result<Run> {
         println!("     Running {} {} ({})", self.name, args.join(" "), self.path.display());
-        let mut tally = Tally::default();
+        let (mut tally, mut failed, mut results) = (Tally::default(), Vec::new(), Vec::new());
         let (mut detail, mut telling) = (Vec::new(), false);
-        let status = self.say(args, |line| {
+        let end = self.say(args, patience, |line| {
             println!("{line}");
-            tally.read_line(line);
-            // What failed says why between two lines of this kind.
+            // What failed says why between two lines of this kind; a result that stands there was printed by a test.
             if line == "failures:" {
                 telling = detail.is_empty();
             }
-            if telling && detail.len() < DETAIL_LINES {
-                detail.push(line.to_owned());
+            if telling {
+                if detail.len() < DETAIL_LINES {
+                    detail.push(line.to_owned());
+                }
+                return;
             }
+            tally.read_line(line);
+            failed.extend(tally::failed_test(line).map(str::to_owned));
+            results.extend(tally::failed_of_result(line));
         })?;
-        let failures = tally.failures().to_vec();
-        if !status.success() && failures.is_empty() {
-            tally.fail(format!("{}: {status} without a failed test", self.path.display()));
-        }
+        let broken = end.not_whole(&failed, &results).map(|why| format!("{}: {why}", self.path.display()));
         if !detail.is_empty() {
             tally.tell_again(format!("{}:\n{}", self.name, detail.join("\n")));
         }
-        Ok((tally, failures))
+        Ok(Run { tally, failed, broken })
     }
 
-    /// Calls `line` with each line of what it writes.
-    fn say(&self, args: &[&str], mut line: impl FnMut(&str)) -> Result<ExitStatus> {
+    /// Calls `line` with each line of its standard output. Its errors go where ours go: in the same pipe a line of the
+    /// one could tear a line of the other, and with it the name of a test.
+    fn say(&self, args: &[&str], patience: Duration, mut line: impl FnMut(&str)) -> Result<End> {
         let name = self.path.display().to_string();
-        let (from, to) = std::io::pipe().or_problem("no pipe", "allow more descriptors")?;
-        let too = to.try_clone().or_problem("no pipe", "allow more descriptors")?;
         let mut command = Command::new(&self.path);
         command.args(args).current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         // A test that lacks a privilege or a facility skips aloud elsewhere; here it must not.
         if nix::unistd::geteuid().is_root() {
             command.env("ENGINED_FORBID_SKIP", "1");
         }
-        command.stdin(Stdio::null()).stdout(to).stderr(too);
-        let mut child = command.spawn().or_problem(format!("{name} did not start"), "build it again")?;
-        // It has our ends of the pipe.
-        drop(command);
-        for said in BufReader::new(from).split(b'\n') {
-            line(&String::from_utf8_lossy(&said.or_problem(format!("{name}: its output broke off"), "run it again")?));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let heard = hear(command.spawn().or_problem(format!("{name} did not start"), "build it again")?);
+        let (mut status, mut silent, mut until) = (None, false, None);
+        while status.is_none() || !silent {
+            let left = until.map_or(Duration::MAX, |until: Instant| until.saturating_duration_since(Instant::now()));
+            // Asked first, as whoever holds the output may write for ever.
+            if left.is_zero() {
+                break;
+            }
+            match heard.recv_timeout(left) {
+                Ok(Heard::Line(said)) => {
+                    let said = said.or_problem(format!("{name}: its output broke off"), "run it again")?;
+                    line(&String::from_utf8_lossy(&said));
+                }
+                Ok(Heard::Silence) => silent = true,
+                Ok(Heard::Ended(how)) => {
+                    status = Some(how.or_problem(format!("{name} was lost"), "run it again")?);
+                    until = Some(Instant::now() + patience);
+                }
+                Err(_) => break,
+            }
         }
-        child.wait().or_problem(format!("{name} was lost"), "run it again")
+        let status = status.ok_or_else(|| Problem::new(format!("{name} was lost"), "run it again"))?;
+        Ok(End { status, silent })
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl End {
+    /// Why not all tests were run, or not all that failed are among `failed`. A run is whole where there is one line with
+    /// its result, that says as many, and the status says the same.
+    fn not_whole(&self, failed: &[String], results: &[Option<u64>]) -> Option<String> {
+        let status = self.status;
+        if !self.silent {
+            return Some(format!(
+                "{status}, but a process that it left behind holds its output: a test must end those"
+            ));
+        }
+        let [result] = results else {
+            return Some(format!("{status}, with {} lines `test result:` instead of one", results.len()));
+        };
+        let Some(count) = result else {
+            return Some(format!("{status}, and its line `test result:` does not say how many failed"));
+        };
+        if u64::try_from(failed.len()) != Ok(*count) {
+            return Some(format!("{status}, and {count} tests failed, of which {} were named", failed.len()));
+        }
+        let due = if failed.is_empty() { 0 } else { FAILED };
+        (status.code() != Some(due)).then(|| format!("{status}, which is not the exit status {due} of {count} failed"))
+    }
+}
+
+/// Reads and waits at the same time: who is left behind may hold the output for longer than the binary lives.
+fn hear(mut child: Child) -> Receiver<Heard> {
+    let (tell, heard) = mpsc::channel();
+    let output = child.stdout.take();
+    let of_end = tell.clone();
+    // Nobody hears them who has given up.
+    thread::spawn(move || of_end.send(Heard::Ended(child.wait())));
+    thread::spawn(move || {
+        let lines = output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
+        lines.map(Heard::Line).chain([Heard::Silence]).try_for_each(|heard| tell.send(heard))
+    });
+    heard
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::Scratch;
-    use std::fs;
-
-    /// A binary that fails as often as its folder has files `fail…`, and takes one away each time.
-    const SCRIPT: &str = "#!/bin/sh
-case $* in *--exact*) name=$2;; *) name='a b';; esac
-for test in $name; do
-    if rm fail-$test-$(ls | grep -c fail-$test-) 2>/dev/null; then
-        echo \"test $test ... FAILED\"; failed=1; passed=0
-    else
-        echo \"test $test ... ok\"
-    fi
-    one=$((one + 1))
-done
-test -n \"$failed\" || { echo \"test result: ok. $one passed; 0 failed; 0 ignored\"; exit 0; }
-printf 'failures:\\n\\n---- why ----\\nso it is\\n\\nfailures:\\n    name\\n'
-echo \"test result: FAILED. $((one - failed)) passed; $failed failed; 0 ignored\" >&2
-exit 101
-";
-
-    fn work(folder: &str, failures: &[&str], tries: usize) -> Tally {
-        let scratch = Scratch::new("binaries").unwrap();
-        let folder = scratch.path().join(folder);
-        fs::create_dir(&folder).unwrap();
-        for failure in failures {
-            fs::write(folder.join(failure), "").unwrap();
-        }
-        let (text, path) = (folder.join("text"), folder.join("binary"));
-        fs::write(&text, SCRIPT).unwrap();
-        // By a process of its own: who is forked beside this test has its descriptors until it executes, and nobody
-        // executes what somebody may write.
-        assert!(Command::new("install").args(["-m", "755"]).args([&text, &path]).status().unwrap().success());
-        let binary = Binary { name: "binary".to_owned(), path, folder };
-        Binaries { next: Mutex::new([binary].into()), tries: Mutex::new(tries) }.work().unwrap()
-    }
-
-    #[test]
-    fn what_passes_at_the_second_try_is_told() {
-        let tally = work("second", &["fail-a-1"], 2);
-        assert_eq!((tally.passed(), tally.failures()), (2, &[][..]));
-        assert_eq!(tally.unsteady(), ["a"]);
-        assert!(tally.again()[0].contains("so it is"), "{:?}", tally.again());
-    }
-
-    #[test]
-    fn what_fails_twice_has_failed() {
-        let tally = work("twice", &["fail-a-1", "fail-a-2"], 2);
-        assert_eq!((tally.passed(), tally.failures(), tally.unsteady().len()), (1, &["a".to_owned()][..], 0));
-    }
-
-    #[test]
-    fn no_more_than_so_many_are_tried_again_and_no_wall() {
-        let tally = work("many", &["fail-a-1", "fail-b-1"], 1);
-        assert_eq!((tally.failures(), tally.unsteady()), (&["b".to_owned()][..], &["a".to_owned()][..]));
-        let tally = work("jail", &["fail-a-1"], 2);
-        assert_eq!((tally.failures(), tally.unsteady().len()), (&["a".to_owned()][..], 0));
-    }
-
-    #[test]
-    fn cargo_names_the_binary_and_its_folder() {
-        let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/engined/Cargo.toml","target":{"name":"live"},"profile":{"test":true},"executable":"/x/target/live-1"}"#;
-        let binary = Binary { name: "live".into(), path: "/x/target/live-1".into(), folder: "/x/engined".into() };
-        assert_eq!(Binary::of(line), Some(binary));
-        assert_eq!(Binary::of(&line.replace("true", "false")), None);
-        assert_eq!(Binary::of(&line.replace("\"/x/target/live-1\"", "null")), None);
-        assert_eq!(Binary::of("  Compiling"), None);
-    }
-}
+mod tests;

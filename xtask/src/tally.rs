@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub struct Tally {
     passed: u64,
     failures: Vec<String>,
-    /// What failed, and then passed alone.
+    /// What failed, and then passed by itself.
     unsteady: Vec<String>,
     /// What failures said, told once more at the end: there it is found.
     again: Vec<String>,
@@ -42,7 +42,7 @@ impl Tally {
         self.again.extend(other.again);
     }
 
-    /// A test that failed has passed alone.
+    /// A test that failed has passed by itself.
     pub fn steadied(&mut self, name: &str) {
         self.passed += 1;
         self.failures.retain(|failure| failure != name);
@@ -61,7 +61,7 @@ impl Tally {
             if count_before(counts, "ignored") > 0 {
                 self.failures.push("a test is marked #[ignore]".to_owned());
             }
-        } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+        } else if let Some(name) = failed_test(line) {
             self.failures.push(name.to_owned());
         } else if line.ends_with(" failed") && line.contains(" passed, ") {
             self.passed += count_before(line, "passed");
@@ -80,7 +80,7 @@ impl Tally {
         &self.failures
     }
 
-    /// What failed, and then passed alone.
+    /// What failed, and then passed by itself.
     pub fn unsteady(&self) -> &[String] {
         &self.unsteady
     }
@@ -97,7 +97,7 @@ impl Tally {
             println!("== failed in {text}");
         }
         for name in self.unsteady() {
-            println!("unsteady: {name} failed, and passed alone afterwards: mend it");
+            println!("unsteady: {name} failed, and passed by itself afterwards: mend it");
         }
         for name in &self.failures {
             println!("failed: {name}");
@@ -107,10 +107,24 @@ impl Tally {
     }
 }
 
+/// The test of which a line of a test binary says that it failed.
+pub fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+}
+
+/// How many tests failed by a `test result:` line, which may not say it. `None` is another line.
+pub fn failed_of_result(line: &str) -> Option<Option<u64>> {
+    line.strip_prefix("test result:").map(|counts| number_before(counts, "failed"))
+}
+
 /// The number that stands before `word` in `text`, 0 where there is none.
 fn count_before(text: &str, word: &str) -> u64 {
+    number_before(text, word).unwrap_or(0)
+}
+
+fn number_before(text: &str, word: &str) -> Option<u64> {
     let words: Vec<&str> = text.split([' ', ',', ';']).filter(|w| !w.is_empty()).collect();
-    words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+    words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok())
 }
 
 #[cfg(test)]

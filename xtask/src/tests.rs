@@ -6,7 +6,7 @@ use std::time::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use crate::binaries::{Binaries, OnFailure};
+use crate::binaries::{Binaries, SecondTries};
 use crate::build::{self, Programs};
 use crate::corpus::{self, Load};
 use crate::host::{self, Depth, Kernel};
@@ -34,20 +34,21 @@ pub fn all(host: Option<Kernel>) -> Result<Tally> {
     setup::ensure()?;
     setup::ensure_pip()?;
     let programs = timed("release build", build::release)?;
-    let tests = timed("build of the tests", || Binaries::build(&WORKSPACE, OnFailure::TryAgain))?;
+    let tests = timed("build of the tests", || Binaries::build(&WORKSPACE))?;
+    let tries = SecondTries::few();
     // Half of those tests is waiting, as is half of the others. Who is through with these takes the next of those.
     let others = || {
         let mut tally = in_the_host(host, &programs)?;
         tally.add(timed("Python client, schemathesis, Prometheus", || from_outside(&programs))?);
         tally.add(timed("fuzz", || Ok(fuzz::run(&[], fuzz::SHORT_SECONDS)?.0))?);
-        tally.add(tests.work()?);
+        tally.add(tests.work(&tries)?);
         Ok(tally)
     };
-    let mut tally = timed("tests of the workspace beside others", || beside([&others, &|| tests.work()]))?;
+    let mut tally = timed("tests of the workspace beside others", || beside([&others, &|| tests.work(&tries)]))?;
     tally.add(timed("documentation's examples", documented)?);
-    let tests = timed("build of the tests with test-hooks", || Binaries::build(&hooked(), OnFailure::TryAgain))?;
+    let tests = timed("build of the tests with test-hooks", || Binaries::build(&hooked()))?;
     // One after another: the faults look at the whole host's mounts, and the walls without a layer leave traces in it.
-    tally.add(timed("tests with test-hooks", || tests.work())?);
+    tally.add(timed("tests with test-hooks", || tests.work(&tries))?);
     let mut part = |name, run: &mut dyn FnMut() -> Result<Tally>| -> Result<()> {
         tally.add(timed(name, run)?);
         Ok(())
@@ -157,9 +158,9 @@ pub fn prometheus_only(built: Option<&Path>) -> Result<Tally> {
 /// remains without it, the faults, and engined's confinement. The others want programs that say what they say in production.
 /// Nothing is tried again.
 pub fn workspace() -> Result<Tally> {
-    let mut tally = Binaries::build(&WORKSPACE, OnFailure::Fail)?.work()?;
+    let mut tally = Binaries::build(&WORKSPACE)?.work(&SecondTries::none())?;
     tally.add(documented()?);
-    tally.add(Binaries::build(&hooked(), OnFailure::Fail)?.work()?);
+    tally.add(Binaries::build(&hooked())?.work(&SecondTries::none())?);
     Ok(tally)
 }
 

@@ -48,7 +48,6 @@ pub async fn get(
     let from = events_query(query)?;
     let next = after.map(|after| after.saturating_add(1)).or(from).unwrap_or(1);
     let follower = Follower::new(engine, tenant, id, next, true)?;
-    follower.begins()?;
     let summary = batches::summary(engine, tenant, id).await?;
     let (mut answer, maker) = stream::answer(EVENT_STREAM, None);
     let headers = answer.headers_mut();
@@ -113,10 +112,13 @@ impl Events {
             };
             let (full, over) = (page.is_full(), page.over);
             let text = self.events(&page);
+            let Page { lines, memory, .. } = page;
+            // They are in the text, and this may wait long.
+            drop(lines);
             if text.is_empty() {
                 drop(place);
             } else {
-                place.take(Bytesful::counted(text, page.memory));
+                place.take(Bytesful::counted(text, memory));
             }
             if full {
                 continue;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_spec::{Code, Problem};
-use store::{Answer, Question, Store, StoreError};
+use store::{Answer, Question, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
@@ -72,7 +72,7 @@ impl Page {
 
 /// Somebody who reads the results of a batch.
 pub struct Follower {
-    store: Arc<dyn Store>,
+    batches: Arc<Batches>,
     tenant: String,
     batch: String,
     /// What the tenant may have for what it asks: its pages are counted there, so that its slow readers take nothing that
@@ -92,12 +92,11 @@ impl Follower {
     /// # Errors
     /// This engine keeps no batches, or as many of the tenant's requests wait as may.
     pub fn new(engine: &Engine, tenant: TenantIndex, batch: &str, next: u64, waits: bool) -> Result<Self, Error> {
-        let batches = here(engine)?;
+        let batches = Arc::clone(here(engine)?);
         let memory = Arc::clone(engine.tenants().memory(tenant));
         let tenant = engine.tenants().name(tenant).to_owned();
         let place = waits.then(|| batches.reader(&tenant).ok_or_else(crowded)).transpose()?;
-        let store = Arc::clone(&batches.store);
-        Ok(Follower { store, tenant, batch: batch.to_owned(), memory, next, news: None, _place: place })
+        Ok(Follower { batches, tenant, batch: batch.to_owned(), memory, next, news: None, _place: place })
     }
 
     /// What the caller asks for, where there is no such batch.
@@ -105,24 +104,13 @@ impl Follower {
         format!("/v1/batches/{}", self.batch)
     }
 
-    /// What a page takes, before it is read.
-    fn room(&self) -> Result<Reservation, Error> {
-        Ok(self.memory.reserve(PAGE_BYTES as u64)?)
-    }
-
-    /// Whether there is room for somebody who begins to read. What waits to be read must not take what those who run need.
-    ///
-    /// # Errors
-    /// [`Error::Memory`].
-    pub fn begins(&self) -> Result<(), Error> {
-        Ok(self.room()?.begins()?)
-    }
-
     async fn read(&mut self, most: usize) -> Result<Page, Error> {
-        let mut memory = if most > 0 { self.room()? } else { self.memory.nothing() };
+        // Thousands may be woken by the same result.
+        let Ok(_turn) = self.batches.reading.acquire().await else { return Err(Error::internal("nobody may read")) };
+        let mut memory = self.memory.reserve(if most > 0 { PAGE_BYTES as u64 } else { 0 })?;
         let (tenant, batch) = (self.tenant.clone(), self.batch.clone());
         let question = Question::Results { tenant, batch, from: self.next, most, most_bytes: PAGE_BYTES };
-        let answer = self.store.read(question).await.map_err(|error| told(error, self.path()))?;
+        let answer = self.batches.store.read(question).await.map_err(|error| told(error, self.path()))?;
         let Answer::Results { results: lines, over, last } = answer else {
             return Err(Error::internal("the store of batches has answered another question"));
         };
@@ -171,7 +159,7 @@ impl Follower {
             }
             // Only of what there is, and before it is read again: nothing can happen in between.
             let Some(news) = &mut self.news else {
-                self.news = Some(self.store.watch(&self.batch));
+                self.news = Some(self.batches.store.watch(&self.batch));
                 continue;
             };
             match tokio::time::timeout_at(deadline, news.changed()).await {
@@ -191,7 +179,7 @@ impl Follower {
         match &mut self.news {
             Some(news) => news.changed().await.map_err(ended),
             None => {
-                self.news = Some(self.store.watch(&self.batch));
+                self.news = Some(self.batches.store.watch(&self.batch));
                 Ok(())
             }
         }

@@ -8,6 +8,7 @@ use super::answer::{self, Answer, Bytesful};
 use super::follow::{Follower, Page};
 use super::service::NDJSON;
 use super::stream::{self, Maker};
+use crate::budget::Reservation;
 use crate::engine::Engine;
 use crate::problem::Error;
 use crate::queue::TenantIndex;
@@ -19,10 +20,11 @@ use crate::queue::TenantIndex;
 pub async fn get(engine: &Arc<Engine>, tenant: TenantIndex, id: &str, query: Option<&str>) -> Result<Answer, Error> {
     let asked = results_query(query)?;
     let mut follower = Follower::new(engine, tenant, id, asked.from, !asked.wait.is_zero())?;
-    follower.begins()?;
     let first = engine.drain.unless_over(follower.first(asked.wait)).await??;
     if !first.is_full() {
-        return Ok(answer::plain(NDJSON, lines(&first), Some(first.memory)));
+        let (text, mut memory) = lines(first);
+        memory.settle(text.len() as u64);
+        return Ok(answer::plain(NDJSON, text, Some(memory)));
     }
     let (answer, maker) = stream::answer(NDJSON, None);
     tokio::spawn(send(follower, first, maker));
@@ -48,7 +50,8 @@ async fn send(mut follower: Follower, first: Page, maker: Maker) {
         if page.lines.is_empty() {
             drop(place);
         } else {
-            place.take(Bytesful::counted(lines(&page), page.memory));
+            let (text, memory) = lines(page);
+            place.take(Bytesful::counted(text, memory));
         }
         if last {
             return maker.end().await;
@@ -58,20 +61,21 @@ async fn send(mut follower: Follower, first: Page, maker: Maker) {
 
 /// Says in the log that a stream was not sent to its end.
 pub(super) fn broken_off(what: &str, error: &Error) {
-    let problem = error.problem();
     match error {
-        Error::Memory(_) => tracing::warn!(%problem, what, "a stream of a batch is sent no further for now"),
-        _ => tracing::error!(%problem, what, "a stream of a batch was not sent to its end"),
+        Error::Memory(why) => tracing::warn!(%why, what, "a stream of a batch is sent no further for now"),
+        Error::Internal(why) => tracing::error!(why, what, "a stream of a batch was not sent to its end"),
+        other => tracing::error!(problem = %other.problem(), what, "a stream of a batch was not sent to its end"),
     }
 }
 
-fn lines(page: &Page) -> Vec<u8> {
+/// The text of a page, and what counts it. Its lines are gone then: two of them would be in memory.
+fn lines(page: Page) -> (Vec<u8>, Reservation) {
     let mut text = Vec::with_capacity(page.bytes() + 24 * page.lines.len());
     for (seq, line) in &page.lines {
         put(&mut text, *seq, line);
         text.push(b'\n');
     }
-    text
+    (text, page.memory)
 }
 
 /// A result as callers get it: the line of the store, with its number before the rest.
@@ -95,6 +99,6 @@ mod tests {
         let memory = crate::budget::Budget::new(0).nothing();
         let some = vec![(7, br#"{"submission":"a"}"#.to_vec()), (8, b"{}".to_vec())];
         let page = Page { lines: some, over: false, last: 8, memory };
-        assert_eq!(lines(&page), b"{\"seq\":7,\"submission\":\"a\"}\n{\"seq\":8}\n");
+        assert_eq!(lines(page).0, b"{\"seq\":7,\"submission\":\"a\"}\n{\"seq\":8}\n");
     }
 }

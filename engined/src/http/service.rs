@@ -145,7 +145,7 @@ pub async fn answer(engine: Arc<Engine>, conn: Arc<Conn>, peer: Peer, request: R
             engine.metrics.problem(problem.code, execution);
             refusals::tell(&engine.tenants(), known.get(), &error, &problem);
             let retry_after = error.retry_after().unwrap_or_else(|| match problem.code {
-                Code::NotReady | Code::MemoryBudget => Duration::from_secs(1),
+                Code::NotReady => Duration::from_secs(1),
                 Code::Draining => Duration::from_secs(5),
                 // Room comes when batches end, or somebody makes it.
                 Code::StoreFull => Duration::from_secs(30),
