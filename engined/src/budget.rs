@@ -6,7 +6,8 @@
 //! Where there are several tenants each has a *share* of it, which needs no setting: to begin something new a tenant may
 //! hold as much as it leaves free, to go on with it three times as much. So one alone has half of the budget for what waits
 //! and three quarters in all, two that flood have three sevenths each, and whoever comes next always finds room. The two bounds
-//! differ so that what waits never takes the room that those who run need to end.
+//! differ so that what waits never takes the room that those who run need to end. Only pages of results go by the second one:
+//! a poll is to be answered while much is under way.
 
 use std::fmt;
 use std::io;

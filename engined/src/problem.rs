@@ -204,7 +204,7 @@ impl Error {
         match self {
             Error::Rate(refused) => Some(refused.wait),
             Error::CpuDay(spent) => Some(spent.until),
-            // It comes back when answers are read, whoever had it.
+            // Most of it comes back as answers are read, and nothing tells when the rest does.
             Error::Memory(_) => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -31,7 +31,7 @@
 //! all keeps that one as well, but no longer than batch has waited for [`KEPT_AT_MOST`], and the turns above stand, so that
 //! somebody who runs something every nine seconds does not shut out batch for ever. A kept slot is no memory that is kept: who
 //! is kept from it keeps no memory from others. While that is so, a batch run that waits for memory is left the last slot
-//! that batch may have: no other goes past it into that. While the engine drains nothing is kept.
+//! that batch may have: no other goes past it into that (`head`). While the engine drains nothing is kept.
 //!
 //! # Places
 //! A tenant that queues as much as it can leaves places (`places`) to others.
@@ -41,7 +41,7 @@
 //! all that have begun since it waits, and it, into all the memory there is. Nobody else overtakes it (`head`). So a large
 //! run begins when the runs that were under way as its turn came are over, if not before, whatever others send, and small
 //! ones do not stand still until then. A batch run waits longer where interactive work comes only after other batch work
-//! went past it: one slot is kept then.
+//! went past it, as one slot is kept then: when batch has waited for [`KEPT_AT_MOST`] no more goes past it into that.
 //! - Who can't fit beside the runs that its own tenant has under way waits for these alone: its tenant is passed over like one
 //!   that has as many under way as it may. Where the interactive work of that tenant keeps its own batch run from
 //!   fitting, it stops after [`INTERACTIVE_IN_A_ROW`] of them; its batch work stops for an interactive run at once.
@@ -451,5 +451,7 @@ mod kept;
 mod memory;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod past;
 #[cfg(test)]
 mod tests;

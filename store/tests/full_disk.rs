@@ -20,10 +20,12 @@ fn on_a_small_disk(test: &str) {
     let mount = format!("mount -t tmpfs -o size=8m,mode=700 none {} && exec \"$@\"", folder.path().display());
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", &mount, "sh"]).arg(env::current_exe().unwrap());
-    // What it says of itself is not what this binary says: whoever counts that expects one result.
+    // What it says of itself is not what this binary says: whoever counts that expects one result, and no other list of
+    // failures.
     let told = command.args(["--exact", test, "--nocapture"]).env(DISK, folder.path()).output().unwrap();
     let (output, errors) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
-    assert!(told.status.success(), "{test}: {}\n{output}{errors}", told.status);
+    let said = format!("{errors}{output}").replace('\n', "\n    | ");
+    assert!(told.status.success(), "{test}: {}\n    | {said}", told.status);
 }
 
 /// Whether this process may mount.

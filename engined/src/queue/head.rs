@@ -2,7 +2,8 @@
 //!
 //! From then on what comes free is kept for it, but for what it will not need: others begin as long as all of them that
 //! have begun since then fit *beside* it into all the memory there is. So it can begin when the runs that were under way
-//! at that moment are over, if not before, whatever others send, and nobody has to know how long a run takes.
+//! at that moment are over, if not before, whatever others send, and nobody has to know how long a run takes. Batch work, from
+//! which a slot may be kept, has this from [`KEPT_AT_MOST`](super::KEPT_AT_MOST) on.
 
 use tokio::time::Instant;
 
@@ -28,12 +29,11 @@ impl State {
     /// Notes whom memory is kept for, now that it is the turn of `turn`.
     pub(super) fn note_head(&mut self, turn: (usize, usize), now: Instant) {
         let stands = |head: &Head| {
-            let Place { ticket, tenant, lane } = head.place;
+            let Place { tenant, lane, .. } = head.place;
             let account = &self.accounts[tenant];
-            let next = account.lanes[lane].waiting.front().is_some_and(|next| next.ticket == ticket);
             // Who is in its own way keeps nothing from others, nor who is kept from the slot itself.
             let in_its_way = !account.may_run() || account.waits_for_itself(lane, self.budget);
-            next && !in_its_way && self.kept_from(lane, now).is_none()
+            self.is_next(head.place) && !in_its_way && self.kept_from(lane, now).is_none()
         };
         self.head = self.head.filter(stands);
         let firm = turn.0 == INTERACTIVE || self.batch_stops_others(now);
@@ -45,6 +45,20 @@ impl State {
             Some(head) if !head.firm && firm && !self.fits(turn) => self.new_head(turn, firm),
             head => head,
         };
+    }
+
+    /// Notes since when batch's turn has waited for memory: that of the head, whoever is before it in turn. If it changes
+    /// meanwhile, others have overtaken all of them.
+    pub(super) fn note_shortage(&mut self, now: Instant) {
+        let head = self.head.map(|head| head.place).filter(|place| place.lane == BATCH && self.is_next(*place));
+        let next = head.map(|place| (BATCH, place.tenant)).or_else(|| self.first(BATCH));
+        let short = self.is_batch_turn() && next.is_some_and(|next| !self.fits(next));
+        self.short_since = if short { self.short_since.or(Some(now)) } else { None };
+    }
+
+    /// Whether it is the next of its tenant.
+    fn is_next(&self, Place { ticket, tenant, lane }: Place) -> bool {
+        self.accounts[tenant].lanes[lane].waiting.front().is_some_and(|next| next.ticket == ticket)
     }
 
     fn new_head(&self, (lane, tenant): (usize, usize), firm: bool) -> Option<Head> {
@@ -89,7 +103,7 @@ impl State {
         let account = &self.accounts[index];
         let both = index != place.tenant || account.may_run_two() && account.fit_together(self.budget);
         // Nor may batch work take the last slot that batch may have: the head would be kept out.
-        let slot = (place.lane, lane) != (BATCH, BATCH) || self.kept_from_second(now).is_none();
+        let slot = (place.lane, lane) != (BATCH, BATCH) || !self.is_last_for_batch(now);
         slot && both && all <= self.budget
     }
 }

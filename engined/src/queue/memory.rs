@@ -1,36 +1,36 @@
 //! Large runs: whom they keep waiting, for how long, and that they get their turn.
 use super::*;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 const PLENTY: Share = Share { weight: 1, running: 100, queued: 10_000 };
 const BUDGET: u64 = 1024;
 /// Two of these do not fit, one and a [`SMALL`] do.
-const LARGE: u64 = 700;
-const SMALL: u64 = 256;
+pub(super) const LARGE: u64 = 700;
+pub(super) const SMALL: u64 = 256;
 /// This fits beside a small one, and not beside a large one.
-const MIDDLE: u64 = 400;
+pub(super) const MIDDLE: u64 = 400;
 
-fn queue(slots: usize) -> Arc<Queue> {
+pub(super) fn queue(slots: usize) -> Arc<Queue> {
     let queue = Queue::new(10_000, BUDGET, &[PLENTY; 4]);
     queue.open(slots);
     queue
 }
 
-fn join(queue: &Arc<Queue>, tenant: usize, priority: Priority, memory: u64) -> Ticket {
+pub(super) fn join(queue: &Arc<Queue>, tenant: usize, priority: Priority, memory: u64) -> Ticket {
     queue.enqueue(Wish { tenant: TenantIndex(tenant), priority, memory, patient: false }).unwrap()
 }
 
-fn interactive(queue: &Arc<Queue>, tenant: usize, memory: u64) -> Ticket {
+pub(super) fn interactive(queue: &Arc<Queue>, tenant: usize, memory: u64) -> Ticket {
     join(queue, tenant, Priority::Interactive, memory)
 }
 
 /// Granted by now?
-fn granted(ticket: &mut Ticket) -> Option<Slot> {
+pub(super) fn granted(ticket: &mut Ticket) -> Option<Slot> {
     ticket.granted.try_recv().ok()
 }
 
 /// One that has its slot at once.
-fn begin(queue: &Arc<Queue>, tenant: usize, memory: u64) -> Slot {
+pub(super) fn begin(queue: &Arc<Queue>, tenant: usize, memory: u64) -> Slot {
     granted(&mut interactive(queue, tenant, memory)).expect("a slot at once")
 }
 

@@ -267,10 +267,15 @@ impl Model {
         let kept = |priority, others| priority == Priority::Batch && self.is_kept_behind(others);
         // Nothing is kept for who is kept from the slot itself.
         let head = self.head().filter(|(_, priority, _)| !kept(*priority, 0));
+        // One that was kept from the slot again and again has it when it is free.
+        let (came, since) = (self.interactive, self.queue.lock().batch_since);
+        let long = |(came, since): (Instant, Instant)| came > since && since.elapsed() >= KEPT_AT_MOST;
+        let again = came.zip(since).is_some_and(long) && self.batch_runs() + 2 >= gauges.slots;
         for (wish, ticket) in able.filter(|_| gauges.running < gauges.slots) {
             let room = head.is_none_or(|(place, priority, beside)| {
                 let TenantIndex(tenant) = wish.tenant;
-                let last_slot = priority == Priority::Batch && kept(wish.priority, 1);
+                let last_slot =
+                    priority == Priority::Batch && (kept(wish.priority, 1) || again && wish.priority == priority);
                 place == ticket.place || place.tenant != tenant && beside + wish.memory <= MEMORY && !last_slot
             });
             let waits = memory + wish.memory > MEMORY || kept(wish.priority, 0) || !room;

@@ -61,9 +61,9 @@ pub(super) struct State {
     /// When somebody interactive came last.
     pub(super) interactive: Option<Instant>,
     /// Since when batch runs have waited without one being granted.
-    batch_since: Option<Instant>,
+    pub(super) batch_since: Option<Instant>,
     /// Since when it has been batch's turn, and memory is missing.
-    short_since: Option<Instant>,
+    pub(super) short_since: Option<Instant>,
     /// A batch run may wait for a slot that is free and kept, from it or for another one, until then.
     pub(super) kept: Option<Instant>,
     /// Whose turn it was when there was not enough memory for it.
@@ -268,8 +268,16 @@ impl State {
     }
 
     /// Until when it is kept from the second of two batch runs that begin, if it is.
-    pub(super) fn kept_from_second(&self, now: Instant) -> Option<Instant> {
+    fn kept_from_second(&self, now: Instant) -> Option<Instant> {
         self.keep(1).filter(|until| now < *until)
+    }
+
+    /// Whether there is no slot for the second of two batch runs that begin: it is kept from it, or was again and again while
+    /// batch waits for so long.
+    pub(super) fn is_last_for_batch(&self, now: Instant) -> bool {
+        let again = |(came, since): (Instant, Instant)| came > since && now >= since + KEPT_AT_MOST;
+        let last = !self.draining && self.courses[BATCH].running + 2 >= self.slots;
+        self.kept_from_second(now).is_some() || last && self.interactive.zip(self.batch_since).is_some_and(again)
     }
 
     /// Whether there is a slot to be had.
@@ -307,7 +315,7 @@ impl State {
     }
 
     /// Whose turn it is in a lane.
-    fn first(&self, lane: usize) -> Option<(usize, usize)> {
+    pub(super) fn first(&self, lane: usize) -> Option<(usize, usize)> {
         self.in_turn(lane).next()
     }
 
@@ -326,7 +334,7 @@ impl State {
         }
     }
 
-    fn is_batch_turn(&self) -> bool {
+    pub(super) fn is_batch_turn(&self) -> bool {
         self.interactive_in_a_row >= INTERACTIVE_IN_A_ROW
     }
 
@@ -334,13 +342,6 @@ impl State {
     pub(super) fn fits(&self, (lane, index): (usize, usize)) -> bool {
         let free = self.budget.saturating_sub(self.memory);
         self.accounts[index].lanes[lane].waiting.front().is_some_and(|next| next.memory <= free)
-    }
-
-    /// Notes since when batch's turn has waited for memory. Whoever has that turn: if it changes meanwhile, others have
-    /// overtaken all of them.
-    fn note_shortage(&mut self, now: Instant) {
-        let short = self.is_batch_turn() && self.first(BATCH).is_some_and(|first| !self.fits(first));
-        self.short_since = if short { self.short_since.or(Some(now)) } else { None };
     }
 
     /// Whether one who comes now would have the next slot: there is one, and nobody waits for it.
