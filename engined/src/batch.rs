@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+pub mod account;
 pub mod admission;
 pub mod book;
 pub mod checker;

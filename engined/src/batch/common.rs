@@ -7,8 +7,8 @@ use api_spec::CheckerKind;
 use grading::score;
 use store::{Answer, LeasedSubmission, Question, Store};
 
+use super::account::{Account, Missed};
 use super::checker::{Checker, Finding};
-use super::program::{Account, Missed};
 use super::spec::{self, BatchSpec, TestSpec};
 use crate::budget::Reservation;
 use crate::engine::Engine;

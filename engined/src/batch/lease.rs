@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::{Leased, Unit, Wish};
 use tokio::sync::{OnceCell, Semaphore, watch};
 
-use super::program::{Account, Missed};
+use super::account::{Account, Missed};
 use super::submission::BEFORE_AGAIN;
 use super::work::Worker;
 use crate::control::Control;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use api_spec::Sha256;
 use store::{Answer, Datum, Question, Store, StoreError};
 
-use super::program::{Account, Missed};
+use super::account::{Account, Missed};
 use crate::blobs::Blobs;
 use crate::engine::Engine;
 use crate::job::Stdin;

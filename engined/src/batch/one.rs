@@ -6,9 +6,9 @@ use std::time::Duration;
 use store::{Record, Recorded, Unit};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::account::Missed;
 use super::common::Common;
 use super::lease::Lease;
-use super::program::Missed;
 use super::submission::{ATTEMPTS, BEFORE_AGAIN, Submission};
 use super::told::{self, Note, Outcome, Whose};
 use super::trial::{self, Tried};

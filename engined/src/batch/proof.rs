@@ -7,8 +7,9 @@ use std::sync::Arc;
 use api_spec::{CheckerProgram, Code, Data, ExecutionRequest, Problem, Verdict};
 use tokio::sync::watch;
 
+use super::account::{Account, Missed};
 use super::admission::checker_request;
-use super::program::{Account, Missed, Program};
+use super::program::Program;
 use crate::audit::{Caller, Part};
 use crate::cpu_days::Spent;
 use crate::engine::Engine;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use store::{Answer, LeasedSubmission, Question, Unit};
 
+use super::account::{Account, Missed};
 use super::book::Book;
-use super::program::{Account, Missed};
 use super::submission::BEFORE_AGAIN;
 use super::work::Worker;
 use crate::budget::Reservation;

@@ -21,13 +21,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Batches;
+use super::account::{Account, Missed};
 use super::admission::over;
 use super::book::Book;
 use super::common::{Common, Test};
 use super::lanes::Lanes;
 use super::lease::Lease;
 use super::one::{One, Over, record, worn_out};
-use super::program::{Account, Missed, Program, Way};
+use super::program::{Program, Way};
 use super::restored::{self, Restored};
 use super::spec;
 use super::told::{self, Note, Outcome};

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use api_spec::{TestVerdict, Verdict};
 use store::Unit;
 
+use super::account::Missed;
 use super::checker::comparing::{self, Comparing};
 use super::checker::spool::{self, Spool};
 use super::checker::{Checked, Evidence, Finding};
 use super::common::Test;
 use super::lease::Lease;
 use super::loading::{self, Data};
-use super::program::{Missed, Ran, Wanted};
+use super::program::{Ran, Wanted};
 use super::submission::Submission;
 use super::told::{self, Outcome};
 use crate::audit::Part;

@@ -12,9 +12,9 @@ use store::{Answer, Leased, LeasedSubmission, Question, Renewal, Share, StoreErr
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::Batches;
+use super::account::{Account, Missed};
 use super::common::Common;
 use super::lease::Leases;
-use super::program::{Account, Missed};
 use super::recorder::Recorder;
 use super::spec::{self, BatchSpec};
 use super::submission;

@@ -16,8 +16,9 @@ use jail::records::Caps;
 
 use super::{Checked, Evidence, Finding};
 use crate::audit::Part;
+use crate::batch::account::{Account, Missed};
 use crate::batch::admission::checker_request;
-use crate::batch::program::{Account, Missed, Program, Ran, Wanted, Way};
+use crate::batch::program::{Program, Ran, Wanted, Way};
 use crate::collection::Artifact;
 use crate::engine::Engine;
 use crate::job::{Outputs, Stdin, Step};
